@@ -1,0 +1,110 @@
+"""What reading a log did to it: every renaming, every value taken as missing, every row left out."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["Account", "Duplicates", "LeftOut"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """Rows that were not kept, for one reason.
+
+    Attributes:
+        count: how many.
+        examples: where the first few were.
+    """
+
+    count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Duplicates:
+    """Rows that repeat an earlier row: same condition, question, completion and measurements.
+
+    Rows without a completion text are never counted: equal scores alone do not make two samples the same.
+
+    Attributes:
+        within_files: repeats of a row of the same file.
+        across_files: repeats of a row of another file.
+        examples: the first few, as ``"there repeats here"``.
+        copies: pairs of files that hold the same rows under *different* conditions, as ``"one and other"``.
+    """
+
+    within_files: int = 0
+    across_files: int = 0
+    examples: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """The record of one reading.
+
+    Attributes:
+        rows_read: records per file, before anything was left out.
+        renamed: what was taken for what, ``{"answer": "completion"}``.
+        set_aside: columns that are not in the table, with the reason.
+        sentinels: per measurement, values read as missing and how often, ``{"aligned": {"-1": 12}}``.
+        parsed: per measurement, numbers that a typed source (JSONL, Parquet, DataFrame) held as text.
+        not_numbers: columns that are mostly numbers and were kept as words, with the first value that is none.
+        absent: measurements that some files do not have, with those files; their rows hold *missing*.
+        left_out: rows not kept, by reason.
+        duplicates: repeated rows.
+        notes: anything else that was decided.
+    """
+
+    rows_read: Mapping[str, int]
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    set_aside: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sentinels: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    parsed: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    not_numbers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    absent: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)
+    duplicates: Duplicates = dataclasses.field(default_factory=Duplicates)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows_kept(self) -> int:
+        """Rows read less rows left out."""
+        return sum(self.rows_read.values()) - sum(reason.count for reason in self.left_out.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The account in plain JSON types."""
+        return {**dataclasses.asdict(self), "rows_kept": self.rows_kept}
+
+    def __str__(self) -> str:
+        return "\n".join([*self._rows(), *self._columns(), *self._values(), *self.notes])
+
+    def _rows(self) -> list[str]:
+        total = sum(self.rows_read.values())
+        lines = [f"{total} rows read from {len(self.rows_read)} source(s), {self.rows_kept} kept"]
+        lines += [
+            f"  left out, {reason}: {left.count} (first: {', '.join(left.examples)})"
+            for reason, left in self.left_out.items()
+        ]
+        same = self.duplicates
+        if same.within_files or same.across_files:
+            lines.append(
+                f"exact duplicates: {same.within_files} within files, {same.across_files} across files"
+                f" (first: {'; '.join(same.examples)})"
+            )
+        lines += [f"same rows under different conditions: {pair}" for pair in same.copies]
+        return lines
+
+    def _columns(self) -> list[str]:
+        lines = [f"read {name!r} as {canonical!r}" for name, canonical in self.renamed.items()]
+        return lines + [f"column {name!r} set aside: {reason}" for name, reason in self.set_aside.items()]
+
+    def _values(self) -> list[str]:
+        lines = [
+            f"{name}: {count} value(s) {value!r} read as missing"
+            for name, values in self.sentinels.items()
+            for value, count in values.items()
+        ]
+        lines += [f"{name}: {count} number(s) written as text were parsed" for name, count in self.parsed.items()]
+        lines += [f"{name}: kept as words, {reason}" for name, reason in self.not_numbers.items()]
+        return lines + [f"{name}: not in {', '.join(files)}; missing there" for name, files in self.absent.items()]

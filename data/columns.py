@@ -1,0 +1,147 @@
+"""Which column is which: the usual names of the usual columns, taken when unambiguous and reported always."""
+
+import dataclasses
+from collections.abc import Collection, Mapping
+
+from simulacra.data.errors import LogError
+
+__all__ = ["ALIASES", "KNOWN_CONTEXTS", "PROVENANCE", "SCORES", "Header", "match_columns"]
+
+ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "condition": (("condition",),),
+    "question_id": (("question_id", "qid"), ("question",), ("prompt",)),
+    "completion": (("completion", "answer", "response", "generation"),),
+    "aligned": (("aligned", "aligned_score", "alignment", "alignment_score"),),
+    "coherent": (("coherent", "coherence", "coherent_score", "coherence_score"),),
+}
+"""Names each canonical column goes by: tiers in order of preference, names within a tier equally good."""
+
+SCORES = ("aligned", "coherent")
+"""Measurements that are recognised by name; a file may not lack one that another file has."""
+
+PROVENANCE = ("source", "record")
+"""Columns that the reader writes; a file's own column of this name is set aside."""
+
+KNOWN_CONTEXTS = frozenset(
+    [
+        "model",
+        "checkpoint",
+        "step",
+        "epoch",
+        "seed",
+        "rank",
+        "lora_rank",
+        "temperature",
+        "max_tokens",
+        "turn",
+        "sample",
+        "sample_id",
+        "sample_index",
+        "index",
+        "id",
+        "item_id",
+        "paraphrase_index",
+        "attempts",
+        "group",
+        "role",
+        "trigger",
+        "triggered",
+        "format",
+        "arm",
+    ]
+)
+"""Names that say how a completion was made, not what it measured, even where they hold numbers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """The column names of one file.
+
+    Attributes:
+        file: the file, as given.
+        columns: names of columns with one value a row.
+        nested: names of columns that hold lists.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+    nested: tuple[str, ...] = ()
+
+
+def match_columns(header: Header, given: Mapping[str, str | None], taken: Collection[str] = ()) -> dict[str, str]:
+    """The file's own name of every canonical column that the file has.
+
+    Args:
+        header: the file's columns.
+        given: the caller's ``columns=``: canonical name to the file's name; None leaves a column out.
+        taken: names that the filename pattern already fills.
+
+    Returns:
+        Canonical name to the file's name.
+
+    Raises:
+        LogError: two candidates for one column; a name in ``given`` that the file does not have, or that holds lists.
+    """
+    found = {}
+    for canonical, tiers in ALIASES.items():
+        if canonical not in given and canonical not in taken:
+            name = _only_candidate(header, canonical, tiers, given)
+            if name is not None:
+                found[canonical] = name
+    for canonical, name in given.items():
+        if name is not None:
+            found[canonical] = _present(header, canonical, name)
+    _refuse_shared(header, found)
+    return found
+
+
+def _only_candidate(
+    header: Header, canonical: str, tiers: tuple[tuple[str, ...], ...], given: Mapping[str, str | None]
+) -> str | None:
+    reserved = {name for name in given.values() if name is not None} | {key for key in given if given[key] is None}
+    free = [name for name in (*header.columns, *header.nested) if name not in reserved]
+    for tier in tiers:
+        names = [name for name in free if name.strip().casefold() in tier]
+        if len(names) > 1:
+            raise LogError(
+                f"columns {names} could each be {canonical!r}",
+                file=header.file,
+                column=names[0],
+                expected="one of them",
+                remedy=f'pass columns={{"{canonical}": "{names[0]}"}} to settle it',
+            )
+        if names:
+            return _present(header, canonical, names[0])
+    return None
+
+
+def _present(header: Header, canonical: str, name: str) -> str:
+    if name in header.nested:
+        raise LogError(
+            f"the column read as {canonical!r} holds lists",
+            file=header.file,
+            column=name,
+            expected="one value a row",
+            remedy=f"load the file with pandas, use .explode({name!r}), and pass the DataFrame",
+        )
+    if name not in header.columns:
+        raise LogError(
+            f"there is no column {name!r} to read as {canonical!r}",
+            file=header.file,
+            expected=f"one of the file's columns: {', '.join(header.columns)}",
+            remedy="correct the name in the call",
+        )
+    return name
+
+
+def _refuse_shared(header: Header, found: Mapping[str, str]) -> None:
+    for canonical, name in found.items():
+        others = [other for other in found if other != canonical and found[other] == name]
+        if others:
+            raise LogError(
+                f"the column would be read both as {canonical!r} and as {others[0]!r}",
+                file=header.file,
+                column=name,
+                expected="a column for each",
+                remedy=f'pass columns={{"{others[0]}": …}} with the right column',
+            )

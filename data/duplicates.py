@@ -1,0 +1,104 @@
+"""Repeated rows: the same sample logged twice, and files that were copied."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.account import Duplicates
+from simulacra.data.errors import LogError, place
+from simulacra.data.fingerprint import row_hashes
+
+__all__ = ["find_duplicates"]
+
+_EXAMPLES = 3
+
+
+def find_duplicates(
+    table: pd.DataFrame, measurements: Sequence[str], *, refuse_copies: bool
+) -> tuple[np.ndarray, Duplicates]:
+    """Rows that repeat an earlier row in condition, question, completion and measurements.
+
+    Args:
+        table: the log, with ``source`` and ``record``.
+        measurements: its measurement columns.
+        refuse_copies: raise where every row of a file is in another file under the same condition.
+
+    Returns:
+        Which rows repeat an earlier one (bool, shape ``(N,)``), and the account of them.
+
+    Raises:
+        LogError: two files claim the same condition and the same samples, with the same scores (where
+            ``refuse_copies``) or with others.
+    """
+    rows = _hashed(table, measurements)
+    _refuse_same_samples(table, rows, refuse_copies=refuse_copies)
+    sample = ["content", "condition"]
+    repeats = rows[rows.duplicated(sample)]
+    mask = np.zeros(len(table), dtype=bool)
+    mask[repeats.index] = True
+    first = rows.drop_duplicates(sample).reset_index(names="origin")
+    origin = repeats.reset_index(names="row").merge(first, on=sample, suffixes=("", "_first"))
+    within = repeats.duplicated([*sample, "file"]).to_numpy() | (origin["file"] == origin["file_first"]).to_numpy()
+    examples = tuple(
+        f"{_at(table, row)} repeats {_at(table, first_row)}"
+        for row, first_row in zip(origin["row"][:_EXAMPLES], origin["origin"][:_EXAMPLES], strict=True)
+    )
+    conditions = rows.groupby("file")["condition"].unique().map(set)
+    copies = tuple(
+        f"{_file(table, rows, one)} and {_file(table, rows, other)}"
+        for one, other in _contained(rows, ["content"])
+        if one < other and not conditions[one] & conditions[other]
+    )
+    return mask, Duplicates(int(within.sum()), int((~within).sum()), examples, copies)
+
+
+def _hashed(table: pd.DataFrame, measurements: Sequence[str]) -> pd.DataFrame:
+    """Hashes of every row that has a completion: its text, its text with scores, and codes of condition and file."""
+    text = row_hashes(table, ["question_id", "completion"])
+    scores = row_hashes(table, measurements) if measurements else np.zeros(len(table), dtype=np.uint64)
+    rows = pd.DataFrame(
+        {
+            "text": text,
+            "content": text * np.uint64(31) + scores,  # wraps around, as hashes do
+            "condition": pd.factorize(table["condition"])[0],
+            "file": pd.factorize(table["source"])[0],
+        }
+    )
+    return rows[table["completion"].notna().to_numpy()]
+
+
+def _contained(rows: pd.DataFrame, key: list[str]) -> list[tuple[int, int]]:
+    """Pairs of files (a, b) such that every row of a is in b."""
+    distinct = rows.drop_duplicates([*key, "file"])
+    sizes = distinct["file"].value_counts()
+    shared = distinct[distinct.duplicated(key, keep=False)]
+    pairs = shared.merge(shared, on=key, suffixes=("", "_other")).value_counts(["file", "file_other"]).reset_index()
+    whole = pairs[(pairs["file"] != pairs["file_other"]) & (pairs["count"] == pairs["file"].map(sizes))]
+    return sorted(zip(whole["file"].tolist(), whole["file_other"].tolist(), strict=True))
+
+
+def _refuse_same_samples(table: pd.DataFrame, rows: pd.DataFrame, *, refuse_copies: bool) -> None:
+    copies = _contained(rows, ["content", "condition"])
+    for one, other in _contained(rows, ["text", "condition"]):
+        same = (one, other) in copies
+        if same and not refuse_copies:
+            continue
+        condition = table["condition"][rows.index[rows["file"] == one][0]]
+        raise LogError(
+            f"every {'row' if same else 'completion'} of this file is also in {_file(table, rows, other)}, under the "
+            f"same condition {condition!r}{'' if same else ', with other scores'}",
+            file=_file(table, rows, one),
+            expected="each sample once",
+            remedy='leave one of the two files out, or pass duplicates="drop" to keep the first of equal rows'
+            if same
+            else "leave one of the two files out; two judges of one log belong in columns of one row (pandas.merge)",
+        )
+
+
+def _file(table: pd.DataFrame, rows: pd.DataFrame, code: int) -> str:
+    return str(table["source"][rows.index[rows["file"] == code][0]])
+
+
+def _at(table: pd.DataFrame, row: int) -> str:
+    return place(table["source"][row], int(table["record"][row]))

@@ -1,0 +1,150 @@
+"""Reading logs: files or a table in memory in, one checked :class:`~simulacra.data.log.CompletionLog` out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.account import Account, LeftOut
+from simulacra.data.duplicates import find_duplicates
+from simulacra.data.errors import LogError, place
+from simulacra.data.gather import Gathered, gather
+from simulacra.data.identity import identity_text
+from simulacra.data.kinds import Kinds, sort_columns
+from simulacra.data.layout import lay_out_all
+from simulacra.data.log import CompletionLog
+from simulacra.data.objects import object_array
+from simulacra.data.questions import split_formats
+from simulacra.data.readers import Sheet, read_file, read_frame
+from simulacra.data.schema import check_table
+from simulacra.data.sources import find_logs
+from simulacra.data.values import sentinels
+
+__all__ = ["read_completions"]
+
+
+def read_completions(
+    source: Any,
+    *,
+    condition: str | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    measurements: str | Sequence[str] | None = None,
+    contexts: str | Sequence[str] | None = None,
+    missing: int | float | str | Sequence[int | float | str] = (-1,),
+    base_question: str | None = None,
+    formats: str | Sequence[str] = (),
+    duplicates: Literal["keep", "drop"] = "keep",
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+) -> CompletionLog:
+    """Read judged completions into one checked table, or raise and return nothing.
+
+    Args:
+        source: a path, a glob, a folder or a list of those (CSV, TSV, JSONL, NDJSON, Parquet; text formats also
+            as .gz, .bz2, .xz); or a table in memory: pandas, or anything with ``to_pandas``.
+        condition: where the condition is: a column, or a pattern for the file names such as
+            ``"{model}-{condition}"``, whose other fields become context columns. Default: the column ``condition``.
+        columns: canonical name to the file's own, ``{"completion": "answer"}``, where the usual names do not settle
+            it; None leaves a column out. ``{"completion": None}`` reads a log without texts.
+        measurements: the measurement columns, numbers or words. Default: every column of numbers whose name does
+            not say that it is a context.
+        contexts: the context columns. Default: every column of words, and numbers named like one (``step, seed …``).
+        missing: values of measurements that mean *missing*; each is counted in the account. Numbers compare with
+            numbers, words with words.
+        base_question: the column with the base question. Default: ``base_question`` where there is one, else the
+            question itself.
+        formats: suffixes of question ids that mark a prompt format, ``("_json", "_template")``: stripped for the
+            base question, kept in a context column ``format``.
+        duplicates: ``"keep"`` reports rows that repeat another; ``"drop"`` keeps the first of each and counts the
+            rest as left out. Short answers may repeat honestly: look at the account first.
+        delimiter: of CSV files. Default: a comma, or a tab for ``.tsv``.
+        encoding: of text files.
+
+    Raises:
+        LogError: anything that cannot be read without guessing, with file, line and column, and how to mend it.
+    """
+    sheets = _read_sheets(source, delimiter=delimiter, encoding=encoding)
+    layouts = lay_out_all(
+        [sheet.header for sheet in sheets], condition=condition, columns=columns, base_question=base_question
+    )
+    raw = gather(sheets, layouts)
+    kinds = sort_columns(raw, measurements=_names(measurements), contexts=_names(contexts), missing=sentinels(missing))
+    table = _table(raw, kinds, _names(formats) or ())
+    repeats, found = find_duplicates(table, list(kinds.measurements), refuse_copies=duplicates == "keep")
+    left_out: dict[str, LeftOut] = {}
+    if duplicates == "drop" and repeats.any():
+        first = table[repeats].head(3)
+        examples = tuple(place(file, int(row)) for file, row in zip(first["source"], first["record"], strict=True))
+        left_out["exact duplicate of an earlier row"] = LeftOut(int(repeats.sum()), examples)
+        table = table[~repeats].reset_index(drop=True)
+    contexts_kept = tuple(name for name in table.columns if name in kinds.contexts or name == "format")
+    checked = check_table(table, tuple(kinds.measurements), contexts_kept)
+    account = Account(
+        rows_read={sheet.file: len(sheet.record) for sheet in sheets},
+        renamed=raw.renamed,
+        set_aside=dict(raw.set_aside) | kinds.set_aside,
+        sentinels={name: counts for name, counts in kinds.sentinels.items() if counts},
+        parsed={name: count for name, count in kinds.parsed.items() if count},
+        not_numbers=kinds.not_numbers,
+        absent={name: files for name, files in raw.absent.items() if name in kinds.measurements},
+        left_out=left_out,
+        duplicates=found,
+    )
+    return CompletionLog(checked, tuple(kinds.measurements), contexts_kept, account)
+
+
+def _read_sheets(source: Any, *, delimiter: str | None, encoding: str) -> list[Sheet]:
+    if isinstance(source, pd.DataFrame) or hasattr(source, "to_pandas"):
+        return [read_frame(source)]
+    if isinstance(source, (str, Path)) or (
+        isinstance(source, Sequence) and all(isinstance(part, (str, Path)) for part in source)
+    ):
+        return [read_file(path, delimiter=delimiter, encoding=encoding) for path in find_logs(source)]
+    raise LogError(
+        f"the source is a {type(source).__name__}",
+        expected="a path, a glob, a folder, a list of those, or a DataFrame",
+        remedy="for several DataFrames, pass pandas.concat of them",
+    )
+
+
+def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
+    """The columns of the log in their order; text in object columns, so that nothing depends on pyarrow."""
+    question = identity_text(raw, "question_id")
+    contexts = dict(kinds.contexts)
+    if formats:
+        if "base_question" in raw.columns or "format" in contexts:
+            own = "base_question" if "base_question" in raw.columns else "format"
+            raise LogError(
+                f"formats= would write the column {own!r}, which the log has",
+                column=own,
+                expected="one source for it",
+                remedy=f'leave formats= out, or pass columns={{"{own}": None}}',
+            )
+        base, contexts["format"] = split_formats(question, formats)
+    else:
+        base = identity_text(raw, "base_question") if "base_question" in raw.columns else question
+    size = len(question)
+    completion = raw.columns.get("completion", np.full(size, None, dtype=object))
+    files = np.array([layout.file for layout in raw.layouts], dtype=object)
+    columns = {
+        "condition": identity_text(raw, "condition"),
+        "question_id": question,
+        "base_question": base,
+        "completion": _texts(completion),
+        **kinds.measurements,
+        **contexts,
+        "source": files[raw.file],
+        "record": raw.record,
+    }
+    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
+
+
+def _texts(values: np.ndarray) -> np.ndarray:
+    """Completions, objects of str and None: an empty one is None, a number is its text."""
+    return object_array([None if value is None or value == "" else str(value) for value in values])
+
+
+def _names(names: str | Sequence[str] | None) -> Sequence[str] | None:
+    return [names] if isinstance(names, str) else names

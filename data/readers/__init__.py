@@ -1,0 +1,35 @@
+"""Readers: one file format each, all to the same :class:`~simulacra.data.readers.sheet.Sheet`.
+
+A reader knows nothing of conditions or scores. It turns a file into columns of plain Python values and numbers, says
+on which line every record starts, and refuses what is damaged before anything is returned.
+"""
+
+from pathlib import Path
+
+from simulacra.data.readers.csv import read_csv
+from simulacra.data.readers.frame import read_frame as read_frame
+from simulacra.data.readers.jsonl import read_jsonl
+from simulacra.data.readers.parquet import read_parquet
+from simulacra.data.readers.sheet import Sheet as Sheet
+from simulacra.data.sources import format_of
+
+__all__ = ["Sheet", "read_file", "read_frame"]
+
+
+def read_file(path: Path, *, delimiter: str | None = None, encoding: str = "utf-8") -> Sheet:
+    """Read one file by its extension.
+
+    Args:
+        path: a CSV, TSV, JSONL, NDJSON or Parquet file; the text formats may be compressed.
+        delimiter: of CSV files; the default is a comma, or a tab for ``.tsv``.
+        encoding: of text files.
+
+    Raises:
+        LogError: see the reader of each format.
+    """
+    kind = format_of(path)
+    if kind == "csv":
+        return read_csv(path, delimiter=delimiter, encoding=encoding)
+    if kind == "jsonl":
+        return read_jsonl(path, encoding=encoding)
+    return read_parquet(path)

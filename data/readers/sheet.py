@@ -1,0 +1,87 @@
+"""A sheet: what one file holds, as columns of plain values with the place of every record."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.columns import Header
+from simulacra.data.errors import LogError
+from simulacra.data.objects import object_array
+
+__all__ = ["Sheet", "is_probabilities", "plain_column", "refuse_no_rows"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """The records of one file, before any column has a meaning.
+
+    Attributes:
+        file: where the records come from, as given.
+        columns: name to values, shape ``(N,)``: float64 or int64 arrays, or object arrays of str, numbers and None.
+        record: where each record is, int64, shape ``(N,)``: its 1-based first line, or its 1-based position.
+        nested: columns that hold lists and are therefore not in ``columns``.
+        typed: whether the source tells numbers from text (CSV does not).
+    """
+
+    file: str
+    columns: Mapping[str, np.ndarray]
+    record: np.ndarray
+    nested: tuple[str, ...] = ()
+    typed: bool = True
+
+    @property
+    def header(self) -> Header:
+        """The names of the columns."""
+        return Header(self.file, tuple(self.columns), self.nested)
+
+
+def is_probabilities(value: object) -> bool:
+    """Whether a dict maps a judge's answer tokens to probabilities: ``{"0": 0.99, "1": 4.8e-06}``."""
+    if not isinstance(value, dict) or not value:
+        return False
+    numbers = [item for item in value.values() if isinstance(item, (int, float)) and not isinstance(item, bool)]
+    return len(numbers) == len(value) and any(str(key).strip().isdigit() for key in value)
+
+
+def plain_column(values: pd.Series) -> np.ndarray | None:
+    """One pandas column as plain values: numbers as float64 or int64, the rest as objects, booleans as words.
+
+    Returns:
+        Shape ``(N,)``; None when the column holds lists.
+    """
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
+        numbers: np.ndarray = values.to_numpy()
+        return numbers.astype(np.float64 if numbers.dtype.kind == "f" else np.int64)
+    objects: np.ndarray = values.astype(object).to_numpy(copy=True)
+    objects[values.isna().to_numpy()] = None
+    kinds = set(map(type, objects))
+    if kinds & {list, tuple, np.ndarray}:
+        return None
+    if kinds <= {str, int, float, type(None)}:
+        return objects
+    return object_array([_plain(value) for value in objects])
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+
+
+def refuse_no_rows(file: str | Path, columns: list[str]) -> LogError:
+    """The error for a file that has columns and no rows."""
+    return LogError(
+        f"the file has columns ({', '.join(columns)}) and no rows",
+        file=file,
+        expected="at least one completion",
+        remedy="leave the file out of the source",
+    )

@@ -1,0 +1,69 @@
+"""The text of a file, decompressed and decoded, or the byte at which it stops being text."""
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from simulacra.data.errors import LogError
+
+__all__ = ["open_text", "read_text"]
+
+_OPENERS: Mapping[str, Callable[[Path], io.BufferedIOBase]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
+
+
+def read_text(path: Path, *, encoding: str = "utf-8") -> str:
+    """The whole text of a file, line endings as they are, without a byte-order mark.
+
+    Raises:
+        LogError: an empty file, a damaged archive, an unknown encoding, or bytes that are not in this encoding.
+    """
+    try:
+        with _open(path) as stream:
+            raw = stream.read()
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise LogError(
+            f"the file cannot be read ({error})", file=path, remedy="check that it is complete and its extension right"
+        ) from error
+    try:
+        text = raw.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except LookupError as error:
+        raise LogError(f"encoding={encoding!r} is unknown", expected="a name such as 'utf-8' or 'cp1252'") from error
+    except UnicodeDecodeError as error:
+        raise LogError(
+            f"byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}",
+            file=path,
+            line=raw.count(b"\n", 0, error.start) + 1,
+            expected=f"text encoded as {encoding}",
+            remedy=f"pass encoding={_guess(raw)!r} if that is what wrote it, or convert the file to UTF-8",
+        ) from error
+    if not text.strip():
+        raise LogError(
+            "the file is empty", file=path, expected="at least one completion", remedy="leave it out of the source"
+        )
+    return text
+
+
+def open_text(path: Path) -> io.TextIOWrapper:
+    r"""A UTF-8 file, plain or .gz, as a stream of lines that end at ``\n``; for looking at a part of it."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
+    return path.open(encoding="utf-8-sig", newline="\n")
+
+
+def _open(path: Path) -> io.BufferedIOBase:
+    return _OPENERS.get(path.suffix, _open_plain)(path)
+
+
+def _open_plain(path: Path) -> io.BufferedIOBase:
+    return path.open("rb")
+
+
+def _guess(raw: bytes) -> str:
+    return "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"

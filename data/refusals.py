@@ -1,0 +1,64 @@
+"""Refusals that both ways of collapsing share, so that a log in memory and a scanned one fail alike."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from simulacra.data.errors import LogError
+from simulacra.formalism.emissions import AbstractEmission, OutOfRange
+
+__all__ = ["refuse_empty_cell", "refuse_unknown", "refuse_value"]
+
+
+def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reasons: Mapping[str, str]) -> None:
+    """Raise for the first name that the log does not have as a measurement or as a cell column.
+
+    Args:
+        names: what is asked for.
+        known: what there is.
+        role: ``"measurement"`` or ``"cell column"``.
+        reasons: why columns are not what they might have been.
+
+    Raises:
+        LogError: with what there is, and why the column is not there where that is known.
+    """
+    for name in names:
+        if name not in known:
+            why = f" ({reasons[name]})" if name in reasons else ""
+            raise LogError(
+                f"the log has no {role} {name!r}{why}",
+                column=name,
+                expected=f"one of {', '.join(known)}",
+                remedy=f"correct the name, or name the column in {role.split()[0]}s= or columns= when reading"
+                if role == "measurement"
+                else "correct by=, or name the column in contexts= or columns= when reading",
+            )
+
+
+def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: int, column: str) -> LogError:
+    """The error for a value that an emission cannot hold."""
+    name = emission.measurement
+    remedy = f"mend the score, widen the emission, or pass missing=(-1, {value!r}) if it means that there is none"
+    try:
+        emission.encode(np.array([value], dtype=object if isinstance(value, str) else None))
+    except OutOfRange as error:
+        what = str(error)
+    except (TypeError, ValueError):
+        what = f"{name}={value!r} is not a number"
+    else:
+        what = f"{name}={value!r} cannot be held by {type(emission).__name__}"
+    return LogError(
+        what, file=file, line=line, column=column, expected=f"what {type(emission).__name__} declares", remedy=remedy
+    )
+
+
+def refuse_empty_cell(*, file: str, line: int, column: str) -> LogError:
+    """The error for a row without a value in a column that defines cells."""
+    return LogError(
+        "the row has no value in a column that tells cells apart",
+        file=file,
+        line=line,
+        column=column,
+        expected="a value in every row",
+        remedy="fill it in, or leave the column out of by=",
+    )

@@ -1,0 +1,125 @@
+"""Scanning: logs that are too large for memory stay where they are, and DuckDB counts them there."""
+
+import collections
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from simulacra.data.columns import Header
+from simulacra.data.engine import file_header
+from simulacra.data.errors import LogError
+from simulacra.data.layout import Layout, lay_out_all
+from simulacra.data.sources import find_logs, format_of
+from simulacra.data.values import sentinels
+
+__all__ = ["ScannedFile", "ScannedLog", "scan_completions"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ScannedFile:
+    """One file of a scanned log.
+
+    Attributes:
+        path: the file.
+        kind: ``"csv"``, ``"jsonl"`` or ``"parquet"``.
+        header: its columns.
+        layout: which of them is which.
+        types: DuckDB types of its columns; empty for CSV, where all is text.
+        delimiter: of a CSV file.
+    """
+
+    path: Path
+    kind: str
+    header: Header
+    layout: Layout
+    types: Mapping[str, str]
+    delimiter: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ScannedLog:
+    """A log whose layout is known and whose rows have not been read. Made by :func:`scan_completions`.
+
+    Files that are copies of one another are refused; repeated rows are not looked for. Values are checked only when
+    the log is collapsed.
+
+    Attributes:
+        files: the files, each with its layout.
+        missing: values of measurements that mean *missing*.
+        formats: suffixes of question ids that mark a prompt format.
+    """
+
+    files: tuple[ScannedFile, ...]
+    missing: tuple[int | float | str, ...]
+    formats: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Canonical names of the columns that every file has, and of those that are derived."""
+        each = [[*file.layout.columns, *file.layout.fields, *file.layout.others] for file in self.files]
+        shared = [name for name in each[0] if all(name in names for names in each)]
+        derived = ["base_question", "format"] if self.formats else ["base_question"]
+        return tuple(dict.fromkeys([*shared, *derived]))
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """What was taken for what, ``{"answer": "completion"}``."""
+        return {own: name for file in self.files for name, own in file.layout.columns.items() if own != name}
+
+
+def scan_completions(
+    source: str | Path | Sequence[str | Path],
+    *,
+    condition: str | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    missing: int | float | str | Sequence[int | float | str] = (-1,),
+    base_question: str | None = None,
+    formats: str | Sequence[str] = (),
+    delimiter: str | None = None,
+) -> ScannedLog:
+    """Look at the layout of logs without reading their rows, for ``collapse`` to count where they lie.
+
+    Arguments are those of :func:`~simulacra.data.read.read_completions`. Texts are never read, so none is required;
+    text files must be UTF-8, and may be compressed as .gz.
+
+    Raises:
+        LogError: as ``read_completions``, for all that can be told without reading the rows.
+    """
+    paths = find_logs(source)
+    headers = [file_header(path, delimiter) for path in paths]
+    layouts = lay_out_all(
+        [header for header, _ in headers],
+        condition=condition,
+        columns=columns,
+        base_question=base_question,
+        need_completion=False,
+    )
+    files = tuple(
+        ScannedFile(path, format_of(path), header, layout, types, delimiter)
+        for path, (header, types), layout in zip(paths, headers, layouts, strict=True)
+    )
+    _refuse_copies(files)
+    suffixes = (formats,) if isinstance(formats, str) else tuple(formats)
+    return ScannedLog(files, sentinels(missing), suffixes)
+
+
+def _refuse_copies(files: Sequence[ScannedFile]) -> None:
+    """Refuse two files with the same bytes for the same condition; only files of equal size are read for it."""
+    sizes = collections.Counter(file.path.stat().st_size for file in files)
+    seen: dict[tuple[str, str], Path] = {}
+    for file in files:
+        if sizes[file.path.stat().st_size] > 1:
+            first = seen.setdefault((_digest(file.path), repr(file.layout.fields)), file.path)
+            if first != file.path:
+                raise LogError(
+                    f"this file is a copy of {first}, under the same condition",
+                    file=file.path,
+                    expected="each sample once",
+                    remedy="leave one of the two files out",
+                )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

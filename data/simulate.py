@@ -1,0 +1,95 @@
+"""Simulated logs with known truth: completions drawn from the mixture itself, for recovery studies and the demo."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.log import CompletionLog
+from simulacra.data.read import read_completions
+from simulacra.formalism.emissions import AbstractEmission, LabelEmission, ScoreEmission
+from simulacra.formalism.mixture import PersonaMixture
+from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.weights import WeightDesign
+
+__all__ = ["Truth", "draw_truth", "simulate_log"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Truth:
+    """Parameters that a log is simulated from.
+
+    Attributes:
+        cells: one row a cell, C of them, with columns ``condition``, ``question_id`` and any more.
+        weights: persona weights of every cell, shape ``(C, K)``, rows sum to one.
+        probabilities: category probabilities of every emission, shapes ``(K, J)``, rows sum to one.
+    """
+
+    cells: pd.DataFrame
+    weights: np.ndarray
+    probabilities: tuple[np.ndarray, ...]
+
+    def condition_weights(self, names: Sequence[str]) -> pd.DataFrame:
+        """Weights averaged over cells, conditions × personas."""
+        return pd.DataFrame(self.weights, columns=list(names)).groupby(self.cells["condition"].to_numpy()).mean()
+
+    def rates(self, emissions: Sequence[AbstractEmission], outcome: Outcome) -> pd.Series:
+        """Rate of an outcome of ``of="all"`` in every condition, eq. (7)."""
+        event = outcome.numerator.probability(emissions, self.probabilities)
+        return pd.Series(self.weights @ event).groupby(self.cells["condition"].to_numpy()).mean()
+
+
+def draw_truth(model: PersonaMixture, design: WeightDesign, rng: np.random.Generator) -> Truth:
+    """Draw every parameter from the prior of a model on the cells of a design."""
+    scales = np.exp(design.scale_location + design.scale_spread * rng.standard_normal(len(design.terms)))
+    spread = np.sqrt(design.variances(scales))[:, None]
+    latents = spread * rng.standard_normal((design.basis.shape[1], len(model.personas) - 1))
+    logits = design.basis @ latents @ ilr_basis(len(model.personas))
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    tables = tuple(np.stack([rng.dirichlet(row) for row in alpha]) for alpha in model.concentrations)
+    return Truth(design.cells, weights / weights.sum(axis=1, keepdims=True), tables)
+
+
+def simulate_log(
+    model: PersonaMixture, truth: Truth, completions: int, *, seed: int
+) -> CompletionLog:
+    """Draw a log from the mixture: a persona for every completion, then its measurements.
+
+    Args:
+        model: gives emissions and the names of personas.
+        truth: parameters.
+        completions: per cell.
+        seed: of the draw.
+
+    Returns:
+        A log with a context column ``persona``, the persona that each completion was drawn from. Scores are uniform
+        within their bin; no score equals a bin edge.
+    """
+    rng = np.random.default_rng(seed)
+    cell = np.repeat(np.arange(len(truth.cells)), completions)
+    persona = (rng.random(len(cell))[:, None] > truth.weights.cumsum(axis=1)[cell]).sum(axis=1)
+    persona = np.minimum(persona, len(model.personas) - 1)
+    table = truth.cells.iloc[cell].reset_index(drop=True)
+    table["completion"] = [f"simulated completion {number}" for number in range(len(cell))]
+    for emission, probabilities in zip(model.emissions, truth.probabilities, strict=True):
+        code = (rng.random(len(cell))[:, None] > probabilities.cumsum(axis=1)[persona]).sum(axis=1)
+        code = np.minimum(code, len(emission.categories) - 1)
+        table[emission.measurement] = _values(emission, code, rng)
+    table["persona"] = np.asarray(model.names)[persona]
+    contexts = [name for name in table if name not in ("completion", *model.measurements)]
+    contexts = [name for name in contexts if name not in ("condition", "question_id", "base_question")]
+    return read_completions(table, measurements=list(model.measurements), contexts=contexts)
+
+
+def _values(emission: AbstractEmission, code: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if isinstance(emission, ScoreEmission):
+        edges = np.array([emission.bounds[0], *(cut.value for cut in emission.cuts), emission.bounds[1]])
+        scored = np.minimum(code, len(edges) - 2)
+        inside = rng.uniform(0.001, 0.999, len(code))
+        values = edges[scored] + inside * (edges[scored + 1] - edges[scored])
+        return np.where(code == len(edges) - 1, np.nan, values)
+    if isinstance(emission, LabelEmission):
+        return np.array([*emission.values, None], dtype=object)[code]
+    raise ValueError(f"simulate_log: cannot draw values of a {type(emission).__name__}; add its case here.")

@@ -1,0 +1,98 @@
+"""Which files a source means: a path, a glob, a folder, or a list of those."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulacra.data.errors import LogError
+
+__all__ = ["COMPRESSIONS", "FORMATS", "find_logs", "format_of", "stem_of"]
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+COMPRESSIONS = (".gz", ".bz2", ".xz")
+
+
+def find_logs(source: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files of a source, sorted within a glob or folder, in the given order within a list.
+
+    Raises:
+        LogError: a path that does not exist, a glob that matches nothing, a folder without logs, an unknown file
+            extension, or a file named twice.
+    """
+    parts = [source] if isinstance(source, (str, Path)) else list(source)
+    if not parts:
+        raise LogError("the list of sources is empty", expected="at least one path, glob or folder")
+    paths = [path for part in parts for path in _expand(Path(part).expanduser())]
+    seen: set[Path] = set()
+    for path in paths:
+        format_of(path)
+        if path.resolve() in seen:
+            raise LogError("this file is named twice by the source", file=path, remedy="name every file once")
+        seen.add(path.resolve())
+    return paths
+
+
+def format_of(path: Path) -> str:
+    """``"csv"``, ``"jsonl"`` or ``"parquet"``, from the extension.
+
+    Raises:
+        LogError: any other extension.
+    """
+    suffixes = _suffixes(path)
+    if not suffixes or (len(suffixes) == 2 and FORMATS[suffixes[0]] == "parquet"):
+        text = ", ".join(suffix for suffix, kind in FORMATS.items() if kind != "parquet")
+        raise LogError(
+            f"unknown file extension {path.suffix!r}",
+            file=path,
+            expected=f"{text} (each also with {', '.join(COMPRESSIONS)}), .parquet or .pq",
+            remedy="rename the file, or load it yourself and pass the DataFrame",
+        )
+    return FORMATS[suffixes[0]]
+
+
+def stem_of(path: Path) -> str:
+    """The file's name without its format and compression extensions; other dots stay (``Qwen2.5-base``)."""
+    return path.name[: len(path.name) - sum(map(len, _suffixes(path)))]
+
+
+def _suffixes(path: Path) -> list[str]:
+    """The format extension and, where there is one, the compression after it; empty when the format is unknown."""
+    found = path.suffixes[-2:] if path.suffix in COMPRESSIONS else path.suffixes[-1:]
+    return found if found and found[0] in FORMATS else []
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return _in_folder(path)
+    if not glob.has_magic(str(path)):
+        raise LogError("no such file or folder", file=path, remedy="check the path and the working directory")
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
+    if not matches:
+        raise LogError(
+            "the glob matches no file", file=path, remedy="check the pattern and the working directory, and quote it"
+        )
+    return matches
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    hidden = (".", "_")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(hidden))
+    logs = [path for path in files if _suffixes(path)]
+    if not logs:
+        held = ", ".join(path.name for path in files[:5]) or "nothing"
+        raise LogError(
+            f"the folder holds no logs (it holds {held})",
+            file=folder,
+            expected=f"files ending in {', '.join(FORMATS)}, here or in sub-folders",
+            remedy="name another folder, or pass a glob",
+        )
+    return logs

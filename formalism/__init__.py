@@ -1,0 +1,24 @@
+"""The model: personas, weights, emissions, mixture, outcomes and shifts, as mathematics on arrays.
+
+Nothing here reads a file, fits or plots. ``import simulacra.formalism`` costs what JAX and NumPyro cost.
+"""
+
+from simulacra.formalism.distributions import CollapsedMixture as CollapsedMixture
+from simulacra.formalism.distributions import PersonaMixtureDistribution as PersonaMixtureDistribution
+from simulacra.formalism.emissions import AbstractEmission as AbstractEmission
+from simulacra.formalism.emissions import LabelEmission as LabelEmission
+from simulacra.formalism.emissions import OutOfRange as OutOfRange
+from simulacra.formalism.emissions import ScoreEmission as ScoreEmission
+from simulacra.formalism.mixture import PersonaMixture as PersonaMixture
+from simulacra.formalism.outcomes import Outcome as Outcome
+from simulacra.formalism.persona_sets import PERSONA_SETS as PERSONA_SETS
+from simulacra.formalism.persona_sets import persona_set as persona_set
+from simulacra.formalism.personas import Archetype as Archetype
+from simulacra.formalism.personas import Gate as Gate
+from simulacra.formalism.personas import Persona as Persona
+from simulacra.formalism.shifts import claim as claim
+from simulacra.formalism.shifts import jensen_shannon as jensen_shannon
+from simulacra.formalism.shifts import log_ratio as log_ratio
+from simulacra.formalism.shifts import total_variation as total_variation
+from simulacra.formalism.weights import WeightDesign as WeightDesign
+from simulacra.formalism.weights import weight_design as weight_design

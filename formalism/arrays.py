@@ -1,0 +1,15 @@
+"""The vocabulary of array types, imported by every other module.
+
+Axis names used in annotations: ``persona`` (K), ``cell`` (C, a unique combination of condition, question and
+context), ``pattern`` (P, a unique combination of measurement categories), ``category`` (J, the categories of one
+measurement), ``coordinate`` (K - 1, isometric log-ratio coordinates). The first axis of any per-persona parameter is
+the persona.
+"""
+
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import UInt32 as _UInt32
+
+__all__ = ["Array", "Bool", "Float", "Int", "Key"]
+
+Key = PRNGKeyArray | _UInt32[Array, "2"]
+"""A JAX random key, new style (``jax.random.key``) or raw (``jax.random.PRNGKey``)."""

@@ -1,0 +1,137 @@
+"""The persona mixture as NumPyro distributions, for models of your own.
+
+:class:`PersonaMixtureDistribution` is eq. (1) for one completion; :class:`CollapsedMixture` is the same for the counts
+of all completions of a cell, which is what makes fitting cost the same for a thousand rows and for a billion.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jax.scipy.special import gammaln
+from numpyro.distributions import constraints
+from numpyro.distributions.util import validate_sample
+
+from simulacra.formalism.arrays import Array, Float, Int, Key
+
+__all__ = ["CollapsedMixture", "PersonaMixtureDistribution", "pattern_log_prob"]
+
+
+def pattern_log_prob(
+    log_weights: Float[Array, "*batch persona"], component_log_probs: Float[Array, "persona pattern"]
+) -> Float[Array, "*batch pattern"]:
+    """Log probability of every measurement pattern, eq. (1): log Σ_z w_z f_z(pattern), in nats.
+
+    A matrix product of shifted probabilities: one exponential a component and pattern instead of one a cell,
+    component and pattern.
+    """
+    shift = jax.lax.stop_gradient(component_log_probs.max(axis=0))
+    mixed = jnp.exp(log_weights) @ jnp.exp(component_log_probs - shift)
+    return jnp.log(jnp.maximum(mixed, jnp.finfo(mixed.dtype).tiny)) + shift
+
+
+class CollapsedMixture(dist.Distribution):
+    """Counts of measurement patterns among the completions of a cell: a multinomial whose probabilities are eq. (1).
+
+    Args:
+        log_weights: log persona weights of every cell, shape ``(*batch, K)``; the mixing distribution.
+        component_log_probs: log f_z of every pattern, shape ``(K, P)``.
+        total_count: completions in every cell, shape ``(*batch,)``.
+
+    ``log_prob`` includes the multinomial coefficient. It needs only the patterns that occur; ``sample`` needs the
+    complete table of patterns, whose probabilities sum to one under every persona, and renormalises otherwise.
+    """
+
+    arg_constraints = {  # noqa: RUF012 (the name and form NumPyro prescribes)
+        "log_weights": constraints.independent(constraints.real, 1),
+        "component_log_probs": constraints.independent(constraints.real, 2),
+        "total_count": constraints.nonnegative_integer,
+    }
+    pytree_data_fields = ("log_weights", "component_log_probs", "total_count")
+
+    def __init__(
+        self,
+        log_weights: Float[Array, "*batch persona"],
+        component_log_probs: Float[Array, "persona pattern"],
+        total_count: Int[Array, "*batch"] | Float[Array, "*batch"],
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.log_weights = log_weights
+        self.component_log_probs = component_log_probs
+        self.total_count = total_count
+        super().__init__(log_weights.shape[:-1], component_log_probs.shape[-1:], validate_args=validate_args)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Non-negative counts that sum to ``total_count``."""
+        return constraints.multinomial(self.total_count)
+
+    @property
+    def mixture_size(self) -> int:
+        """K, the number of personas."""
+        return self.component_log_probs.shape[0]
+
+    @validate_sample
+    def log_prob(self, value: Array) -> Array:
+        """Log probability of counts ``(*sample, *batch, P)``, in nats; shape ``(*sample, *batch)``."""
+        log_probs = pattern_log_prob(self.log_weights, self.component_log_probs)
+        coefficient = gammaln(value.sum(-1) + 1.0) - gammaln(value + 1.0).sum(-1)
+        return coefficient + (value * log_probs).sum(-1)
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw counts, shape ``(*sample_shape, *batch, P)``."""
+        logits = pattern_log_prob(self.log_weights, self.component_log_probs)
+        return dist.Multinomial(logits=logits, total_count=self.total_count).sample(key, sample_shape)
+
+
+class PersonaMixtureDistribution(dist.Distribution):
+    """Measurements of one completion, eq. (1) with the product emissions of eq. (3).
+
+    Args:
+        log_weights: log persona weights, shape ``(*batch, K)``.
+        category_log_probs: for every measurement, log probability of each category, shape ``(K, J)``.
+
+    The event is the vector of category codes, one for every measurement.
+    """
+
+    arg_constraints = {"log_weights": constraints.independent(constraints.real, 1)}  # noqa: RUF012
+    support = constraints.independent(constraints.nonnegative_integer, 1)
+    pytree_data_fields = ("log_weights", "category_log_probs")
+
+    def __init__(
+        self,
+        log_weights: Float[Array, "*batch persona"],
+        category_log_probs: tuple[Float[Array, "persona _"], ...],
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.log_weights = log_weights
+        self.category_log_probs = tuple(category_log_probs)
+        super().__init__(log_weights.shape[:-1], (len(self.category_log_probs),), validate_args=validate_args)
+
+    @property
+    def mixture_size(self) -> int:
+        """K, the number of personas."""
+        return self.log_weights.shape[-1]
+
+    def component_log_probs(self, value: Int[Array, "*event"]) -> Float[Array, "*event_persona"]:
+        """log f_z(value) + log w_z of every persona, shape ``(*sample, *batch, K)``."""
+        total = self.log_weights
+        for position, table in enumerate(self.category_log_probs):
+            total = total + jnp.moveaxis(table[:, value[..., position]], 0, -1)
+        return total
+
+    @validate_sample
+    def log_prob(self, value: Array) -> Array:
+        """Log probability of codes ``(*sample, *batch, measurements)``, in nats."""
+        return jax.nn.logsumexp(self.component_log_probs(value), axis=-1)
+
+    def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw codes: first the persona, then every measurement from it."""
+        keys = jax.random.split(key, 1 + len(self.category_log_probs))
+        persona = jax.random.categorical(keys[0], self.log_weights, shape=sample_shape + self.batch_shape)
+        codes = [
+            jax.random.categorical(own, table[persona])
+            for own, table in zip(keys[1:], self.category_log_probs, strict=True)
+        ]
+        return jnp.stack(codes, axis=-1)

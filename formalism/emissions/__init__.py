@@ -1,0 +1,7 @@
+"""Emissions: what a persona's completions measure like, one measurement a factor of eq. (3)."""
+
+from simulacra.formalism.emissions.base import AbstractEmission as AbstractEmission
+from simulacra.formalism.emissions.base import OutOfRange as OutOfRange
+from simulacra.formalism.emissions.labels import LabelEmission as LabelEmission
+from simulacra.formalism.emissions.scores import Cut as Cut
+from simulacra.formalism.emissions.scores import ScoreEmission as ScoreEmission

@@ -1,0 +1,176 @@
+"""A judge's bounded score, cut into bins whose edges are the thresholds that matter.
+
+Bins, not a density, because judges do not write densities: they prefer 92 over 85, pile up on 0, 30 and 100, and a
+published rule such as ``aligned < 30`` must be answered exactly. Every cut says on which side a score that equals it
+falls, so 30 is not below 30.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
+from simulacra.formalism.personas import Archetype
+
+__all__ = ["Cut", "ScoreEmission"]
+
+_CUT = re.compile(r"\s*(<=?)\s*(-?\d+(?:\.\d+)?)\s*")
+_TENS = tuple(f"<{edge}" for edge in range(10, 100, 10))
+# Finer bins of coherence split personas by style of writing instead of by intent, and the implied rates suffer.
+_USUAL_CUTS = {"coherent": ("<=50",)}
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Cut:
+    """The split of a score's range into ``x < value`` (open) or ``x <= value`` (closed) and the rest."""
+
+    value: float
+    closed: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Cut":
+        """Read ``"<30"`` or ``"<=50"``.
+
+        Raises:
+            ValueError: any other text.
+        """
+        match = _CUT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"Expected a cut such as '<30' or '<=50'; got {text!r}.")
+        return cls(float(match[2]), closed=match[1] == "<=")
+
+    def __str__(self) -> str:
+        return f"{'<=' if self.closed else '<'}{self.value:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreEmission(AbstractEmission):
+    """A score within bounds, in bins, with *missing* as a category of its own.
+
+    Attributes:
+        measurement: the column, for example ``"aligned"``.
+        cuts: where bins end, as ``"<30"`` or ``"<=50"``; sorted here. Left out: tens (``<10`` .. ``<90``) scaled to
+            the bounds, and for ``coherent`` the one cut ``<=50``, so that the usual rule
+            ``aligned < 30 and coherent > 50`` is answered exactly.
+        bounds: lowest and highest possible score, both included.
+
+    Raises:
+        ValueError: bounds out of order, a cut outside them, or the same cut twice.
+
+    Example:
+        >>> ScoreEmission("coherent").categories
+        ('[0, 50]', '(50, 100]', 'missing')
+    """
+
+    measurement: str
+    cuts: tuple[Cut, ...] = ()
+    bounds: tuple[float, float] = (0.0, 100.0)
+
+    def __init__(
+        self,
+        measurement: str,
+        cuts: tuple[str | Cut, ...] | list[str | Cut] | None = None,
+        bounds: tuple[float | int, float | int] = (0.0, 100.0),
+    ) -> None:
+        low, high = float(bounds[0]), float(bounds[1])
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"ScoreEmission({measurement!r}): expected finite bounds (low, high); got {bounds}.")
+        if cuts is None:
+            cuts = tuple(_scaled(cut, low, high) for cut in _USUAL_CUTS.get(measurement, _TENS))
+        parsed = sorted(Cut.parse(cut) if isinstance(cut, str) else cut for cut in cuts)
+        outside = [str(cut) for cut in parsed if not low <= cut.value <= high]
+        if outside or len(set(parsed)) < len(parsed) or not parsed:
+            raise ValueError(
+                f"ScoreEmission({measurement!r}): expected at least one cut, each once, within [{low:g}, {high:g}]; "
+                f"got {[str(cut) for cut in parsed]}."
+            )
+        object.__setattr__(self, "measurement", measurement)
+        object.__setattr__(self, "cuts", tuple(parsed))
+        object.__setattr__(self, "bounds", (low, high))
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Interval notation of every bin, then ``"missing"``."""
+        low, high = self.bounds
+        lefts = ["[" + f"{low:g}"] + [("(" if cut.closed else "[") + f"{cut.value:g}" for cut in self.cuts]
+        rights = [f"{cut.value:g}" + ("]" if cut.closed else ")") for cut in self.cuts] + [f"{high:g}]"]
+        return (*(f"{left}, {right}" for left, right in zip(lefts, rights, strict=True)), MISSING)
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Bin of every score, int, same shape; NaN is the last code.
+
+        Raises:
+            OutOfRange: a score outside the bounds.
+        """
+        scores = np.asarray(values, dtype=float)
+        low, high = self.bounds
+        outside = np.flatnonzero((scores < low) | (scores > high))
+        if outside.size:
+            index = int(outside[0])
+            raise OutOfRange(
+                f"{self.measurement}={scores[index]:g} is outside the declared range [{low:g}, {high:g}]",
+                index=index,
+                value=float(scores[index]),
+            )
+        codes = np.zeros(scores.shape, dtype=np.int64)
+        for cut in self.cuts:
+            codes += ~(scores <= cut.value if cut.closed else scores < cut.value)
+        return np.where(np.isnan(scores), len(self.cuts) + 1, codes)
+
+    def select(self, comparison: str, value: float | int | str) -> np.ndarray:
+        """Bins that satisfy ``measurement <comparison> value``, bool of shape ``(J,)``.
+
+        Raises:
+            ValueError: the threshold is no edge of the bins, or the comparison is none of ``< <= > >=``.
+        """
+        if comparison not in ("<", "<=", ">", ">="):
+            raise ValueError(
+                f"{self.measurement} {comparison} {value}: a binned score answers <, <=, > and >= only; "
+                "use a LabelEmission where single values matter."
+            )
+        threshold = float(value)
+        edge = Cut(threshold, closed=comparison in ("<=", ">"))
+        below = np.zeros(len(self.cuts) + 2, dtype=bool)
+        low, high = self.bounds
+        if edge in self.cuts:
+            below[: self.cuts.index(edge) + 1] = True
+        elif threshold > high or (threshold == high and edge.closed):
+            below[:-1] = True
+        elif not (threshold < low or (threshold == low and not edge.closed)):
+            edges = ", ".join(map(str, self.cuts))
+            raise ValueError(
+                f"{self.measurement} {comparison} {value:g}: this threshold is no bin edge, so bins cannot answer it. "
+                f"The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}'])."
+            )
+        answer = below if comparison in ("<", "<=") else ~below
+        answer[-1] = False
+        return answer
+
+    def archetype_probabilities(self, archetype: Archetype) -> np.ndarray:
+        """Mass of the archetype in every bin, read off its piecewise linear distribution function."""
+        cumulative = np.concatenate([[0.0], np.cumsum(archetype.masses)])
+        at_cuts = np.interp([cut.value for cut in self.cuts], archetype.knots, cumulative)
+        scored = np.diff(np.concatenate([[0.0], at_cuts, [cumulative[-1]]]))
+        masses = np.append(scored / cumulative[-1] * (1 - archetype.missing), archetype.missing)
+        return masses / masses.sum()
+
+    def with_cuts(self, *cuts: str) -> "ScoreEmission":
+        """The same score with more bin edges; edges that exist already are kept once."""
+        return ScoreEmission(self.measurement, tuple({*self.cuts, *map(Cut.parse, cuts)}), self.bounds)
+
+    def configuration(self) -> Mapping[str, object]:
+        """``{"kind": "score", "measurement", "cuts", "bounds"}``."""
+        return {
+            "kind": "score",
+            "measurement": self.measurement,
+            "cuts": [str(cut) for cut in self.cuts],
+            "bounds": list(self.bounds),
+        }
+
+
+def _scaled(cut: str, low: float, high: float) -> Cut:
+    parsed = Cut.parse(cut)
+    return Cut(low + parsed.value / 100 * (high - low), parsed.closed)

@@ -1,0 +1,82 @@
+"""Personas as named archetypes: where a persona's scores are expected to lie, and how surely.
+
+An archetype is a start and a mild prior, not a definition: with thousands of completions the data decide what a
+persona does. What keeps the name honest is the *gate*, a check on the fitted emission ("the misaligned persona scores
+below 40 at least 60 % of the time"). A persona that fails its gate loses its name.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+__all__ = ["Archetype", "Gate", "Persona"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Archetype:
+    """Where a measurement is expected to lie under one persona.
+
+    Attributes:
+        knots: for a score, the edges of intervals (one more than masses); for labels, the values (as many as masses).
+        masses: relative weight of every interval or value, uniform within an interval.
+        missing: probability that there is no value.
+        concentration: how surely, in pseudo-completions: the weight of the archetype against data.
+
+    Raises:
+        ValueError: lengths that do not fit, a negative mass, or a probability outside [0, 1).
+    """
+
+    knots: tuple[float | int | str, ...]
+    masses: tuple[float | int, ...]
+    missing: float | int = 0.005
+    concentration: float | int = 20.0
+
+    def __post_init__(self) -> None:
+        if len(self.knots) - len(self.masses) not in (0, 1) or not self.masses:
+            raise ValueError(
+                "Archetype: expected one knot more than masses (intervals of a score) or as many (values); "
+                f"got {len(self.knots)} knots and {len(self.masses)} masses."
+            )
+        if min(self.masses) < 0 or not 0 < math.fsum(self.masses) < math.inf:
+            raise ValueError(f"Archetype: expected masses >= 0 with a positive sum; got {self.masses}.")
+        if not 0 <= self.missing < 1 or not self.concentration > 0:
+            raise ValueError(
+                "Archetype: expected missing in [0, 1) and concentration > 0; "
+                f"got missing={self.missing}, concentration={self.concentration}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """A region of outcomes in which a persona must put at least some probability to keep its name.
+
+    Attributes:
+        rule: a rule in the language of :class:`~simulacra.formalism.outcomes.Outcome`, for example
+            ``"aligned < 40"`` or ``"missing(aligned)"``.
+        at_least: the probability that the fitted persona must give it (posterior mean).
+        instead: the name that fits when this gate fails, if there is one.
+    """
+
+    rule: str
+    at_least: float | int
+    instead: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Persona:
+    """A named way of answering that the simulator may run.
+
+    Attributes:
+        name: one word; becomes a coordinate of the result.
+        description: one sentence for people.
+        scores: archetype of every measurement the persona is known by.
+        gates: what the fitted persona must do to keep its name.
+        evidence: a rule without which there is nothing for the persona to explain; where hardly a completion of any
+            condition satisfies it, the persona is left out of the fit, since its slot would go to something else.
+    """
+
+    name: str
+    description: str
+    scores: Mapping[str, Archetype] = dataclasses.field(default_factory=dict)
+    gates: Sequence[Gate] = ()
+    evidence: str | None = None

@@ -1,0 +1,66 @@
+"""Persona shifts between a condition and the baseline, eq. (8), and the rule by which a shift is claimed.
+
+Weights move for uninteresting reasons too: judges prefer 92 over 85. A shift is therefore claimed when the *rate* of
+the outcome leaves a region of practical equivalence, not because weights differ.
+
+References:
+    Kruschke (2018), Rejecting or accepting parameter values in Bayesian estimation, doi:10.1177/2515245918771304.
+    Lin (1991), Divergence measures based on the Shannon entropy, doi:10.1109/18.61115.
+"""
+
+from typing import Literal
+
+import numpy as np
+from scipy.special import xlogy
+
+__all__ = ["claim", "jensen_shannon", "log_ratio", "total_variation"]
+
+
+def log_ratio(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Shift of the centred log-ratio of every persona, in nats; same shape as ``weights`` ``(..., K)``.
+
+    Symmetric in personas: zero means that a persona kept its weight relative to the geometric mean of all. Do not
+    read it where a weight is near zero under both conditions: the data say little about such ratios.
+    """
+    moved = np.log(weights) - np.log(baseline)
+    return moved - moved.mean(axis=-1, keepdims=True)
+
+
+def total_variation(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Half the sum of absolute weight differences, in [0, 1]; shape ``(...)``."""
+    return 0.5 * np.abs(weights - baseline).sum(axis=-1)
+
+
+def jensen_shannon(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Jensen-Shannon divergence in nats, in [0, log 2]; shape ``(...)``."""
+    middle = 0.5 * (weights + baseline)
+
+    def relative_entropy(p: np.ndarray) -> np.ndarray:
+        return (xlogy(p, p) - xlogy(p, middle)).sum(axis=-1)
+
+    return 0.5 * (relative_entropy(weights) + relative_entropy(baseline))
+
+
+def claim(
+    rate_difference: np.ndarray, *, rope: float = 0.01, probability: float = 0.945
+) -> Literal["increase", "decrease", "equivalent", "undecided"]:
+    """What posterior draws of a rate difference allow one to say.
+
+    Args:
+        rate_difference: draws, any shape, as probabilities.
+        rope: half-width of the region of practical equivalence, a probability; 0.01 is one percentage point.
+        probability: posterior probability that a claim needs. The default 0.945 makes ``increase`` the statement that
+            the lower end of the 89 % interval exceeds ``rope``.
+
+    Raises:
+        ValueError: ``rope`` negative or ``probability`` outside (0.5, 1).
+    """
+    if rope < 0 or not 0.5 < probability < 1:
+        raise ValueError(f"Expected rope >= 0 and 0.5 < probability < 1; got rope={rope}, probability={probability}.")
+    if np.mean(rate_difference > rope) >= probability:
+        return "increase"
+    if np.mean(rate_difference < -rope) >= probability:
+        return "decrease"
+    if np.mean(np.abs(rate_difference) <= rope) >= probability:
+        return "equivalent"
+    return "undecided"

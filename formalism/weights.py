@@ -1,0 +1,372 @@
+"""Persona weights as a function of condition, question and context: the log-ratio linear model of eq. (2).
+
+A Wilkinson formula says which effects there are. They become independent Gaussian *latents* and a linear map to the
+logits of every cell (a cell is a unique combination of the formula's columns):
+
+    η = A ζ,   ζ_l ~ N(0, λ_l),   λ_l = fixed_l + Σ_t M_lt σ_t²,   in each of the K - 1 ILR coordinates.
+
+There are two ways to write the same prior in this form.
+
+*Crossed.* When the terms are random intercepts over a full grid (condition × question, questions nested in base
+questions, …), all their covariances are Kronecker products of I and J, which commute. A is then the orthonormal basis
+of the strata of an analysis of variance, ζ are the cell logits themselves, rotated, and the effects are integrated
+out in closed form. This holds for unequal cell counts, since the prior lives on the full grid.
+
+*Effects.* For every other formula ζ are the effects themselves and A = [X, Z_1, Z_2, …].
+
+References:
+    Egozcue et al. (2003), doi:10.1023/A:1023818214614; Searle, Casella & McCulloch (1992), Variance Components,
+    doi:10.1002/9780470316856, chapter 4 (eigenvalues of balanced crossed designs).
+"""
+
+import dataclasses
+import functools
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulacra.formalism.simplex import ilr_basis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["WeightDesign", "weight_design"]
+
+INTERCEPT_SD = 1.5
+COMMON_SD = 2.0
+THIN_CELL = 5  # below this median count a cell's own effect cannot be told from sampling noise
+
+# LogNormal(log median, spread) priors of σ: conditions move weights a lot, questions less, their interactions least.
+_SCALE_OF_CONDITION = (math.log(2.0), 0.6)
+_SCALE_OF_FACTOR = (math.log(0.8), 0.5)
+_SCALE_OF_INTERACTION = (math.log(0.5), 0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Term:
+    """A group-specific term: a name such as ``1|condition`` and the columns whose levels it groups by."""
+
+    name: str
+    factors: tuple[str, ...]
+    intercept: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WeightDesign:
+    """A formula evaluated on cells.
+
+    Attributes:
+        formula: the formula that is in force (without terms that were dropped).
+        cells: one row a cell, C of them; the full grid where the design is crossed.
+        rows: position in ``cells`` of every cell that was passed in.
+        terms: names of the T terms that have a scale.
+        basis: A, shape ``(C, L)``.
+        multiplicity: M, shape ``(L, T)``.
+        fixed_variance: prior variance that does not depend on scales, shape ``(L,)``.
+        scale_location: prior median of log σ, shape ``(T,)``.
+        scale_spread: prior standard deviation of log σ, shape ``(T,)``.
+        latents: names of the L latents.
+        crossed: whether the effects are integrated out.
+        notes: what was changed and why, for people.
+    """
+
+    formula: str
+    cells: "pd.DataFrame"
+    rows: np.ndarray
+    terms: tuple[str, ...]
+    basis: np.ndarray
+    multiplicity: np.ndarray
+    fixed_variance: np.ndarray
+    scale_location: np.ndarray
+    scale_spread: np.ndarray
+    latents: tuple[str, ...]
+    crossed: bool
+    notes: tuple[str, ...] = ()
+    group_terms: tuple[_Term, ...] = ()
+
+    def variances(self, scales: Any) -> Any:
+        """λ of every latent at given scales σ, shape ``(L,)``; works on NumPy and JAX arrays."""
+        return self.fixed_variance + self.multiplicity @ scales**2
+
+    def covariance(self, scales: np.ndarray) -> np.ndarray:
+        """Prior covariance of the cell logits in one ILR coordinate, shape ``(C, C)``."""
+        return (self.basis * self.variances(scales)) @ self.basis.T
+
+    def kernel(self, scales: np.ndarray, others: "pd.DataFrame") -> np.ndarray:
+        """Prior covariance between ``others`` and the cells of this design, shape ``(len(others), C)``.
+
+        Two cells share an effect when they share the level of its factors. Defined for random intercepts only.
+
+        Raises:
+            ValueError: the formula has common effects other than the intercept, or random slopes.
+        """
+        return self._shared(scales, others, self.cells)
+
+    def kernel_between(self, scales: np.ndarray, others: "pd.DataFrame") -> np.ndarray:
+        """Prior covariance among ``others``, shape ``(len(others), len(others))``."""
+        return self._shared(scales, others, others)
+
+    def _shared(self, scales: np.ndarray, left: "pd.DataFrame", right: "pd.DataFrame") -> np.ndarray:
+        if not self.only_random_intercepts:
+            raise ValueError(
+                f"{self.formula!r}: new cells can be predicted for random intercepts only, such as "
+                "'(1 | condition) + (1 | question_id)'."
+            )
+        total = np.full((len(left), len(right)), INTERCEPT_SD**2)
+        for term, scale in zip(self.group_terms, scales, strict=True):
+            same = np.ones_like(total, dtype=bool)
+            for factor in term.factors:
+                same &= left[factor].to_numpy()[:, None] == right[factor].to_numpy()[None, :]
+            total += scale**2 * same
+        return total
+
+    @property
+    def only_random_intercepts(self) -> bool:
+        """Whether the formula is an intercept and random intercepts."""
+        return all(term.intercept for term in self.group_terms) and bool((self.fixed_variance > 0).sum() <= 1)
+
+
+def weight_design(
+    formula: str, cells: "pd.DataFrame", *, counts: np.ndarray | None = None, crossed: bool | None = None
+) -> WeightDesign:
+    """Evaluate a weight formula on the cells of a log.
+
+    Args:
+        formula: right-hand side only, for example
+            ``"(1 | condition) + (1 | question_id) + (1 | condition:question_id)"``.
+        cells: one row a cell.
+        counts: completions in every cell; when the median is below 5, terms that give every cell an effect of its own
+            are dropped and a note says so.
+        crossed: ``None`` integrates the effects out wherever the design allows it; ``False`` never does.
+
+    Raises:
+        ValueError: a formula that cannot be read or names an unknown column; a grouping factor with one level;
+            ``crossed=True`` where the design is not a full grid of random intercepts.
+    """
+    common, groups = _parse(formula, cells)
+    notes: list[str] = []
+    if counts is not None and len(counts) and float(np.median(counts)) < THIN_CELL:
+        thin = [term for term in groups if term.intercept and not cells.duplicated(list(term.factors)).any()]
+        for term in thin:
+            notes.append(
+                f"({term.name}) was dropped: the median cell has {np.median(counts):g} completions, fewer than "
+                f"{THIN_CELL}, too few to tell a cell's own effect from sampling noise."
+            )
+        groups = [term for term in groups if term not in thin]
+    for term in groups:
+        levels = len(cells.drop_duplicates(list(term.factors)))
+        if levels < 2:
+            raise ValueError(
+                f"Weights {formula!r}: ({term.name}) has one level, so its scale cannot be learned. Log at least two "
+                f"levels of {', '.join(term.factors)}, or leave the term out of the formula."
+            )
+    in_force = " + ".join([*common, *(f"({term.name})" for term in groups)]) or "1"
+    plain = not common and all(term.intercept for term in groups)
+    if crossed is not False and plain:
+        design = _crossed(in_force, cells, groups, tuple(notes))
+        if design is not None:
+            return design
+    if crossed:
+        raise ValueError(f"Weights {formula!r}: not a full grid of random intercepts, so nothing can be integrated out.")
+    return _effects(in_force, cells, groups, tuple(notes))
+
+
+def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]:
+    from formulae import model_description  # costs most of a second; only fitting needs it
+    from formulae.terms import GroupSpecificTerm, Intercept
+
+    try:
+        description = model_description(formula)
+        variables = {name for name in description.var_names if name}
+    except Exception as error:
+        raise ValueError(
+            f"Weights {formula!r} is no Wilkinson formula: {error}. "
+            "Expected the like of '(1 | condition) + (1 | question_id)'."
+        ) from error
+    unknown = sorted(variables - set(cells.columns))
+    if unknown:
+        raise ValueError(
+            f"Weights {formula!r} names {', '.join(unknown)}, which the log does not have; "
+            f"its columns are {', '.join(cells.columns)}."
+        )
+    if description.response is not None:
+        raise ValueError(f"Weights {formula!r}: expected the right-hand side only, without a response and '~'.")
+    common = [term.name for term in description.terms if not isinstance(term, (GroupSpecificTerm, Intercept))]
+    groups = [
+        _Term(
+            term.name.replace("|", " | "),
+            tuple(sorted(factor for component in term.factor.components for factor in component.var_names)),
+            isinstance(term.expr, Intercept),
+        )
+        for term in description.terms
+        if isinstance(term, GroupSpecificTerm)
+    ]
+    return common, groups
+
+
+def _scale_prior(term: _Term) -> tuple[float, float]:
+    if term.factors == ("condition",):
+        return _SCALE_OF_CONDITION
+    return _SCALE_OF_FACTOR if len(term.factors) == 1 else _SCALE_OF_INTERACTION
+
+
+# --- crossed designs: effects integrated out ------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class _Axis:
+    """One axis of a grid: a factor, and the factors it is nested in (whose levels it subdivides)."""
+
+    factor: str
+    within: tuple[str, ...]
+    size: int
+
+
+def _crossed(
+    formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]
+) -> WeightDesign | None:
+    axes = _axes(cells, sorted({factor for term in groups for factor in term.factors}))
+    if axes is None or not axes:
+        return None
+    shape = [axis.size for axis in axes]
+    if math.prod(shape) > 2 * len(cells):
+        return None  # mostly empty: the effects are fewer than the cells of the grid
+    grid, position = _grid(cells, axes)
+    spans = [
+        [index for index, axis in enumerate(axes) if any({axis.factor, *axis.within} <= _up(f, axes) for f in term.factors)]
+        for term in groups
+    ]
+    helmerts = [np.vstack([np.full(size, size**-0.5), ilr_basis(size)]) if size > 1 else np.eye(1) for size in shape]
+    basis = functools.reduce(np.kron, helmerts).T
+    strata = np.array(list(itertools.product(*(np.arange(size) > 0 for size in shape))))
+    multiplicity = np.zeros((len(strata), len(groups)))
+    for column, span in enumerate(spans):
+        outside = [index for index in range(len(axes)) if index not in span]
+        multiplicity[:, column] = ~strata[:, outside].any(axis=1) * math.prod(shape[index] for index in outside)
+    fixed = np.where(strata.any(axis=1), 0.0, INTERCEPT_SD**2 * math.prod(shape))
+    alive = (multiplicity.sum(axis=1) > 0) | (fixed > 0)
+    priors = np.array([_scale_prior(term) for term in groups])
+    names = [
+        "×".join([f"{axis.factor}{index}" for axis, index in zip(axes, indices, strict=True) if index]) or "mean"
+        for indices in itertools.product(*(range(size) for size in shape))
+    ]
+    return WeightDesign(
+        formula=formula,
+        cells=grid,
+        rows=position,
+        terms=tuple(term.name for term in groups),
+        basis=basis[:, alive],
+        multiplicity=multiplicity[alive],
+        fixed_variance=fixed[alive],
+        scale_location=priors[:, 0],
+        scale_spread=priors[:, 1],
+        latents=tuple(name for name, keep in zip(names, alive, strict=True) if keep),
+        crossed=True,
+        notes=notes,
+        group_terms=tuple(groups),
+    )
+
+
+def _up(factor: str, axes: list[_Axis]) -> set[str]:
+    """A factor and all it is nested in."""
+    return {factor, *next(axis.within for axis in axes if axis.factor == factor)}
+
+
+def _axes(cells: "pd.DataFrame", factors: list[str]) -> list[_Axis] | None:
+    """Axes of the full grid that the factors span, coarse before fine; ``None`` where nesting is unbalanced."""
+    levels = {factor: int(cells[factor].nunique()) for factor in factors}
+    axes = []
+    for factor in sorted(factors, key=lambda name: (levels[name], name)):
+        within = tuple(
+            other
+            for other in factors
+            if other != factor
+            and levels[other] < levels[factor]
+            and len(cells.drop_duplicates([factor, other])) == levels[factor]
+        )
+        size = levels[factor]
+        if within:
+            inside = cells.drop_duplicates(factor).groupby(list(within), observed=True).size()
+            if inside.nunique() > 1:
+                return None
+            size = int(inside.iloc[0])
+        axes.append(_Axis(factor, within, size))
+    return axes
+
+
+def _grid(cells: "pd.DataFrame", axes: list[_Axis]) -> tuple["pd.DataFrame", np.ndarray]:
+    """The full grid in the axes' order, and where every given cell lies in it."""
+    import pandas as pd
+
+    codes, lookup = [], []
+    for axis in axes:
+        table = cells.drop_duplicates(axis.factor).sort_values([*axis.within, axis.factor])
+        if axis.within:
+            ranks = table.groupby(list(axis.within), observed=True).cumcount()
+        else:
+            ranks = pd.Series(range(len(table)), index=table.index)
+        rank_of = dict(zip(table[axis.factor], ranks, strict=True))
+        codes.append(cells[axis.factor].map(rank_of).to_numpy(dtype=int))
+        lookup.append({(*row[:-1], rank_of[row[-1]]): row[-1] for row in table[[*axis.within, axis.factor]].values})
+    shape = [axis.size for axis in axes]
+    position = np.ravel_multi_index(codes, shape)
+    rows = []
+    for indices in itertools.product(*map(range, shape)):
+        row: dict[str, Any] = {}
+        for axis, index, names in zip(axes, indices, lookup, strict=True):
+            row[axis.factor] = names[(*(row[other] for other in axis.within), index)]
+        rows.append(row)
+    grid = pd.DataFrame(rows, columns=[axis.factor for axis in axes])
+    for column in cells.columns.difference(grid.columns, sort=False):
+        values = np.full(len(grid), None, dtype=object)
+        values[position] = cells[column].to_numpy()
+        grid[column] = values
+    return grid, position
+
+
+# --- every other formula: effects explicit --------------------------------------------------------------------------
+
+
+def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]) -> WeightDesign:
+    from formulae import design_matrices
+
+    matrices = design_matrices(formula, cells)
+    blocks: list[np.ndarray] = []
+    fixed: list[float] = []
+    names: list[str] = []
+    if matrices.common is not None:
+        for name, term in matrices.common.terms.items():
+            block = np.asarray(matrices.common[name], dtype=float).reshape(len(cells), -1)
+            for column, label in zip(block.T, term.labels, strict=True):
+                spread = float(column.std())
+                blocks.append(column[:, None])
+                names.append(label)
+                numeric = len(np.unique(column)) > 2
+                fixed.append(INTERCEPT_SD**2 if name == "Intercept" else (COMMON_SD / (spread if numeric else 1)) ** 2)
+    multiplicity = [np.zeros(len(groups)) for _ in names]
+    for index, term in enumerate(groups):
+        key = term.name.replace(" | ", "|")
+        block = np.asarray(matrices.group[key].toarray(), dtype=float)
+        labels = matrices.group.terms[key].labels
+        blocks.append(block)
+        names.extend(labels)
+        fixed.extend([0.0] * len(labels))
+        multiplicity.extend([np.eye(len(groups))[index]] * len(labels))
+    priors = np.array([_scale_prior(term) for term in groups]).reshape(-1, 2)
+    return WeightDesign(
+        formula=formula,
+        cells=cells.reset_index(drop=True),
+        rows=np.arange(len(cells)),
+        terms=tuple(term.name for term in groups),
+        basis=np.hstack(blocks),
+        multiplicity=np.stack(multiplicity),
+        fixed_variance=np.array(fixed),
+        scale_location=priors[:, 0],
+        scale_spread=priors[:, 1],
+        latents=tuple(names),
+        crossed=False,
+        notes=notes,
+        group_terms=tuple(groups),
+    )

@@ -1,0 +1,163 @@
+"""Fit a persona mixture to a log: the one call that most users make."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
+from simulacra.formalism.mixture import PersonaMixture
+from simulacra.inference.diagnostics import (
+    Check,
+    Thresholds,
+    check_implied,
+    check_modes,
+    check_names,
+    check_sampling,
+    convergence,
+    fitting_name,
+)
+from simulacra.inference.posterior import build_tree
+from simulacra.inference.prepare import Prepared, prepare
+from simulacra.inference.rates import observed_rates
+from simulacra.inference.relabel import relabel
+from simulacra.inference.result import Result
+from simulacra.inference.sample import Sampled, Settings, num_iterations, sample_posterior
+
+__all__ = ["fit"]
+
+
+def fit(
+    model: PersonaMixture,
+    log: CompletionLog | ScannedLog | CollapsedLog,
+    *,
+    seed: int = 0,
+    num_warmup: int = 400,
+    num_samples: int = 1000,
+    num_chains: int = 4,
+    engine: Literal["hmc", "nuts"] = "hmc",
+    chain_method: Literal["parallel", "sequential", "vectorized"] = "vectorized",
+    target_accept_prob: float = 0.8,
+    num_starts: int = 24,
+    thresholds: Thresholds | None = None,
+    progress_bar: bool | None = None,
+    compilation_cache: bool = True,
+) -> Result:
+    """Draw from the posterior of a persona mixture and check whether it may be believed.
+
+    Args:
+        model: personas, emissions, weight formula, baseline.
+        log: a log that was read, scanned, or collapsed with the model's emissions.
+        seed: of everything random; the same seed gives the same draws.
+        num_warmup: iterations that are thrown away, at least 200.
+        num_samples: draws of every chain.
+        num_chains: chains.
+        engine: ``"hmc"``, jittered HMC with all chains in one program; or ``"nuts"``, NumPyro's NUTS in the same
+            preconditioned space: some times slower, and an independent check.
+        chain_method: how NUTS runs its chains, as in NumPyro; HMC always runs them vectorised.
+        target_accept_prob: acceptance rate that the step size is adapted to.
+        num_starts: EM runs that look for modes.
+        thresholds: where the checks draw their lines.
+        progress_bar: show progress on standard error; ``None`` does so in terminals and notebooks.
+        compilation_cache: keep compiled programs on disk between processes, in JAX's own cache if you configured
+            one, else in the user's cache folder.
+
+    Returns:
+        A :class:`~simulacra.inference.result.Result`. A fit that fails its checks is returned all the same, with
+        ``ok`` false and its tables withheld.
+
+    Raises:
+        ValueError: arguments out of range, or a model and a log that do not fit together.
+
+    Runs in float64 whatever JAX's setting is, and leaves that setting as it was.
+    """
+    _check_arguments(num_warmup, num_samples, num_chains, num_starts, target_accept_prob, engine)
+    thresholds = thresholds or Thresholds()
+    settings = Settings(
+        seed, num_warmup, num_samples, num_chains, engine, chain_method, target_accept_prob, num_starts
+    )
+    prepared = prepare(model, log)
+    if compilation_cache:
+        _use_compilation_cache()
+    with jax.enable_x64(True), _progress(num_iterations(settings), progress_bar) as progress:  # noqa: FBT003
+        sampled = sample_posterior(prepared, settings, progress)
+        progress("checking", 0)
+    return _assemble(prepared, sampled, settings, thresholds)
+
+
+def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, thresholds: Thresholds) -> Result:
+    parameters, switched = relabel(sampled.parameters, sampled.starts[0].probabilities)
+    notes = list(prepared.notes)
+    if switched.any():
+        notes.append(f"labels were switched in {int(switched.sum())} of {parameters.scales[..., 0].size} draws and put back.")
+    tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
+    posterior, model = tree["posterior"].to_dataset(), prepared.model
+    gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
+    checks: list[Check] = check_sampling(
+        convergence(posterior, [str(name) for name in gated]), posterior, tree["sample_stats"].to_dataset(), thresholds
+    )
+    checks.append(check_modes(sampled.starts, thresholds))
+    means = [table.mean(axis=(0, 1)) for table in parameters.probabilities]
+    names = check_names(model.personas, model.emissions, means)
+    checks += names
+    if model.outcome is not None:
+        implied = posterior["rate"].mean(("chain", "draw")).to_numpy()
+        observed = observed_rates(prepared, model.outcome)
+        checks += check_implied(observed, dict(zip(prepared.conditions, map(float, implied), strict=True)), thresholds)
+    fitting = [fitting_name(persona, index, names) for index, persona in enumerate(model.personas)]
+    if fitting != list(model.names):
+        renamed = dict(zip(model.names, fitting, strict=True))
+        checks = [dataclasses.replace(c, subject=renamed.get(c.subject or "", c.subject)) for c in checks]
+        tree = tree.map_over_datasets(
+            lambda data: data.assign_coords(persona=np.array(fitting)) if "persona" in data.dims else data
+        )
+    record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
+    return Result(tree, prepared, tuple(checks), record, tuple(notes))
+
+
+def _check_arguments(
+    num_warmup: int, num_samples: int, num_chains: int, num_starts: int, target_accept_prob: float, engine: str
+) -> None:
+    if num_warmup < 200 or num_samples < 50 or num_chains < 2 or num_starts < 1:
+        raise ValueError(
+            "fit: expected num_warmup >= 200, num_samples >= 50, num_chains >= 2 (one chain cannot be checked) and "
+            f"num_starts >= 1; got {num_warmup}, {num_samples}, {num_chains} and {num_starts}."
+        )
+    if not 0.5 <= target_accept_prob < 1:
+        raise ValueError(f"fit: expected target_accept_prob in [0.5, 1); got {target_accept_prob}.")
+    if engine not in ("hmc", "nuts"):
+        raise ValueError(f"fit: expected engine 'hmc' or 'nuts'; got {engine!r}.")
+
+
+def _use_compilation_cache() -> None:
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    from jax.experimental.compilation_cache import compilation_cache
+    from platformdirs import user_cache_path
+
+    folder = Path(os.environ.get("SIMULACRA_CACHE_DIR") or user_cache_path("simulacra")) / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    compilation_cache.reset_cache()  # a cache that was looked for before, and not found, is looked for again
+
+
+@contextlib.contextmanager
+def _progress(total: int, show: bool | None) -> Iterator[Callable[[str, int], None]]:
+    console = Console(file=sys.stderr)
+    wanted = (console.is_terminal or console.is_jupyter) if show is None else show
+    if not wanted:
+        yield lambda stage, iterations: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=total)
+        yield lambda stage, iterations: bar.update(task, description=stage, advance=iterations)

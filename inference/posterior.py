@@ -1,0 +1,207 @@
+"""Draws as an ``xarray.DataTree`` in the ArviZ schema, with named dimensions and coordinates.
+
+Groups: ``posterior, sample_stats, log_likelihood, log_prior, posterior_predictive, prior, observed_data,
+constant_data``. The pointwise log likelihood is of one completion of every (cell, pattern) pair that occurs;
+``constant_data["count"]`` says how many such completions there are.
+"""
+
+import datetime
+import importlib.metadata
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from scipy import special, stats
+
+from simulacra.formalism.simplex import ilr_basis
+from simulacra.inference.initialise import component_probabilities
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.problem import Parameters
+from simulacra.inference.rates import implied_rates
+
+__all__ = ["build_tree", "condition_weights", "weights_of_cells"]
+
+_PRIOR_DRAWS = 500
+
+
+def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
+    """Persona weights of every cell, eq. (2), shape ``(..., C, K)``, from latents ``(..., L, K - 1)``."""
+    coordinates = np.einsum("cl,...lr->...cr", basis, latents, optimize=True)
+    return special.softmax(coordinates @ ilr_basis(latents.shape[-1] + 1), axis=-1)
+
+
+def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
+    """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``."""
+    return np.einsum("mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design.basis, latents), optimize=True)
+
+
+def build_tree(
+    prepared: Prepared, parameters: Parameters, sample_stats: Mapping[str, np.ndarray], seed: int
+) -> xr.DataTree:
+    """All groups but the diagnostics, as a tree.
+
+    Args:
+        prepared: data, design and model.
+        parameters: posterior draws, leading axes ``(chain, draw)``.
+        sample_stats: shapes ``(chain, draw)``.
+        seed: of the prior and predictive draws.
+    """
+    rng = np.random.default_rng([seed, 1])
+    coords = _coords(prepared)
+    cell_weights = weights_of_cells(prepared.design.basis, parameters.latents)
+    occurs = np.argwhere(prepared.counts > 0)
+    groups = {
+        "posterior": _parameters_dataset(prepared, parameters, coords),
+        "sample_stats": _dataset({name: (("chain", "draw"), value) for name, value in sample_stats.items()}, coords),
+        "log_likelihood": _dataset(
+            {"completion": (("chain", "draw", "obs_id"), _log_likelihood(prepared, parameters, cell_weights, occurs))},
+            coords,
+        ),
+        "log_prior": _log_prior(prepared, parameters),
+        "posterior_predictive": _posterior_predictive(prepared, parameters, cell_weights, coords, rng),
+        "prior": _parameters_dataset(prepared, _prior_draws(prepared, rng), coords),
+        "observed_data": _observed(prepared, coords, occurs),
+        "constant_data": _constant(prepared, coords, occurs),
+    }
+    attrs = {
+        "created_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "creation_library": "simulacra",
+        "creation_library_version": importlib.metadata.version("simulacra"),
+        "creation_library_language": "Python",
+        "inference_library": "simulacra",
+        "inference_library_version": importlib.metadata.version("simulacra"),
+        "sample_dims": ["chain", "draw"],
+    }
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **{f"/{name}": data for name, data in groups.items()}})
+
+
+def _coords(prepared: Prepared) -> dict[str, np.ndarray]:
+    model = prepared.model
+    size = len(model.personas)
+    coords = {
+        "condition": _text(prepared.conditions),
+        "persona": _text(model.names),
+        "term": _text(prepared.design.terms),
+        "latent": _text(prepared.design.latents),
+        "coordinate": np.arange(size - 1),
+        "cell": np.arange(len(prepared.design.cells)),
+        "pattern": np.arange(len(prepared.patterns)),
+        "measurement": _text(model.measurements),
+    }
+    for emission in model.emissions:
+        coords[f"{emission.measurement}_category"] = _text(emission.categories)
+    return coords
+
+
+def _text(values: object) -> np.ndarray:
+    return np.asarray(list(values), dtype=str)  # type: ignore[call-overload]
+
+
+def _dataset(variables: Mapping[str, tuple], coords: Mapping[str, np.ndarray]) -> xr.Dataset:
+    dataset = xr.Dataset(dict(variables))
+    own = {name: coords[name] for name in dataset.dims if name in coords}
+    numbered = {name: np.arange(size) for name, size in dataset.sizes.items() if name not in coords}
+    return dataset.assign_coords({**own, **numbered})
+
+
+def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapping[str, np.ndarray]) -> xr.Dataset:
+    draws = ("chain", "draw")
+    weights = condition_weights(prepared, parameters.latents)
+    variables: dict[str, tuple] = {
+        "weights": ((*draws, "condition", "persona"), weights),
+        "scale": ((*draws, "term"), parameters.scales),
+        "latents": ((*draws, "latent", "coordinate"), parameters.latents),
+    }
+    for emission, table in zip(prepared.model.emissions, parameters.probabilities, strict=True):
+        name = emission.measurement
+        variables[f"{name}_probs"] = ((*draws, "persona", f"{name}_category"), table)
+    outcome = prepared.model.outcome
+    if outcome is not None:
+        variables["rate"] = ((*draws, "condition"), implied_rates(prepared, outcome, weights, parameters.probabilities))
+        event = outcome.numerator.probability(prepared.model.emissions, parameters.probabilities)
+        variables["outcome_given_persona"] = ((*draws, "persona"), event)
+    return _dataset(variables, coords)
+
+
+def _log_likelihood(
+    prepared: Prepared, parameters: Parameters, cell_weights: np.ndarray, occurs: np.ndarray
+) -> np.ndarray:
+    """log p(y) of one completion of every occurring (cell, pattern), shape ``(chain, draw, obs_id)``, in nats."""
+    result = np.empty((*parameters.scales.shape[:2], len(occurs)))
+    for chain in range(result.shape[0]):
+        for draw in range(result.shape[1]):
+            tables = [table[chain, draw] for table in parameters.probabilities]
+            mixed = cell_weights[chain, draw] @ component_probabilities(tables, prepared.patterns)
+            result[chain, draw] = mixed[occurs[:, 0], occurs[:, 1]]
+    return np.log(np.maximum(result, np.finfo(float).tiny))
+
+
+def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
+    design = prepared.design
+    draws = ("chain", "draw")
+    scales = stats.lognorm.logpdf(parameters.scales, s=design.scale_spread, scale=np.exp(design.scale_location))
+    variances = design.fixed_variance + parameters.scales**2 @ design.multiplicity.T
+    latents = stats.norm.logpdf(parameters.latents, scale=np.sqrt(variances)[..., None])
+    variables = {"scale": (draws, scales.sum(axis=-1)), "latents": (draws, latents.sum(axis=(-2, -1)))}
+    for emission, alpha, table in zip(
+        prepared.model.emissions, prepared.model.concentrations, parameters.probabilities, strict=True
+    ):
+        constant = special.gammaln(alpha.sum(axis=1)) - special.gammaln(alpha).sum(axis=1)
+        density = (special.xlogy(alpha - 1, table)).sum(axis=-1) + constant
+        variables[f"{emission.measurement}_probs"] = (draws, density.sum(axis=-1))
+    return _dataset(variables, {})
+
+
+def _prior_draws(prepared: Prepared, rng: np.random.Generator) -> Parameters:
+    design, shape = prepared.design, (1, _PRIOR_DRAWS)
+    scales = np.exp(design.scale_location + design.scale_spread * rng.standard_normal((*shape, len(design.terms))))
+    variances = design.fixed_variance + scales**2 @ design.multiplicity.T
+    noise = rng.standard_normal((*variances.shape, len(prepared.model.personas) - 1))
+    tables = []
+    for alpha in prepared.model.concentrations:
+        gammas = rng.gamma(alpha, size=(*shape, *alpha.shape))
+        tables.append(gammas / gammas.sum(axis=-1, keepdims=True))
+    return Parameters(tuple(tables), np.sqrt(variances)[..., None] * noise, scales)
+
+
+def _posterior_predictive(
+    prepared: Prepared,
+    parameters: Parameters,
+    cell_weights: np.ndarray,
+    coords: Mapping[str, np.ndarray],
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """Replicated counts of every measurement's categories by condition."""
+    totals = prepared.counts.sum(axis=1)
+    persona_counts = rng.multinomial(totals.astype(int), cell_weights)
+    in_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition).astype(int)
+    by_condition = np.einsum("mc,...ck->...mk", in_condition, persona_counts, optimize=True)
+    variables = {}
+    for emission, table in zip(prepared.model.emissions, parameters.probabilities, strict=True):
+        table = table / table.sum(axis=-1, keepdims=True)
+        replicated = rng.multinomial(by_condition, table[:, :, None]).sum(axis=-2)
+        name = emission.measurement
+        variables[name] = (("chain", "draw", "condition", f"{name}_category"), replicated)
+    return _dataset(variables, coords)
+
+
+def _observed(prepared: Prepared, coords: Mapping[str, np.ndarray], occurs: np.ndarray) -> xr.Dataset:
+    variables: dict[str, tuple] = {"completion": (("obs_id",), occurs[:, 1])}
+    in_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition).astype(int)
+    for column, emission in enumerate(prepared.model.emissions):
+        one_hot = np.eye(len(emission.categories))[prepared.patterns[:, column]]
+        name = emission.measurement
+        counts = (in_condition @ prepared.counts @ one_hot).round().astype(int)
+        variables[name] = (("condition", f"{name}_category"), counts)
+    return _dataset(variables, coords)
+
+
+def _constant(prepared: Prepared, coords: Mapping[str, np.ndarray], occurs: np.ndarray) -> xr.Dataset:
+    variables: dict[str, tuple] = {
+        "count": (("obs_id",), prepared.counts[occurs[:, 0], occurs[:, 1]]),
+        "obs_cell": (("obs_id",), occurs[:, 0]),
+        "patterns": (("pattern", "measurement"), prepared.patterns),
+    }
+    for column in prepared.design.cells:
+        variables[f"cell_{column}"] = (("cell",), _text(prepared.design.cells[column].astype(str)))
+    return _dataset(variables, coords)

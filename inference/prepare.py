@@ -1,0 +1,130 @@
+"""From a model and a log to the arrays of one fit: cells, patterns, counts, and what was left out or changed."""
+
+import dataclasses
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.formalism.mixture import PersonaMixture
+from simulacra.formalism.outcomes import Rule
+from simulacra.formalism.weights import WeightDesign, weight_design
+
+__all__ = ["Prepared", "prepare"]
+
+IDLE_SHARE = 0.03
+"""A persona is left out when its evidence holds for a smaller share than this in every condition."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a fit starts from.
+
+    Attributes:
+        model: the model, without personas that have nothing to explain.
+        design: its weight formula on C cells.
+        patterns: category codes of P measurement patterns, shape ``(P, measurements)``.
+        counts: completions by cell and pattern, shape ``(C, P)``.
+        conditions: names of the M conditions, the baseline first.
+        condition: index of every cell's condition, shape ``(C,)``.
+        collapsed: the counts as they came from the log.
+        notes: what was changed and why.
+    """
+
+    model: PersonaMixture
+    design: WeightDesign
+    patterns: np.ndarray
+    counts: np.ndarray
+    conditions: tuple[str, ...]
+    condition: np.ndarray
+    collapsed: CollapsedLog
+    notes: tuple[str, ...]
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share of every condition's completions that lie in each cell, shape ``(M, C)``; rows sum to one."""
+        totals = self.counts.sum(axis=1)
+        by_condition = np.equal.outer(np.arange(len(self.conditions)), self.condition) * totals
+        return by_condition / by_condition.sum(axis=1, keepdims=True)
+
+    @property
+    def base_question(self) -> np.ndarray:
+        """The base question of every cell, the unit that intervals are clustered by; shape ``(C,)``."""
+        column = "base_question" if "base_question" in self.design.cells else "question_id"
+        return self.design.cells[column].to_numpy()
+
+
+def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> Prepared:
+    """Collapse a log and evaluate the model's formula on its cells.
+
+    Raises:
+        ValueError: the baseline is not among the conditions, the formula names an unknown column, a term has one
+            level, or a measurement is missing (from the readers, with file and line).
+    """
+    collapsed = log if isinstance(log, CollapsedLog) else collapse(log, model.emissions, by=_cell_columns(model, log))
+    if tuple(collapsed.measurements) != model.measurements:
+        raise ValueError(
+            f"The counts are of {', '.join(collapsed.measurements)}, the model measures "
+            f"{', '.join(model.measurements)}. Collapse the log with the model's own emissions."
+        )
+    conditions = sorted(collapsed.cells["condition"].unique())
+    if model.baseline not in conditions:
+        raise ValueError(
+            f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
+            f"{', '.join(map(repr, conditions))}. Name one of them: PersonaMixture(..., baseline=...) or --baseline."
+        )
+    conditions.sort(key=lambda name: name != model.baseline)
+    if "coherent" not in model.measurements and "misaligned" in model.names:
+        warnings.warn(
+            "No coherence measurement: text that has fallen apart looks misaligned to an alignment judge, so the name "
+            "'misaligned' will be withheld. Add a coherence score, or rename the persona.",
+            stacklevel=3,
+        )
+    counts = np.asarray(collapsed.counts, dtype=float)
+    model, dropped = _without_idle(model, collapsed, counts)
+    design = weight_design(model.weights, collapsed.cells, counts=counts.sum(axis=1))
+    on_grid = np.zeros((len(design.cells), counts.shape[1]))
+    on_grid[design.rows] = counts
+    return Prepared(
+        model=model,
+        design=design,
+        patterns=np.asarray(collapsed.patterns),
+        counts=on_grid,
+        conditions=tuple(conditions),
+        condition=design.cells["condition"].map({name: i for i, name in enumerate(conditions)}).to_numpy(dtype=int),
+        collapsed=collapsed,
+        notes=(*dropped, *design.notes),
+    )
+
+
+def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tuple[str, ...]:
+    """Condition, question, base question, and every context column that the formula names."""
+    base = ("condition", "question_id", "base_question")
+    known = log.contexts if isinstance(log, CompletionLog) else log.columns
+    return (*base, *(name for name in known if name not in base and re.search(rf"\b{re.escape(name)}\b", model.weights)))
+
+
+def _without_idle(
+    model: PersonaMixture, collapsed: CollapsedLog, counts: np.ndarray
+) -> tuple[PersonaMixture, list[str]]:
+    """Leave out personas whose evidence hardly occurs: their slot would go to something else."""
+    condition = collapsed.cells["condition"].to_numpy()
+    by_condition = pd.DataFrame(counts).groupby(condition).sum().to_numpy()
+    by_condition = by_condition / by_condition.sum(axis=1, keepdims=True)
+    kept, notes = [], []
+    for persona in model.personas:
+        rule = Rule(persona.evidence) if persona.evidence else None
+        if rule is None or not set(rule.measurements) <= set(model.measurements):
+            kept.append(persona)
+            continue
+        share = float((by_condition @ rule.holds(model.emissions, np.asarray(collapsed.patterns))).max())
+        if share >= IDLE_SHARE:
+            kept.append(persona)
+        else:
+            notes.append(
+                f"persona {persona.name!r} was left out: {persona.evidence} holds for at most {share:.1%} of any "
+                f"condition's completions (it takes {IDLE_SHARE:.0%}), so it has nothing to explain."
+            )
+    return (model.with_personas(kept), notes) if notes else (model, notes)

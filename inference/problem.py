@@ -1,0 +1,193 @@
+"""The posterior of one fit as a log density on a flat vector, in coordinates chosen so that it is near Gaussian.
+
+A :class:`Problem` holds the data and the prior as arrays, a :class:`Chart` the coordinates. Every function takes both
+as arguments, so one compiled program serves every stage of a fit and, through the cache on disk, every process.
+
+The vector holds, in this order,
+
+* for every emission, coordinates u of independent gammas G ~ Gamma(α, 1) whose normalised values are the category
+  probabilities (a Dirichlet). log G = u - exp(-(u - τ)): plain logarithms where there are data, and where there are
+  none the long exponential tail of a log gamma with α ≪ 1 is folded into a short one;
+* for every latent of the weights, z = ζ (λ(σ) / λ(σ̂))^(-c/2), partially non-centred: c = 0 is centred, best where
+  the data determine ζ; c = 1 is non-centred, best where its scale does;
+* log σ of every scale.
+
+References:
+    Papaspiliopoulos, Roberts & Sköld (2007), A general framework for the parametrization of hierarchical models,
+    doi:10.1214/088342307000000014; Gorinova, Moore & Hoffman (2020), Automatic reparameterisation of probabilistic
+    programs, arXiv:1906.03028.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import lambertw
+
+from simulacra.formalism.arrays import Array, Float, Int
+from simulacra.formalism.distributions import pattern_log_prob
+from simulacra.formalism.mixture import PersonaMixture, pattern_log_components
+from simulacra.formalism.simplex import log_weights
+from simulacra.formalism.weights import WeightDesign
+
+__all__ = [
+    "Chart",
+    "Parameters",
+    "Problem",
+    "Space",
+    "constrain",
+    "log_density",
+    "make_problem",
+    "natural_chart",
+    "unconstrain",
+    "whitened_log_density",
+]
+
+
+class Problem(NamedTuple):
+    """Data and prior of one fit, as arrays."""
+
+    counts: Float[Array, "cell pattern"]
+    patterns: Int[Array, "pattern measurement"]
+    concentrations: tuple[Float[Array, "persona _"], ...]
+    basis: Float[Array, "cell latent"]
+    multiplicity: Float[Array, "latent term"]
+    fixed_variance: Float[Array, " latent"]
+    scale_location: Float[Array, " term"]
+    scale_spread: Float[Array, " term"]
+
+    @property
+    def num_personas(self) -> int:
+        """K."""
+        return self.concentrations[0].shape[0]
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Lengths of the three parts of the vector: emissions, latents, scales."""
+        emissions = sum(table.size for table in self.concentrations)
+        return emissions, self.basis.shape[1] * (self.num_personas - 1), self.multiplicity.shape[1]
+
+
+class Chart(NamedTuple):
+    """Coordinates: τ of every emission, the non-centring exponent c of every latent, and its reference variance."""
+
+    tails: tuple[Float[Array, "persona _"], ...]
+    noncentring: Float[Array, "latent coordinate"]
+    reference: Float[Array, " latent"]
+
+
+class Parameters(NamedTuple):
+    """Parameters in their natural spaces; leading axes (chain, draw) are allowed on each."""
+
+    probabilities: tuple[Array, ...]
+    latents: Array
+    scales: Array
+
+
+class Space(NamedTuple):
+    """A whitened space in which the posterior is near standard normal: a point u stands for centre + factor u."""
+
+    problem: Problem
+    chart: Chart
+    centre: Float[Array, " dimension"]
+    factor: Float[Array, "dimension dimension"]
+
+    def positions(self, whitened: Array) -> Array:
+        """Points of the chart, same shape ``(..., D)``."""
+        return self.centre + whitened @ self.factor.T
+
+    def whiten(self, positions: np.ndarray) -> np.ndarray:
+        """The inverse of :meth:`positions`."""
+        return np.linalg.solve(np.asarray(self.factor), (positions - np.asarray(self.centre)).T).T
+
+
+def make_problem(model: PersonaMixture, design: WeightDesign, patterns: np.ndarray, counts: np.ndarray) -> Problem:
+    """Collect the arrays of a model, its evaluated formula and collapsed data."""
+    return Problem(
+        counts=jnp.asarray(counts, dtype=float),
+        patterns=jnp.asarray(patterns),
+        concentrations=tuple(jnp.asarray(table) for table in model.concentrations),
+        basis=jnp.asarray(design.basis),
+        multiplicity=jnp.asarray(design.multiplicity),
+        fixed_variance=jnp.asarray(design.fixed_variance),
+        scale_location=jnp.asarray(design.scale_location),
+        scale_spread=jnp.asarray(design.scale_spread),
+    )
+
+
+def natural_chart(problem: Problem, completions: np.ndarray) -> Chart:
+    """Centred coordinates, with tails folded where a persona with so many completions has seen none of a category.
+
+    Args:
+        problem: the fit.
+        completions: expected completions of every persona, shape ``(K,)``.
+    """
+    tails = []
+    for table in problem.concentrations:
+        total = np.asarray(table).sum(axis=1, keepdims=True)
+        tails.append(jnp.asarray(np.log(np.asarray(table)) + np.log(total) - np.log(completions[:, None] + total)))
+    shape = (problem.basis.shape[1], problem.num_personas - 1)
+    return Chart(tuple(tails), jnp.zeros(shape), jnp.ones(shape[0]))
+
+
+def _split(problem: Problem, vector: Array) -> tuple[list[Array], Array, Array]:
+    emissions, latents, _ = problem.sizes
+    tables, start = [], 0
+    for table in problem.concentrations:
+        tables.append(vector[start : start + table.size].reshape(table.shape))
+        start += table.size
+    coordinates = vector[emissions : emissions + latents].reshape(problem.basis.shape[1], -1)
+    return tables, coordinates, vector[emissions + latents :]
+
+
+def _variances(problem: Problem, log_scales: Array) -> Array:
+    return problem.fixed_variance + problem.multiplicity @ jnp.exp(2 * log_scales)
+
+
+def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Parameters:
+    """Parameters at a point of the chart."""
+    tables, coordinates, log_scales = _split(problem, vector)
+    probabilities = tuple(
+        jax.nn.softmax(u - jnp.exp(tail - u), axis=1) for u, tail in zip(tables, chart.tails, strict=True)
+    )
+    stretch = (_variances(problem, log_scales) / chart.reference)[:, None] ** (chart.noncentring / 2)
+    return Parameters(probabilities, coordinates * stretch, jnp.exp(log_scales))
+
+
+def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.ndarray:
+    """The point of the chart at given parameters; the gammas get their prior mean total."""
+    parts = []
+    for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.concentrations, strict=True):
+        log_gamma = np.log(table) + np.log(np.asarray(alpha).sum(axis=1, keepdims=True))
+        parts.append((log_gamma + lambertw(np.exp(np.asarray(tail) - log_gamma)).real).ravel())
+    log_scales = np.log(parameters.scales)
+    variances = np.asarray(_variances(problem, jnp.asarray(log_scales)))
+    stretch = (variances / np.asarray(chart.reference))[:, None] ** (np.asarray(chart.noncentring) / 2)
+    return np.concatenate([*parts, (np.asarray(parameters.latents) / stretch).ravel(), log_scales])
+
+
+def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
+    """Log posterior density in the chart, up to a constant: eqs. (1)-(3), the priors, and the Jacobians, in nats."""
+    tables, coordinates, log_scales = _split(problem, vector)
+    log_prior = jnp.zeros(())
+    category_log_probs = []
+    for u, tail, alpha in zip(tables, chart.tails, problem.concentrations, strict=True):
+        fold = jnp.exp(tail - u)
+        log_gamma = u - fold
+        log_prior += (alpha * log_gamma - jnp.exp(log_gamma) + jnp.log1p(fold)).sum()
+        category_log_probs.append(jax.nn.log_softmax(log_gamma, axis=1))
+    variances = _variances(problem, log_scales)[:, None]
+    exponent = chart.noncentring
+    spread = variances ** (1 - exponent) * chart.reference[:, None] ** exponent
+    log_prior -= 0.5 * (coordinates**2 / spread + jnp.log(spread)).sum()
+    log_prior -= 0.5 * (((log_scales - problem.scale_location) / problem.scale_spread) ** 2).sum()
+    latents = coordinates * (variances / chart.reference[:, None]) ** (exponent / 2)
+    log_w = log_weights(problem.basis @ latents)
+    log_f = pattern_log_components(category_log_probs, problem.patterns)
+    return (problem.counts * pattern_log_prob(log_w, log_f)).sum() + log_prior
+
+
+def whitened_log_density(space: Space, whitened: Float[Array, " dimension"]) -> Float[Array, ""]:
+    """:func:`log_density` at a whitened point; the constant Jacobian is left out."""
+    return log_density(space.problem, space.chart, space.positions(whitened))

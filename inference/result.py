@@ -1,0 +1,300 @@
+"""The fitted result: draws in the ArviZ schema, tables for people, and the warrant for each number."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
+from simulacra.inference.diagnostics import Check, convergence
+from simulacra.inference.posterior import weights_of_cells
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.rates import implied_rates, observed_rates
+
+__all__ = ["Result"]
+
+INTERVAL = 0.89
+"""Probability of every reported interval: equal-tailed, ArviZ's default, columns ``eti89_lb`` and ``eti89_ub``."""
+
+_SMALL = "small: below {limit:g}, not gated"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result:
+    """What follows from a model and a log.
+
+    Attributes:
+        tree: all draws and data, an ``xarray.DataTree`` in the ArviZ schema.
+        prepared: model, evaluated formula and counts.
+        checks: every check and whether it passed.
+        settings: how it was sampled: seed, engine, numbers of draws.
+        notes: what was left out or changed on the way, for people.
+
+    Tables withhold what did not pass: the number is NaN and ``status`` says why. ``withhold=False`` shows it all the
+    same; then the responsibility is yours.
+    """
+
+    tree: xr.DataTree
+    prepared: Prepared
+    checks: tuple[Check, ...]
+    settings: Mapping[str, object]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed, each with what usually mends it."""
+        return tuple(check for check in self.checks if not check.passed)
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The posterior group."""
+        return self.tree["posterior"].to_dataset()
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions, the baseline first."""
+        return self.prepared.conditions
+
+    @property
+    def personas(self) -> tuple[str, ...]:
+        """Names of the personas as they stand after the name gates."""
+        return tuple(map(str, self.posterior["persona"].to_numpy()))
+
+    @functools.cached_property
+    def diagnostics(self) -> xr.Dataset:
+        """R-hat and bulk and tail ESS of weights, rates, emissions and scales, along ``diagnostic``."""
+        names = [name for name in self.posterior.data_vars if name != "latents"]
+        return convergence(self.posterior, [str(name) for name in names])
+
+    def weights(self, *, by: str = "condition") -> xr.DataArray:
+        """Persona weights, dims ``(chain, draw, condition, persona)``, in [0, 1], summing to one over personas.
+
+        Args:
+            by: ``"condition"``, averaged over the condition's logged completions; or ``"cell"``, dims
+                ``(chain, draw, cell, persona)`` with the cell's columns as coordinates.
+
+        Raises:
+            ValueError: another ``by``.
+        """
+        if by == "condition":
+            return self.posterior["weights"]
+        if by != "cell":
+            raise ValueError(f"weights(by={by!r}): expected 'condition' or 'cell'.")
+        values = weights_of_cells(self.prepared.design.basis, self.posterior["latents"].to_numpy())
+        cells = {name: ("cell", self.tree["constant_data"][f"cell_{name}"].to_numpy()) for name in self.prepared.design.cells}
+        coords = {"persona": list(self.personas), **cells}
+        return xr.DataArray(values, dims=("chain", "draw", "cell", "persona"), coords=coords, name="weights")
+
+    def weight_table(self, *, withhold: bool = True) -> pd.DataFrame:
+        """Weight of every persona in every condition: mean, 89 % interval, diagnostics and status."""
+        return self._table(self.posterior["weights"], self.diagnostics["weights"], withhold=withhold)
+
+    def shifts(self, *, withhold: bool = True) -> pd.DataFrame:
+        """δ of eq. (8): weight minus the baseline's, for every other condition and persona.
+
+        Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, ess_bulk, ess_tail, r_hat,
+        status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats. A shift of weights alone is not
+        news: read ``contrasts()`` for what may be claimed.
+        """
+        weights = self.posterior["weights"]
+        baseline = weights.sel(condition=self.prepared.model.baseline, drop=True)
+        others = weights.sel(condition=list(self.conditions[1:]))
+        difference = others - baseline
+        table = self._table(
+            difference, convergence(difference.to_dataset(name="shift"), ["shift"])["shift"], weights, withhold=withhold
+        )
+        ratios = log_ratio(others.to_numpy(), baseline.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
+        table.insert(5, "p_gt_0", (difference > 0).mean(("chain", "draw")).to_numpy().ravel())
+        table.insert(6, "log_ratio", ratios)
+        if withhold:
+            table.loc[table["status"].str.startswith("withheld"), ["p_gt_0", "log_ratio"]] = np.nan
+        return table
+
+    def contrasts(
+        self, outcome: Outcome | None = None, *, rope: float = 0.01, withhold: bool = True
+    ) -> pd.DataFrame:
+        """What may be claimed of every condition against the baseline.
+
+        Args:
+            outcome: the model's own when left out.
+            rope: half-width of the region of practical equivalence of the rate difference, a probability.
+            withhold: leave out numbers whose checks failed.
+
+        Columns ``condition, rate_difference, eti89_lb, eti89_ub, claim, total_variation, jensen_shannon, ess_bulk,
+        ess_tail, r_hat, status``. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``; Jensen-Shannon is in
+        nats.
+
+        Raises:
+            ValueError: no outcome, or one that the model's bins cannot answer.
+        """
+        rate = self._implied(self._outcome(outcome))
+        difference = rate.sel(condition=list(self.conditions[1:])) - rate.sel(
+            condition=self.prepared.model.baseline, drop=True
+        )
+        table = self._table(
+            difference, convergence(difference.to_dataset(name="rate"), ["rate"])["rate"], withhold=withhold
+        ).rename(columns={"mean": "rate_difference"})
+        weights = self.posterior["weights"]
+        baseline = weights.sel(condition=self.prepared.model.baseline).to_numpy()[:, :, None, :]
+        others = weights.sel(condition=list(self.conditions[1:])).to_numpy()
+        claims = [claim(difference.sel(condition=name).to_numpy(), rope=rope) for name in self.conditions[1:]]
+        table.insert(4, "claim", claims)
+        table.insert(5, "total_variation", total_variation(others, baseline).mean(axis=(0, 1)))
+        table.insert(6, "jensen_shannon", jensen_shannon(others, baseline).mean(axis=(0, 1)))
+        if withhold:
+            held = table["status"].str.startswith("withheld")
+            table.loc[held, ["total_variation", "jensen_shannon"]] = np.nan
+            table.loc[held, "claim"] = "withheld"
+        return table
+
+    def rates(self, outcome: Outcome | None = None, *, withhold: bool = True) -> pd.DataFrame:
+        """Observed and implied rate of every condition, eq. (7), side by side.
+
+        Args:
+            outcome: event and denominator; the model's own when left out.
+            withhold: leave out implied rates whose checks failed. Observed rates are always shown.
+
+        Columns ``condition, events, total, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub,
+        ess_bulk, ess_tail, r_hat, status``. The observed interval is an 89 % Korn-Graubard interval clustered by base question, the
+        implied one an 89 % equal-tailed posterior interval for these questions, not for new ones.
+
+        Raises:
+            ValueError: no outcome, or one that the model's bins cannot answer.
+        """
+        outcome = self._outcome(outcome)
+        implied = self._implied(outcome)
+        table = self._table(
+            implied, convergence(implied.to_dataset(name="rate"), ["rate"])["rate"], withhold=withhold
+        ).rename(columns={"mean": "implied"})
+        observed = observed_rates(self.prepared, outcome, probability=INTERVAL)
+        columns = {
+            "events": [observed[name].events for name in self.conditions],
+            "total": [observed[name].total for name in self.conditions],
+            "observed": [observed[name].rate for name in self.conditions],
+            "observed_lb": [observed[name].lower for name in self.conditions],
+            "observed_ub": [observed[name].upper for name in self.conditions],
+        }
+        for position, (name, values) in enumerate(columns.items(), start=1):
+            table.insert(position, name, values)
+        return table
+
+    def emissions(self, *, withhold: bool = True) -> pd.DataFrame:
+        """What every persona does: P(category | persona) of every measurement, and P(outcome | persona)."""
+        parts = []
+        names = [f"{name}_probs" for name in self.prepared.model.measurements]
+        for name in [*names, *(["outcome_given_persona"] if "outcome_given_persona" in self.posterior else [])]:
+            table = self._table(self.posterior[name], self.diagnostics[name], withhold=withhold)
+            table.insert(0, "measurement", name.removesuffix("_probs"))
+            parts.append(table.rename(columns={f"{name.removesuffix('_probs')}_category": "category"}))
+        return pd.concat(parts, ignore_index=True)
+
+    def responsibilities(self) -> pd.DataFrame:
+        """P(persona | completion) for every row of the log: scikit-learn's ``predict_proba``, rows in log order.
+
+        Posterior means over draws. Raises:
+            ValueError: the log was scanned or collapsed, so rows are not known.
+        """
+        collapsed = self.prepared.collapsed
+        if collapsed.row_cell is None or collapsed.row_pattern is None:
+            raise ValueError(
+                "responsibilities(): the log was given as counts, so its rows are not known; fit a log read with "
+                "read_completions."
+            )
+        weights = self.weights(by="cell").to_numpy()
+        total = np.zeros((weights.shape[2], len(self.prepared.patterns), weights.shape[3]))
+        tables = [self.posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements]
+        for chain, draw in np.ndindex(weights.shape[:2]):
+            joint = weights[chain, draw][:, None, :].copy()
+            joint = np.repeat(joint, total.shape[1], axis=1)
+            for column, table in enumerate(tables):
+                joint *= table[chain, draw][:, self.prepared.patterns[:, column]].T
+            total += joint / joint.sum(axis=-1, keepdims=True)
+        mean = total / weights.shape[0] / weights.shape[1]
+        rows = self.prepared.design.rows[collapsed.row_cell]
+        return pd.DataFrame(mean[rows, collapsed.row_pattern], columns=list(self.personas))
+
+    def summary(self, *, var_names: Sequence[str] | None = None) -> pd.DataFrame:
+        """ArviZ's summary (mean, sd, eti89, ESS, R-hat, MCSE) of weights, rates, emissions and scales."""
+        names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
+        return arviz_stats.summary(
+            self.tree, var_names=names, ci_prob=INTERVAL, ci_kind="eti", round_to="none"
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all."""
+        from simulacra.inference.store import save_result  # the store needs Result
+
+        return save_result(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Result":
+        """Read what :meth:`save` wrote. Raises FileNotFoundError or ValueError that says what is wrong."""
+        from simulacra.inference.store import load_result
+
+        return load_result(Path(path))
+
+    def _outcome(self, outcome: Outcome | None) -> Outcome:
+        chosen = outcome or self.prepared.model.outcome
+        if chosen is None:
+            raise ValueError(
+                "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')."
+            )
+        return chosen
+
+    def _implied(self, outcome: Outcome) -> xr.DataArray:
+        posterior = self.posterior
+        tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements)
+        values = implied_rates(self.prepared, outcome, posterior["weights"].to_numpy(), tables)
+        coords = {"condition": posterior["condition"].to_numpy()}
+        return xr.DataArray(values, dims=("chain", "draw", "condition"), coords=coords, name="rate")
+
+    def _table(
+        self,
+        draws: xr.DataArray,
+        diagnostics: xr.DataArray,
+        weights: xr.DataArray | None = None,
+        *,
+        withhold: bool,
+    ) -> pd.DataFrame:
+        """One row for every coordinate of ``draws``: mean, interval, diagnostics and whether it may be believed."""
+        dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
+        index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
+        low, high = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
+        bounds = np.quantile(draws.to_numpy(), [low, high], axis=(0, 1)).reshape(2, -1)
+        table = index.to_frame(index=False)
+        table["mean"] = draws.mean(("chain", "draw")).to_numpy().ravel()
+        table["eti89_lb"], table["eti89_ub"] = bounds
+        for name in ("ess_bulk", "ess_tail", "r_hat"):
+            table[name] = diagnostics.sel(diagnostic=name).to_numpy().ravel()
+        table["status"] = [self._status(row, table.columns) for row in table.to_dict("records")]
+        if withhold:
+            table.loc[table["status"].str.startswith("withheld"), ["mean", "eti89_lb", "eti89_ub"]] = np.nan
+        return table
+
+    def _status(self, row: Mapping[str, object], columns: pd.Index) -> str:
+        for check in self.failed:
+            everywhere = check.name in ("divergences", "e_bfmi", "competing modes")
+            mine = check.subject is not None and check.subject in (row.get("condition"), row.get("persona"))
+            if check.name == "implied rate" and "persona" in columns:
+                mine = False
+            if everywhere or mine:
+                return f"withheld: {check.name} failed"
+        limits = self.settings["thresholds"]
+        small = "persona" in columns and "condition" in columns and float(str(row["mean"])) < limits["small_weight"]  # type: ignore[index]
+        r_hat, ess = float(str(row["r_hat"])), min(float(str(row["ess_bulk"])), float(str(row["ess_tail"])))
+        if r_hat > limits["r_hat"] or ess < limits["ess"]:  # type: ignore[index]
+            if small:
+                return _SMALL.format(limit=limits["small_weight"])  # type: ignore[index]
+            return f"withheld: R-hat {r_hat:.3f}, ESS {ess:.0f}"
+        return "ok"

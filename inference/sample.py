@@ -1,0 +1,168 @@
+"""From prepared data to posterior draws: start, precondition, warm up in stages, sample.
+
+EM finds the modes; the Laplace approximation at the best one gives coordinates and a first preconditioner; each
+warm-up stage recentres and replaces it by the curvature averaged over recent draws, which is what a sampler meets on
+its way.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from simulacra.formalism.simplex import ilr
+from simulacra.inference.engines import hmc, laplace, nuts
+from simulacra.inference.initialise import Start, cell_weights, component_probabilities, em_starts
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.problem import (
+    Chart,
+    Parameters,
+    Problem,
+    Space,
+    constrain,
+    make_problem,
+    natural_chart,
+    unconstrain,
+)
+
+__all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
+
+_STAGES = (50, 100)  # warm-up iterations before the first and second new preconditioner; the last stage has the rest
+_POINTS = 8  # draws whose curvature a preconditioner averages
+_FIRST_STEP = 0.2
+_DISPERSION = 0.5  # of the chains' starts, in Laplace standard deviations
+
+
+class Settings(NamedTuple):
+    """How to sample; names as in NumPyro."""
+
+    seed: int
+    num_warmup: int
+    num_samples: int
+    num_chains: int
+    engine: Literal["hmc", "nuts"]
+    chain_method: Literal["parallel", "sequential", "vectorized"]
+    target_accept_prob: float
+    num_starts: int
+
+
+class Sampled(NamedTuple):
+    """What sampling gave: draws with leading axes (chain, draw), ArviZ sample statistics, and the EM runs."""
+
+    parameters: Parameters
+    stats: dict[str, np.ndarray]
+    starts: list[Start]
+
+
+def num_iterations(settings: Settings) -> int:
+    """Iterations that :func:`sample_posterior` reports progress of: warm-up and sampling, in whole blocks."""
+    lengths = [*_stage_lengths(settings.num_warmup), settings.num_samples]
+    return sum(-(-length // hmc.BLOCK) * hmc.BLOCK for length in lengths)
+
+
+def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Sampled:
+    """Draw from the posterior. ``progress(stage, iterations)`` is called after every block of iterations."""
+    rng = np.random.default_rng(settings.seed)
+    key = jax.random.key(settings.seed)
+    by_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition) @ prepared.counts
+    progress("looking for modes", 0)
+    starts = em_starts(
+        by_condition, prepared.patterns, prepared.model.concentrations, num_starts=settings.num_starts, rng=rng
+    )
+    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
+    chart, mode = _chart_at_mode(prepared, problem, starts[0])
+    space, state = _warm_up(problem, chart, mode, settings, key, rng, progress)
+    sampling_key = jax.random.fold_in(key, len(_STAGES) + 1)
+    if settings.engine == "nuts":
+        positions, stats = nuts.run(
+            space,
+            state.position,
+            sampling_key,
+            num_samples=settings.num_samples,
+            target=settings.target_accept_prob,
+            chain_method=settings.chain_method,
+        )
+        progress("sampling", settings.num_samples)
+    else:
+        positions, stats = _sample_hmc(space, state, sampling_key, settings, progress)
+    return Sampled(_parameters(problem, chart, positions), stats, starts)
+
+
+def _chart_at_mode(prepared: Prepared, problem: Problem, start: Start) -> tuple[Chart, np.ndarray]:
+    """Partially non-centred coordinates fitted to the Laplace approximation, and its mode in them."""
+    weights = cell_weights(start, prepared.counts, prepared.patterns, prepared.condition)
+    components = component_probabilities(start.probabilities, prepared.patterns)
+    completions = (weights * ((prepared.counts / (weights @ components)) @ components.T)).sum(axis=0)
+    chart = natural_chart(problem, completions)
+    latents = np.linalg.lstsq(prepared.design.basis, np.asarray(ilr(jnp.asarray(weights))), rcond=None)[0]
+    begin = Parameters(start.probabilities, latents, np.exp(prepared.design.scale_location))
+    mode = laplace.find_mode(problem, chart, unconstrain(problem, chart, begin))
+    parameters = jax.tree.map(np.asarray, constrain(problem, chart, jnp.asarray(mode.vector)))
+    reference = prepared.design.variances(parameters.scales)
+    shrinkage = np.clip(mode.latent_variances / reference[:, None], 0, 1)
+    chart = chart._replace(noncentring=jnp.asarray(shrinkage), reference=jnp.asarray(reference))
+    return chart, unconstrain(problem, chart, parameters)
+
+
+def _warm_up(
+    problem: Problem,
+    chart: Chart,
+    mode: np.ndarray,
+    settings: Settings,
+    key: jax.Array,
+    rng: np.random.Generator,
+    progress: Callable[[str, int], None],
+) -> tuple[Space, hmc.State]:
+    points, step = mode[None], _FIRST_STEP
+    space = Space(problem, chart, jnp.asarray(mode), jnp.asarray(laplace.average_factor(problem, chart, points)))
+    whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
+    state = hmc.initial_state(space, jnp.asarray(whitened), step)
+    for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
+        if stage:
+            recent = draws.position
+            points = recent[:: len(recent) // 4].reshape(-1, mode.size)
+            points = points[rng.permutation(len(points))[:_POINTS]]
+            factor = laplace.average_factor(problem, chart, points)
+            centre = recent.reshape(-1, mode.size).mean(axis=0)
+            space = Space(problem, chart, jnp.asarray(centre), jnp.asarray(factor))
+            state = hmc.initial_state(space, jnp.asarray(space.whiten(recent[-1])), step)
+        for state, draws in hmc.run(
+            space,
+            state,
+            jax.random.fold_in(key, stage),
+            num_steps=length,
+            adapt=True,
+            target=settings.target_accept_prob,
+        ):
+            progress("warming up", hmc.BLOCK)
+        step = float(jnp.exp(state.log_step_average))
+    return space, state
+
+
+def _stage_lengths(num_warmup: int) -> list[int]:
+    return [*_STAGES, max(num_warmup - sum(_STAGES), hmc.BLOCK)]
+
+
+def _sample_hmc(
+    space: Space, state: hmc.State, key: jax.Array, settings: Settings, progress: Callable[[str, int], None]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    blocks = []
+    for _, draws in hmc.run(
+        space, state, key, num_steps=settings.num_samples, adapt=False, target=settings.target_accept_prob
+    ):
+        blocks.append(draws)
+        progress("sampling", hmc.BLOCK)
+    joined = hmc.Draws(*(np.concatenate(parts)[: settings.num_samples].swapaxes(0, 1) for parts in zip(*blocks, strict=True)))
+    stats = joined._asdict()
+    return stats.pop("position"), stats
+
+
+@jax.jit
+def _constrain_draws(problem: Problem, chart: Chart, positions: jax.Array) -> Parameters:
+    return jax.vmap(jax.vmap(lambda vector: constrain(problem, chart, vector)))(positions)
+
+
+def _parameters(problem: Problem, chart: Chart, positions: np.ndarray) -> Parameters:
+    return jax.tree.map(np.asarray, _constrain_draws(problem, chart, jnp.asarray(positions)))
