@@ -76,6 +76,19 @@ class Account:
         """The account in plain JSON types."""
         return {**dataclasses.asdict(self), "rows_kept": self.rows_kept}
 
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "Account":
+        """Rebuild an account from :meth:`to_dict`."""
+        own = {key: value for key, value in record.items() if key != "rows_kept"}
+        own["left_out"] = {
+            reason: LeftOut(left["count"], tuple(left["examples"])) for reason, left in record["left_out"].items()
+        }
+        same = record["duplicates"]
+        own["duplicates"] = Duplicates(**{**same, "examples": tuple(same["examples"]), "copies": tuple(same["copies"])})
+        own["absent"] = {name: tuple(files) for name, files in record["absent"].items()}
+        own["notes"] = tuple(record["notes"])
+        return cls(**own)
+
     def __str__(self) -> str:
         return "\n".join([*self._rows(), *self._columns(), *self._values(), *self.notes])
 

@@ -24,9 +24,9 @@ def pattern_log_prob(
     A matrix product of shifted probabilities: one exponential a component and pattern instead of one a cell,
     component and pattern.
     """
-    shift = jax.lax.stop_gradient(component_log_probs.max(axis=0))
+    shift = jax.lax.stop_gradient(component_log_probs.max(axis=0, keepdims=True))
     mixed = jnp.exp(log_weights) @ jnp.exp(component_log_probs - shift)
-    return jnp.log(jnp.maximum(mixed, jnp.finfo(mixed.dtype).tiny)) + shift
+    return jnp.log(jnp.maximum(mixed, jnp.finfo(mixed.dtype).tiny)) + jnp.broadcast_to(shift[0], mixed.shape)
 
 
 class CollapsedMixture(dist.Distribution):
@@ -76,12 +76,16 @@ class CollapsedMixture(dist.Distribution):
         """Log probability of counts ``(*sample, *batch, P)``, in nats; shape ``(*sample, *batch)``."""
         log_probs = pattern_log_prob(self.log_weights, self.component_log_probs)
         coefficient = gammaln(value.sum(-1) + 1.0) - gammaln(value + 1.0).sum(-1)
-        return coefficient + (value * log_probs).sum(-1)
+        counts, log_probs = jnp.broadcast_arrays(value, log_probs)
+        return jnp.broadcast_to(coefficient, counts.shape[:-1]) + (counts * log_probs).sum(-1)
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw counts, shape ``(*sample_shape, *batch, P)``."""
-        logits = pattern_log_prob(self.log_weights, self.component_log_probs)
-        return dist.Multinomial(logits=logits, total_count=self.total_count).sample(key, sample_shape)
+        shape = (*sample_shape, *self.batch_shape, *self.event_shape)
+        probabilities = jax.nn.softmax(pattern_log_prob(self.log_weights, self.component_log_probs), axis=-1)
+        total = jnp.broadcast_to(self.total_count, shape[:-1])
+        # JAX's own costs the same for any total; NumPyro's draws every completion.
+        return jax.random.multinomial(key, total, jnp.broadcast_to(probabilities, shape), shape=shape).astype(int)
 
 
 class PersonaMixtureDistribution(dist.Distribution):
@@ -91,7 +95,7 @@ class PersonaMixtureDistribution(dist.Distribution):
         log_weights: log persona weights, shape ``(*batch, K)``.
         category_log_probs: for every measurement, log probability of each category, shape ``(K, J)``.
 
-    The event is the vector of category codes, one for every measurement.
+    The event is the vector of category codes, one for every measurement; a code beyond the last has probability zero.
     """
 
     arg_constraints = {"log_weights": constraints.independent(constraints.real, 1)}  # noqa: RUF012
@@ -116,9 +120,11 @@ class PersonaMixtureDistribution(dist.Distribution):
 
     def component_log_probs(self, value: Int[Array, "*event"]) -> Float[Array, "*event_persona"]:
         """log f_z(value) + log w_z of every persona, shape ``(*sample, *batch, K)``."""
-        total = self.log_weights
+        shape = (*jnp.broadcast_shapes(value.shape[:-1], self.batch_shape), self.mixture_size)
+        total = jnp.broadcast_to(self.log_weights, shape)
         for position, table in enumerate(self.category_log_probs):
-            total = total + jnp.moveaxis(table[:, value[..., position]], 0, -1)
+            known = table.at[:, value[..., position]].get(mode="fill", fill_value=-jnp.inf)
+            total = total + jnp.broadcast_to(jnp.moveaxis(known, 0, -1), shape)
         return total
 
     @validate_sample

@@ -17,6 +17,7 @@ import numpyro.distributions as dist
 from simulacra.formalism.arrays import Array, Float
 from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
+from simulacra.formalism.emissions.scores import ScoreEmission
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.persona_sets import persona_set
 from simulacra.formalism.personas import Persona
@@ -42,7 +43,7 @@ class PersonaMixture:
         weights: a Wilkinson formula over columns of the log.
         baseline: the condition that shifts are measured against.
         outcome: what is compared with observed rates. Left out: ``aligned < 30 and coherent > 50`` where these are
-            measured, ``aligned < 30`` where there is no coherence, else nothing.
+            measured from 0 to 100, ``aligned < 30`` where there is no such coherence, else nothing.
 
     Raises:
         ValueError: fewer than two personas, two of the same name or with the same archetypes (they could never be
@@ -73,7 +74,7 @@ class PersonaMixture:
         object.__setattr__(self, "emissions", tuple(emissions))
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "baseline", baseline)
-        object.__setattr__(self, "outcome", outcome or _usual_outcome(self.measurements))
+        object.__setattr__(self, "outcome", outcome or _usual_outcome(emissions))
 
     @property
     def measurements(self) -> tuple[str, ...]:
@@ -138,7 +139,7 @@ def responsibilities(
     log_w: Float[Array, "*batch persona"], log_f: Float[Array, "persona pattern"]
 ) -> Float[Array, "*batch pattern persona"]:
     """P(persona | pattern) in every cell: w_z f_z / Σ w f; sums to one over personas."""
-    joint = log_w[..., None, :] + log_f.T
+    joint = log_w[..., None, :] + log_f.T[(None,) * (log_w.ndim - 1)]
     return jnp.exp(joint - jax.nn.logsumexp(joint, axis=-1, keepdims=True))
 
 
@@ -149,9 +150,10 @@ def collapsed_log_likelihood(
     return (counts * pattern_log_prob(log_w, log_f)).sum()
 
 
-def _usual_outcome(measurements: tuple[str, ...]) -> Outcome | None:
+def _usual_outcome(emissions: Sequence[AbstractEmission]) -> Outcome | None:
+    judged = {e.measurement for e in emissions if isinstance(e, ScoreEmission) and e.bounds == (0.0, 100.0)}
     for outcome in (_USUAL_OUTCOME, _USUAL_OUTCOME_WITHOUT_COHERENCE):
-        if set(outcome.event.measurements) <= set(measurements):
+        if set(outcome.event.measurements) <= judged:
             return outcome
     return None
 

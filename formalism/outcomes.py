@@ -57,6 +57,17 @@ class Rule:
         _walk(self._tree(), lambda name, *_: found.setdefault(name) is None, self.text)
         return tuple(found)
 
+    def _columns(self, emissions: Sequence[AbstractEmission]) -> dict[str, int]:
+        """Which emission measures what; refuses a rule that asks for more."""
+        columns = {emission.measurement: column for column, emission in enumerate(emissions)}
+        for name in self.measurements:
+            if name not in columns:
+                raise ValueError(
+                    f"Rule {self.text!r} asks about {name!r}, which no emission measures; "
+                    f"the model measures {', '.join(columns)}."
+                )
+        return columns
+
     def holds(self, emissions: Sequence[AbstractEmission], codes: np.ndarray) -> np.ndarray:
         """Whether the rule holds for coded measurements.
 
@@ -70,14 +81,9 @@ class Rule:
         Raises:
             ValueError: a measurement without an emission, or a threshold that is no bin edge.
         """
-        columns = {emission.measurement: column for column, emission in enumerate(emissions)}
+        columns = self._columns(emissions)
 
-        def answer(name: str, comparison: str, value: float | str | None) -> np.ndarray:
-            if name not in columns:
-                raise ValueError(
-                    f"Rule {self.text!r} asks about {name!r}, which no emission measures; "
-                    f"the model measures {', '.join(columns)}."
-                )
+        def answer(name: str, comparison: str, value: float | int | str | None) -> np.ndarray:
             emission, own = emissions[columns[name]], codes[:, columns[name]]
             if value is None:
                 return own == len(emission.categories) - 1
@@ -94,8 +100,12 @@ class Rule:
 
         Returns:
             float, shape ``(..., K)``.
+
+        Raises:
+            ValueError: as :meth:`holds`.
         """
-        asked = [index for index, emission in enumerate(emissions) if emission.measurement in self.measurements]
+        columns = self._columns(emissions)
+        asked = sorted(columns[name] for name in self.measurements)
         grid = np.array(list(itertools.product(*(range(len(emissions[index].categories)) for index in asked))))
         true = self.holds([emissions[index] for index in asked], grid.reshape(len(grid), len(asked)))
         total: np.ndarray | float = 0.0
@@ -107,7 +117,7 @@ class Rule:
         return np.broadcast_to(total, probabilities[0].shape[:-1]).copy()
 
 
-def _walk(node: ast.expr, answer: Callable, text: str) -> np.ndarray | bool:
+def _walk(node: ast.expr, answer: Callable, text: str) -> np.ndarray | np.bool_ | bool:
     """Evaluate a rule's syntax tree; ``answer(name, comparison, value)`` settles one comparison."""
     if isinstance(node, ast.BoolOp):
         parts = [_walk(value, answer, text) for value in node.values]
@@ -135,7 +145,7 @@ def _is_missing(node: ast.Call) -> bool:
     return named and len(node.args) == 1 and isinstance(node.args[0], ast.Name) and not node.keywords
 
 
-def _compare(left: ast.expr, symbol: str, right: ast.expr, answer: Callable, text: str) -> np.ndarray | bool:
+def _compare(left: ast.expr, symbol: str, right: ast.expr, answer: Callable, text: str) -> np.ndarray | np.bool_ | bool:
     if isinstance(left, ast.Name) and (value := _constant(right)) is not None and symbol:
         return answer(left.id, symbol, value)
     if isinstance(right, ast.Name) and (value := _constant(left)) is not None and symbol:
@@ -146,7 +156,7 @@ def _compare(left: ast.expr, symbol: str, right: ast.expr, answer: Callable, tex
 def _constant(node: ast.expr) -> float | int | str | None:
     try:
         value = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return value if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
 

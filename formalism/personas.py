@@ -54,12 +54,10 @@ class Gate:
         rule: a rule in the language of :class:`~simulacra.formalism.outcomes.Outcome`, for example
             ``"aligned < 40"`` or ``"missing(aligned)"``.
         at_least: the probability that the fitted persona must give it (posterior mean).
-        instead: the name that fits when this gate fails, if there is one.
     """
 
     rule: str
     at_least: float | int
-    instead: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +71,7 @@ class Persona:
         gates: what the fitted persona must do to keep its name.
         evidence: a rule without which there is nothing for the persona to explain; where hardly a completion of any
             condition satisfies it, the persona is left out of the fit, since its slot would go to something else.
+        otherwise: the persona whose name it takes when its own gates fail and that one's hold.
     """
 
     name: str
@@ -80,3 +79,4 @@ class Persona:
     scores: Mapping[str, Archetype] = dataclasses.field(default_factory=dict)
     gates: Sequence[Gate] = ()
     evidence: str | None = None
+    otherwise: "Persona | None" = None

@@ -28,7 +28,7 @@ def log_ratio(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
 
 def total_variation(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Half the sum of absolute weight differences, in [0, 1]; shape ``(...)``."""
-    return 0.5 * np.abs(weights - baseline).sum(axis=-1)
+    return np.asarray(0.5 * np.abs(weights - baseline).sum(axis=-1))
 
 
 def jensen_shannon(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
@@ -36,9 +36,9 @@ def jensen_shannon(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     middle = 0.5 * (weights + baseline)
 
     def relative_entropy(p: np.ndarray) -> np.ndarray:
-        return (xlogy(p, p) - xlogy(p, middle)).sum(axis=-1)
+        return np.asarray((xlogy(p, p) - xlogy(p, middle)).sum(axis=-1))
 
-    return 0.5 * (relative_entropy(weights) + relative_entropy(baseline))
+    return np.asarray(0.5 * (relative_entropy(weights) + relative_entropy(baseline)))
 
 
 def claim(

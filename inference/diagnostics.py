@@ -16,7 +16,7 @@ import xarray as xr
 
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
-from simulacra.formalism.personas import Persona
+from simulacra.formalism.personas import Gate, Persona
 from simulacra.inference.initialise import Start
 from simulacra.inference.rates import ObservedRate
 
@@ -83,6 +83,7 @@ class Check:
         return text if self.passed else f"{text}. {self.remedy}"
 
 
+_NAME_CHECK = "name: "
 _LONGER = "Sample longer (num_samples, num_warmup); if it stays, the data do not settle this: fewer personas help."
 
 
@@ -156,41 +157,57 @@ def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:
 def check_names(
     personas: Sequence[Persona], emissions: Sequence[AbstractEmission], probabilities: Sequence[np.ndarray]
 ) -> list[Check]:
-    """Whether every persona does what its name says.
+    """Whether every persona does what its name says, or what the name says that it may take otherwise.
 
     Args:
         personas: with their gates.
         emissions: the emissions.
         probabilities: posterior mean emission probabilities, shapes ``(K, J)``.
+
+    Returns:
+        One check a gate. Its ``name`` ends in the name the gate stands for, its ``subject`` is the persona's own.
     """
-    measured = {emission.measurement for emission in emissions}
     checks = []
     for index, persona in enumerate(personas):
-        for gate in persona.gates:
-            rule = Rule(gate.rule)
-            unmeasured = set(rule.measurements) - measured
-            value = float("nan")
-            if not unmeasured:
-                value = float(rule.probability(emissions, probabilities)[index])
-            where = f"P({gate.rule} | {persona.name})" + (f", but {', '.join(unmeasured)} is not measured" if unmeasured else "")
-            remedy = (
-                f"This persona does something else, so it loses its name"
-                + (f" ({gate.instead!r} would fit)" if gate.instead and not unmeasured else "")
-                + ". The log may hold no such persona: leave it out, or try another persona set."
-            )
-            passed = not unmeasured and value >= gate.at_least
-            checks.append(Check(f"name: {persona.name}", passed, value, gate.at_least, where, remedy, persona.name))
+        own = [_check_gate(persona, persona, gate, index, emissions, probabilities) for gate in persona.gates]
+        if persona.otherwise is not None and not all(check.passed for check in own):
+            other = [
+                _check_gate(persona, persona.otherwise, gate, index, emissions, probabilities)
+                for gate in persona.otherwise.gates
+            ]
+            own = other if all(check.passed for check in other) else own
+        checks += own
     return checks
 
 
+def _check_gate(
+    persona: Persona,
+    named: Persona,
+    gate: Gate,
+    index: int,
+    emissions: Sequence[AbstractEmission],
+    probabilities: Sequence[np.ndarray],
+) -> Check:
+    rule = Rule(gate.rule)
+    unmeasured = set(rule.measurements) - {emission.measurement for emission in emissions}
+    value = float("nan") if unmeasured else float(rule.probability(emissions, probabilities)[index])
+    where = f"P({gate.rule} | {persona.name})"
+    if unmeasured:
+        where += f", but {', '.join(sorted(unmeasured))} is not measured"
+    remedy = (
+        "This persona does something else, so it loses its name. The log may hold no such persona: leave it out, or "
+        "try another persona set."
+    )
+    passed = not unmeasured and value >= gate.at_least
+    return Check(f"{_NAME_CHECK}{named.name}", passed, value, float(gate.at_least), where, remedy, persona.name)
+
+
 def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
-    """The persona's own name if its gates hold, else the one its gate proposes, else ``unnamed-<index>``."""
-    own = [check for check in checks if check.subject == persona.name and check.name.startswith("name:")]
-    failed = [gate for gate, check in zip(persona.gates, own, strict=True) if not check.passed]
-    if not failed:
-        return persona.name
-    proposals = [gate.instead for gate in failed if gate.instead]
-    return proposals[0] if proposals and len(failed) == len(proposals) else f"unnamed-{index + 1}"
+    """The name whose gates hold: the persona's own, the one it takes otherwise, or ``unnamed-<number>``."""
+    own = [check for check in checks if check.subject == persona.name and check.name.startswith(_NAME_CHECK)]
+    if not all(check.passed for check in own):
+        return f"unnamed-{index + 1}"
+    return own[0].name.removeprefix(_NAME_CHECK) if own else persona.name
 
 
 def check_implied(

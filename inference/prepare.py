@@ -12,7 +12,7 @@ from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.weights import WeightDesign, weight_design
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "assemble", "prepare"]
 
 IDLE_SHARE = 0.03
 """A persona is left out when its evidence holds for a smaller share than this in every condition."""
@@ -69,13 +69,12 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             f"The counts are of {', '.join(collapsed.measurements)}, the model measures "
             f"{', '.join(model.measurements)}. Collapse the log with the model's own emissions."
         )
-    conditions = sorted(collapsed.cells["condition"].unique())
+    conditions = collapsed.conditions
     if model.baseline not in conditions:
         raise ValueError(
             f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
             f"{', '.join(map(repr, conditions))}. Name one of them: PersonaMixture(..., baseline=...) or --baseline."
         )
-    conditions.sort(key=lambda name: name != model.baseline)
     if "coherent" not in model.measurements and "misaligned" in model.names:
         warnings.warn(
             "No coherence measurement: text that has fallen apart looks misaligned to an alignment judge, so the name "
@@ -85,17 +84,26 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     counts = np.asarray(collapsed.counts, dtype=float)
     model, dropped = _without_idle(model, collapsed, counts)
     design = weight_design(model.weights, collapsed.cells, counts=counts.sum(axis=1))
-    on_grid = np.zeros((len(design.cells), counts.shape[1]))
-    on_grid[design.rows] = counts
+    return assemble(model, design, collapsed, (*dropped, *design.notes))
+
+
+def assemble(
+    model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLog, notes: tuple[str, ...]
+) -> Prepared:
+    """Lay counts out on the cells of a design, the baseline condition first."""
+    counts = np.zeros((len(design.cells), len(collapsed.patterns)))
+    counts[design.rows] = collapsed.counts
+    conditions = sorted(collapsed.conditions, key=lambda name: (name != model.baseline, name))
+    index = {name: position for position, name in enumerate(conditions)}
     return Prepared(
         model=model,
         design=design,
         patterns=np.asarray(collapsed.patterns),
-        counts=on_grid,
+        counts=counts,
         conditions=tuple(conditions),
-        condition=design.cells["condition"].map({name: i for i, name in enumerate(conditions)}).to_numpy(dtype=int),
+        condition=design.cells["condition"].map(index).to_numpy(dtype=int),
         collapsed=collapsed,
-        notes=(*dropped, *design.notes),
+        notes=notes,
     )
 
 

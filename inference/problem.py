@@ -6,8 +6,8 @@ as arguments, so one compiled program serves every stage of a fit and, through t
 The vector holds, in this order,
 
 * for every emission, coordinates u of independent gammas G ~ Gamma(α, 1) whose normalised values are the category
-  probabilities (a Dirichlet). log G = u - exp(-(u - τ)): plain logarithms where there are data, and where there are
-  none the long exponential tail of a log gamma with α ≪ 1 is folded into a short one;
+  probabilities (a Dirichlet). log G = u - softplus(τ - u)² / 2α: plain logarithms where there are data, and where
+  there are none the long exponential tail of a log gamma, exp(α log G), becomes Gaussian in u;
 * for every latent of the weights, z = ζ (λ(σ) / λ(σ̂))^(-c/2), partially non-centred: c = 0 is centred, best where
   the data determine ζ; c = 1 is non-centred, best where its scale does;
 * log σ of every scale.
@@ -23,7 +23,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import lambertw
+from scipy import optimize, special
 
 from simulacra.formalism.arrays import Array, Float, Int
 from simulacra.formalism.distributions import pattern_log_prob
@@ -95,7 +95,8 @@ class Space(NamedTuple):
 
     def positions(self, whitened: Array) -> Array:
         """Points of the chart, same shape ``(..., D)``."""
-        return self.centre + whitened @ self.factor.T
+        moved = whitened @ self.factor.T
+        return jnp.broadcast_to(self.centre, moved.shape) + moved
 
     def whiten(self, positions: np.ndarray) -> np.ndarray:
         """The inverse of :meth:`positions`."""
@@ -145,11 +146,29 @@ def _variances(problem: Problem, log_scales: Array) -> Array:
     return problem.fixed_variance + problem.multiplicity @ jnp.exp(2 * log_scales)
 
 
+def _log_gamma(u: Array, tail: Array, alpha: Array) -> Array:
+    return u - jax.nn.softplus(tail - u) ** 2 / (2 * alpha)
+
+
+def _unfold(log_gamma: np.ndarray, tail: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`_log_gamma`, which increases in u."""
+    far_left = tail - np.sqrt(2 * alpha * np.maximum(tail - log_gamma, 0))
+
+    def gap(u: np.ndarray) -> np.ndarray:
+        return u - np.logaddexp(0, tail - u) ** 2 / (2 * alpha) - log_gamma
+
+    def slope(u: np.ndarray) -> np.ndarray:
+        return 1 + np.logaddexp(0, tail - u) * special.expit(tail - u) / alpha
+
+    return np.asarray(optimize.newton(gap, np.maximum(log_gamma, far_left), slope, maxiter=200))
+
+
 def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Parameters:
     """Parameters at a point of the chart."""
     tables, coordinates, log_scales = _split(problem, vector)
     probabilities = tuple(
-        jax.nn.softmax(u - jnp.exp(tail - u), axis=1) for u, tail in zip(tables, chart.tails, strict=True)
+        jax.nn.softmax(_log_gamma(u, tail, alpha), axis=1)
+        for u, tail, alpha in zip(tables, chart.tails, problem.concentrations, strict=True)
     )
     stretch = (_variances(problem, log_scales) / chart.reference)[:, None] ** (chart.noncentring / 2)
     return Parameters(probabilities, coordinates * stretch, jnp.exp(log_scales))
@@ -160,7 +179,7 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
     parts = []
     for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.concentrations, strict=True):
         log_gamma = np.log(table) + np.log(np.asarray(alpha).sum(axis=1, keepdims=True))
-        parts.append((log_gamma + lambertw(np.exp(np.asarray(tail) - log_gamma)).real).ravel())
+        parts.append(_unfold(log_gamma.ravel(), np.asarray(tail).ravel(), np.asarray(alpha).ravel()))
     log_scales = np.log(parameters.scales)
     variances = np.asarray(_variances(problem, jnp.asarray(log_scales)))
     stretch = (variances / np.asarray(chart.reference))[:, None] ** (np.asarray(chart.noncentring) / 2)
@@ -173,9 +192,9 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
     log_prior = jnp.zeros(())
     category_log_probs = []
     for u, tail, alpha in zip(tables, chart.tails, problem.concentrations, strict=True):
-        fold = jnp.exp(tail - u)
-        log_gamma = u - fold
-        log_prior += (alpha * log_gamma - jnp.exp(log_gamma) + jnp.log1p(fold)).sum()
+        log_gamma = _log_gamma(u, tail, alpha)
+        slope = 1 + jax.nn.softplus(tail - u) * jax.nn.sigmoid(tail - u) / alpha
+        log_prior += (alpha * log_gamma - jnp.exp(log_gamma) + jnp.log(slope)).sum()
         category_log_probs.append(jax.nn.log_softmax(log_gamma, axis=1))
     variances = _variances(problem, log_scales)[:, None]
     exponent = chart.noncentring

@@ -29,7 +29,7 @@ from simulacra.inference.problem import (
 
 __all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
 
-_STAGES = (50, 100)  # warm-up iterations before the first and second new preconditioner; the last stage has the rest
+_STAGES = (50, 100, 150)  # warm-up iterations before each new preconditioner; the last stage has the rest
 _POINTS = 8  # draws whose curvature a preconditioner averages
 _FIRST_STEP = 0.2
 _DISPERSION = 0.5  # of the chains' starts, in Laplace standard deviations
@@ -121,13 +121,13 @@ def _warm_up(
     state = hmc.initial_state(space, jnp.asarray(whitened), step)
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
         if stage:
-            recent = draws.position
-            points = recent[:: len(recent) // 4].reshape(-1, mode.size)
-            points = points[rng.permutation(len(points))[:_POINTS]]
-            factor = laplace.average_factor(problem, chart, points)
-            centre = recent.reshape(-1, mode.size).mean(axis=0)
-            space = Space(problem, chart, jnp.asarray(centre), jnp.asarray(factor))
+            recent = np.concatenate([block.position for block in blocks])
+            flat = recent.reshape(-1, mode.size)
+            points = flat[rng.permutation(len(flat))[:_POINTS]]
+            factor = laplace.stretch(laplace.average_factor(problem, chart, points), flat)
+            space = Space(problem, chart, jnp.asarray(flat.mean(axis=0)), jnp.asarray(factor))
             state = hmc.initial_state(space, jnp.asarray(space.whiten(recent[-1])), step)
+        blocks = []
         for state, draws in hmc.run(
             space,
             state,
@@ -136,6 +136,7 @@ def _warm_up(
             adapt=True,
             target=settings.target_accept_prob,
         ):
+            blocks.append(draws)
             progress("warming up", hmc.BLOCK)
         step = float(jnp.exp(state.log_step_average))
     return space, state

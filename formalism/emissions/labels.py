@@ -64,8 +64,8 @@ class LabelEmission(AbstractEmission):
         import pandas as pd  # half the import time of the whole room, for this line alone
 
         raw = pd.Series(np.asarray(values).ravel())
-        codes = raw.map({value: code for code, value in enumerate(self.values)}).fillna(-1).to_numpy(dtype=np.int64)
-        codes[raw.isna().to_numpy()] = len(self.values)
+        known = raw.map({value: code for code, value in enumerate(self.values)}).fillna(-1).to_numpy(dtype=np.int64)
+        codes = np.where(raw.isna().to_numpy(), len(self.values), known)
         unknown = np.flatnonzero(codes < 0)
         if unknown.size:
             index = int(unknown[0])

@@ -8,7 +8,7 @@ falls, so 30 is not below 30.
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from simulacra.formalism.personas import Archetype
 
 __all__ = ["Cut", "ScoreEmission"]
 
-_CUT = re.compile(r"\s*(<=?)\s*(-?\d+(?:\.\d+)?)\s*")
+_CUT = re.compile(r"\s*(<=?)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*")
 _TENS = tuple(f"<{edge}" for edge in range(10, 100, 10))
 # Finer bins of coherence split personas by style of writing instead of by intent, and the implied rates suffer.
 _USUAL_CUTS = {"coherent": ("<=50",)}
@@ -43,7 +43,7 @@ class Cut:
         return cls(float(match[2]), closed=match[1] == "<=")
 
     def __str__(self) -> str:
-        return f"{'<=' if self.closed else '<'}{self.value:g}"
+        return f"{'<=' if self.closed else '<'}{_plain(self.value)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +72,8 @@ class ScoreEmission(AbstractEmission):
     def __init__(
         self,
         measurement: str,
-        cuts: tuple[str | Cut, ...] | list[str | Cut] | None = None,
-        bounds: tuple[float | int, float | int] = (0.0, 100.0),
+        cuts: Sequence[str | Cut] | None = None,
+        bounds: Sequence[float | int] = (0.0, 100.0),
     ) -> None:
         low, high = float(bounds[0]), float(bounds[1])
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -95,8 +95,8 @@ class ScoreEmission(AbstractEmission):
     def categories(self) -> tuple[str, ...]:
         """Interval notation of every bin, then ``"missing"``."""
         low, high = self.bounds
-        lefts = ["[" + f"{low:g}"] + [("(" if cut.closed else "[") + f"{cut.value:g}" for cut in self.cuts]
-        rights = [f"{cut.value:g}" + ("]" if cut.closed else ")") for cut in self.cuts] + [f"{high:g}]"]
+        lefts = ["[" + _plain(low)] + [("(" if cut.closed else "[") + _plain(cut.value) for cut in self.cuts]
+        rights = [_plain(cut.value) + ("]" if cut.closed else ")") for cut in self.cuts] + [_plain(high) + "]"]
         return (*(f"{left}, {right}" for left, right in zip(lefts, rights, strict=True)), MISSING)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
@@ -126,6 +126,8 @@ class ScoreEmission(AbstractEmission):
         Raises:
             ValueError: the threshold is no edge of the bins, or the comparison is none of ``< <= > >=``.
         """
+        if isinstance(value, str):
+            raise ValueError(f"{self.measurement} {comparison} {value!r}: expected a number, since this is a score.")
         if comparison not in ("<", "<=", ">", ">="):
             raise ValueError(
                 f"{self.measurement} {comparison} {value}: a binned score answers <, <=, > and >= only; "
@@ -142,7 +144,7 @@ class ScoreEmission(AbstractEmission):
         elif not (threshold < low or (threshold == low and not edge.closed)):
             edges = ", ".join(map(str, self.cuts))
             raise ValueError(
-                f"{self.measurement} {comparison} {value:g}: this threshold is no bin edge, so bins cannot answer it. "
+                f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is no bin edge, so bins cannot answer it. "
                 f"The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}'])."
             )
         answer = below if comparison in ("<", "<=") else ~below
@@ -173,4 +175,10 @@ class ScoreEmission(AbstractEmission):
 
 def _scaled(cut: str, low: float, high: float) -> Cut:
     parsed = Cut.parse(cut)
-    return Cut(low + parsed.value / 100 * (high - low), parsed.closed)
+    # 12 digits: 1 + 0.3 * 9 is to be 3.7, as a rule would write it, and not 3.6999999999999997.
+    return Cut(float(f"{low + parsed.value / 100 * (high - low):.12g}"), parsed.closed)
+
+
+def _plain(value: float) -> str:
+    """A number as people write it, with all of its decimals."""
+    return f"{value:.15g}"

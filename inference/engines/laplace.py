@@ -18,9 +18,10 @@ from scipy import linalg, optimize
 
 from simulacra.inference.problem import Chart, Problem, log_density
 
-__all__ = ["Mode", "average_factor", "find_mode"]
+__all__ = ["Mode", "average_factor", "find_mode", "stretch"]
 
 _SMALLEST_CURVATURE = 0.02
+_STRETCH_ABOVE = 1.5
 _TANGENTS = 256  # columns of the Hessian made at once: bounds memory
 
 _value_and_gradient = jax.jit(jax.value_and_grad(log_density, argnums=2))
@@ -104,6 +105,28 @@ def average_factor(problem: Problem, chart: Chart, points: np.ndarray) -> np.nda
     for point in points:
         total -= np.asarray(_hessian(problem, chart, jnp.asarray(point)))
     return _inverse_root(total / len(points))
+
+
+def stretch(factor: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Lengthen the few directions in which draws spread much further than curvature says.
+
+    Where personas trade mass the posterior is curved, and its curvature at any point understates its length. Only
+    variances well above what noise in so many draws would show are believed.
+
+    Args:
+        factor: T, shape ``(D, D)``.
+        draws: points of the chart, shape ``(n, D)``.
+
+    References:
+        Marchenko & Pastur (1967), doi:10.1070/SM1967v001n04ABEH001994 (the edge of the noise).
+    """
+    whitened = linalg.solve(factor, (draws - draws.mean(axis=0)).T).T
+    _, singular, directions = linalg.svd(whitened, full_matrices=False)
+    variances = singular**2 / len(draws)
+    edge = (1 + np.sqrt(draws.shape[1] / len(draws))) ** 2
+    long = variances > _STRETCH_ABOVE * edge
+    lengths = np.sqrt(variances[long]) - 1
+    return factor + ((factor @ directions[long].T) * lengths) @ directions[long]
 
 
 def _inverse_root(curvature: np.ndarray) -> np.ndarray:

@@ -1,0 +1,94 @@
+"""What a contestant is: a process that gets a folder with the log, draws, and reports as JSON.
+
+The clock starts when the race starts the process, so interpreter, imports and compilation count. It stops when there
+are weights of every condition with ESS and R-hat, which is where a researcher can begin to read them.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.quality import Draws, measure
+
+__all__ = ["STARTED", "Clock", "Task", "load_arrays", "run_contestant"]
+
+STARTED = "BENCHMARK_STARTED"
+"""Environment variable with the time at which the process was started, in seconds since the epoch."""
+
+
+class Task(NamedTuple):
+    """What a contestant is asked.
+
+    Attributes:
+        folder: with ``log.parquet`` and ``arrays.npz``.
+        personas: K.
+        seed: of the sampler.
+        warmup: iterations, or None for the contestant's default.
+        draws: per chain, or bootstrap repetitions; None for the contestant's default.
+        cache: folder for compiled programs: empty in cold runs.
+    """
+
+    folder: Path
+    personas: int
+    seed: int
+    warmup: int | None
+    draws: int | None
+    cache: Path
+
+
+class Clock:
+    """Seconds since the process was started, by phase."""
+
+    def __init__(self) -> None:
+        self.start = float(os.environ.get(STARTED, time.time()))
+        self.phases: dict[str, float] = {}
+
+    def mark(self, phase: str) -> None:
+        """Note that a phase has ended now."""
+        self.phases[phase] = time.time() - self.start
+
+
+def load_arrays(task: Task) -> dict[str, np.ndarray]:
+    """The log as arrays."""
+    with np.load(task.folder / "arrays.npz") as stored:
+        return dict(stored)
+
+
+def run_contestant(contestant: Callable[[Task, Clock], tuple[Draws | None, dict]]) -> None:
+    """Read the task from the command line, run a contestant, write its report.
+
+    Args:
+        contestant: gives draws (or None, where there are none to judge) and notes for the report. It may mark
+            ``"checked"`` itself when its own result comes with diagnostics; else they are computed on the clock.
+    """
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--personas", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--warmup", type=int)
+    parser.add_argument("--draws", type=int)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = vars(parser.parse_args())
+    out = arguments.pop("out")
+    clock = Clock()
+    draws, notes = contestant(Task(**arguments), clock)
+    quality = measure(draws) if draws is not None else None
+    if "checked" not in clock.phases:
+        clock.mark("checked")
+    report = {
+        "wall": clock.phases["checked"],
+        "phases": clock.phases,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+        "quality": quality._asdict() if quality else None,
+        "notes": notes,
+    }
+    out.write_text(json.dumps(report))

@@ -1,0 +1,163 @@
+"""One run of a command: what is printed, what is written, and how it ends."""
+
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from simulacra.cli.folder import check_folder, write_folder
+from simulacra.cli.summary import log_summary, make_tables, summarise
+from simulacra.cli.tables import print_result
+from simulacra.cli.truth import compare_truth, print_truth
+from simulacra.data import CompletionLog, LogError, ScannedLog
+from simulacra.formalism import PersonaMixture
+from simulacra.inference import Result, fit
+
+__all__ = ["BAD_INPUT", "NOT_OK", "Session"]
+
+BAD_INPUT = 2
+NOT_OK = 3
+
+_COMMAND_LINE = {
+    "columns": "--column NAME=OWN",
+    "measurements": "--measure NAME",
+    "condition": "--condition PATTERN",
+    "delimiter": "--delimiter CHAR",
+    "encoding": "--encoding NAME",
+    "missing": "--missing VALUES",
+    "formats": "--formats SUFFIXES",
+    "base_question": "--base-question COLUMN",
+    "duplicates": "--duplicates drop",
+}
+"""How the arguments that messages name are spelt on the command line."""
+
+
+class Session:
+    """The life of one command, as a context.
+
+    Errors of input end it with exit code 2, a message on standard error and, where JSON was asked for, an object
+    ``{"error": …}`` on standard output; nothing is written then. A result that failed its checks ends it with 3.
+
+    Args:
+        out: where files go; ``None`` writes none.
+        as_json: print one JSON object instead of text.
+        quiet: print errors only.
+        rope: half-width of the region of practical equivalence.
+    """
+
+    def __init__(self, *, out: Path | None, as_json: bool = False, quiet: bool = False, rope: float = 0.01) -> None:
+        self._out, self._as_json, self._quiet, self._rope = out, as_json, quiet, rope
+        width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "120"))
+        self._console = Console(width=width, quiet=quiet or as_json)
+
+    def __enter__(self) -> "Session":
+        try:
+            if self._out is not None:
+                check_folder(self._out)
+        except ValueError as error:
+            self._fail(error)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, (ValueError, OSError)):
+            self._fail(error)
+
+    def say(self, text: str) -> None:
+        """Print text with Rich markup."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def show_log(self, log: CompletionLog | ScannedLog) -> None:
+        """Print what was read; of a scanned log only what is known before it is counted."""
+        if isinstance(log, CompletionLog):
+            self.say(escape(log.summary()) + "\n")
+        else:
+            names = [f"read {own!r} as {name!r}" for own, name in log.renamed.items()]
+            self.say(escape("\n".join([f"{len(log.files)} file(s), counted where they lie", *names])) + "\n")
+
+    def fit(
+        self,
+        model: PersonaMixture,
+        log: CompletionLog | ScannedLog,
+        *,
+        truth: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Fit, print, write, and end with the right code."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
+        told = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
+        tables = make_tables(result, rope=self._rope)
+        summary = {
+            **summarise(result, tables, rope=self._rope, warnings=told),
+            "log": log_summary(log, result),
+        }
+        if isinstance(log, ScannedLog):
+            self.say(escape(str(result.prepared.collapsed.account)) + "\n")
+        self._print(result, tables, told)
+        if truth is not None:
+            compared = compare_truth(truth, tables)
+            tables = {**tables, "truth": compared}
+            summary["truth"] = json.loads(compared.to_json(orient="records", double_precision=15))
+            print_truth(self._console, compared)
+        self._write(result, tables, summary)
+        self._finish(result, summary)
+
+    def load(self, path: Path) -> None:
+        """Load a saved result and print it."""
+        result = Result.load(path)
+        tables = make_tables(result, rope=self._rope)
+        self._print(result, tables, ())
+        self._finish(result, summarise(result, tables, rope=self._rope))
+
+    def _print(self, result: Result, tables: Mapping[str, pd.DataFrame], told: tuple[str, ...]) -> None:
+        for note in (*told, *result.notes):
+            self.say(f"[yellow]note[/yellow] {escape(note)}")
+        print_result(self._console, result, tables, rope=self._rope)
+
+    def _write(self, result: Result, tables: Mapping[str, pd.DataFrame], summary: dict[str, Any]) -> None:
+        if self._out is None:
+            return
+        files = write_folder(self._out, result, tables, summary)
+        self.say(f"\n[bold]Written[/bold] to {escape(str(self._out))}: {', '.join(path.name for path in files)}")
+        summary["files"] = [str(path) for path in files]
+
+    def _finish(self, result: Result, summary: Mapping[str, Any]) -> None:
+        if self._as_json:
+            typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+        if not result.ok:
+            raise typer.Exit(NOT_OK)
+
+    def _fail(self, error: ValueError | OSError) -> None:
+        hint = _hint(str(error))
+        typer.echo(f"simulacra: {error}" + (f"\n{hint}" if hint else ""), err=True)
+        if self._as_json:
+            place = (
+                {name: getattr(error, name) for name in ("file", "line", "column")}
+                if isinstance(error, LogError)
+                else {}
+            )
+            found = {"type": type(error).__name__, "message": str(error), "hint": hint, **place}
+            typer.echo(json.dumps({"ok": False, "error": found}, ensure_ascii=False))
+        raise typer.Exit(BAD_INPUT) from error
+
+
+def _hint(message: str) -> str | None:
+    """How to say on the command line what a message says in Python: ``columns={...}`` is ``--column NAME=OWN``."""
+    arguments = dict.fromkeys(re.findall(r"(?<![\w(-])(\w+)=(?=[\"'{\[(]|\.\.\.)", message))
+    known = [name for name in arguments if name in _COMMAND_LINE]
+    return (
+        f"On the command line: {', '.join(f'{name}= is {_COMMAND_LINE[name]}' for name in known)}." if known else None
+    )

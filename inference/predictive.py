@@ -1,0 +1,126 @@
+"""Rates for questions that were not fitted: the honest interval for "a new question".
+
+The logits of new cells are Gaussian given those of the fitted ones (they share the effects of condition and of any
+known question); the rest is new and drawn from its prior at the posterior scales. The interval is therefore wider than
+the in-sample one, by as much as questions differ.
+
+References:
+    Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, eq. (2.19) (conditioning).
+"""
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.weights import WeightDesign
+from simulacra.inference.result import INTERVAL, Result
+
+__all__ = ["predict_rates"]
+
+_RIDGE = 1e-9
+
+
+def predict_rates(
+    result: Result,
+    log: CompletionLog | ScannedLog | CollapsedLog,
+    outcome: Outcome | None = None,
+    *,
+    num_draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Predict every condition's rate on the questions of another log, and compare with what it observed.
+
+    Args:
+        result: a fit.
+        log: completions of the fitted conditions on questions that were held out (or on known ones). Only its cells
+            and numbers of completions enter the prediction.
+        outcome: event and denominator; the model's own when left out.
+        num_draws: posterior draws used.
+        seed: of the draws.
+
+    Returns:
+        One row a condition: ``condition, events, total, observed, predicted`` (posterior mean of the rate),
+        ``eti89_lb, eti89_ub`` (the rate itself), ``predictive_lb, predictive_ub`` (the rate that so many completions
+        would show, binomial noise included) and ``covered``, whether the observed rate lies in the latter.
+
+    Raises:
+        ValueError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
+            checks.
+    """
+    if not result.ok:
+        raise ValueError(
+            "predict_rates: this fit failed its checks, so it predicts nothing: "
+            + "; ".join(check.name for check in result.failed)
+        )
+    prepared = result.prepared
+    outcome = outcome or prepared.model.outcome
+    if outcome is None:
+        raise ValueError("predict_rates: this model has no outcome of its own; pass one.")
+    collapsed = log if isinstance(log, CollapsedLog) else collapse(log, prepared.model.emissions, by=tuple(prepared.collapsed.cells.columns))
+    unknown = sorted(set(collapsed.conditions) - set(prepared.conditions))
+    if unknown:
+        raise ValueError(f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}.")
+    rng = np.random.default_rng(seed)
+    posterior = result.posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
+    chosen = rng.choice(posterior.sizes["sample"], size=min(num_draws, posterior.sizes["sample"]), replace=False)
+    latents, scales = posterior["latents"].to_numpy()[chosen], posterior["scale"].to_numpy()[chosen]
+    logits = np.stack(
+        [_new_logits(prepared.design, ζ, σ, collapsed.cells, rng) for ζ, σ in zip(latents, scales, strict=True)]
+    )
+    weights = np.exp(logits @ ilr_basis(logits.shape[-1] + 1))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    tables = tuple(posterior[f"{name}_probs"].to_numpy()[chosen] for name in prepared.model.measurements)
+    emissions = prepared.model.emissions
+    happens = weights @ outcome.numerator.probability(emissions, tables)[..., None]
+    if outcome.denominator is None:
+        inside, denominator = np.ones_like(happens), np.ones(len(collapsed.patterns), dtype=bool)
+    else:
+        inside = weights @ outcome.denominator.probability(emissions, tables)[..., None]
+        denominator = outcome.denominator.holds(emissions, collapsed.patterns)
+    event = outcome.numerator.holds(emissions, collapsed.patterns)
+    sizes = collapsed.counts.sum(axis=1)
+    totals = rng.binomial(sizes, np.clip(inside[..., 0], 0, 1))
+    events = rng.binomial(totals, np.clip(happens[..., 0] / inside[..., 0], 0, 1))
+    rows = []
+    for name in (name for name in prepared.conditions if name in collapsed.conditions):
+        own = (collapsed.cells["condition"] == name).to_numpy()
+        share = sizes[own] / sizes[own].sum()
+        rate = (happens[:, own, 0] @ share) / (inside[:, own, 0] @ share)
+        shown = events[:, own].sum(axis=1) / np.maximum(totals[:, own].sum(axis=1), 1)
+        seen = collapsed.counts[own] @ np.stack([event, denominator], axis=1)
+        rows.append(_row(name, rate, shown, *map(int, seen.sum(axis=0))))
+    return pd.DataFrame(rows)
+
+
+def _row(name: str, rate: np.ndarray, shown: np.ndarray, events: int, total: int) -> dict[str, object]:
+    ends = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+    (low, high), (least, most) = np.quantile(rate, ends), np.quantile(shown, ends)
+    observed = events / total if total else float("nan")
+    return {
+        "condition": name,
+        "events": events,
+        "total": total,
+        "observed": observed,
+        "predicted": rate.mean(),
+        "eti89_lb": low,
+        "eti89_ub": high,
+        "predictive_lb": least,
+        "predictive_ub": most,
+        "covered": bool(least <= observed <= most),
+    }
+
+
+def _new_logits(
+    design: WeightDesign, latents: np.ndarray, scales: np.ndarray, cells: pd.DataFrame, rng: np.random.Generator
+) -> np.ndarray:
+    """One draw of the logits of new cells given the fitted ones, shape ``(new cells, K - 1)``."""
+    across = design.kernel(scales, cells)
+    known = design.covariance(scales) + _RIDGE * np.eye(len(design.cells))
+    solved = np.linalg.solve(known, across.T).T
+    mean = solved @ (design.basis @ latents)
+    rest = design.kernel_between(scales, cells) - solved @ across.T
+    values, vectors = np.linalg.eigh(rest)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    return mean + root @ rng.standard_normal((len(cells), latents.shape[1]))

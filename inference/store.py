@@ -1,0 +1,184 @@
+"""The file of a result: netCDF for arrays, JSON for everything else, never pickle, whole or not at all.
+
+``fit.nc`` holds every group of the tree; ``fit.json`` beside it holds model, design, counts' names, checks, settings,
+notes and versions. Both are written to temporary files first and moved into place.
+"""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from simulacra.data import CollapsedLog
+from simulacra.data.account import Account
+from simulacra.formalism.emissions import AbstractEmission, LabelEmission, ScoreEmission
+from simulacra.formalism.mixture import PersonaMixture
+from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.personas import Archetype, Gate, Persona
+from simulacra.formalism.weights import weight_design
+from simulacra.inference.diagnostics import Check
+from simulacra.inference.prepare import Prepared, assemble
+from simulacra.inference.result import Result
+
+__all__ = ["FORMAT_VERSION", "load_result", "save_result"]
+
+FORMAT_VERSION = 1
+_LIBRARIES = ("simulacra", "jax", "numpyro", "numpy", "arviz-stats", "xarray")
+
+
+def save_result(result: Result, path: Path) -> Path:
+    """Write ``path`` (netCDF) and ``path`` with suffix ``.json``; see :meth:`Result.save`.
+
+    Raises:
+        ValueError: ``path`` does not end in ``.nc``.
+    """
+    if path.suffix != ".nc":
+        raise ValueError(f"Expected a file name that ends in .nc; got {path}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        arrays, record = Path(folder) / path.name, Path(folder) / f"{path.stem}.json"
+        encoding = {
+            f"/{name}": {variable: {"zlib": True, "complevel": 1} for variable in group.data_vars if group[variable].ndim}
+            for name, group in result.tree.children.items()
+        }
+        result.tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
+        record.write_text(json.dumps(_record(result), indent=1, default=_plain), encoding="utf-8")
+        os.replace(record, path.with_suffix(".json"))
+        os.replace(arrays, path)
+    return path
+
+
+def load_result(path: Path) -> Result:
+    """Read a result; see :meth:`Result.load`. ``path`` may be the ``.nc`` file or the folder of a ``fit.nc``.
+
+    Raises:
+        FileNotFoundError: either file is missing.
+        ValueError: the files are of another format version, or are no such files.
+    """
+    arrays = path / "fit.nc" if path.is_dir() else path
+    beside = arrays.with_suffix(".json")
+    for file in (arrays, beside):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{file}: no such file. A result is two files, {arrays.name} and {beside.name}, written by Result.save "
+                "or by 'simulacra fit --out'."
+            )
+    try:
+        record = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{beside}: not the JSON that Result.save writes ({error}).") from error
+    version = record.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{beside}: format version {version!r}, this simulacra reads {FORMAT_VERSION}. Fit again, or read it with "
+            f"simulacra {record.get('versions', {}).get('simulacra', 'of its time')}."
+        )
+    try:
+        tree = xr.open_datatree(arrays, engine="h5netcdf").load()
+    except OSError as error:
+        raise ValueError(f"{arrays}: not the netCDF file that Result.save writes ({error}).") from error
+    tree.close()
+    return Result(
+        tree=tree,
+        prepared=_prepared(record["prepared"]),
+        checks=tuple(Check(**_numbers(check)) for check in record["checks"]),
+        settings=record["settings"],
+        notes=tuple(record["notes"]),
+    )
+
+
+def _record(result: Result) -> dict[str, Any]:
+    prepared = result.prepared
+    return {
+        "format_version": FORMAT_VERSION,
+        "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "data_hash": prepared.collapsed.content_hash,
+        "settings": result.settings,
+        "notes": result.notes,
+        "ok": result.ok,
+        "checks": [dataclasses.asdict(check) for check in result.checks],
+        "prepared": {
+            "model": _model_record(prepared.model),
+            "formula": prepared.design.formula,
+            "crossed": prepared.design.crossed,
+            "cells": prepared.collapsed.cells.to_dict("list"),
+            "patterns": prepared.patterns.tolist(),
+            "counts": np.asarray(prepared.collapsed.counts).tolist(),
+            "categories": prepared.collapsed.categories,
+            "account": prepared.collapsed.account.to_dict(),
+            "notes": prepared.notes,
+        },
+    }
+
+
+def _model_record(model: PersonaMixture) -> dict[str, Any]:
+    return {
+        "personas": [dataclasses.asdict(persona) for persona in model.personas],
+        "emissions": [emission.configuration() for emission in model.emissions],
+        "weights": model.weights,
+        "baseline": model.baseline,
+        "outcome": None if model.outcome is None else dataclasses.asdict(model.outcome),
+    }
+
+
+def _prepared(record: Mapping[str, Any]) -> Prepared:
+    model = _model(record["model"])
+    cells = pd.DataFrame(record["cells"])
+    collapsed = CollapsedLog(
+        cells=cells,
+        patterns=np.asarray(record["patterns"]),
+        counts=np.asarray(record["counts"]),
+        measurements=model.measurements,
+        categories=tuple(map(tuple, record["categories"])),
+        account=Account.from_dict(record["account"]),
+    )
+    design = weight_design(record["formula"], cells, crossed=record["crossed"])
+    return assemble(model, design, collapsed, tuple(record["notes"]))
+
+
+def _model(record: Mapping[str, Any]) -> PersonaMixture:
+    return PersonaMixture(
+        [_persona(persona) for persona in record["personas"]],
+        emissions=[_emission(emission) for emission in record["emissions"]],
+        weights=record["weights"],
+        baseline=record["baseline"],
+        outcome=None if record["outcome"] is None else Outcome(**record["outcome"]),
+    )
+
+
+def _emission(record: Mapping[str, Any]) -> AbstractEmission:
+    if record["kind"] == "score":
+        return ScoreEmission(record["measurement"], record["cuts"], tuple(record["bounds"]))
+    if record["kind"] == "label":
+        return LabelEmission(record["measurement"], record["values"])
+    raise ValueError(f"This simulacra knows no emission of kind {record['kind']!r}.")
+
+
+def _persona(record: Mapping[str, Any]) -> Persona:
+    scores = {
+        name: Archetype(tuple(own["knots"]), tuple(own["masses"]), own["missing"], own["concentration"])
+        for name, own in record["scores"].items()
+    }
+    otherwise = None if record["otherwise"] is None else _persona(record["otherwise"])
+    gates = tuple(Gate(**gate) for gate in record["gates"])
+    return Persona(record["name"], record["description"], scores, gates, record["evidence"], otherwise)
+
+
+def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:
+    return {**check, "value": float(check["value"]), "threshold": float(check["threshold"])}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,84 @@
+"""A small log in which three personas are easy to tell apart, as a file; and a way to run the command."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from simulacra.cli.app import app
+from simulacra.cli.request import build_model
+from simulacra.data import Truth, read_completions, simulate_log
+from simulacra.formalism import PersonaMixture, ScoreEmission, persona_set
+from simulacra.inference import Result as FitResult
+from simulacra.inference import fit
+
+NAMES = ("aligned", "misaligned", "mid")
+WEIGHTS = {"base": (0.90, 0.02, 0.08), "benign": (0.86, 0.03, 0.11), "insecure": (0.45, 0.30, 0.25)}
+ALIGNED_TENS = (
+    (0.005, 0.005, 0.005, 0.005, 0.005, 0.005, 0.005, 0.005, 0.16, 0.80),
+    (0.50, 0.30, 0.18, 0.005, 0.005, 0.002, 0.002, 0.002, 0.002, 0.002),
+    (0.002, 0.002, 0.006, 0.10, 0.24, 0.30, 0.24, 0.10, 0.005, 0.005),
+)
+
+
+def simulate(completions: int = 60, questions: int = 6) -> pd.DataFrame:
+    """The log as a table with the columns of a file."""
+    rng = np.random.default_rng(3)
+    model = PersonaMixture(
+        [persona for persona in persona_set("emergent-misalignment") if persona.name in NAMES],
+        emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")],
+    )
+    cells = pd.DataFrame(
+        [(condition, f"q{number}") for condition in WEIGHTS for number in range(questions)],
+        columns=["condition", "question_id"],
+    )
+    logits = np.log([WEIGHTS[condition] for condition in cells["condition"]])
+    logits += np.tile(0.8 * rng.standard_normal((questions, 3)), (len(WEIGHTS), 1))
+    logits += 0.5 * rng.standard_normal(logits.shape)
+    weights = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    aligned = np.column_stack([ALIGNED_TENS, np.full(3, 0.01)])
+    coherent = np.tile([0.01, 0.985, 0.005], (3, 1))
+    truth = Truth(cells, weights, (aligned / aligned.sum(axis=1, keepdims=True), coherent))
+    table = simulate_log(model, truth, completions, seed=4).table
+    return table.drop(columns=["base_question", "persona", "source", "record"])
+
+
+@pytest.fixture(scope="session")
+def frame() -> pd.DataFrame:
+    return simulate()
+
+
+@pytest.fixture
+def log_file(frame: pd.DataFrame, tmp_path: Path) -> Path:
+    path = tmp_path / "log.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run ``simulacra`` with these words, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="session")
+def fitted(frame: pd.DataFrame) -> FitResult:
+    """A short fit of the log, for tests of what is printed and written."""
+    log = read_completions(frame)
+    return fit(build_model(log), log, num_warmup=200, num_samples=100, num_chains=2)
+
+
+@pytest.fixture
+def passing(fitted: FitResult, monkeypatch: pytest.MonkeyPatch) -> FitResult:
+    """Every fit of the command is this one, with lines that all its checks pass."""
+    checks = tuple(dataclasses.replace(check, passed=True) for check in fitted.checks)
+    easy = {"r_hat": 10.0, "ess": 1.0, "small_weight": 0.01}
+    result = dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})
+    monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: result)
+    return result

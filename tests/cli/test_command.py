@@ -1,0 +1,76 @@
+"""The command itself: help, version, start-up, the demonstration."""
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import Result as Outcome
+
+from simulacra.cli.truth import compare_truth
+from simulacra.inference import Result
+
+Run = Callable[..., Outcome]
+
+
+@pytest.mark.parametrize("flag", ["-v", "--version"])
+def test_version(run: Run, flag: str) -> None:
+    assert run(flag).output == f"simulacra {importlib.metadata.version('simulacra')}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), ["demo", "fit", "show", "Exit codes"]),
+        (("fit",), ["--condition", "--baseline", "--formats", "--outcome", "{model}-{condition}"]),
+        (("show",), ["fit.nc"]),
+        (("demo",), ["known weights"]),
+    ],
+)
+def test_help_teaches(run: Run, words: tuple[str, ...], expected: list[str]) -> None:
+    text = run(*words, "--help").output
+    assert all(part in text for part in expected), text
+
+
+def test_the_command_starts_without_heavy_modules() -> None:
+    code = (
+        "import sys, simulacra.cli.app; print([m for m in ('jax', 'pandas', 'xarray', 'duckdb') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_as_a_process_errors_go_to_standard_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "simulacra.cli.app", "fit", "nowhere.csv", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 2
+    assert "nowhere.csv" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "nowhere.csv" in json.loads(ended.stdout)["error"]["message"]
+
+
+def test_truth_beside_estimate(passing: Result) -> None:
+    tables = {"weights": passing.weight_table(), "rates": passing.rates()}
+    base = tables["weights"].iloc[0]
+    truth = {
+        "weights": {"base": {base["persona"]: base["mean"], "nobody": 0.1}},
+        "rates": {"base": 0.999},
+    }
+    compared = compare_truth(truth, tables)
+    assert list(compared["inside"]) == [True, None, False]
+    assert list(compared["quantity"]) == [base["persona"], "nobody", "rate"]
+
+
+def test_demo_finds_the_truth_in_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    command = [sys.executable, "-m", "simulacra.cli.app", "demo", "--out", "out", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert time.monotonic() - began < 90
+    truth = pd.DataFrame(json.loads(ended.stdout)["truth"])
+    assert truth["inside"].mean() >= 0.7
+    assert (tmp_path / "out" / "truth.csv").is_file()

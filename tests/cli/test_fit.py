@@ -1,0 +1,131 @@
+"""``simulacra fit``: what it prints, what it writes, how it ends."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import Result as Outcome
+
+from simulacra.inference import Result
+
+Run = Callable[..., Outcome]
+SHORT = ("--num-warmup", 200, "--num-samples", 100, "--num-chains", 2)  # too short to pass the checks
+FILES = {
+    "summary.json",
+    "weights.csv",
+    "shifts.csv",
+    "rates.csv",
+    "contrasts.csv",
+    "emissions.csv",
+    "fit.nc",
+    "fit.json",
+}
+
+
+def strict_json(text: str) -> dict:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_file: Path, tmp_path: Path) -> None:
+    ended = run("fit", log_file, *SHORT)
+    assert ended.exit_code == 3, ended.output
+    folder = tmp_path / "simulacra-out"
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "simulacra-out"]
+    summary = strict_json((folder / "summary.json").read_text())
+    assert summary["creator"] == "simulacra"
+    assert not summary["ok"]
+    assert "ess_bulk" in {check["name"] for check in summary["checks"] if not check["passed"]}
+    assert summary["log"]["completions"] == 1080
+    assert summary["settings"]["num_samples"] == 100
+    assert "withheld" in ended.output
+    rates = pd.read_csv(folder / "rates.csv")
+    assert rates["observed"].notna().all()
+
+
+def test_a_fit_that_passes_prints_tables_and_ends_with_0(run: Run, log_file: Path, passing: Result) -> None:
+    ended = run("fit", log_file, "--out", "there/out")
+    assert ended.exit_code == 0, ended.output
+    for text in ("1080 completions", "Persona weights", "P(misaligned | persona)", "Rates", "insecure:", "passed"):
+        assert text in ended.output
+    assert "withheld" not in ended.output
+    assert "there/out" in ended.output
+    weights = pd.read_csv("there/out/weights.csv")
+    pd.testing.assert_frame_equal(weights, passing.weight_table(), check_dtype=False)
+
+
+def test_json_is_one_object_and_the_same_as_the_file(run: Run, log_file: Path, passing: Result) -> None:
+    ended = run("fit", log_file, "--json", "--rope", 0.02)
+    printed = strict_json(ended.stdout)
+    files = printed.pop("files")
+    assert printed == strict_json(Path("simulacra-out/summary.json").read_text())
+    assert all(Path(file).is_file() for file in files)
+    assert printed["ok"]
+    assert printed["model"]["rope"] == 0.02
+    assert {row["condition"] for row in printed["tables"]["contrasts"]} == {"benign", "insecure"}
+
+
+def test_quiet_prints_nothing(run: Run, log_file: Path, passing: Result) -> None:
+    assert run("fit", log_file, "--quiet").output == ""
+
+
+def test_a_folder_of_ours_is_replaced(run: Run, log_file: Path, passing: Result) -> None:
+    run("fit", log_file, "--out", "out")
+    Path("out/weights.csv").write_text("old")
+    assert run("fit", log_file, "--out", "out").exit_code == 0
+    assert Path("out/weights.csv").read_text() != "old"
+
+
+def test_a_folder_of_others_is_refused_before_anything_is_done(run: Run, log_file: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "notes"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    ended = run("fit", log_file, "--out", mine)
+    assert ended.exit_code == 2
+    assert "thesis.tex" in ended.stderr
+    assert "--out" in ended.stderr
+    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
+
+
+def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(
+    run: Run, log_file: Path, passing: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("fit", log_file, "--out", "out")
+    before = Path("out/summary.json").read_text()
+
+    def fail(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Result, "save", fail)
+    for folder in ("out", "new"):
+        ended = run("fit", log_file, "--out", folder)
+        assert ended.exit_code == 2
+        assert "No space left" in ended.stderr
+    assert Path("out/summary.json").read_text() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "out"]
+
+
+def test_scanned_counts_are_the_counts_of_a_reading(run: Run, log_file: Path, passing: Result) -> None:
+    ended = run("fit", log_file, "--scan")
+    assert ended.exit_code == 0
+    assert "counted where they lie" in ended.output
+
+
+def test_show_prints_the_same_tables(run: Run, log_file: Path, passing: Result) -> None:
+    fitted = run("fit", log_file, "--json", "--out", "out")
+    for path in ("out", "out/fit.nc"):
+        shown = run("show", path, "--json")
+        assert shown.exit_code == 0, shown.output
+        assert strict_json(shown.stdout)["tables"] == strict_json(fitted.stdout)["tables"]
+    assert "Persona weights" in run("show", "out").output
+
+
+def test_show_of_nothing_is_refused(run: Run) -> None:
+    ended = run("show", "nowhere")
+    assert ended.exit_code == 2
+    assert "nowhere" in ended.stderr

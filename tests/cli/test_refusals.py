@@ -1,0 +1,97 @@
+"""Wrong input: exit code 2, one message that says how to mend it, no traceback, nothing written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+Spoil = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def same(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def without(*columns: str) -> Spoil:
+    return lambda frame: frame.drop(columns=list(columns))
+
+
+def put(column: str, value: object) -> Spoil:
+    return lambda frame: frame.astype({column: object}).assign(**{column: [value, *frame[column][1:]]})
+
+
+CASES = {
+    "missing column": (without("question_id"), [], ["log.csv", "question_id", "On the command line", "--column"]),
+    "ambiguous columns": (lambda f: f.assign(answer="x"), [], ["completion", "answer", "--column NAME=OWN"]),
+    "no such baseline": (same, ["--baseline", "untuned"], ["'untuned'", "'base', 'benign'", "--baseline"]),
+    "score outside its range": (put("aligned", 105), [], ["log.csv:2", "aligned", "105", "0", "100"]),
+    "text in a score column": (put("aligned", "great"), [], ["log.csv:2", "aligned", "'great'"]),
+    "wrong delimiter": (same, ["--delimiter", ";"], ["log.csv:1", "','", "--delimiter"]),
+    "one question": (lambda f: f[f["question_id"] == "q0"], [], ["question_id", "one level"]),
+    "one condition": (lambda f: f[f["condition"] == "base"], [], ["condition", "one level"]),
+    "no measurement": (without("aligned", "coherent"), [], ["aligned, coherent", "--column aligned="]),
+    "threshold that is no edge": (same, ["--outcome", "aligned < 33"], ["aligned < 33", "no bin edge"]),
+    "unreadable rule": (same, ["--outcome", "aligned is bad"], ["aligned is bad"]),
+    "unknown column in the formula": (same, ["--weights", "(1 | judge)"], ["judge", "condition"]),
+    "unknown personas": (same, ["--personas", "big-five"], ["big-five", "emergent-misalignment-6"]),
+    "unknown measurement": (same, ["--measure", "kindness"], ["kindness"]),
+    "pattern that does not match": (same, ["--condition", "{model}-{condition}"], ["log", "{model}-{condition}"]),
+    "unreadable column option": (same, ["--column", "answer"], ["--column 'answer'", "NAME=OWN"]),
+    "too few draws": (same, ["--num-samples", "1"], ["num_samples >= 50"]),
+    "scan with duplicates": (same, ["--scan", "--duplicates", "drop"], ["--scan", "--duplicates"]),
+    "unknown format suffix": (same, ["--formats", "_xml"], ["_xml"]),
+    "denominator without event": (without("aligned"), ["--of", "all"], ["--outcome"]),
+}
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+@pytest.mark.parametrize("case", CASES)
+def test_refusal(case: str, frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    spoil, words, expected = CASES[case]
+    spoil(frame).to_csv(tmp_path / "log.csv", index=False)
+    ended = run("fit", "log.csv", *words, "--json")
+    assert ended.exit_code == 2, ended.output
+    for text in expected:
+        assert text in ended.stderr, ended.stderr
+    assert "Traceback" not in ended.output
+    error = json.loads(ended.stdout)["error"]
+    assert error["message"] in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("empty.csv", b"", "empty"),
+        (
+            "cut.jsonl",
+            b'{"condition": "base", "question_id": "q", "completion": "x", "aligned": 9}\n{"cond',
+            "cut.jsonl:2",
+        ),
+        ("latin.csv", "condition,question_id,completion,aligned\nbase,q,caf\xe9,9\n".encode("latin-1"), "--encoding"),
+        ("notes.docx", b"x", "extension"),
+    ],
+)
+def test_files_that_are_no_logs(name: str, content: bytes, expected: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    ended = run("fit", name)
+    assert ended.exit_code == 2
+    assert expected in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_without_logs_and_a_path_that_is_none(run: Run, tmp_path: Path) -> None:
+    for path, text in ((tmp_path, "no logs"), (tmp_path / "nowhere.csv", "nowhere.csv")):
+        ended = run("fit", path)
+        assert ended.exit_code == 2
+        assert text in ended.stderr
+
+
+def test_errors_without_json_leave_standard_output_empty(run: Run) -> None:
+    ended = run("fit", "nowhere.csv")
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("simulacra: ")
