@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.quality import Draws, measure
 
-__all__ = ["STARTED", "Clock", "Task", "load_arrays", "run_contestant"]
+__all__ = ["STARTED", "Clock", "Task", "load_arrays", "peak_rss_mb", "run_contestant"]
 
 STARTED = "BENCHMARK_STARTED"
 """Environment variable with the time at which the process was started, in seconds since the epoch."""
@@ -45,21 +45,28 @@ class Task(NamedTuple):
 
 
 class Clock:
-    """Seconds since the process was started, by phase."""
+    """Wall seconds since the process was started, and processor seconds of all its threads, by phase."""
 
     def __init__(self) -> None:
         self.start = float(os.environ.get(STARTED, time.time()))
         self.phases: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
 
     def mark(self, phase: str) -> None:
         """Note that a phase has ended now."""
         self.phases[phase] = time.time() - self.start
+        self.cpu[phase] = time.process_time()
 
 
 def load_arrays(task: Task) -> dict[str, np.ndarray]:
     """The log as arrays."""
     with np.load(task.folder / "arrays.npz") as stored:
         return dict(stored)
+
+
+def peak_rss_mb() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def run_contestant(contestant: Callable[[Task, Clock], tuple[Draws | None, dict]]) -> None:
@@ -87,7 +94,8 @@ def run_contestant(contestant: Callable[[Task, Clock], tuple[Draws | None, dict]
     report = {
         "wall": clock.phases["checked"],
         "phases": clock.phases,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+        "cpu": clock.cpu["checked"],
+        "peak_rss_mb": peak_rss_mb(),
         "quality": quality._asdict() if quality else None,
         "notes": notes,
     }

@@ -8,6 +8,7 @@ of measurement patterns per cell, which is all that a fit needs.
 
 from simulacra.data.account import Account as Account
 from simulacra.data.collapse import collapse as collapse
+from simulacra.data.demo import load_demo as load_demo
 from simulacra.data.errors import LogError as LogError
 from simulacra.data.log import CompletionLog as CompletionLog
 from simulacra.data.read import read_completions as read_completions

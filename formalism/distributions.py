@@ -6,12 +6,14 @@ of all completions of a cell, which is what makes fitting cost the same for a th
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.special import gammaln
+from jax.typing import ArrayLike
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 
-from simulacra.formalism.arrays import Array, Float, Int, Key
+from simulacra.formalism.arrays import Array, Float, Key
 
 __all__ = ["CollapsedMixture", "PersonaMixtureDistribution", "pattern_log_prob"]
 
@@ -52,7 +54,7 @@ class CollapsedMixture(dist.Distribution):
         self,
         log_weights: Float[Array, "*batch persona"],
         component_log_probs: Float[Array, "persona pattern"],
-        total_count: Int[Array, "*batch"] | Float[Array, "*batch"],
+        total_count: ArrayLike,
         *,
         validate_args: bool | None = None,
     ) -> None:
@@ -72,7 +74,7 @@ class CollapsedMixture(dist.Distribution):
         return self.component_log_probs.shape[0]
 
     @validate_sample
-    def log_prob(self, value: Array) -> Array:
+    def log_prob(self, value: Array | np.ndarray) -> Array:
         """Log probability of counts ``(*sample, *batch, P)``, in nats; shape ``(*sample, *batch)``."""
         log_probs = pattern_log_prob(self.log_weights, self.component_log_probs)
         coefficient = gammaln(value.sum(-1) + 1.0) - gammaln(value + 1.0).sum(-1)
@@ -118,7 +120,7 @@ class PersonaMixtureDistribution(dist.Distribution):
         """K, the number of personas."""
         return self.log_weights.shape[-1]
 
-    def component_log_probs(self, value: Int[Array, "*event"]) -> Float[Array, "*event_persona"]:
+    def component_log_probs(self, value: Array | np.ndarray) -> Array:
         """log f_z(value) + log w_z of every persona, shape ``(*sample, *batch, K)``."""
         shape = (*jnp.broadcast_shapes(value.shape[:-1], self.batch_shape), self.mixture_size)
         total = jnp.broadcast_to(self.log_weights, shape)
@@ -128,7 +130,7 @@ class PersonaMixtureDistribution(dist.Distribution):
         return total
 
     @validate_sample
-    def log_prob(self, value: Array) -> Array:
+    def log_prob(self, value: Array | np.ndarray) -> Array:
         """Log probability of codes ``(*sample, *batch, measurements)``, in nats."""
         return jax.nn.logsumexp(self.component_log_probs(value), axis=-1)
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from simulacra.formalism.arrays import Array, Float
+from simulacra.formalism.arrays import Array, Float, Int
 from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
 from simulacra.formalism.emissions.scores import ScoreEmission
@@ -126,7 +126,7 @@ class PersonaMixture:
 
 
 def pattern_log_components(
-    category_log_probs: Sequence[Float[Array, "persona _"]], patterns: np.ndarray
+    category_log_probs: Sequence[Float[Array, "persona _"]], patterns: Int[Array | np.ndarray, "pattern measurement"]
 ) -> Float[Array, "persona pattern"]:
     """log f_z of every pattern, the product over measurements of eq. (3), shape ``(K, P)``, in nats."""
     return sum(  # type: ignore[return-value]

@@ -59,7 +59,7 @@ class WeightDesign:
 
     Attributes:
         formula: the formula that is in force (without terms that were dropped).
-        cells: one row a cell, C of them; the full grid where the design is crossed.
+        cells: one row a cell, C of them; the full grid where the design is crossed and tells all cells apart.
         rows: position in ``cells`` of every cell that was passed in.
         terms: names of the T terms that have a scale.
         basis: A, shape ``(C, L)``.
@@ -234,6 +234,7 @@ def _crossed(
     if math.prod(shape) > 2 * len(cells):
         return None  # mostly empty: the effects are fewer than the cells of the grid
     grid, position = _grid(cells, axes)
+    shared = len(set(position.tolist())) < len(cells)  # cells that the formula does not tell apart
     spans = [
         [index for index, axis in enumerate(axes) if any({axis.factor, *axis.within} <= _up(f, axes) for f in term.factors)]
         for term in groups
@@ -254,10 +255,10 @@ def _crossed(
     ]
     return WeightDesign(
         formula=formula,
-        cells=grid,
-        rows=position,
+        cells=cells.reset_index(drop=True) if shared else grid,
+        rows=np.arange(len(cells)) if shared else position,
         terms=tuple(term.name for term in groups),
-        basis=basis[:, alive],
+        basis=(basis[position] if shared else basis)[:, alive],
         multiplicity=multiplicity[alive],
         fixed_variance=fixed[alive],
         scale_location=priors[:, 0],

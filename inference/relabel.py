@@ -26,11 +26,12 @@ def permute(parameters: Parameters, order: np.ndarray) -> Parameters:
 
     The latents are isometric log-ratio coordinates, so they rotate; prior and likelihood do not change.
     """
-    order = np.asarray(order)
+    order = np.broadcast_to(order, (*parameters.latents.shape[:-2], np.shape(order)[-1]))
     probabilities = tuple(np.take_along_axis(table, order[..., None], axis=-2) for table in parameters.probabilities)
     basis = ilr_basis(order.shape[-1])
-    rotation = np.einsum("ik,...jk->...ij", basis, basis[:, order] if order.ndim == 1 else np.moveaxis(basis[:, order], 0, -2))
-    latents = np.einsum("...li,...ji->...lj", parameters.latents, np.swapaxes(rotation, -1, -2))
+    rotation = np.einsum("ik,...jk->...ij", basis, np.moveaxis(basis[:, order], 0, -2))
+    # Logits are basisᵀζ; renumbered they are the columns of basis in that order, so ζ turns by basis[:, order] basisᵀ.
+    latents = np.einsum("...li,...ji->...lj", parameters.latents, rotation)
     return Parameters(probabilities, latents, parameters.scales)
 
 

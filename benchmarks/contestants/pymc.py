@@ -24,7 +24,9 @@ def build_model(arrays: Mapping[str, np.ndarray]):
 
     patterns = arrays["patterns"]
     with pm.Model() as built:
-        scale = pm.LogNormal("scale", arrays["scale_location"], arrays["scale_spread"], shape=len(arrays["scale_spread"]))
+        scale = pm.LogNormal(
+            "scale", arrays["scale_location"], arrays["scale_spread"], shape=arrays["scale_spread"].shape
+        )
         variances = arrays["fixed_variance"] + pt.dot(arrays["multiplicity"], scale**2)
         shape = (arrays["basis"].shape[1], len(arrays["contrasts"]))
         latents = pm.Normal("latents", 0.0, pt.sqrt(variances)[:, None], shape=shape)

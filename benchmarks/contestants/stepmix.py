@@ -37,8 +37,8 @@ def contestant(task: Task, clock: Clock) -> tuple[None, dict]:
     settings = {"n_repetitions": task.draws or REPETITIONS}
     samples, _ = model.bootstrap(arrays["row_codes"], one_hot, **settings, progress_bar=False, random_state=task.seed)
     clock.mark("drawn")
-    columns = samples.reset_index().columns
-    return None, {"settings": settings, "gives": [str(name) for name in columns], "mean_log_likelihood": model.lower_bound_}
+    gives = [str(name) for name in samples.reset_index().columns]
+    return None, {"settings": settings, "gives": gives, "mean_log_likelihood": float(model.lower_bound_)}
 
 
 if __name__ == "__main__":

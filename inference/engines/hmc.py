@@ -110,7 +110,7 @@ def _run_block(space: Space, state: State, keys: Array, adapt: Array, target: Ar
         length = jax.random.uniform(length_key, maxval=2 * TRAJECTORY)
         num_steps = jnp.clip(jnp.ceil(length / step), 1, _MAX_STEPS).astype(int)
 
-        def leapfrog(_: int, moving: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        def leapfrog(_: Array | int, moving: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
             position, value, gradient, momentum = moving
             momentum = momentum + 0.5 * step * gradient
             position = position + step * momentum

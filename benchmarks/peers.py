@@ -1,0 +1,94 @@
+"""Our fit against what a researcher would otherwise run, on one simulated log.
+
+    python -m benchmarks.peers [--personas 3|5] [--seeds 5] [--peers ours,pymc] [--quick] [--json out.json]
+
+Every contestant runs in a process of its own, cold (empty compilation caches) and warm (a second process with the
+caches filled), for every seed. Wall time is from the start of the process to weights with ESS and R-hat. Contestants
+that take long run for the first seed only. A peer that misses the gates (R-hat <= 1.01, ESS >= 400, no divergences)
+with its default settings is raced again with more draws, on the first seed, until it passes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.machine import describe_machine
+from benchmarks.race import Entry, run_entry, warm_up_disk
+from benchmarks.tables import show_peers
+
+__all__ = ["main"]
+
+CONTESTANTS = ("ours", "nuts", "pymc", "rowwise", "stepmix")
+SLOW = ("rowwise", "stepmix")
+LONGER = {"ours": (2000, 4000), "nuts": (2000,), "pymc": (2000, 4000, 8000)}
+"""Draws per chain that are tried when the default misses the gates."""
+
+_QUICK = {"ours": (200, 200), "nuts": (200, 100), "pymc": (100, 100), "rowwise": (20, 20), "stepmix": (None, 2)}
+
+
+def main() -> None:
+    """Race the contestants and print ratios."""
+    arguments = _arguments()
+    entries = [Entry(name, *(_QUICK[name] if arguments.quick else ())) for name in arguments.peers]
+    warm_up_disk(arguments.peers)
+    before = describe_machine()
+    runs: list[dict] = []
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        command = [sys.executable, "-m", "benchmarks.logs", text, "--personas", str(arguments.personas)]
+        subprocess.run(command + ["--quick"] * arguments.quick, check=True)
+        for seed in range(arguments.seeds):
+            for entry in entries:
+                if seed == 0 or entry.name not in SLOW:
+                    runs.append(_race(entry, folder, arguments, seed))
+        if not arguments.quick:
+            for entry in entries:
+                runs += _until_passing(entry, runs, folder, arguments)
+    show_peers(runs, personas=arguments.personas)
+    if arguments.json:
+        record = {"personas": arguments.personas, "quick": arguments.quick, "machine": before, "runs": runs}
+        arguments.json.write_text(json.dumps(record, indent=1))
+
+
+def _race(entry: Entry, folder: Path, arguments: argparse.Namespace, seed: int) -> dict:
+    reports = run_entry(entry, folder, personas=arguments.personas, seed=seed, limit=arguments.limit)
+    run = {"contestant": entry.name, "draws": entry.draws, "seed": seed, **reports}
+    walls = {name: each.get("wall", each.get("failed")) for name, each in reports.items()}
+    print(f"{entry.name} draws={entry.draws or 'default'} seed={seed}: {walls}", file=sys.stderr, flush=True)
+    return run
+
+
+def _until_passing(entry: Entry, runs: list[dict], folder: Path, arguments: argparse.Namespace) -> list[dict]:
+    """Race an entry with more and more draws, on the first seed, while it misses the gates."""
+    own = [run for run in runs if run["contestant"] == entry.name]
+    added: list[dict] = []
+    for draws in LONGER.get(entry.name, ()):
+        quality = (own + added)[0 if not added else -1].get("warm", {}).get("quality")
+        if quality is None or quality["passed"]:
+            break
+        added.append(_race(entry._replace(draws=draws), folder, arguments, 0))
+    return added
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--personas", type=int, choices=(3, 5), default=3)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--peers", type=lambda text: text.split(","), default=list(CONTESTANTS))
+    parser.add_argument("--limit", type=float, default=600, help="seconds after which a run is stopped")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the log, few draws, one seed")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    unknown = set(arguments.peers) - set(CONTESTANTS)
+    if unknown:
+        parser.error(f"unknown contestants {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}")
+    if arguments.quick:
+        arguments.seeds = 1
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

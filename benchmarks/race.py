@@ -1,0 +1,86 @@
+"""Starting contestants: each in a process of its own, first with empty, then with filled compilation caches."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.contestant import STARTED
+
+__all__ = ["Entry", "run_entry", "warm_up_disk"]
+
+
+class Entry(NamedTuple):
+    """One contestant with its settings.
+
+    Attributes:
+        name: module in ``benchmarks.contestants``.
+        warmup: iterations, or None for the contestant's default.
+        draws: per chain, or None for the contestant's default.
+    """
+
+    name: str
+    warmup: int | None = None
+    draws: int | None = None
+
+
+def run_entry(entry: Entry, folder: Path, *, personas: int, seed: int, limit: float) -> dict[str, dict]:
+    """Race one contestant cold and warm.
+
+    Returns:
+        Reports ``{"cold": …, "warm": …}``. A report of a run that did not finish holds ``"failed"`` instead of
+        results; after a cold run that did not finish there is no warm one.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        reports = {}
+        for temperature in ("cold", "warm"):
+            report = _run_once(entry, folder, Path(cache), personas=personas, seed=seed, limit=limit)
+            reports[temperature] = {**report, "load": os.getloadavg()[0]}
+            if "failed" in report:
+                break
+        return reports
+
+
+def _run_once(entry: Entry, folder: Path, cache: Path, *, personas: int, seed: int, limit: float) -> dict:
+    out = cache / "report.json"
+    out.unlink(missing_ok=True)
+    command = [sys.executable, "-m", f"benchmarks.contestants.{entry.name}"]
+    given = {"folder": folder, "personas": personas, "seed": seed, "cache": cache, "out": out}
+    given |= {name: value for name, value in entry._asdict().items() if name != "name" and value is not None}
+    for name, value in given.items():
+        command += [f"--{name}", str(value)]
+    environment = {**os.environ, **_caches(cache), STARTED: repr(time.time())}
+    try:
+        done = subprocess.run(command, env=environment, timeout=limit, capture_output=True, text=True, check=False)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"did not finish in {limit:g} s"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return {"failed": last}
+    return json.loads(out.read_text())
+
+
+def _caches(cache: Path) -> dict[str, str]:
+    """Where each library keeps what it has compiled."""
+    return {
+        "SIMULACRA_CACHE_DIR": str(cache / "simulacra"),
+        "PYTENSOR_FLAGS": f"base_compiledir={cache / 'pytensor'}",
+        "NUMBA_CACHE_DIR": str(cache / "numba"),
+    }
+
+
+def warm_up_disk(names: list[str]) -> None:
+    """Import what the contestants import, so that byte-compiling and reading from disk burden none of them."""
+    libraries = {
+        "ours": "benchmarks.logs, simulacra.inference",
+        "nuts": "benchmarks.logs, simulacra.inference",
+        "rowwise": "numpyro.infer",
+        "pymc": "pymc, nutpie",
+        "stepmix": "stepmix",
+    }
+    for name in names:
+        subprocess.run([sys.executable, "-c", f"import {libraries[name]}"], check=True, capture_output=True)

@@ -1,0 +1,115 @@
+"""Tables of the two commands."""
+
+import statistics
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["show_peers", "show_scaling"]
+
+_COLUMNS = (
+    "contestant",
+    "seeds",
+    "cold s",
+    "warm s",
+    "cold CPU s",
+    "warm CPU s",
+    "bulk ESS",
+    "tail ESS",
+    "R-hat",
+    "div.",
+    "gates",
+    "RSS MB",
+)
+_RATIOS = ("cold ÷ ours", "warm ÷ ours", "ESS/s cold", "ESS/s warm", "ours ÷ it, cold", "ours ÷ it, warm")
+
+
+def show_peers(runs: Sequence[dict], *, personas: int) -> None:
+    """Print medians over seeds of every contestant, and ratios to ours."""
+    groups: dict[tuple[str, int | None], list[dict]] = {}
+    for run in runs:
+        groups.setdefault((run["contestant"], run["draws"]), []).append(run)
+    rows = {name: _medians(own) for name, own in groups.items()}
+    ours = rows.get(("ours", None)) or next((row for (name, _), row in rows.items() if name == "ours"), {})
+    table = Table(title=f"K = {personas}: medians over seeds", caption="÷ ours: how many times as long as ours")
+    for column in (*_COLUMNS, *_RATIOS):
+        table.add_column(column, justify="left" if column == "contestant" else "right")
+    for (name, draws), row in rows.items():
+        title = name if draws is None else f"{name}, {draws} draws"
+        if "failed" in row:
+            table.add_row(title, str(row["seeds"]), str(row["failed"]))
+        else:
+            table.add_row(title, *_cells(row, ours))
+    Console(width=200).print(table)
+
+
+def _medians(runs: Sequence[dict]) -> dict:
+    """Medians of one contestant; ``failed`` where some run of it did not finish."""
+    row: dict = {"seeds": len(runs)}
+    for run in runs:
+        for report in (run["cold"], run.get("warm", run["cold"])):
+            if "failed" in report:
+                return {**row, "failed": report["failed"]}
+    for temperature in ("cold", "warm"):
+        reports = [run[temperature] for run in runs]
+        row[temperature] = statistics.median(report["wall"] for report in reports)
+        row[f"cpu_{temperature}"] = statistics.median(report["cpu"] for report in reports)
+        row["rss"] = max(row.get("rss", 0), max(report["peak_rss_mb"] for report in reports))
+        qualities = [report["quality"] for report in reports if report["quality"]]
+        if qualities:
+            rates = [report["quality"]["ess_bulk"] / report["wall"] for report in reports]
+            row[f"rate_{temperature}"] = statistics.median(rates)
+            for name in ("ess_bulk", "ess_tail", "r_hat"):
+                row[name] = statistics.median(each[name] for each in qualities)
+            row["divergences"] = sum(each["divergences"] for each in qualities)
+            row["passed"] = f"{sum(each['passed'] for each in qualities)}/{len(qualities)}"
+    return row
+
+
+def _cells(row: dict, ours: dict) -> list[str]:
+    def text(name: str, form: str) -> str:
+        return format(row[name], form) if name in row else "–"
+
+    def ratio(upper: dict, lower: dict, name: str) -> str:
+        return f"{upper[name] / lower[name]:.1f}" if name in upper and name in lower else "–"
+
+    return [
+        str(row["seeds"]),
+        text("cold", ".1f"),
+        text("warm", ".1f"),
+        text("cpu_cold", ".1f"),
+        text("cpu_warm", ".1f"),
+        text("ess_bulk", ".0f"),
+        text("ess_tail", ".0f"),
+        text("r_hat", ".3f"),
+        text("divergences", "d"),
+        text("passed", "s"),
+        text("rss", ".0f"),
+        ratio(row, ours, "cold"),
+        ratio(row, ours, "warm"),
+        text("rate_cold", ".1f"),
+        text("rate_warm", ".1f"),
+        ratio(ours, row, "rate_cold"),
+        ratio(ours, row, "rate_warm"),
+    ]
+
+
+def show_scaling(runs: Sequence[dict]) -> None:
+    """Print times and memory of every size of log, and ratios to the smallest."""
+    table = Table(title="From 26 thousand rows up", caption="×: ratio to the smallest log")
+    for column in ("rows", "file MB", "collapse s", "×", "peak RSS MB", "fit s", "×", "min. ESS", "R-hat"):
+        table.add_column(column, justify="right")
+    for run in runs:
+        table.add_row(
+            f"{run['rows']:,}",
+            f"{run['file_mb']:.1f}",
+            f"{run['collapse']:.2f}",
+            f"{run['collapse'] / runs[0]['collapse']:.1f}",
+            f"{run['peak_rss_mb']:.0f}",
+            f"{run['fit']:.1f}",
+            f"{run['fit'] / runs[0]['fit']:.2f}",
+            f"{run['quality']['ess_bulk']:.0f}",
+            f"{run['quality']['r_hat']:.3f}",
+        )
+    Console(width=120).print(table)

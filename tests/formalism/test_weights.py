@@ -1,0 +1,267 @@
+"""Weight designs: integrating the effects out changes nothing, nor does the order of cells."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulacra.formalism import WeightDesign, weight_design
+from simulacra.formalism.weights import COMMON_SD, INTERCEPT_SD, THIN_CELL
+
+_USUAL = "(1 | condition) + (1 | question_id) + (1 | condition:question_id)"
+
+
+def _grid(**factors: list) -> pd.DataFrame:
+    return pd.DataFrame(list(itertools.product(*factors.values())), columns=list(factors))
+
+
+def _nested(conditions: int, bases: int, formats: int) -> pd.DataFrame:
+    """Conditions crossed with questions, which come in formats of base questions."""
+    questions = [(f"b{base}", f"b{base}_f{own}") for base in range(bases) for own in range(formats)]
+    rows = [(f"c{c}", base, question) for c in range(conditions) for base, question in questions]
+    return pd.DataFrame(rows, columns=["condition", "base_question", "question_id"])
+
+
+_CROSSED = _grid(condition=["base", "bad", "mild"], question_id=["q1", "q2", "q3", "q4"])
+_THREE = _grid(condition=["base", "bad", "mild"], trigger=["off", "on"], question_id=["q1", "q2", "q3"])
+_ALIASED = _grid(condition=["base", "bad", "mild"], question_id=["q1", "q2"]).assign(
+    base_question=lambda cells: cells["question_id"] + "_base"
+)
+_TWICE_NESTED = _nested(2, 2, 3).assign(domain=lambda cells: cells["base_question"].map({"b0": "d0", "b1": "d1"}))
+
+DESIGNS = {
+    "crossed": (_USUAL, _CROSSED),
+    "conditions only": ("(1 | condition)", _CROSSED),
+    "questions only": ("(1 | question_id)", _CROSSED),
+    "interaction only": ("(1 | condition:question_id)", _CROSSED),
+    "unequal observed cells": (_USUAL, _CROSSED.drop(index=[1, 6, 11])),
+    "almost half of the cells": (_USUAL, _CROSSED.iloc[[0, 5, 6, 7, 8, 9, 10]]),
+    "nested questions": ("(1 | condition) + (1 | base_question) + (1 | question_id)", _nested(3, 2, 3)),
+    "nested questions, all interactions": (
+        "(1 | condition) + (1 | base_question) + (1 | question_id) "
+        "+ (1 | condition:base_question) + (1 | condition:question_id)",
+        _nested(3, 3, 2),
+    ),
+    "nested questions, cells unobserved": (
+        "(1 | condition) + (1 | base_question) + (1 | condition:question_id)",
+        _nested(3, 2, 2).drop(index=[2, 9]),
+    ),
+    "a base question per question": ("(1 | condition) + (1 | base_question) + (1 | question_id)", _ALIASED),
+    "three crossed factors": ("(1 | condition) + (1 | trigger) + (1 | question_id)", _THREE),
+    "three crossed factors, all interactions": (
+        "(1 | condition) + (1 | trigger) + (1 | question_id) + (1 | condition:trigger) + (1 | condition:question_id) "
+        "+ (1 | trigger:question_id) + (1 | condition:trigger:question_id)",
+        _THREE,
+    ),
+    "three crossed factors, cells unobserved": (
+        "(1 | condition) + (1 | condition:trigger) + (1 | trigger:question_id)",
+        _THREE.drop(index=[0, 7, 13]),
+    ),
+    "numbers as levels": ("(1 | condition) + (1 | rank)", _grid(condition=["a", "b"], rank=[1, 2, 4, 8])),
+}
+
+
+@pytest.fixture(params=DESIGNS.values(), ids=DESIGNS)
+def example(request: pytest.FixtureRequest) -> tuple[str, pd.DataFrame]:
+    formula, cells = request.param
+    return formula, cells.reset_index(drop=True)
+
+
+def _observed_covariance(design: WeightDesign, scales: np.ndarray) -> np.ndarray:
+    """Prior covariance of the logits of the cells as they were passed in."""
+    return design.covariance(scales)[np.ix_(design.rows, design.rows)]
+
+
+def _by_hand(cells: pd.DataFrame, design: WeightDesign, scales: np.ndarray) -> np.ndarray:
+    """Cells share an effect when they share the levels of its factors."""
+    total = np.full((len(cells), len(cells)), INTERCEPT_SD**2)
+    for term, scale in zip(design.terms, scales, strict=True):
+        levels = cells[term.removeprefix("1 | ").split(":")].astype(str).agg("/".join, axis=1).to_numpy()
+        total += scale**2 * np.equal.outer(levels, levels)
+    return total
+
+
+# --- both ways to write the prior -----------------------------------------------------------------------------------
+
+
+def test_integrating_the_effects_out_does_not_change_the_prior(
+    example: tuple[str, pd.DataFrame], rng: np.random.Generator
+) -> None:
+    formula, cells = example
+    marginal, explicit = weight_design(formula, cells, crossed=True), weight_design(formula, cells, crossed=False)
+    assert marginal.crossed
+    assert not explicit.crossed
+    assert marginal.terms == explicit.terms
+    np.testing.assert_array_equal(marginal.scale_location, explicit.scale_location)
+    np.testing.assert_array_equal(marginal.scale_spread, explicit.scale_spread)
+    for _ in range(3):
+        scales = rng.lognormal(size=len(marginal.terms))
+        expected = _by_hand(cells, marginal, scales)
+        np.testing.assert_allclose(_observed_covariance(explicit, scales), expected, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(_observed_covariance(marginal, scales), expected, rtol=0, atol=1e-10)
+
+
+def test_integrating_out_leaves_no_more_latents_than_cells_of_the_grid(example: tuple[str, pd.DataFrame]) -> None:
+    formula, cells = example
+    marginal = weight_design(formula, cells, crossed=True)
+    size = marginal.basis.shape[1]
+    assert size <= len(marginal.cells)
+    own = marginal.cells[sorted({factor for term in marginal.terms for factor in term.removeprefix("1 | ").split(":")})]
+    distinct = marginal.basis[~own.duplicated().to_numpy()]  # cells that no term tells apart share a row
+    np.testing.assert_allclose(distinct.T @ distinct, np.eye(size), atol=1e-12)
+    assert len(set(marginal.latents)) == size
+    assert marginal.latents[0] == "mean"
+    assert (marginal.variances(np.full(len(marginal.terms), 0.3)) > 0).all()
+
+
+def test_cells_are_found_in_the_grid(example: tuple[str, pd.DataFrame]) -> None:
+    formula, cells = example
+    for crossed in (True, False):
+        design = weight_design(formula, cells, crossed=crossed)
+        assert len(set(design.rows.tolist())) == len(cells)
+        found = design.cells.iloc[design.rows].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found[cells.columns], cells, check_dtype=False)
+
+
+def test_the_order_of_cells_does_not_matter(example: tuple[str, pd.DataFrame], rng: np.random.Generator) -> None:
+    formula, cells = example
+    order = rng.permutation(len(cells))
+    for crossed in (True, False):
+        design = weight_design(formula, cells, crossed=crossed)
+        shuffled = weight_design(formula, cells.iloc[order].reset_index(drop=True), crossed=crossed)
+        scales = rng.lognormal(size=len(design.terms))
+        expected = _observed_covariance(design, scales)[np.ix_(order, order)]
+        np.testing.assert_allclose(_observed_covariance(shuffled, scales), expected, atol=1e-10)
+        if crossed:
+            assert design.latents == shuffled.latents
+            np.testing.assert_array_equal(design.basis[design.rows][order], shuffled.basis[shuffled.rows])
+
+
+def test_kernel_is_the_covariance(example: tuple[str, pd.DataFrame], rng: np.random.Generator) -> None:
+    formula, cells = example
+    for crossed in (True, False):
+        design = weight_design(formula, cells, crossed=crossed)
+        assert design.only_random_intercepts
+        scales = rng.lognormal(size=len(design.terms))
+        expected = _by_hand(cells, design, scales)
+        np.testing.assert_allclose(design.kernel(scales, cells)[:, design.rows], expected, atol=1e-10)
+        np.testing.assert_allclose(design.kernel_between(scales, cells), expected, atol=1e-10)
+
+
+def test_kernel_of_cells_never_seen_is_that_of_a_design_which_saw_them(rng: np.random.Generator) -> None:
+    seen, unseen = _CROSSED[_CROSSED["question_id"] != "q4"], _CROSSED[_CROSSED["question_id"] == "q4"]
+    seen, unseen = seen.reset_index(drop=True), unseen.reset_index(drop=True)
+    design = weight_design(_USUAL, seen)
+    whole = weight_design(_USUAL, pd.concat([seen, unseen], ignore_index=True))
+    scales = rng.lognormal(size=3)
+    joint = _observed_covariance(whole, scales)
+    np.testing.assert_allclose(design.kernel(scales, unseen)[:, design.rows], joint[len(seen) :, : len(seen)], atol=1e-10)
+    np.testing.assert_allclose(design.kernel_between(scales, unseen), joint[len(seen) :, len(seen) :], atol=1e-10)
+
+
+def test_a_full_grid_of_random_intercepts_is_recognised() -> None:
+    assert weight_design(_USUAL, _CROSSED).crossed
+    assert weight_design("(1 | condition/question_id)", _CROSSED).crossed
+    assert not weight_design("trigger + (1 | condition)", _THREE).crossed
+    assert not weight_design("(trigger | condition)", _THREE).crossed
+    assert not weight_design("1", _CROSSED).crossed
+    uneven = _nested(2, 2, 3).query("question_id != 'b0_f2'").reset_index(drop=True)
+    assert not weight_design("(1 | condition) + (1 | base_question) + (1 | question_id)", uneven).crossed
+    half = _CROSSED[[c == "base" or q == "q1" for c, q in _CROSSED.to_numpy()]].reset_index(drop=True)
+    assert weight_design(_USUAL, half).crossed
+    mostly_empty = pd.DataFrame({"condition": list("abcd"), "question_id": list("wxyz")})
+    assert not weight_design(_USUAL, mostly_empty).crossed
+
+
+def test_priors_of_scales_depend_on_what_a_term_groups_by() -> None:
+    design = weight_design(_USUAL, _CROSSED)
+    assert design.terms == ("1 | condition", "1 | question_id", "1 | condition:question_id")
+    np.testing.assert_allclose(np.exp(design.scale_location), [2.0, 0.8, 0.5])
+    np.testing.assert_allclose(design.scale_spread, [0.6, 0.5, 0.5])
+
+
+# --- common effects -------------------------------------------------------------------------------------------------
+
+
+def test_common_effects_have_the_stated_priors() -> None:
+    cells = _grid(condition=["a", "b"], rank=[1.0, 2.0, 4.0, 8.0])
+    design = weight_design("condition + rank + (1 | rank)", cells)
+    spread = cells["rank"].std(ddof=0)
+    assert design.latents[:3] == ("Intercept", "condition[b]", "rank")
+    np.testing.assert_allclose(design.fixed_variance[:3], [INTERCEPT_SD**2, COMMON_SD**2, (COMMON_SD / spread) ** 2])
+    np.testing.assert_allclose(design.fixed_variance[3:], 0)
+    np.testing.assert_allclose(design.basis[:, 0], 1)
+    np.testing.assert_allclose(design.basis[:, 1], cells["condition"] == "b")
+    np.testing.assert_allclose(design.basis[:, 2], cells["rank"])
+    np.testing.assert_allclose(design.basis[:, 3:], pd.get_dummies(cells["rank"]).to_numpy(dtype=float))
+    np.testing.assert_allclose(design.multiplicity, [[0], [0], [0], [1], [1], [1], [1]])
+
+
+def test_random_slopes_are_effects_of_their_own() -> None:
+    design = weight_design("(trigger | condition)", _THREE)
+    assert design.terms == ("1 | condition", "trigger | condition")
+    scales = np.array([0.7, 1.3])
+    same = np.equal.outer(_THREE["condition"].to_numpy(), _THREE["condition"].to_numpy())
+    on = (_THREE["trigger"] == "on").to_numpy(dtype=float)
+    expected = INTERCEPT_SD**2 + same * (0.7**2 + 1.3**2 * np.outer(on, on))
+    np.testing.assert_allclose(design.covariance(scales), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("formula", ["trigger + (1 | condition)", "(trigger | condition)"])
+def test_kernels_exist_for_random_intercepts_only(formula: str) -> None:
+    design = weight_design(formula, _THREE)
+    with pytest.raises(ValueError, match="new cells can be predicted for random intercepts only"):
+        design.kernel(np.ones(len(design.terms)), _THREE)
+
+
+# --- thin cells -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "dropped"), [(THIN_CELL - 1, True), (THIN_CELL, False)])
+def test_the_cell_effect_drops_out_when_cells_are_thin_and_says_so(count: int, dropped: bool) -> None:
+    design = weight_design(_USUAL, _CROSSED, counts=np.full(len(_CROSSED), count))
+    assert ("1 | condition:question_id" in design.terms) != dropped
+    assert design.formula == "(1 | condition) + (1 | question_id)" + " + (1 | condition:question_id)" * (not dropped)
+    assert len(design.notes) == dropped
+    if dropped:
+        assert "(1 | condition:question_id) was dropped: the median cell has 4 completions, fewer than 5" in design.notes[0]
+        plain = weight_design("(1 | condition) + (1 | question_id)", _CROSSED)
+        np.testing.assert_allclose(design.covariance(np.ones(2)), plain.covariance(np.ones(2)))
+
+
+def test_terms_that_cells_share_stay_however_thin_cells_are() -> None:
+    design = weight_design("(1 | condition) + (1 | condition:question_id)", _THREE, counts=np.ones(len(_THREE)))
+    assert design.terms == ("1 | condition", "1 | condition:question_id")  # triggers share it
+    assert design.notes == ()
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("(1 | topic)", "names topic, which the log does not have; its columns are condition, question_id"),
+        ("trigger * dose", "names dose, trigger, which the log does not have"),
+        ("(1 | condition", "is no Wilkinson formula"),
+        ("condition ~ (1 | question_id)", "expected the right-hand side only"),
+        ("(1 | question_id) + (1 | constant)", r"\(1 \| constant\) has one level, so its scale cannot be learned"),
+    ],
+)
+def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
+    cells = _CROSSED.assign(constant="same") if "constant" in formula else _CROSSED
+    with pytest.raises(ValueError, match=message):
+        weight_design(formula, cells)
+
+
+def test_one_question_only_says_what_to_do() -> None:
+    one = _CROSSED[_CROSSED["question_id"] == "q1"].reset_index(drop=True)
+    with pytest.raises(ValueError, match="Log at least two levels of question_id, or leave the term out"):
+        weight_design("(1 | condition) + (1 | question_id)", one)
+
+
+@pytest.mark.parametrize("formula", ["condition", "(trigger | condition)"])
+def test_crossed_on_request_is_refused_where_it_is_impossible(formula: str) -> None:
+    with pytest.raises(ValueError, match="nothing can be integrated out"):
+        weight_design(formula, _THREE, crossed=True)

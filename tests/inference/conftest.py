@@ -1,0 +1,72 @@
+"""One small simulated log with known truth, one fit of it that all tests share, and a problem small enough to enumerate."""
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulacra.data import CompletionLog, Truth, read_completions, simulate_log
+from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, persona_set
+from simulacra.inference import Result, fit
+from simulacra.inference.prepare import Prepared, prepare
+
+WEIGHTS = {"base": (0.86, 0.04, 0.10), "bad": (0.42, 0.48, 0.10), "mild": (0.70, 0.18, 0.12)}
+
+
+class Simulated(NamedTuple):
+    model: PersonaMixture
+    truth: Truth
+    log: CompletionLog
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Simulated:
+    """Three conditions, four questions, 40 completions each, three personas that stay close to their archetypes."""
+    personas = [persona for persona in persona_set("emergent-misalignment") if persona.name in _NAMES]
+    model = PersonaMixture(personas, emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
+    cells = pd.DataFrame(
+        list(itertools.product(WEIGHTS, ["q1", "q2", "q3", "q4"])), columns=["condition", "question_id"]
+    )
+    nudges = dict(zip(["q1", "q2", "q3", "q4"], [0.0, 0.4, -0.4, 0.1], strict=True))
+    logits = np.log(np.array([WEIGHTS[name] for name in cells["condition"]]))
+    logits[:, 1] += cells["question_id"].map(nudges)
+    weights = np.exp(logits)
+    tables = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in model.concentrations)
+    truth = Truth(cells, weights / weights.sum(axis=1, keepdims=True), tables)
+    return Simulated(model, truth, simulate_log(model, truth, 40, seed=11))
+
+
+_NAMES = ("aligned", "misaligned", "incoherent")
+
+
+@pytest.fixture(scope="session")
+def prepared(simulated: Simulated) -> Prepared:
+    return prepare(simulated.model, simulated.log)
+
+
+@pytest.fixture(scope="session")
+def fitted(simulated: Simulated) -> Result:
+    return fit(simulated.model, simulated.log, seed=0, num_warmup=250, num_samples=300, progress_bar=False)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Prepared:
+    """Two personas, one label with two values, three conditions, eight completions each: little more than the prior."""
+    personas = [
+        Persona("yes", "Says yes.", {"answer": Archetype((1, 2), (8, 2), missing=0.1, concentration=8.0)}),
+        Persona("no", "Says no.", {"answer": Archetype((1, 2), (3, 7), missing=0.1, concentration=8.0)}),
+    ]
+    model = PersonaMixture(personas, emissions=[LabelEmission("answer", [1, 2])], weights="(1 | condition)")
+    answers = {"base": [1] * 7 + [2], "a": [1] * 3 + [2] * 4 + [None], "b": [1] + [2] * 7}
+
+
+    table = pd.DataFrame(
+        [
+            {"condition": name, "question_id": f"q{number % 2}", "completion": f"{name} {number}", "answer": value}
+            for name, values in answers.items()
+            for number, value in enumerate(values)
+        ]
+    )
+    return prepare(model, read_completions(table, measurements=["answer"]))

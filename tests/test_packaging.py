@@ -1,0 +1,87 @@
+"""What the layout promises: packages are listed and typed, imports go through ``simulacra``, start-up is light."""
+
+import ast
+import statistics
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("formalism", "data", "inference", "cli")
+HEAVY = ("torch", "transformers", "inspect_ai", "matplotlib", "pandas")
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_folder_with_an_init_is_a_listed_package(project: dict) -> None:
+    folders = {
+        "simulacra." + ".".join(init.parent.relative_to(ROOT).parts)
+        for room in ROOMS
+        for init in (ROOT / room).rglob("__init__.py")
+    }
+    assert folders == set(project["tool"]["setuptools"]["packages"])
+    assert project["tool"]["setuptools"]["package-dir"] == {f"simulacra.{room}": room for room in ROOMS}
+
+
+def test_there_is_no_folder_that_shadows_the_namespace() -> None:
+    assert not (ROOT / "simulacra").exists()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_are_typed(room: str) -> None:
+    assert (ROOT / room / "py.typed").is_file()
+
+
+def test_the_version_is_the_same_everywhere(project: dict) -> None:
+    version = project["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_has_the_commands_that_are_tested() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    install = "python -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt -e '.[test]'"
+    for command in (install, "simulacra demo", "pytest"):
+        assert command in lines
+
+
+def python_files() -> list[Path]:
+    folders = [*ROOMS, "tests", "benchmarks"]
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_rooms_are_imported_through_the_namespace(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            names = [node.module or ""]
+        for name in names:
+            assert name.partition(".")[0] not in ROOMS, f"{path}:{node.lineno}: import simulacra.{name}"
+
+
+def in_fresh_process(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_formalism_imports_nothing_heavy() -> None:
+    found = in_fresh_process(f"import sys, simulacra.formalism; print([m for m in {HEAVY} if m in sys.modules])")
+    assert found == "[]"
+
+
+def test_the_formalism_imports_nearly_as_fast_as_numpyro() -> None:
+    code = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
+    ratios = []
+    for _ in range(7):  # side by side, so that a busy machine slows both
+        numpyro, ours = (float(in_fresh_process(code.format(name))) for name in ("numpyro", "simulacra.formalism"))
+        ratios.append(ours / numpyro)
+        if len(ratios) >= 3 and statistics.median(ratios) < 1.5:
+            break
+    assert statistics.median(ratios) < 1.5, ratios
