@@ -2,11 +2,11 @@
 
 Run from the root of the repository, with the extra ``bench`` installed (``pip install -e ".[bench]"``)::
 
-    python -m benchmarks.peers --quick                          # two minutes: does everything run?
+    python -m benchmarks.peers --quick                          # a few minutes: does everything run?
     python -m benchmarks.peers --personas 3 --json peers-3.json # the race of docs/benchmarks.md
     python -m benchmarks.peers --personas 5 --json peers-5.json --seeds 1
     python -m benchmarks.scaling --json scaling.json            # 26 thousand to 26 million rows
-    python -m benchmarks.profile --log FOLDER                   # where the seconds of one fit go
+    python -m benchmarks.stages LOG.parquet --cache FOLDER      # where the seconds of one fit go
 
 ``logs``
     The simulated log that all contestants share, and the same data as arrays.
@@ -18,6 +18,6 @@ Run from the root of the repository, with the extra ``bench`` installed (``pip i
     ESS, R-hat and divergences of a set of draws, the same for all contestants.
 ``race``
     Starts contestants, with empty and with filled compilation caches.
-``peers``, ``scaling``
-    The two commands.
+``peers``, ``scaling``, ``stages``
+    The commands.
 """

@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
@@ -34,23 +35,33 @@ def main() -> None:
     arguments = _arguments()
     entries = [Entry(name, *(_QUICK[name] if arguments.quick else ())) for name in arguments.peers]
     warm_up_disk(arguments.peers)
-    before = describe_machine()
-    runs: list[dict] = []
-    with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
-        command = [sys.executable, "-m", "benchmarks.logs", text, "--personas", str(arguments.personas)]
+    record = {"personas": arguments.personas, "quick": arguments.quick, "machine": describe_machine(), "runs": []}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.logs", folder, "--personas", str(arguments.personas)]
         subprocess.run(command + ["--quick"] * arguments.quick, check=True)
-        for seed in range(arguments.seeds):
-            for entry in entries:
-                if seed == 0 or entry.name not in SLOW:
-                    runs.append(_race(entry, folder, arguments, seed))
-        if not arguments.quick:
-            for entry in entries:
-                runs += _until_passing(entry, runs, folder, arguments)
-    show_peers(runs, personas=arguments.personas)
-    if arguments.json:
-        record = {"personas": arguments.personas, "quick": arguments.quick, "machine": before, "runs": runs}
-        arguments.json.write_text(json.dumps(record, indent=1))
+        for run in _races(entries, Path(folder), arguments):
+            record["runs"].append(run)
+            if arguments.json:  # after every run, so that nothing is lost when a long race is stopped
+                arguments.json.write_text(json.dumps(record, indent=1))
+    show_peers(record["runs"], personas=arguments.personas)
+
+
+def _races(entries: list[Entry], folder: Path, arguments: argparse.Namespace) -> Iterator[dict]:
+    """Every contestant for every seed, then those that miss the gates again with more draws, on the first seed."""
+    first: dict[Entry, dict] = {}
+    for seed in range(arguments.seeds):
+        for entry in entries:
+            if seed == 0 or entry.name not in SLOW:
+                run = _race(entry, folder, arguments, seed)
+                first.setdefault(entry, run)
+                yield run
+    for entry, run in first.items():
+        for draws in () if arguments.default_only else LONGER.get(entry.name, ()):
+            quality = run.get("warm", {}).get("quality")
+            if quality is None or quality["passed"]:
+                break
+            run = _race(entry._replace(draws=draws), folder, arguments, 0)
+            yield run
 
 
 def _race(entry: Entry, folder: Path, arguments: argparse.Namespace, seed: int) -> dict:
@@ -61,18 +72,6 @@ def _race(entry: Entry, folder: Path, arguments: argparse.Namespace, seed: int) 
     return run
 
 
-def _until_passing(entry: Entry, runs: list[dict], folder: Path, arguments: argparse.Namespace) -> list[dict]:
-    """Race an entry with more and more draws, on the first seed, while it misses the gates."""
-    own = [run for run in runs if run["contestant"] == entry.name]
-    added: list[dict] = []
-    for draws in LONGER.get(entry.name, ()):
-        quality = (own + added)[0 if not added else -1].get("warm", {}).get("quality")
-        if quality is None or quality["passed"]:
-            break
-        added.append(_race(entry._replace(draws=draws), folder, arguments, 0))
-    return added
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--personas", type=int, choices=(3, 5), default=3)
@@ -80,13 +79,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=lambda text: text.split(","), default=list(CONTESTANTS))
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a run is stopped")
     parser.add_argument("--quick", action="store_true", help="a tenth of the log, few draws, one seed")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--default-only", action="store_true", help="do not race again with more draws")
+    parser.add_argument("--json", type=Path, help="where to keep every report")
     arguments = parser.parse_args()
     unknown = set(arguments.peers) - set(CONTESTANTS)
     if unknown:
         parser.error(f"unknown contestants {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}")
     if arguments.quick:
-        arguments.seeds = 1
+        arguments.seeds, arguments.default_only = 1, True
     return arguments
 
 

@@ -17,18 +17,21 @@ __all__ = ["number", "print_result", "share", "simple_table"]
 _EMPTY = "withheld"
 
 
-def simple_table(columns: tuple[str, ...]) -> Table:
-    """A table without frames: the first column to the left, numbers to the right."""
+def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
+    """A table without frames: so many columns of text to the left, numbers to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
-        table.add_column(escape(column), justify="right" if position else "left", overflow="fold")
+        table.add_column(escape(column), justify="left" if position < texts else "right", overflow="fold")
     return table
 
 
 def number(mean: float, lower: float, upper: float) -> str:
-    """A mean and its interval, ``0.93 (0.90–0.95)``; a digit more below 0.01; what is withheld says so."""
+    """A mean and its interval, ``0.93 (.90–.95)``; a digit more below 0.01; what is withheld says so."""
+    if math.isnan(mean):
+        return _EMPTY
     digits = 2 if mean >= 0.01 else 3
-    return _EMPTY if math.isnan(mean) else f"{mean:.{digits}f} ({lower:.{digits}f}–{upper:.{digits}f})"
+    lower_text, upper_text = (f"{bound:.{digits}f}".removeprefix("0") for bound in (lower, upper))
+    return f"{mean:.{digits}f} ({lower_text}–{upper_text})"
 
 
 def share(rate: float, lower: float, upper: float) -> str:
@@ -121,7 +124,8 @@ def _sentence(row: Mapping[str, Any], outcome: str, baseline: str, rope: float) 
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "−")
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if text in ("-0.0", "+0.0") else text.replace("-", "−")
 
 
 def _print_checks(console: Console, result: Result) -> None:

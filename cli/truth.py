@@ -50,7 +50,7 @@ def _row(condition: str, quantity: str, truth: float, estimate: pd.Series | None
 def print_truth(console: Console, compared: pd.DataFrame) -> None:
     """Print truth beside estimate, and how many intervals hold their truth."""
     console.print("[bold]Truth beside estimate[/bold]")
-    table = simple_table(("condition", "quantity", "truth", "estimate (89 % interval)", "inside"))
+    table = simple_table(("condition", "quantity", "truth", "estimate (89 % interval)", "inside"), texts=2)
     last = None
     for row in compared.to_dict("records"):
         values = row["mean"], row["eti89_lb"], row["eti89_ub"]

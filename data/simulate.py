@@ -52,9 +52,7 @@ def draw_truth(model: PersonaMixture, design: WeightDesign, rng: np.random.Gener
     return Truth(design.cells, weights / weights.sum(axis=1, keepdims=True), tables)
 
 
-def simulate_log(
-    model: PersonaMixture, truth: Truth, completions: int, *, seed: int
-) -> CompletionLog:
+def simulate_log(model: PersonaMixture, truth: Truth, completions: int, *, seed: int) -> CompletionLog:
     """Draw a log from the mixture: a persona for every completion, then its measurements.
 
     Args:
@@ -78,7 +76,7 @@ def simulate_log(
         code = np.minimum(code, len(emission.categories) - 1)
         table[emission.measurement] = _values(emission, code, rng)
     table["persona"] = np.asarray(model.names)[persona]
-    contexts = [name for name in table if name not in ("completion", *model.measurements)]
+    contexts = [str(name) for name in table if name not in ("completion", *model.measurements)]
     contexts = [name for name in contexts if name not in ("condition", "question_id", "base_question")]
     return read_completions(table, measurements=list(model.measurements), contexts=contexts)
 
@@ -91,5 +89,5 @@ def _values(emission: AbstractEmission, code: np.ndarray, rng: np.random.Generat
         values = edges[scored] + inside * (edges[scored + 1] - edges[scored])
         return np.where(code == len(edges) - 1, np.nan, values)
     if isinstance(emission, LabelEmission):
-        return np.array([*emission.values, None], dtype=object)[code]
+        return np.array([*emission.values, None], dtype=object)[code]  # noqa: PD011 (no pandas)
     raise ValueError(f"simulate_log: cannot draw values of a {type(emission).__name__}; add its case here.")

@@ -4,6 +4,9 @@
 of all completions of a cell, which is what makes fitting cost the same for a thousand rows and for a billion.
 """
 
+# pyright: reportIncompatibleMethodOverride=false, reportAssignmentType=false
+# NumPyro declares properties and signatures that all its own distributions override like this.
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -121,7 +124,7 @@ class PersonaMixtureDistribution(dist.Distribution):
         return self.log_weights.shape[-1]
 
     def component_log_probs(self, value: Array | np.ndarray) -> Array:
-        """log f_z(value) + log w_z of every persona, shape ``(*sample, *batch, K)``."""
+        """Log f_z(value) + log w_z of every persona, shape ``(*sample, *batch, K)``."""
         shape = (*jnp.broadcast_shapes(value.shape[:-1], self.batch_shape), self.mixture_size)
         total = jnp.broadcast_to(self.log_weights, shape)
         for position, table in enumerate(self.category_log_probs):

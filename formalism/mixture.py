@@ -26,7 +26,13 @@ from simulacra.formalism.simplex import log_weights
 if TYPE_CHECKING:
     from simulacra.formalism.weights import WeightDesign
 
-__all__ = ["CROSSED_WEIGHTS", "PersonaMixture", "collapsed_log_likelihood", "pattern_log_components", "responsibilities"]
+__all__ = [
+    "CROSSED_WEIGHTS",
+    "PersonaMixture",
+    "collapsed_log_likelihood",
+    "pattern_log_components",
+    "responsibilities",
+]
 
 CROSSED_WEIGHTS = "(1 | condition) + (1 | question_id) + (1 | condition:question_id)"
 _USUAL_OUTCOME = Outcome("aligned < 30 and coherent > 50")
@@ -116,7 +122,7 @@ class PersonaMixture:
         spread = jnp.sqrt(design.variances(scales))[:, None]
         shape = (design.basis.shape[1], len(self.personas) - 1)
         latents = numpyro.sample("latents", dist.Normal(0.0, jnp.broadcast_to(spread, shape)).to_event(2))
-        log_w = log_weights(design.basis @ latents)  # eq. (2)
+        log_w = log_weights(jnp.asarray(design.basis) @ latents)  # eq. (2)
         probabilities = [
             numpyro.sample(f"{emission.measurement}_probs", dist.Dirichlet(concentration).to_event(1))
             for emission, concentration in zip(self.emissions, self.concentrations, strict=True)
@@ -128,8 +134,8 @@ class PersonaMixture:
 def pattern_log_components(
     category_log_probs: Sequence[Float[Array, "persona _"]], patterns: Int[Array | np.ndarray, "pattern measurement"]
 ) -> Float[Array, "persona pattern"]:
-    """log f_z of every pattern, the product over measurements of eq. (3), shape ``(K, P)``, in nats."""
-    return sum(  # type: ignore[return-value]
+    """Log f_z of every pattern, the product over measurements of eq. (3), shape ``(K, P)``, in nats."""
+    return sum(
         (table[:, patterns[:, column]] for column, table in enumerate(category_log_probs[1:], start=1)),
         start=category_log_probs[0][:, patterns[:, 0]],
     )

@@ -9,6 +9,7 @@ import ast
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class Rule:
 def _walk(node: ast.expr, answer: Callable, text: str) -> np.ndarray | np.bool_ | bool:
     """Evaluate a rule's syntax tree; ``answer(name, comparison, value)`` settles one comparison."""
     if isinstance(node, ast.BoolOp):
-        parts = [_walk(value, answer, text) for value in node.values]
+        parts: list[Any] = [_walk(value, answer, text) for value in node.values]
         combine = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
         return combine.reduce(parts)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
@@ -129,7 +130,7 @@ def _walk(node: ast.expr, answer: Callable, text: str) -> np.ndarray | np.bool_ 
         return answer(node.args[0].id, "missing", None)  # type: ignore[attr-defined]
     if isinstance(node, ast.Compare):
         operands = [node.left, *node.comparators]
-        links = [
+        links: list[Any] = [
             _compare(left, _SYMBOLS.get(type(op), ""), right, answer, text)
             for left, op, right in zip(operands, node.ops, operands[1:], strict=False)
         ]

@@ -169,7 +169,9 @@ def weight_design(
         if design is not None:
             return design
     if crossed:
-        raise ValueError(f"Weights {formula!r}: not a full grid of random intercepts, so nothing can be integrated out.")
+        raise ValueError(
+            f"Weights {formula!r}: not a full grid of random intercepts, so nothing can be integrated out."
+        )
     return _effects(in_force, cells, groups, tuple(notes))
 
 
@@ -224,9 +226,7 @@ class _Axis:
     size: int
 
 
-def _crossed(
-    formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]
-) -> WeightDesign | None:
+def _crossed(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]) -> WeightDesign | None:
     axes = _axes(cells, sorted({factor for term in groups for factor in term.factors}))
     if axes is None or not axes:
         return None
@@ -236,7 +236,11 @@ def _crossed(
     grid, position = _grid(cells, axes)
     shared = len(set(position.tolist())) < len(cells)  # cells that the formula does not tell apart
     spans = [
-        [index for index, axis in enumerate(axes) if any({axis.factor, *axis.within} <= _up(f, axes) for f in term.factors)]
+        [
+            index
+            for index, axis in enumerate(axes)
+            if any({axis.factor, *axis.within} <= _up(f, axes) for f in term.factors)
+        ]
         for term in groups
     ]
     helmerts = [np.vstack([np.full(size, size**-0.5), ilr_basis(size)]) if size > 1 else np.eye(1) for size in shape]
@@ -290,7 +294,7 @@ def _axes(cells: "pd.DataFrame", factors: list[str]) -> list[_Axis] | None:
         size = levels[factor]
         if within:
             inside = cells.drop_duplicates(factor).groupby(list(within), observed=True).size()
-            if inside.nunique() > 1:
+            if inside.min() < inside.max():
                 return None
             size = int(inside.iloc[0])
         axes.append(_Axis(factor, within, size))
@@ -310,9 +314,9 @@ def _grid(cells: "pd.DataFrame", axes: list[_Axis]) -> tuple["pd.DataFrame", np.
             ranks = pd.Series(range(len(table)), index=table.index)
         rank_of = dict(zip(table[axis.factor], ranks, strict=True))
         codes.append(cells[axis.factor].map(rank_of).to_numpy(dtype=int))
-        lookup.append({(*row[:-1], rank_of[row[-1]]): row[-1] for row in table[[*axis.within, axis.factor]].values})
+        lookup.append({(*row[:-1], rank_of[row[-1]]): row[-1] for row in table[[*axis.within, axis.factor]].to_numpy()})
     shape = [axis.size for axis in axes]
-    position = np.ravel_multi_index(codes, shape)
+    position = np.asarray(np.ravel_multi_index(codes, shape))
     rows = []
     for indices in itertools.product(*map(range, shape)):
         row: dict[str, Any] = {}
@@ -333,7 +337,7 @@ def _grid(cells: "pd.DataFrame", axes: list[_Axis]) -> tuple["pd.DataFrame", np.
 def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]) -> WeightDesign:
     from formulae import design_matrices
 
-    matrices = design_matrices(formula, cells)
+    matrices: Any = design_matrices(formula, cells)
     blocks: list[np.ndarray] = []
     fixed: list[float] = []
     names: list[str] = []

@@ -3,5 +3,5 @@
 from simulacra.inference.diagnostics import Check as Check
 from simulacra.inference.diagnostics import Thresholds as Thresholds
 from simulacra.inference.fit import fit as fit
-from simulacra.inference.result import Result as Result
 from simulacra.inference.predictive import predict_rates as predict_rates
+from simulacra.inference.result import Result as Result

@@ -8,11 +8,13 @@ References:
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
-import arviz_stats
 import numpy as np
+import pandas as pd
 import xarray as xr
+from arviz_stats.sampling_diagnostics import ess, rhat
 
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
@@ -46,13 +48,13 @@ class Thresholds:
         implied: largest |implied - observed| rate.
     """
 
-    r_hat: float = 1.01
-    ess: float = 400
-    e_bfmi: float = 0.3
-    small_weight: float = 0.01
-    mode_gap: float = 10.0
-    mode_distance: float = 0.05
-    implied: float = 0.02
+    r_hat: float | int = 1.01
+    ess: float | int = 400
+    e_bfmi: float | int = 0.3
+    small_weight: float | int = 0.01
+    mode_gap: float | int = 10.0
+    mode_distance: float | int = 0.05
+    implied: float | int = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +73,8 @@ class Check:
 
     name: str
     passed: bool
-    value: float
-    threshold: float
+    value: float | int
+    threshold: float | int
     where: str
     remedy: str
     subject: str | None = None
@@ -90,55 +92,57 @@ _LONGER = "Sample longer (num_samples, num_warmup); if it stays, the data do not
 def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
     """R-hat and bulk and tail ESS, one variable each along a new dimension ``diagnostic``."""
     chosen = posterior[list(variables)]
-    parts = {
-        "r_hat": arviz_stats.rhat(chosen),
-        "ess_bulk": arviz_stats.ess(chosen, method="bulk"),
-        "ess_tail": arviz_stats.ess(chosen, method="tail", prob=(0.05, 0.95)),
-    }
+    with np.errstate(invalid="ignore"):  # draws that are all the same have no R-hat
+        parts = {
+            "r_hat": rhat(chosen),
+            "ess_bulk": ess(chosen, method="bulk"),
+            "ess_tail": ess(chosen, method="tail", prob=(0.05, 0.95)),
+        }
     joined = xr.concat(list(parts.values()), dim="diagnostic", coords="minimal", compat="override")
-    return joined.assign_coords(diagnostic=list(parts))
+    joined = joined.assign_coords(diagnostic=list(parts))
+    useless = xr.DataArray([np.inf, 0.0, 0.0], dims="diagnostic")  # of draws that are no numbers
+    finite: xr.Dataset = np.isfinite(chosen)  # type: ignore[assignment]
+    return joined.where(finite.all(("chain", "draw")), useless)
 
 
 def check_sampling(
     diagnostics: xr.Dataset, posterior: xr.Dataset, sample_stats: xr.Dataset, thresholds: Thresholds
 ) -> list[Check]:
     """R-hat, ESS, divergences and E-BFMI."""
-    flat: dict[str, tuple[float, float, float]] = {}
-    for name, table in diagnostics.data_vars.items():
-        stacked = table.stack(item=[dim for dim in table.dims if dim != "diagnostic"]) if table.ndim > 1 else table
-        gated = np.ones(table.sizes.get("diagnostic", 3) and int(table.size / 3), dtype=bool)
-        if name == "weights":
-            mean = posterior["weights"].mean(("chain", "draw")).stack(item=[d for d in table.dims if d != "diagnostic"])
-            gated = mean.to_numpy() >= thresholds.small_weight
-        values = stacked.to_numpy().reshape(3, -1)
-        labels = _labels(table)
-        for column in np.flatnonzero(gated):
-            if np.isfinite(values[:, column]).all():
-                flat[f"{name}{labels[column]}"] = (values[0, column], values[1, column], values[2, column])
+    gated = _gated(diagnostics, posterior, thresholds)
     checks = []
-    for row, (name, limit) in enumerate(
-        [("r_hat", thresholds.r_hat), ("ess_bulk", thresholds.ess), ("ess_tail", thresholds.ess)]
-    ):
-        worst = (max if row == 0 else min)(flat, key=lambda item: flat[item][row])
-        value = float(flat[worst][row])
-        passed = value <= limit if row == 0 else value >= limit
+    for name, limit in (("r_hat", thresholds.r_hat), ("ess_bulk", thresholds.ess), ("ess_tail", thresholds.ess)):
+        row = int(gated[name].argmax() if name == "r_hat" else gated[name].argmin())
+        worst, value = gated.index[row], float(gated[name].iloc[row])
+        passed = value <= limit if name == "r_hat" else value >= limit
         checks.append(Check(name, passed, value, limit, f"worst at {worst}", _LONGER))
     divergent = int(sample_stats["diverging"].sum())
-    remedy = "Raise target_accept_prob (0.9, 0.95); if it stays, drop a persona or an effect that the data do not settle."
+    remedy = (
+        "Raise target_accept_prob (0.95, 0.98); if it stays, drop a persona or an effect that the data do not settle."
+    )
     checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy))
     energy = sample_stats["energy"].to_numpy()
     bfmi = (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
-    where = f"chain {int(bfmi.argmin())}"
-    checks.append(Check("e_bfmi", bool(bfmi.min() >= thresholds.e_bfmi), float(bfmi.min()), thresholds.e_bfmi, where, _LONGER))
+    worst_chain, lowest = int(bfmi.argmin()), float(bfmi.min())
+    passed = lowest >= thresholds.e_bfmi
+    checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, f"chain {worst_chain}", _LONGER))
     return checks
 
 
-def _labels(table: xr.DataArray) -> list[str]:
-    dims = [dim for dim in table.dims if dim != "diagnostic"]
-    if not dims:
-        return [""]
-    index = table.stack(item=dims).indexes["item"]
-    return [f"[{', '.join(map(str, key if isinstance(key, tuple) else (key,)))}]" for key in index]
+def _gated(diagnostics: xr.Dataset, posterior: xr.Dataset, thresholds: Thresholds) -> pd.DataFrame:
+    """Diagnostics of every scalar that is gated, one row each, labelled like ``weights[base, mid]``."""
+    parts = []
+    for name, table in diagnostics.data_vars.items():
+        dims = [dim for dim in table.dims if dim != "diagnostic"]
+        values = table.transpose("diagnostic", *dims).to_numpy().reshape(table.sizes["diagnostic"], -1).T
+        places = list(itertools.product(*(table[dim].to_numpy() for dim in dims)))
+        labels = [f"{name}[{', '.join(map(str, place))}]" if place else str(name) for place in places]
+        part = pd.DataFrame(values, index=labels, columns=list(map(str, diagnostics["diagnostic"].to_numpy())))
+        if name == "weights":
+            mean = posterior["weights"].mean(("chain", "draw")).transpose(*dims).to_numpy().ravel()
+            part = part[mean >= thresholds.small_weight]
+        parts.append(part.dropna())  # draws that are all the same have no R-hat
+    return pd.concat(parts)
 
 
 def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:

@@ -81,13 +81,11 @@ def fit(
     """
     _check_arguments(num_warmup, num_samples, num_chains, num_starts, target_accept_prob, engine)
     thresholds = thresholds or Thresholds()
-    settings = Settings(
-        seed, num_warmup, num_samples, num_chains, engine, chain_method, target_accept_prob, num_starts
-    )
+    settings = Settings(seed, num_warmup, num_samples, num_chains, engine, chain_method, target_accept_prob, num_starts)
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
-    with jax.enable_x64(True), _progress(num_iterations(settings), progress_bar) as progress:  # noqa: FBT003
+    with jax.enable_x64(True), _progress(num_iterations(settings), show=progress_bar) as progress:  # noqa: FBT003
         sampled = sample_posterior(prepared, settings, progress)
         progress("checking", 0)
     return _assemble(prepared, sampled, settings, thresholds)
@@ -97,7 +95,9 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
     parameters, switched = relabel(sampled.parameters, sampled.starts[0].probabilities)
     notes = list(prepared.notes)
     if switched.any():
-        notes.append(f"labels were switched in {int(switched.sum())} of {parameters.scales[..., 0].size} draws and put back.")
+        notes.append(
+            f"labels were switched in {int(switched.sum())} of {parameters.scales[..., 0].size} draws and put back."
+        )
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
@@ -138,26 +138,32 @@ def _check_arguments(
 
 
 def _use_compilation_cache() -> None:
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
     from jax.experimental.compilation_cache import compilation_cache
     from platformdirs import user_cache_path
 
     folder = Path(os.environ.get("SIMULACRA_CACHE_DIR") or user_cache_path("simulacra")) / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_compilation_cache_dir", str(folder))  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)  # type: ignore[no-untyped-call]
     compilation_cache.reset_cache()  # a cache that was looked for before, and not found, is looked for again
 
 
 @contextlib.contextmanager
-def _progress(total: int, show: bool | None) -> Iterator[Callable[[str, int], None]]:
+def _progress(total: int, *, show: bool | None) -> Iterator[Callable[[str, int], None]]:
     console = Console(file=sys.stderr)
     wanted = (console.is_terminal or console.is_jupyter) if show is None else show
     if not wanted:
         yield lambda stage, iterations: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=total)
         yield lambda stage, iterations: bar.update(task, description=stage, advance=iterations)

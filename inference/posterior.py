@@ -32,7 +32,9 @@ def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
 
 def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
     """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``."""
-    return np.einsum("mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design.basis, latents), optimize=True)
+    return np.einsum(
+        "mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design.basis, latents), optimize=True
+    )
 
 
 def build_tree(
@@ -99,7 +101,7 @@ def _text(values: object) -> np.ndarray:
 
 def _dataset(variables: Mapping[str, tuple], coords: Mapping[str, np.ndarray]) -> xr.Dataset:
     dataset = xr.Dataset(dict(variables))
-    own = {name: coords[name] for name in dataset.dims if name in coords}
+    own = {name: coords[str(name)] for name in dataset.dims if name in coords}
     numbered = {name: np.arange(size) for name, size in dataset.sizes.items() if name not in coords}
     return dataset.assign_coords({**own, **numbered})
 
@@ -109,9 +111,10 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
     weights = condition_weights(prepared, parameters.latents)
     variables: dict[str, tuple] = {
         "weights": ((*draws, "condition", "persona"), weights),
-        "scale": ((*draws, "term"), parameters.scales),
         "latents": ((*draws, "latent", "coordinate"), parameters.latents),
     }
+    if prepared.design.terms:
+        variables["scale"] = ((*draws, "term"), parameters.scales)
     for emission, table in zip(prepared.model.emissions, parameters.probabilities, strict=True):
         name = emission.measurement
         variables[f"{name}_probs"] = ((*draws, "persona", f"{name}_category"), table)
@@ -126,13 +129,12 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
 def _log_likelihood(
     prepared: Prepared, parameters: Parameters, cell_weights: np.ndarray, occurs: np.ndarray
 ) -> np.ndarray:
-    """log p(y) of one completion of every occurring (cell, pattern), shape ``(chain, draw, obs_id)``, in nats."""
-    result = np.empty((*parameters.scales.shape[:2], len(occurs)))
-    for chain in range(result.shape[0]):
-        for draw in range(result.shape[1]):
-            tables = [table[chain, draw] for table in parameters.probabilities]
-            mixed = cell_weights[chain, draw] @ component_probabilities(tables, prepared.patterns)
-            result[chain, draw] = mixed[occurs[:, 0], occurs[:, 1]]
+    """Log p(y) of one completion of every occurring (cell, pattern), shape ``(chain, draw, obs_id)``, in nats."""
+    result = np.empty((*parameters.latents.shape[:2], len(occurs)))
+    for place in np.ndindex(parameters.latents.shape[:2]):
+        tables = [table[place] for table in parameters.probabilities]
+        mixed = cell_weights[place] @ component_probabilities(tables, prepared.patterns)
+        result[place] = mixed[occurs[:, 0], occurs[:, 1]]
     return np.log(np.maximum(result, np.finfo(float).tiny))
 
 

@@ -58,14 +58,21 @@ def predict_rates(
     outcome = outcome or prepared.model.outcome
     if outcome is None:
         raise ValueError("predict_rates: this model has no outcome of its own; pass one.")
-    collapsed = log if isinstance(log, CollapsedLog) else collapse(log, prepared.model.emissions, by=tuple(prepared.collapsed.cells.columns))
+    collapsed = (
+        log
+        if isinstance(log, CollapsedLog)
+        else collapse(log, prepared.model.emissions, by=tuple(prepared.collapsed.cells.columns))
+    )
     unknown = sorted(set(collapsed.conditions) - set(prepared.conditions))
     if unknown:
-        raise ValueError(f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}.")
+        raise ValueError(
+            f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}."
+        )
     rng = np.random.default_rng(seed)
-    posterior = result.posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
+    posterior = result.posterior.stack(sample=("chain", "draw")).transpose("sample", ...)  # noqa: PD013 (xarray)
     chosen = rng.choice(posterior.sizes["sample"], size=min(num_draws, posterior.sizes["sample"]), replace=False)
-    latents, scales = posterior["latents"].to_numpy()[chosen], posterior["scale"].to_numpy()[chosen]
+    latents = posterior["latents"].to_numpy()[chosen]
+    scales = posterior["scale"].to_numpy()[chosen] if "scale" in posterior else np.empty((len(chosen), 0))
     logits = np.stack(
         [_new_logits(prepared.design, ζ, σ, collapsed.cells, rng) for ζ, σ in zip(latents, scales, strict=True)]
     )

@@ -87,9 +87,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     return assemble(model, design, collapsed, (*dropped, *design.notes))
 
 
-def assemble(
-    model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLog, notes: tuple[str, ...]
-) -> Prepared:
+def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLog, notes: tuple[str, ...]) -> Prepared:
     """Lay counts out on the cells of a design, the baseline condition first."""
     counts = np.zeros((len(design.cells), len(collapsed.patterns)))
     counts[design.rows] = collapsed.counts
@@ -111,7 +109,10 @@ def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tup
     """Condition, question, base question, and every context column that the formula names."""
     base = ("condition", "question_id", "base_question")
     known = log.contexts if isinstance(log, CompletionLog) else log.columns
-    return (*base, *(name for name in known if name not in base and re.search(rf"\b{re.escape(name)}\b", model.weights)))
+    return (
+        *base,
+        *(name for name in known if name not in base and re.search(rf"\b{re.escape(name)}\b", model.weights)),
+    )
 
 
 def _without_idle(

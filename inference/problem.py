@@ -18,7 +18,7 @@ References:
     programs, arXiv:1906.03028.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -78,11 +78,11 @@ class Chart(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Parameters in their natural spaces; leading axes (chain, draw) are allowed on each."""
+    """Parameters in their natural spaces, NumPy or JAX arrays; leading axes (chain, draw) are allowed on each."""
 
-    probabilities: tuple[Array, ...]
-    latents: Array
-    scales: Array
+    probabilities: tuple[Any, ...]
+    latents: Any
+    scales: Any
 
 
 class Space(NamedTuple):

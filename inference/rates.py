@@ -37,7 +37,7 @@ class ObservedRate(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """events / total; NaN when the denominator is empty."""
+        """Events / total; NaN when the denominator is empty."""
         return self.events / self.total if self.total else float("nan")
 
 

@@ -45,10 +45,11 @@ def relabel(parameters: Parameters, reference: tuple[np.ndarray, ...]) -> tuple[
     Returns:
         The relabelled draws and how many draws of every chain were changed, shape ``(chain,)``.
     """
-    cost = sum(
+    costs = [
         ((table[..., :, None, :] - target) ** 2).sum(axis=-1)
         for table, target in zip(parameters.probabilities, reference, strict=True)
-    )
+    ]
+    cost = np.sum(costs, axis=0)
     size = cost.shape[-1]
     identity = np.arange(size)
     switched = (cost.argmin(axis=-2) != identity).any(axis=-1)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import arviz_stats
 import numpy as np
@@ -12,17 +13,16 @@ import xarray as xr
 
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
-from simulacra.inference.diagnostics import Check, convergence
+from simulacra.inference.diagnostics import Check, Thresholds, convergence
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import implied_rates, observed_rates
+from simulacra.inference.store import Stored, read_result, write_result
 
 __all__ = ["Result"]
 
 INTERVAL = 0.89
 """Probability of every reported interval: equal-tailed, ArviZ's default, columns ``eti89_lb`` and ``eti89_ub``."""
-
-_SMALL = "small: below {limit:g}, not gated"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Result:
     tree: xr.DataTree
     prepared: Prepared
     checks: tuple[Check, ...]
-    settings: Mapping[str, object]
+    settings: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 
     @property
@@ -92,13 +92,17 @@ class Result:
         if by != "cell":
             raise ValueError(f"weights(by={by!r}): expected 'condition' or 'cell'.")
         values = weights_of_cells(self.prepared.design.basis, self.posterior["latents"].to_numpy())
-        cells = {name: ("cell", self.tree["constant_data"][f"cell_{name}"].to_numpy()) for name in self.prepared.design.cells}
+        cells = {
+            name: ("cell", self.tree["constant_data"][f"cell_{name}"].to_numpy()) for name in self.prepared.design.cells
+        }
         coords = {"persona": list(self.personas), **cells}
         return xr.DataArray(values, dims=("chain", "draw", "cell", "persona"), coords=coords, name="weights")
 
     def weight_table(self, *, withhold: bool = True) -> pd.DataFrame:
         """Weight of every persona in every condition: mean, 89 % interval, diagnostics and status."""
-        return self._table(self.posterior["weights"], self.diagnostics["weights"], withhold=withhold)
+        weights = self.posterior["weights"]
+        size = weights.mean(("chain", "draw")).to_numpy()
+        return self._table(weights, self.diagnostics["weights"], size=size, withhold=withhold)
 
     def shifts(self, *, withhold: bool = True) -> pd.DataFrame:
         """δ of eq. (8): weight minus the baseline's, for every other condition and persona.
@@ -111,9 +115,9 @@ class Result:
         baseline = weights.sel(condition=self.prepared.model.baseline, drop=True)
         others = weights.sel(condition=list(self.conditions[1:]))
         difference = others - baseline
-        table = self._table(
-            difference, convergence(difference.to_dataset(name="shift"), ["shift"])["shift"], weights, withhold=withhold
-        )
+        diagnostics = convergence(difference.to_dataset(name="shift"), ["shift"])["shift"]
+        size = np.maximum(others.mean(("chain", "draw")).to_numpy(), baseline.mean(("chain", "draw")).to_numpy())
+        table = self._table(difference, diagnostics, size=size, withhold=withhold)
         ratios = log_ratio(others.to_numpy(), baseline.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
         table.insert(5, "p_gt_0", (difference > 0).mean(("chain", "draw")).to_numpy().ravel())
         table.insert(6, "log_ratio", ratios)
@@ -121,9 +125,7 @@ class Result:
             table.loc[table["status"].str.startswith("withheld"), ["p_gt_0", "log_ratio"]] = np.nan
         return table
 
-    def contrasts(
-        self, outcome: Outcome | None = None, *, rope: float = 0.01, withhold: bool = True
-    ) -> pd.DataFrame:
+    def contrasts(self, outcome: Outcome | None = None, *, rope: float = 0.01, withhold: bool = True) -> pd.DataFrame:
         """What may be claimed of every condition against the baseline.
 
         Args:
@@ -132,8 +134,8 @@ class Result:
             withhold: leave out numbers whose checks failed.
 
         Columns ``condition, rate_difference, eti89_lb, eti89_ub, claim, total_variation, jensen_shannon, ess_bulk,
-        ess_tail, r_hat, status``. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``; Jensen-Shannon is in
-        nats.
+        ess_tail, r_hat, status``. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
+        Jensen-Shannon is in nats.
 
         Raises:
             ValueError: no outcome, or one that the model's bins cannot answer.
@@ -165,9 +167,9 @@ class Result:
             outcome: event and denominator; the model's own when left out.
             withhold: leave out implied rates whose checks failed. Observed rates are always shown.
 
-        Columns ``condition, events, total, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub,
-        ess_bulk, ess_tail, r_hat, status``. The observed interval is an 89 % Korn-Graubard interval clustered by base question, the
-        implied one an 89 % equal-tailed posterior interval for these questions, not for new ones.
+        Columns ``condition, events, total, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub, ess_bulk,
+        ess_tail, r_hat, status``. The observed interval is an 89 % Korn-Graubard interval clustered by base question,
+        the implied one an 89 % equal-tailed posterior interval for these questions, not for new ones.
 
         Raises:
             ValueError: no outcome, or one that the model's bins cannot answer.
@@ -178,15 +180,12 @@ class Result:
             implied, convergence(implied.to_dataset(name="rate"), ["rate"])["rate"], withhold=withhold
         ).rename(columns={"mean": "implied"})
         observed = observed_rates(self.prepared, outcome, probability=INTERVAL)
-        columns = {
-            "events": [observed[name].events for name in self.conditions],
-            "total": [observed[name].total for name in self.conditions],
-            "observed": [observed[name].rate for name in self.conditions],
-            "observed_lb": [observed[name].lower for name in self.conditions],
-            "observed_ub": [observed[name].upper for name in self.conditions],
-        }
-        for position, (name, values) in enumerate(columns.items(), start=1):
-            table.insert(position, name, values)
+        rows = [observed[name] for name in self.conditions]
+        table.insert(1, "events", [row.events for row in rows])
+        table.insert(2, "total", [row.total for row in rows])
+        table.insert(3, "observed", [row.rate for row in rows])
+        table.insert(4, "observed_lb", [row.lower for row in rows])
+        table.insert(5, "observed_ub", [row.upper for row in rows])
         return table
 
     def emissions(self, *, withhold: bool = True) -> pd.DataFrame:
@@ -227,22 +226,23 @@ class Result:
     def summary(self, *, var_names: Sequence[str] | None = None) -> pd.DataFrame:
         """ArviZ's summary (mean, sd, eti89, ESS, R-hat, MCSE) of weights, rates, emissions and scales."""
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
-        return arviz_stats.summary(
-            self.tree, var_names=names, ci_prob=INTERVAL, ci_kind="eti", round_to="none"
+        table = arviz_stats.summary(  # type: ignore[attr-defined, unused-ignore]
+            self.tree,
+            var_names=names,
+            ci_prob=INTERVAL,
+            ci_kind="eti",
+            round_to="none",  # pyright: ignore[reportArgumentType] (its documented value)
         )
+        return pd.DataFrame(table)
 
     def save(self, path: str | Path) -> Path:
         """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all."""
-        from simulacra.inference.store import save_result  # the store needs Result
-
-        return save_result(self, Path(path))
+        return write_result(Stored(self.tree, self.prepared, self.checks, self.settings, self.notes), Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> "Result":
         """Read what :meth:`save` wrote. Raises FileNotFoundError or ValueError that says what is wrong."""
-        from simulacra.inference.store import load_result
-
-        return load_result(Path(path))
+        return cls(**read_result(Path(path))._asdict())
 
     def _outcome(self, outcome: Outcome | None) -> Outcome:
         chosen = outcome or self.prepared.model.outcome
@@ -263,11 +263,14 @@ class Result:
         self,
         draws: xr.DataArray,
         diagnostics: xr.DataArray,
-        weights: xr.DataArray | None = None,
         *,
+        size: np.ndarray | None = None,
         withhold: bool,
     ) -> pd.DataFrame:
-        """One row for every coordinate of ``draws``: mean, interval, diagnostics and whether it may be believed."""
+        """One row for every coordinate of ``draws``: mean, interval, diagnostics and whether it may be believed.
+
+        ``size`` is the weight that a row is about, in the order of the rows: small ones are not gated.
+        """
         dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
         index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
         low, high = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
@@ -277,24 +280,25 @@ class Result:
         table["eti89_lb"], table["eti89_ub"] = bounds
         for name in ("ess_bulk", "ess_tail", "r_hat"):
             table[name] = diagnostics.sel(diagnostic=name).to_numpy().ravel()
-        table["status"] = [self._status(row, table.columns) for row in table.to_dict("records")]
+        sizes = np.ones(len(table)) if size is None else size.ravel()
+        table["status"] = [
+            self._status(dict(row), weight) for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
+        ]
         if withhold:
             table.loc[table["status"].str.startswith("withheld"), ["mean", "eti89_lb", "eti89_ub"]] = np.nan
         return table
 
-    def _status(self, row: Mapping[str, object], columns: pd.Index) -> str:
+    def _status(self, row: Mapping[Any, Any], weight: float) -> str:
+        """Why a table's row is withheld, or that it is small, or ``"ok"``."""
         for check in self.failed:
             everywhere = check.name in ("divergences", "e_bfmi", "competing modes")
             mine = check.subject is not None and check.subject in (row.get("condition"), row.get("persona"))
-            if check.name == "implied rate" and "persona" in columns:
-                mine = False
-            if everywhere or mine:
+            if everywhere or (mine and not (check.name == "implied rate" and "persona" in row)):
                 return f"withheld: {check.name} failed"
-        limits = self.settings["thresholds"]
-        small = "persona" in columns and "condition" in columns and float(str(row["mean"])) < limits["small_weight"]  # type: ignore[index]
-        r_hat, ess = float(str(row["r_hat"])), min(float(str(row["ess_bulk"])), float(str(row["ess_tail"])))
-        if r_hat > limits["r_hat"] or ess < limits["ess"]:  # type: ignore[index]
-            if small:
-                return _SMALL.format(limit=limits["small_weight"])  # type: ignore[index]
-            return f"withheld: R-hat {r_hat:.3f}, ESS {ess:.0f}"
-        return "ok"
+        limits = Thresholds(**self.settings["thresholds"])
+        ess = min(row["ess_bulk"], row["ess_tail"])
+        if row["r_hat"] <= limits.r_hat and ess >= limits.ess:
+            return "ok"
+        if weight < limits.small_weight:
+            return f"small: below {limits.small_weight:g}, not gated"
+        return f"withheld: R-hat {row['r_hat']:.3f}, ESS {ess:.0f}"

@@ -119,6 +119,7 @@ def _warm_up(
     space = Space(problem, chart, jnp.asarray(mode), jnp.asarray(laplace.average_factor(problem, chart, points)))
     whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
     state = hmc.initial_state(space, jnp.asarray(whitened), step)
+    blocks: list[hmc.Draws] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
         if stage:
             recent = np.concatenate([block.position for block in blocks])
@@ -128,14 +129,9 @@ def _warm_up(
             space = Space(problem, chart, jnp.asarray(flat.mean(axis=0)), jnp.asarray(factor))
             state = hmc.initial_state(space, jnp.asarray(space.whiten(recent[-1])), step)
         blocks = []
-        for state, draws in hmc.run(
-            space,
-            state,
-            jax.random.fold_in(key, stage),
-            num_steps=length,
-            adapt=True,
-            target=settings.target_accept_prob,
-        ):
+        own_key, target = jax.random.fold_in(key, stage), settings.target_accept_prob
+        for moved, draws in hmc.run(space, state, own_key, num_steps=length, adapt=True, target=target):
+            state = moved
             blocks.append(draws)
             progress("warming up", hmc.BLOCK)
         step = float(jnp.exp(state.log_step_average))
@@ -155,8 +151,11 @@ def _sample_hmc(
     ):
         blocks.append(draws)
         progress("sampling", hmc.BLOCK)
-    joined = hmc.Draws(*(np.concatenate(parts)[: settings.num_samples].swapaxes(0, 1) for parts in zip(*blocks, strict=True)))
-    stats = joined._asdict()
+    kept = slice(settings.num_samples)
+    stats = {
+        name: np.concatenate([getattr(block, name) for block in blocks])[kept].swapaxes(0, 1)
+        for name in hmc.Draws._fields
+    }
     return stats.pop("position"), stats
 
 

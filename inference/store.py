@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,16 +26,25 @@ from simulacra.formalism.personas import Archetype, Gate, Persona
 from simulacra.formalism.weights import weight_design
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared, assemble
-from simulacra.inference.result import Result
 
-__all__ = ["FORMAT_VERSION", "load_result", "save_result"]
+__all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
 FORMAT_VERSION = 1
 _LIBRARIES = ("simulacra", "jax", "numpyro", "numpy", "arviz-stats", "xarray")
 
 
-def save_result(result: Result, path: Path) -> Path:
-    """Write ``path`` (netCDF) and ``path`` with suffix ``.json``; see :meth:`Result.save`.
+class Stored(NamedTuple):
+    """The parts of a result that go into its file; named as in :class:`~simulacra.inference.result.Result`."""
+
+    tree: xr.DataTree
+    prepared: Prepared
+    checks: tuple[Check, ...]
+    settings: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+def write_result(stored: Stored, path: Path) -> Path:
+    """Write ``path`` (netCDF) and ``path`` with suffix ``.json``.
 
     Raises:
         ValueError: ``path`` does not end in ``.nc``.
@@ -46,18 +55,18 @@ def save_result(result: Result, path: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         arrays, record = Path(folder) / path.name, Path(folder) / f"{path.stem}.json"
         encoding = {
-            f"/{name}": {variable: {"zlib": True, "complevel": 1} for variable in group.data_vars if group[variable].ndim}
-            for name, group in result.tree.children.items()
+            f"/{name}": {str(own): {"zlib": True, "complevel": 1} for own, data in group.data_vars.items() if data.ndim}
+            for name, group in stored.tree.children.items()
         }
-        result.tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
-        record.write_text(json.dumps(_record(result), indent=1, default=_plain), encoding="utf-8")
+        stored.tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
+        record.write_text(json.dumps(_record(stored), indent=1, default=_plain), encoding="utf-8")
         os.replace(record, path.with_suffix(".json"))
         os.replace(arrays, path)
     return path
 
 
-def load_result(path: Path) -> Result:
-    """Read a result; see :meth:`Result.load`. ``path`` may be the ``.nc`` file or the folder of a ``fit.nc``.
+def read_result(path: Path) -> Stored:
+    """Read what :func:`write_result` wrote; ``path`` may be the ``.nc`` file or the folder of a ``fit.nc``.
 
     Raises:
         FileNotFoundError: either file is missing.
@@ -86,7 +95,7 @@ def load_result(path: Path) -> Result:
     except OSError as error:
         raise ValueError(f"{arrays}: not the netCDF file that Result.save writes ({error}).") from error
     tree.close()
-    return Result(
+    return Stored(
         tree=tree,
         prepared=_prepared(record["prepared"]),
         checks=tuple(Check(**_numbers(check)) for check in record["checks"]),
@@ -95,16 +104,16 @@ def load_result(path: Path) -> Result:
     )
 
 
-def _record(result: Result) -> dict[str, Any]:
-    prepared = result.prepared
+def _record(stored: Stored) -> dict[str, Any]:
+    prepared = stored.prepared
     return {
         "format_version": FORMAT_VERSION,
         "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "data_hash": prepared.collapsed.content_hash,
-        "settings": result.settings,
-        "notes": result.notes,
-        "ok": result.ok,
-        "checks": [dataclasses.asdict(check) for check in result.checks],
+        "settings": stored.settings,
+        "notes": stored.notes,
+        "ok": all(check.passed for check in stored.checks),
+        "checks": [dataclasses.asdict(check) for check in stored.checks],
         "prepared": {
             "model": _model_record(prepared.model),
             "formula": prepared.design.formula,

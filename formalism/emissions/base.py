@@ -23,7 +23,7 @@ MISSING = "missing"
 _FLOOR = 0.1  # pseudo-count that keeps every category possible under every persona
 
 
-class OutOfRange(ValueError):
+class OutOfRange(ValueError):  # noqa: N818 (it names what is wrong)
     """A value that the emission cannot hold.
 
     Attributes:

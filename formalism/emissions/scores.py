@@ -144,8 +144,8 @@ class ScoreEmission(AbstractEmission):
         elif not (threshold < low or (threshold == low and not edge.closed)):
             edges = ", ".join(map(str, self.cuts))
             raise ValueError(
-                f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is no bin edge, so bins cannot answer it. "
-                f"The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}'])."
+                f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is no bin edge, so bins cannot "
+                f"answer it. The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}'])."
             )
         answer = below if comparison in ("<", "<=") else ~below
         answer[-1] = False
@@ -154,7 +154,7 @@ class ScoreEmission(AbstractEmission):
     def archetype_probabilities(self, archetype: Archetype) -> np.ndarray:
         """Mass of the archetype in every bin, read off its piecewise linear distribution function."""
         cumulative = np.concatenate([[0.0], np.cumsum(archetype.masses)])
-        at_cuts = np.interp([cut.value for cut in self.cuts], archetype.knots, cumulative)
+        at_cuts = np.interp([cut.value for cut in self.cuts], np.asarray(archetype.knots, dtype=float), cumulative)
         scored = np.diff(np.concatenate([[0.0], at_cuts, [cumulative[-1]]]))
         masses = np.append(scored / cumulative[-1] * (1 - archetype.missing), archetype.missing)
         return masses / masses.sum()

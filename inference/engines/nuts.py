@@ -36,9 +36,7 @@ def run(
     Returns:
         Positions in the chart, shape ``(chain, draw, D)``, and sample statistics, shapes ``(chain, draw)``.
     """
-    kernel = NUTS(
-        potential_fn=functools.partial(_potential, space), adapt_mass_matrix=False, target_accept_prob=target
-    )
+    kernel = NUTS(potential_fn=functools.partial(_potential, space), adapt_mass_matrix=False, target_accept_prob=target)
     sampler = MCMC(
         kernel,
         num_warmup=_STEP_SIZE_WARMUP,

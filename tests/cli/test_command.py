@@ -1,6 +1,7 @@
 """The command itself: help, version, start-up, the demonstration."""
 
 import importlib.metadata
+import inspect
 import json
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import pandas as pd
 import pytest
 from typer.testing import Result as Outcome
 
+from simulacra.cli import app
 from simulacra.cli.truth import compare_truth
-from simulacra.inference import Result
+from simulacra.inference import Result, fit
 
 Run = Callable[..., Outcome]
 
@@ -74,3 +76,10 @@ def test_demo_finds_the_truth_in_time(tmp_path: Path) -> None:
     truth = pd.DataFrame(json.loads(ended.stdout)["truth"])
     assert truth["inside"].mean() >= 0.7
     assert (tmp_path / "out" / "truth.csv").is_file()
+
+
+def test_defaults_of_sampling_are_those_of_the_library() -> None:
+    options = inspect.signature(app.fit).parameters
+    library = inspect.signature(fit).parameters
+    for name in ("seed", "num_warmup", "num_samples", "num_chains", "target_accept_prob", "engine"):
+        assert options[name].default == library[name].default, name

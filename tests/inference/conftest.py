@@ -9,7 +9,7 @@ import pytest
 
 from simulacra.data import CompletionLog, Truth, read_completions, simulate_log
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, persona_set
-from simulacra.inference import Result, fit
+from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import Prepared, prepare
 
 WEIGHTS = {"base": (0.86, 0.04, 0.10), "bad": (0.42, 0.48, 0.10), "mild": (0.70, 0.18, 0.12)}
@@ -48,25 +48,28 @@ def prepared(simulated: Simulated) -> Prepared:
 
 @pytest.fixture(scope="session")
 def fitted(simulated: Simulated) -> Result:
-    return fit(simulated.model, simulated.log, seed=0, num_warmup=250, num_samples=300, progress_bar=False)
+    """Few draws: enough for tables and files, with thresholds to match; the sampler has tests of its own."""
+    thresholds = Thresholds(r_hat=1.05, ess=100)
+    settings = {"num_warmup": 250, "num_samples": 300, "progress_bar": False, "thresholds": thresholds}
+    return fit(simulated.model, simulated.log, seed=0, **settings)
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Prepared:
     """Two personas, one label with two values, three conditions, eight completions each: little more than the prior."""
     personas = [
-        Persona("yes", "Says yes.", {"answer": Archetype((1, 2), (8, 2), missing=0.1, concentration=8.0)}),
-        Persona("no", "Says no.", {"answer": Archetype((1, 2), (3, 7), missing=0.1, concentration=8.0)}),
+        Persona("yes", "Says yes.", {"grade": Archetype((1, 2), (8, 2), missing=0.1, concentration=8.0)}),
+        Persona("no", "Says no.", {"grade": Archetype((1, 2), (3, 7), missing=0.1, concentration=8.0)}),
     ]
-    model = PersonaMixture(personas, emissions=[LabelEmission("answer", [1, 2])], weights="(1 | condition)")
+    model = PersonaMixture(personas, emissions=[LabelEmission("grade", [1, 2])], weights="(1 | condition)")
     answers = {"base": [1] * 7 + [2], "a": [1] * 3 + [2] * 4 + [None], "b": [1] + [2] * 7}
 
 
     table = pd.DataFrame(
         [
-            {"condition": name, "question_id": f"q{number % 2}", "completion": f"{name} {number}", "answer": value}
+            {"condition": name, "question_id": f"q{number % 2}", "completion": f"{name} {number}", "grade": value}
             for name, values in answers.items()
             for number, value in enumerate(values)
         ]
     )
-    return prepare(model, read_completions(table, measurements=["answer"]))
+    return prepare(model, read_completions(table, measurements=["grade"]))

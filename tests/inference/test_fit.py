@@ -1,1 +1,142 @@
-def test_it(fitted): print(fitted.checks)
+"""The one call: what it refuses, what it changes and says, and that it leaves JAX as it found it."""
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulacra.data import collapse, read_completions
+from simulacra.formalism import LabelEmission, PersonaMixture, ScoreEmission, persona_set
+from simulacra.inference import Result, fit
+from simulacra.inference.prepare import prepare
+
+_SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 2, "progress_bar": False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_warmup": 199}, "expected num_warmup >= 200"),
+        ({"num_samples": 49}, "num_samples >= 50"),
+        ({"num_chains": 1}, "one chain cannot be checked"),
+        ({"num_starts": 0}, "num_starts >= 1"),
+        ({"target_accept_prob": 1.0}, r"expected target_accept_prob in \[0\.5, 1\); got 1\.0"),
+        ({"target_accept_prob": 0.3}, "expected target_accept_prob in"),
+    ],
+)
+def test_arguments_out_of_range(arguments: dict, message: str, simulated) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit(simulated.model, simulated.log, **arguments)
+
+
+def test_a_baseline_that_is_absent(simulated) -> None:
+    model = PersonaMixture(simulated.model.personas, emissions=simulated.model.emissions, baseline="chat")
+    with pytest.raises(ValueError, match="baseline 'chat' is not among the conditions .* 'bad', 'base', 'mild'"):
+        fit(model, simulated.log)
+
+
+def test_counts_of_other_measurements(simulated) -> None:
+    collapsed = collapse(simulated.log, [ScoreEmission("aligned")], by=("condition", "question_id", "base_question"))
+    with pytest.raises(ValueError, match="The counts are of aligned, the model measures aligned, coherent"):
+        fit(simulated.model, collapsed)
+
+
+def test_rows_and_their_counts_give_the_same_draws(simulated) -> None:
+    whole = fit(simulated.model, simulated.log, **_SHORT)
+    collapsed = collapse(simulated.log, simulated.model.emissions, by=("condition", "question_id", "base_question"))
+    counted = fit(simulated.model, collapsed, **_SHORT)
+    np.testing.assert_array_equal(whole.posterior["latents"], counted.posterior["latents"])
+
+
+def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simulated) -> None:
+    result = fit(simulated.model, simulated.log, **_SHORT)
+    assert isinstance(result, Result)
+    assert not result.ok  # 200 draws cannot have 400 effective ones
+    assert {"ess_bulk", "ess_tail"} & {check.name for check in result.failed}
+    assert result.weight_table()["status"].str.startswith("withheld").any()
+    assert result.settings["num_samples"] == 50
+
+
+def test_jax_is_left_as_it_was(simulated) -> None:
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", False)
+    try:
+        result = fit(simulated.model, simulated.log, **_SHORT)
+        assert not jax.config.jax_enable_x64
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    assert result.posterior["weights"].dtype == np.float64
+
+
+# --- what a log makes of a model ------------------------------------------------------------------------------------
+
+
+def _frame(rng: np.random.Generator, rows: int = 300) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "condition": rng.choice(["base", "bad"], rows),
+            "question_id": rng.choice(["q1_json", "q1", "q2_json", "q2"], rows),
+            "completion": [f"text {number}" for number in range(rows)],
+            "aligned": rng.choice([5.0, 50.0, 95.0], rows),
+            "coherent": rng.choice([5.0, 80.0, 95.0], rows, p=[0.01, 0.19, 0.8]),
+        }
+    ).assign(base_question=lambda frame: frame["question_id"].str.removesuffix("_json"))
+
+
+def test_personas_with_nothing_to_explain_are_left_out_and_said_so(rng: np.random.Generator) -> None:
+    model = PersonaMixture(emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
+    prepared = prepare(model, read_completions(_frame(rng), measurements=["aligned", "coherent"]))
+    assert prepared.model.names == ("aligned", "misaligned", "mid")
+    assert len(prepared.notes) == 2
+    assert "persona 'incoherent' was left out: coherent <= 50 holds for at most" in prepared.notes[0]
+    assert "persona 'no-score' was left out: missing(aligned) holds for at most 0.0%" in prepared.notes[1]
+
+
+def test_without_coherence_the_name_misaligned_is_in_doubt(rng: np.random.Generator) -> None:
+    model = PersonaMixture(persona_set("emergent-misalignment")[:3], emissions=[ScoreEmission("aligned")])
+    log = read_completions(_frame(rng), measurements=["aligned"])
+    with pytest.warns(UserWarning, match="'misaligned' will be withheld. Add a coherence score"):
+        prepare(model, log)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        "(1 | condition) + (1 | question_id) + (1 | condition:question_id)",
+        "(1 | condition)",
+        "(1 | condition) + (1 | base_question)",
+        "condition + (1 | question_id)",
+        "1",
+    ],
+)
+def test_no_completion_is_lost_whatever_the_formula(weights: str, rng: np.random.Generator) -> None:
+    frame = _frame(rng)
+    model = PersonaMixture(
+        persona_set("emergent-misalignment")[:3],
+        emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")],
+        weights=weights,
+    )
+    prepared = prepare(model, read_completions(frame, measurements=["aligned", "coherent"]))
+    assert prepared.counts.sum() == len(frame)
+    assert prepared.conditions == ("base", "bad")
+    for index, name in enumerate(prepared.conditions):
+        assert prepared.counts[prepared.condition == index].sum() == (frame["condition"] == name).sum()
+    np.testing.assert_allclose(prepared.shares.sum(axis=1), 1)
+    observed = set(prepared.base_question[prepared.counts.sum(axis=1) > 0])
+    assert observed == {"q1", "q2"}
+
+
+def test_gates_that_bins_cannot_answer_are_refused_before_sampling(simulated) -> None:
+    """The misaligned persona is gated by 'aligned < 40', which these bins cannot tell."""
+    model = PersonaMixture(simulated.model.personas, emissions=[ScoreEmission("aligned", ("<30",)), ScoreEmission("coherent")])
+    with pytest.raises(ValueError, match="no bin edge"):
+        prepare(model, simulated.log)
+
+
+def test_grades_need_no_outcome(rng: np.random.Generator) -> None:
+    model = PersonaMixture("ordinal-5", emissions=[LabelEmission("grade", [1, 2, 3, 4, 5])], weights="(1 | condition)")
+    frame = _frame(rng).drop(columns=["aligned", "coherent"]).assign(grade=lambda t: rng.integers(1, 6, len(t)))
+    result = fit(model, read_completions(frame, measurements=["grade"]), **_SHORT)
+    assert "rate" not in result.posterior
+    with pytest.raises(ValueError, match="This model has no outcome of its own"):
+        result.rates(withhold=False)

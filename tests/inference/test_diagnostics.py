@@ -1,0 +1,202 @@
+"""Every check can fail, says where, and passes what is sound."""
+
+import arviz_stats
+import numpy as np
+import pytest
+import xarray as xr
+
+from simulacra.formalism import Archetype, Gate, Persona, ScoreEmission
+from simulacra.inference import Check, Thresholds
+from simulacra.inference.diagnostics import (
+    check_implied,
+    check_modes,
+    check_names,
+    check_sampling,
+    convergence,
+    fitting_name,
+)
+from simulacra.inference.initialise import Start
+from simulacra.inference.rates import ObservedRate
+
+_CHAINS, _DRAWS = 4, 500
+
+
+def _posterior(rng: np.random.Generator) -> xr.Dataset:
+    """Independent draws of three weights (one of them tiny) in two conditions, a scale and a rate."""
+    concentration = np.array([[80.0, 19.9, 0.1], [40.0, 59.9, 0.1]])
+    weights = np.stack([rng.dirichlet(row, size=(_CHAINS, _DRAWS)) for row in concentration], axis=2)
+    return xr.Dataset(
+        {
+            "weights": (("chain", "draw", "condition", "persona"), weights),
+            "scale": (("chain", "draw", "term"), rng.lognormal(size=(_CHAINS, _DRAWS, 1))),
+            "rate": (("chain", "draw", "condition"), rng.beta(5, 50, size=(_CHAINS, _DRAWS, 2))),
+        },
+        coords={"condition": ["base", "bad"], "persona": ["a", "b", "c"], "term": ["1 | condition"]},
+    )
+
+
+def _stats(rng: np.random.Generator) -> xr.Dataset:
+    shape = (_CHAINS, _DRAWS)
+    return xr.Dataset(
+        {
+            "diverging": (("chain", "draw"), np.zeros(shape, dtype=bool)),
+            "energy": (("chain", "draw"), rng.normal(size=shape)),
+        }
+    )
+
+
+def _checks(posterior: xr.Dataset, stats: xr.Dataset, **thresholds: float) -> dict[str, Check]:
+    found = convergence(posterior, [str(name) for name in posterior.data_vars])
+    return {check.name: check for check in check_sampling(found, posterior, stats, Thresholds(**thresholds))}
+
+
+def _slow(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Autocorrelated draws: a random walk that forgets slowly."""
+    noise = rng.normal(size=shape)
+    for draw in range(1, shape[1]):
+        noise[:, draw] = 0.97 * noise[:, draw - 1] + 0.24 * noise[:, draw]
+    return noise
+
+
+def test_sound_draws_pass(rng: np.random.Generator) -> None:
+    checks = _checks(_posterior(rng), _stats(rng))
+    assert set(checks) == {"r_hat", "ess_bulk", "ess_tail", "divergences", "e_bfmi"}
+    assert all(check.passed for check in checks.values()), [str(check) for check in checks.values()]
+
+
+def test_convergence_is_arviz_stats(rng: np.random.Generator) -> None:
+    posterior = _posterior(rng)
+    found = convergence(posterior, ["weights", "scale"])
+    assert list(found) == ["weights", "scale"]
+    assert found["diagnostic"].to_numpy().tolist() == ["r_hat", "ess_bulk", "ess_tail"]
+    for name in ("weights", "scale"):
+        own = posterior[name]
+        expected = [arviz_stats.rhat(own), arviz_stats.ess(own), arviz_stats.ess(own, method="tail", prob=(0.05, 0.95))]
+        for ours, theirs in zip(found[name].transpose("diagnostic", ...), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    by_hand = posterior["scale"].to_numpy()[:, :, 0]
+    expected = arviz_stats.summary({"scale": by_hand}, round_to="none")
+    for column in ("r_hat", "ess_bulk"):
+        assert float(found["scale"].sel(diagnostic=column).squeeze()) == pytest.approx(float(expected[column].iloc[0]))
+
+
+def test_draws_that_are_all_the_same_have_no_r_hat_and_do_not_fail(rng: np.random.Generator) -> None:
+    posterior = _posterior(rng).assign(fixed=(("chain", "draw"), np.ones((_CHAINS, _DRAWS))))
+    assert all(check.passed for check in _checks(posterior, _stats(rng)).values())
+
+
+def test_chains_that_disagree_fail_and_are_named(rng: np.random.Generator) -> None:
+    posterior = _posterior(rng)
+    posterior["rate"][0, :, 1] += 0.2
+    check = _checks(posterior, _stats(rng))["r_hat"]
+    assert not check.passed
+    assert check.value > 1.01
+    assert check.where == "worst at rate[bad]"
+    assert "FAILED" in str(check)
+    assert check.remedy in str(check)
+
+
+def test_draws_that_crawl_fail(rng: np.random.Generator) -> None:
+    posterior = _posterior(rng)
+    posterior["scale"][:] = np.exp(_slow(rng, _CHAINS, _DRAWS, 1))
+    checks = _checks(posterior, _stats(rng))
+    for name in ("ess_bulk", "ess_tail"):
+        assert not checks[name].passed
+        assert checks[name].where == "worst at scale[1 | condition]"
+
+
+def test_weights_near_zero_are_not_gated_but_others_are(rng: np.random.Generator) -> None:
+    posterior = _posterior(rng)
+    posterior["weights"][:, :, 0, 2] = 1e-3 * np.exp(0.1 * _slow(rng, _CHAINS, _DRAWS))
+    assert _checks(posterior, _stats(rng))["ess_bulk"].passed
+    assert not _checks(posterior, _stats(rng), small_weight=1e-4)["ess_bulk"].passed
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_draws_that_are_no_numbers_fail(bad: float, rng: np.random.Generator) -> None:
+    posterior = _posterior(rng)
+    posterior["rate"][1, 7, 0] = bad
+    checks = _checks(posterior, _stats(rng))
+    assert not all(check.passed for check in checks.values())
+
+
+def test_one_divergence_fails(rng: np.random.Generator) -> None:
+    stats = _stats(rng)
+    stats["diverging"][2, 100] = True
+    check = _checks(_posterior(rng), stats)["divergences"]
+    assert not check.passed
+    assert check.value == 1
+    assert "target_accept_prob" in check.remedy
+
+
+def test_energy_that_crawls_fails_and_is_betancourts_ratio(rng: np.random.Generator) -> None:
+    stats = _stats(rng)
+    stats["energy"][3] = _slow(rng, 1, _DRAWS)[0]
+    check = _checks(_posterior(rng), stats)["e_bfmi"]
+    assert not check.passed
+    assert check.where == "chain 3"
+    energy = stats["energy"][3].to_numpy()
+    expected = np.square(np.diff(energy)).mean() / np.square(energy - energy.mean()).mean()
+    assert check.value == pytest.approx(expected)
+    assert expected == pytest.approx(float(arviz_stats.bfmi(stats)["energy"][3]), rel=0.01)
+
+
+# --- modes ----------------------------------------------------------------------------------------------------------
+
+
+def _start(evidence: float, *weights: float) -> Start:
+    return Start(evidence, np.array([weights]), ())
+
+
+@pytest.mark.parametrize(
+    ("starts", "passed", "gap"),
+    [
+        ([_start(-100, 0.9, 0.1)], True, np.inf),
+        ([_start(-100, 0.9, 0.1), _start(-100.1, 0.88, 0.12)], True, np.inf),  # says the same
+        ([_start(-100, 0.9, 0.1), _start(-110, 0.5, 0.5)], True, 10.0),
+        ([_start(-100, 0.9, 0.1), _start(-109.9, 0.5, 0.5)], False, 9.9),
+        ([_start(-100, 0.9, 0.1), _start(-101, 0.9, 0.1), _start(-102, 0.2, 0.8), _start(-190, 0.5, 0.5)], False, 2.0),
+    ],
+)
+def test_modes_that_say_something_else_compete(starts: list[Start], passed: bool, gap: float) -> None:
+    check = check_modes(starts, Thresholds())
+    assert check.passed == passed
+    assert check.value == pytest.approx(gap)
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+_SCORES = (ScoreEmission("aligned", ("<40", "<80")),)
+_SOFT = Persona("soft", "Between.", {}, (Gate("40 <= aligned < 80", 0.5),))
+_LOW = Persona("low", "Scores low.", {"aligned": Archetype((0, 100), (1,))}, (Gate("aligned < 40", 0.6),), otherwise=_SOFT)
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [([0.6, 0.2, 0.1, 0.1], "low"), ([0.3, 0.6, 0.05, 0.05], "soft"), ([0.3, 0.3, 0.3, 0.1], "unnamed-1")],
+)
+def test_a_persona_keeps_its_name_only_if_it_does_what_it_says(table: list[float], name: str) -> None:
+    checks = check_names([_LOW], _SCORES, [np.array([table])])
+    assert fitting_name(_LOW, 0, checks) == name
+    assert all(check.passed for check in checks) == (name != "unnamed-1")
+    assert {check.subject for check in checks} == {"low"}
+
+
+def test_a_gate_about_something_unmeasured_fails() -> None:
+    persona = Persona("low", "Scores low.", {}, (Gate("aligned < 40", 0.6), Gate("coherent > 50", 0.6)))
+    checks = check_names([persona], _SCORES, [np.array([[0.9, 0.05, 0.05, 0.0]])])
+    assert [check.passed for check in checks] == [True, False]
+    assert "coherent is not measured" in checks[1].where
+    assert fitting_name(persona, 4, checks) == "unnamed-5"
+
+
+# --- implied rates --------------------------------------------------------------------------------------------------
+
+
+def test_implied_rates_must_be_near_the_observed_ones() -> None:
+    observed = {"base": ObservedRate(1, 100, 0, 0.1), "bad": ObservedRate(30, 100, 0.2, 0.4), "none": ObservedRate(0, 0, 0, 1)}
+    checks = check_implied(observed, {"base": 0.03, "bad": 0.33, "none": 0.5}, Thresholds())
+    assert [check.passed for check in checks] == [True, False, True]
+    assert checks[1].subject == "bad"
+    assert checks[1].value == pytest.approx(0.03)
+    assert checks[1].where == "bad: implied 33.00%, observed 30.00%"

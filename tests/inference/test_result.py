@@ -1,0 +1,376 @@
+"""What a fit says, of a log whose truth is known: tables, tree, responsibilities, and what is withheld."""
+
+import dataclasses
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from simulacra.formalism import Outcome, log_ratio, total_variation
+from simulacra.inference import Result, Thresholds
+from simulacra.inference.rates import observed_rates
+
+_NUMBERS = ["mean", "eti89_lb", "eti89_ub"]
+_DIAGNOSTICS = ["ess_bulk", "ess_tail", "r_hat"]
+
+
+def _with_failure(result: Result, name: str, subject: str | None = None) -> Result:
+    """The same result, had one of its checks failed."""
+    failing = dataclasses.replace(result.checks[0], name=name, passed=False, subject=subject)
+    return dataclasses.replace(result, checks=(*result.checks, failing))
+
+
+# --- recovery -------------------------------------------------------------------------------------------------------
+
+
+def test_every_check_passes(fitted: Result) -> None:
+    assert fitted.ok, "\n".join(map(str, fitted.failed))
+    assert fitted.failed == ()
+
+
+def test_known_weights_are_recovered(fitted: Result, simulated) -> None:
+    """Nine standardised errors beyond 4: probability 6e-4 if the posterior is calibrated; and it must be informative."""
+    truth = simulated.truth.condition_weights(fitted.personas).loc[list(fitted.conditions)]
+    weights = fitted.weights()
+    mean, spread = weights.mean(("chain", "draw")), weights.std(("chain", "draw"))
+    assert (np.abs(mean - truth.to_numpy()) < 4 * spread).all()
+    assert float(spread.max()) < 0.08
+
+
+def test_known_rates_and_emissions_are_recovered(fitted: Result, simulated) -> None:
+    outcome = fitted.prepared.model.outcome
+    truth = simulated.truth.rates(simulated.model.emissions, outcome).loc[list(fitted.conditions)]
+    rate = fitted.posterior["rate"]
+    spread = rate.std(("chain", "draw"))
+    assert (np.abs(rate.mean(("chain", "draw")) - truth.to_numpy()) < 4 * spread).all()
+    for emission, table in zip(simulated.model.emissions, simulated.truth.probabilities, strict=True):
+        draws = fitted.posterior[f"{emission.measurement}_probs"]
+        error = np.abs(draws.mean(("chain", "draw")) - table) / draws.std(("chain", "draw"))
+        assert float(error.max()) < 5  # 42 of them: probability 2e-5
+
+
+def test_responsibilities_know_which_persona_wrote_what(fitted: Result, simulated) -> None:
+    """As well as Bayes' rule under the truth does, up to one completion in fifty."""
+    found = fitted.responsibilities()
+    assert list(found) == list(fitted.personas)
+    assert len(found) == len(simulated.log)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
+    wrote = simulated.log.table["persona"].to_numpy()
+    right = found.idxmax(axis=1).to_numpy() == wrote
+    codes = np.stack([e.encode(simulated.log.table[e.measurement].to_numpy()) for e in simulated.model.emissions], axis=1)
+    keys = ["condition", "question_id"]
+    cell = simulated.log.table[keys].merge(simulated.truth.cells.assign(cell=range(12)), on=keys, how="left")["cell"]
+    joint = simulated.truth.weights[cell]
+    for column, table in enumerate(simulated.truth.probabilities):
+        joint = joint * table[:, codes[:, column]].T
+    best = np.array(simulated.model.names)[joint.argmax(axis=1)] == wrote
+    assert right.mean() > best.mean() - 0.02
+    assert best.mean() > 0.9
+    truth = joint / joint.sum(axis=1, keepdims=True)
+    assert np.abs(found.to_numpy() - truth).mean() < 0.05
+
+
+# --- the tree -------------------------------------------------------------------------------------------------------
+
+
+def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
+    assert set(fitted.tree.children) == {
+        "posterior",
+        "sample_stats",
+        "log_likelihood",
+        "log_prior",
+        "posterior_predictive",
+        "prior",
+        "observed_data",
+        "constant_data",
+    }
+    posterior = fitted.posterior
+    assert dict(posterior.sizes) == {
+        "chain": 4,
+        "draw": 300,
+        "condition": 3,
+        "persona": 3,
+        "term": 3,
+        "latent": 12,
+        "coordinate": 2,
+        "aligned_category": 11,
+        "coherent_category": 3,
+    }
+    assert posterior["condition"].to_numpy().tolist() == ["base", "bad", "mild"]
+    assert posterior["persona"].to_numpy().tolist() == ["aligned", "misaligned", "incoherent"]
+    assert posterior["coherent_category"].to_numpy().tolist() == ["[0, 50]", "(50, 100]", "missing"]
+    assert posterior["weights"].dims == ("chain", "draw", "condition", "persona")
+    assert posterior["aligned_probs"].dims == ("chain", "draw", "persona", "aligned_category")
+    assert fitted.tree["prior"].to_dataset().data_vars.keys() == posterior.data_vars.keys()
+    assert {"lp", "energy", "diverging", "acceptance_rate", "step_size", "n_steps"} <= set(fitted.tree["sample_stats"])
+    for group in fitted.tree.children.values():
+        for value in group.to_dataset().data_vars.values():
+            assert not np.issubdtype(value.dtype, np.floating) or np.isfinite(value).all(), value.name
+
+
+def test_probabilities_are_probabilities(fitted: Result) -> None:
+    for group in ("posterior", "prior"):
+        data = fitted.tree[group].to_dataset()
+        np.testing.assert_allclose(data["weights"].sum("persona"), 1, atol=1e-9)
+        for name in ("aligned", "coherent"):
+            np.testing.assert_allclose(data[f"{name}_probs"].sum(f"{name}_category"), 1, atol=1e-9)
+
+
+def test_observed_and_constant_data_are_the_log(fitted: Result, simulated) -> None:
+    table, observed = simulated.log.table, fitted.tree["observed_data"].to_dataset()
+    for emission in simulated.model.emissions:
+        codes = pd.Series(emission.encode(table[emission.measurement].to_numpy()))
+        expected = pd.crosstab(table["condition"].to_numpy(), codes.to_numpy())
+        expected = expected.reindex(columns=range(len(emission.categories)), fill_value=0).loc[list(fitted.conditions)]
+        np.testing.assert_array_equal(observed[emission.measurement], expected)
+    constant = fitted.tree["constant_data"].to_dataset()
+    assert int(constant["count"].sum()) == len(table)
+    log_likelihood = fitted.tree["log_likelihood"]["completion"]
+    assert log_likelihood.sizes["obs_id"] == constant.sizes["obs_id"]
+    assert (log_likelihood < 0).all()
+
+
+def test_pointwise_log_likelihood_is_the_mixtures(fitted: Result) -> None:
+    constant = fitted.tree["constant_data"].to_dataset()
+    weights = fitted.weights(by="cell").to_numpy()
+    pattern = fitted.tree["observed_data"]["completion"].to_numpy()
+    patterns = constant["patterns"].to_numpy()
+    tables = [fitted.posterior[f"{name}_probs"].to_numpy() for name in ("aligned", "coherent")]
+    for number in range(0, constant.sizes["obs_id"], 17):
+        cell, codes = int(constant["obs_cell"][number]), patterns[pattern[number]]
+        mixed = sum(
+            weights[2, 30, cell, z] * tables[0][2, 30, z, codes[0]] * tables[1][2, 30, z, codes[1]] for z in range(3)
+        )
+        found = float(fitted.tree["log_likelihood"]["completion"][2, 30, number])
+        assert found == pytest.approx(np.log(mixed), abs=1e-10)
+
+
+def test_replicated_data_look_like_the_observed(fitted: Result) -> None:
+    """Every condition's counts lie within 4.5 predictive standard deviations of their mean, and totals are exact."""
+    predicted, observed = fitted.tree["posterior_predictive"].to_dataset(), fitted.tree["observed_data"].to_dataset()
+    for name in ("aligned", "coherent"):
+        assert (predicted[name].sum(f"{name}_category") == 160).all()
+        error = np.abs(observed[name] - predicted[name].mean(("chain", "draw")))
+        assert (error <= 4.5 * predicted[name].std(("chain", "draw")) + 1).all()
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def test_weights_by_cell_average_to_weights_by_condition(fitted: Result) -> None:
+    cells = fitted.weights(by="cell")
+    assert cells.dims == ("chain", "draw", "cell", "persona")
+    assert set(cells.coords) >= {"condition", "question_id", "persona"}
+    averaged = cells.groupby("condition").mean("cell").sel(condition=list(fitted.conditions))  # equal cells
+    np.testing.assert_allclose(averaged.transpose(*fitted.weights().dims), fitted.weights(), atol=1e-12)
+    with pytest.raises(ValueError, match=r"weights\(by='question'\): expected 'condition' or 'cell'"):
+        fitted.weights(by="question")
+
+
+def test_weight_table(fitted: Result) -> None:
+    table = fitted.weight_table()
+    assert list(table) == ["condition", "persona", *_NUMBERS, *_DIAGNOSTICS, "status"]
+    assert len(table) == 9
+    row = table[(table["condition"] == "bad") & (table["persona"] == "misaligned")].iloc[0]
+    draws = fitted.weights().sel(condition="bad", persona="misaligned").to_numpy()
+    assert row["mean"] == pytest.approx(draws.mean())
+    assert (row["eti89_lb"], row["eti89_ub"]) == pytest.approx(np.quantile(draws, [0.055, 0.945]))
+    assert row["r_hat"] == pytest.approx(float(arviz_stats.rhat(draws)))
+    assert row["ess_bulk"] == pytest.approx(float(arviz_stats.ess(draws)))
+    assert row["status"] == "ok"
+
+
+def test_shifts(fitted: Result) -> None:
+    table = fitted.shifts()
+    columns = ["condition", "persona", *_NUMBERS, "p_gt_0", "log_ratio", *_DIAGNOSTICS, "status"]
+    assert list(table) == columns
+    assert table[["condition", "persona"]].to_numpy().tolist() == [
+        [condition, persona] for condition in fitted.conditions[1:] for persona in fitted.personas
+    ]
+    weights = fitted.weights()
+    for row in table.to_dict("records"):
+        own = weights.sel(condition=row["condition"], persona=row["persona"]).to_numpy()
+        difference = own - weights.sel(condition="base", persona=row["persona"]).to_numpy()
+        assert row["mean"] == pytest.approx(difference.mean())
+        assert row["p_gt_0"] == pytest.approx((difference > 0).mean())
+    np.testing.assert_allclose(table.groupby("condition")["mean"].sum(), 0, atol=1e-12)
+    ratios = log_ratio(weights.sel(condition="bad").to_numpy(), weights.sel(condition="base").to_numpy()).mean(axis=(0, 1))
+    np.testing.assert_allclose(table.loc[table["condition"] == "bad", "log_ratio"], ratios)
+    assert table.set_index(["condition", "persona"]).loc[("bad", "misaligned"), "p_gt_0"] > 0.999
+
+
+def test_contrasts(fitted: Result) -> None:
+    table = fitted.contrasts()
+    columns = ["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim", "total_variation", "jensen_shannon"]
+    assert list(table) == [*columns, *_DIAGNOSTICS, "status"]
+    table = table.set_index("condition")
+    assert list(table.index) == ["bad", "mild"]
+    assert table.loc["bad", "claim"] == "increase"  # 44 percentage points
+    rate = fitted.posterior["rate"]
+    difference = rate.sel(condition="bad") - rate.sel(condition="base")
+    assert table.loc["bad", "rate_difference"] == pytest.approx(float(difference.mean()))
+    weights = fitted.weights()
+    moved = total_variation(weights.sel(condition="bad").to_numpy(), weights.sel(condition="base").to_numpy())
+    assert table.loc["bad", "total_variation"] == pytest.approx(moved.mean())
+    assert (fitted.contrasts(rope=0.9)["claim"] == "equivalent").all()
+
+
+@pytest.mark.parametrize("of", ["all", "coherent", "scored"])
+def test_rates(of: str, fitted: Result) -> None:
+    outcome = Outcome("aligned < 30 and coherent > 50", of=of)
+    table = fitted.rates(outcome)
+    columns = ["condition", "events", "total", "observed", "observed_lb", "observed_ub", "implied", "eti89_lb", "eti89_ub"]
+    assert list(table) == [*columns, *_DIAGNOSTICS, "status"]
+    observed = observed_rates(fitted.prepared, outcome, probability=0.89)
+    for row in table.to_dict("records"):
+        assert row["observed"] == observed[row["condition"]].rate
+        assert (row["observed_lb"], row["observed_ub"]) == observed[row["condition"]][2:]
+        assert abs(row["implied"] - row["observed"]) < 0.03
+        assert row["eti89_lb"] < row["implied"] < row["eti89_ub"]
+
+
+def test_emissions(fitted: Result) -> None:
+    table = fitted.emissions()
+    assert {"measurement", "persona", "category", *_NUMBERS, *_DIAGNOSTICS, "status"} == set(table)
+    assert len(table) == 3 * (11 + 3) + 3
+    sums = table[table["measurement"] != "outcome_given_persona"].groupby(["measurement", "persona"])["mean"].sum()
+    np.testing.assert_allclose(sums, 1, atol=1e-9)
+
+
+def test_summary_is_arviz(fitted: Result) -> None:
+    table = fitted.summary(var_names=["weights", "rate"])
+    assert len(table) == 9 + 3
+    assert {"mean", "sd", "eti89_lb", "eti89_ub", "ess_bulk", "ess_tail", "r_hat"} <= set(table)
+    expected = float(fitted.posterior["rate"].sel(condition="bad").mean())
+    assert table.loc["rate[bad]", "mean"] == pytest.approx(expected)
+    assert len(fitted.summary()) > 50
+
+
+def test_an_outcome_that_bins_cannot_answer(fitted: Result) -> None:
+    with pytest.raises(ValueError, match="no bin edge"):
+        fitted.rates(Outcome("aligned < 25"))
+
+
+# --- what did not pass ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", ["divergences", "e_bfmi", "competing modes"])
+def test_a_failure_of_the_whole_fit_withholds_every_estimate(check: str, fitted: Result) -> None:
+    result = _with_failure(fitted, check)
+    assert not result.ok
+    for table in (result.weight_table(), result.shifts(), result.emissions()):
+        assert table[_NUMBERS].isna().all(axis=None)
+        assert (table["status"] == f"withheld: {check} failed").all()
+    rates = result.rates()
+    assert rates[["implied", "eti89_lb", "eti89_ub"]].isna().all(axis=None)
+    assert rates["observed"].notna().all()  # counts need no model
+    contrasts = result.contrasts()
+    assert (contrasts["claim"] == "withheld").all()
+    assert contrasts[["rate_difference", "total_variation", "jensen_shannon"]].isna().all(axis=None)
+    assert result.shifts()[["p_gt_0", "log_ratio"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(
+        result.shifts(withhold=False).drop(columns="status"), fitted.shifts(withhold=False).drop(columns="status")
+    )
+
+
+def test_a_persona_without_its_name_is_withheld_alone(fitted: Result) -> None:
+    table = _with_failure(fitted, "name: misaligned", "misaligned").weight_table()
+    own = table["persona"] == "misaligned"
+    assert table.loc[own, "mean"].isna().all()
+    assert (table.loc[own, "status"] == "withheld: name: misaligned failed").all()
+    assert table.loc[~own, "mean"].notna().all()
+
+
+def test_an_implied_rate_far_from_the_observed_one_is_withheld_with_its_contrast(fitted: Result) -> None:
+    result = _with_failure(fitted, "implied rate", "bad")
+    rates = result.rates().set_index("condition")
+    assert np.isnan(rates.loc["bad", "implied"])
+    assert np.isfinite(rates.loc[["base", "mild"], "implied"]).all()
+    assert result.contrasts().set_index("condition").loc["bad", "claim"] == "withheld"
+    assert result.weight_table()["mean"].notna().all()
+
+
+def test_a_baseline_that_failed_withholds_every_contrast(fitted: Result) -> None:
+    """A difference is no better than what is subtracted."""
+    result = _with_failure(fitted, "implied rate", "base")
+    assert (result.contrasts()["claim"] == "withheld").all()
+
+
+def test_numbers_that_did_not_converge_are_withheld_one_by_one(fitted: Result) -> None:
+    limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 0.0}
+    table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weight_table()
+    assert table["mean"].isna().all()
+    assert table["status"].str.fullmatch(r"withheld: R-hat 1\.\d{3}, ESS \d+").all()
+    limits["small_weight"] = 1.1
+    table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weight_table()
+    assert table["mean"].notna().all()
+    assert table["status"].str.startswith("small: below 1.1, not gated").all()
+
+
+def test_draws_that_are_no_numbers_are_withheld(fitted: Result) -> None:
+    tree = fitted.tree.copy(deep=True)
+    tree["posterior"]["rate"][0, 0, 1] = np.nan
+    tree["posterior"]["weights"][0, 0, 1, 1] = np.nan
+    result = dataclasses.replace(fitted, tree=tree)
+    table = result.weight_table().set_index(["condition", "persona"])
+    assert table.loc[("bad", "misaligned"), "status"].startswith("withheld")
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_save_and_load_give_the_same_result(fitted: Result, tmp_path) -> None:
+    path = tmp_path / "folder" / "fit.nc"
+    assert fitted.save(path) == path
+    assert sorted(file.name for file in path.parent.iterdir()) == ["fit.json", "fit.nc"]
+    for place in (path, path.parent):
+        loaded = Result.load(place)
+        xr.testing.assert_equal(loaded.tree, fitted.tree)
+        assert loaded.checks == fitted.checks
+        assert loaded.notes == fitted.notes
+        assert dict(loaded.settings) == dict(fitted.settings)
+        assert loaded.ok == fitted.ok
+        assert loaded.prepared.model == fitted.prepared.model
+    for table in ("weight_table", "shifts", "contrasts", "rates", "emissions"):
+        pd.testing.assert_frame_equal(getattr(loaded, table)(), getattr(fitted, table)())
+    xr.testing.assert_allclose(loaded.weights(by="cell"), fitted.weights(by="cell"))
+
+
+def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", fail)
+    with pytest.raises(OSError, match="disk full"):
+        fitted.save(path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda p: p.unlink(), FileNotFoundError, "no such file. A result is two files, fit.nc and fit.json"),
+        (lambda p: p.with_suffix(".json").unlink(), FileNotFoundError, "fit.json: no such file"),
+        (lambda p: p.with_suffix(".json").write_text("{"), ValueError, "not the JSON that Result.save writes"),
+        (lambda p: p.with_suffix(".json").write_text('{"format_version": 99}'), ValueError, "format version 99"),
+        (lambda p: p.with_suffix(".json").write_text("[]"), ValueError, "not the JSON|format version"),
+        (lambda p: p.write_bytes(b"not netCDF"), ValueError, "not the netCDF file that Result.save writes"),
+        (lambda p: p.write_bytes(p.read_bytes()[:5000]), ValueError, "not the netCDF file that Result.save writes"),
+    ],
+)
+def test_files_that_are_no_result(spoil, error, message: str, fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    spoil(path)
+    with pytest.raises(error, match=message):
+        Result.load(path)
+
+
+def test_a_result_is_written_as_netcdf_only(fitted: Result, tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"ends in \.nc; got .*fit\.pkl"):
+        fitted.save(tmp_path / "fit.pkl")
+    assert list(tmp_path.iterdir()) == []
