@@ -65,7 +65,15 @@ def load_arrays(task: Task) -> dict[str, np.ndarray]:
 
 
 def peak_rss_mb() -> float:
-    """Largest resident memory of this process so far, in MiB."""
+    """Largest resident memory of this process so far, in MiB.
+
+    On Linux from ``/proc``: what ``getrusage`` says there includes the memory of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return (
+            next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 2**10
+        )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 

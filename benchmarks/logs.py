@@ -4,7 +4,7 @@ A base model that nearly always answers well, and thirteen fine-tunes whose pers
 mostly something else. Questions and cells move the mixtures (normal effects in ILR coordinates, standard deviations
 .8 and .5). Personas emit their archetypes, more clear-cut than the prior has them, so that no contestant starts at
 the truth. Coherence is in five bins: with the package's usual one cut, three personas that are all coherent are told
-apart by ``aligned`` alone, a ridge on which no contestant's chains agree.
+apart by ``aligned`` alone, a ridge on which chains do not agree.
 
     python -m benchmarks.logs FOLDER --personas 3
 

@@ -84,11 +84,11 @@ def read_result(path: Path) -> Stored:
         record = json.loads(beside.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{beside}: not the JSON that Result.save writes ({error}).") from error
-    version = record.get("format_version")
+    version = record.get("format_version") if isinstance(record, dict) else None
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{beside}: format version {version!r}, this simulacra reads {FORMAT_VERSION}. Fit again, or read it with "
-            f"simulacra {record.get('versions', {}).get('simulacra', 'of its time')}."
+            f"simulacra {record.get('versions', {}).get('simulacra', 'of its time') if version else 'of its time'}."
         )
     try:
         tree = xr.open_datatree(arrays, engine="h5netcdf").load()

@@ -20,7 +20,6 @@ from simulacra.inference.problem import Chart, Problem, log_density
 
 __all__ = ["Mode", "average_factor", "find_mode", "stretch"]
 
-_SMALLEST_CURVATURE = 0.02
 _STRETCH_ABOVE = 1.5
 _TANGENTS = 256  # columns of the Hessian made at once: bounds memory
 
@@ -70,7 +69,9 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
         )
         vector = np.concatenate([found.x, vector[free:]])
         curvature = -np.asarray(_hessian(problem, chart, jnp.asarray(vector)))[:free, :free]
-        inverse_root = _inverse_root(curvature)
+        prior_variances = problem.fixed_variance + problem.multiplicity @ np.exp(2 * vector[free:])
+        spread = _prior_spread(problem, chart._replace(reference=prior_variances))[:free]
+        inverse_root = _inverse_root(curvature, spread)
         variances = (inverse_root[emissions:] ** 2).sum(axis=1).reshape(problem.basis.shape[1], -1)
         second_moments = found.x[emissions:].reshape(variances.shape) ** 2 + variances
         vector[free:] = _fit_scales(problem, second_moments.sum(axis=1), variances.shape[1], vector[free:])
@@ -104,7 +105,7 @@ def average_factor(problem: Problem, chart: Chart, points: np.ndarray) -> np.nda
     total = np.zeros((points.shape[1],) * 2)
     for point in points:
         total -= np.asarray(_hessian(problem, chart, jnp.asarray(point)))
-    return _inverse_root(total / len(points))
+    return _inverse_root(total / len(points), _prior_spread(problem, chart))
 
 
 def stretch(factor: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -129,13 +130,21 @@ def stretch(factor: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return factor + ((factor @ directions[long].T) * lengths) @ directions[long]
 
 
-def _inverse_root(curvature: np.ndarray) -> np.ndarray:
-    """A square root of the inverse; directions of negative curvature get the size of theirs (SoftAbs, hard)."""
-    try:
-        root = linalg.cholesky(curvature, lower=True)
-        if np.diag(root).min() ** 2 > _SMALLEST_CURVATURE / 10:
-            return linalg.solve_triangular(root, np.eye(len(root)), lower=True).T
-    except linalg.LinAlgError:
-        pass
-    values, vectors = linalg.eigh(curvature)
-    return vectors / np.sqrt(np.maximum(np.abs(values), _SMALLEST_CURVATURE))
+def _inverse_root(curvature: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """A square root of the inverse, no direction of which is longer than the prior's.
+
+    Averaged curvature may be nearly flat, or negative, where the likelihood is not log-concave; in units of the
+    prior's spread it is then raised to one.
+    """
+    scaled = curvature * spread * spread[:, None]
+    values, vectors = linalg.eigh(scaled, subset_by_value=(-np.inf, 1.0))
+    scaled += (vectors * (1.0 - values)) @ vectors.T
+    root = linalg.cholesky(scaled, lower=True)
+    return spread[:, None] * linalg.solve_triangular(root, np.eye(len(root)), lower=True).T
+
+
+def _prior_spread(problem: Problem, chart: Chart) -> np.ndarray:
+    """Prior standard deviation of every coordinate, near enough to say how long a direction may be."""
+    emissions = [1 / np.sqrt(np.maximum(np.asarray(table), 1.0)).ravel() for table in problem.concentrations]
+    reference = np.broadcast_to(np.asarray(chart.reference)[:, None], chart.noncentring.shape)
+    return np.concatenate([*emissions, np.sqrt(reference).ravel(), np.asarray(problem.scale_spread)])

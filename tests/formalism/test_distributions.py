@@ -119,7 +119,7 @@ def test_support_is_discrete_and_checked(case: DistributionCase) -> None:
 
 @pytest.fixture
 def batched(rng: np.random.Generator) -> CollapsedMixture:
-    """Five cells, three personas, four patterns, a different total in each cell (validation by NumPyro promotes ranks)."""
+    """Five cells, three personas, four patterns, totals of their own; NumPyro's validation promotes ranks."""
     log_w = jnp.log(jnp.asarray(rng.dirichlet(np.ones(3), size=5)))
     log_f = jnp.log(jnp.asarray(rng.dirichlet(np.ones(4), size=3)))
     return CollapsedMixture(log_w, log_f, jnp.array([0, 1, 2, 3, 50]), validate_args=False)

@@ -131,11 +131,15 @@ def test_order_and_spelling_of_cuts_do_not_matter() -> None:
     assert ScoreEmission("a", ("<=50", " < 30.0 ")) == ScoreEmission("a", (Cut(30.0), Cut(50.0, closed=True)))
 
 
-@pytest.mark.parametrize("archetype", [archetype for p in persona_set("emergent-misalignment") for archetype in [p.scores["aligned"]]])
+@pytest.mark.parametrize(
+    "archetype", [archetype for p in persona_set("emergent-misalignment") for archetype in [p.scores["aligned"]]]
+)
 def test_more_cuts_refine_the_archetype(archetype: Archetype) -> None:
     coarse = ScoreEmission("aligned", ("<30", "<=50"))
     fine = coarse.with_cuts("<12.5", "<30", "<=30", "<88")
-    middles = np.array([(a + b) / 2 for a, b in zip([0, 12.5, 30, 30, 50, 88], [12.5, 30, 30, 50, 88, 100], strict=True)])
+    middles = np.array(
+        [(a + b) / 2 for a, b in zip([0, 12.5, 30, 30, 50, 88], [12.5, 30, 30, 50, 88, 100], strict=True)]
+    )
     parent = coarse.encode(middles)
     parent[2] = 1  # the bin [30, 30] holds the score 30 only, which is not below 30
     merged = np.bincount(parent, fine.archetype_probabilities(archetype)[:-1], minlength=3)
@@ -202,7 +206,9 @@ def test_scores_refuse_questions_that_bins_cannot_answer(comparison: str, value:
         ScoreEmission("aligned", ("<30", "<=50")).select(comparison, value)
 
 
-@pytest.mark.parametrize(("comparison", "value", "expected"), [("<=", 100, True), (">", 100, False), (">=", 0, True), ("<", 0, False)])
+@pytest.mark.parametrize(
+    ("comparison", "value", "expected"), [("<=", 100, True), (">", 100, False), (">=", 0, True), ("<", 0, False)]
+)
 def test_bounds_answer_themselves(comparison: str, value: float, expected: bool) -> None:
     assert ScoreEmission("aligned", ("<30",)).select(comparison, value).tolist() == [expected, expected, False]
 
@@ -220,7 +226,12 @@ def test_scores_out_of_bounds_are_named(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [([1], "two or more different values"), ([1, 1, 2], "different"), ([1, "a"], "all numbers or all words"), ([], "two or more")],
+    [
+        ([1], "two or more different values"),
+        ([1, 1, 2], "different"),
+        ([1, "a"], "all numbers or all words"),
+        ([], "two or more"),
+    ],
 )
 def test_label_emissions_refuse(values: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):

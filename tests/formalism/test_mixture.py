@@ -38,7 +38,9 @@ _MODEL = PersonaMixture(
     emissions=[ScoreEmission("aligned", ("<30", "<=80")), LabelEmission("kind", ["OK", "CODE"])],
     weights="(1 | condition) + (1 | question_id)",
 )
-_CELLS = pd.DataFrame(list(itertools.product(["base", "bad"], ["q1", "q2", "q3"])), columns=["condition", "question_id"])
+_CELLS = pd.DataFrame(
+    list(itertools.product(["base", "bad"], ["q1", "q2", "q3"])), columns=["condition", "question_id"]
+)
 _PATTERNS = np.array(list(itertools.product(range(4), range(3))))
 
 
@@ -50,7 +52,9 @@ def design() -> WeightDesign:
 @pytest.fixture
 def tables(rng: np.random.Generator) -> list[jax.Array]:
     """Log category probabilities of both emissions."""
-    return [jnp.log(jnp.asarray(np.stack([rng.dirichlet(row + 0.5) for row in alpha]))) for alpha in _MODEL.concentrations]
+    return [
+        jnp.log(jnp.asarray(np.stack([rng.dirichlet(row + 0.5) for row in alpha]))) for alpha in _MODEL.concentrations
+    ]
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ def test_jensen_shannon_is_scipys_squared(pair: tuple[np.ndarray, np.ndarray]) -
 
 
 @pytest.mark.parametrize("divergence", [total_variation, jensen_shannon])
-def test_divergences_are_symmetric_zero_at_equality_and_bounded(divergence, pair: tuple[np.ndarray, np.ndarray]) -> None:
+def test_divergences_are_symmetric_zero_at_equality_and_bounded(
+    divergence, pair: tuple[np.ndarray, np.ndarray]
+) -> None:
     left, right = pair
     bound = 1.0 if divergence is total_variation else np.log(2)
     np.testing.assert_allclose(divergence(left, right), divergence(right, left), atol=1e-15)

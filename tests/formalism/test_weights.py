@@ -156,7 +156,9 @@ def test_kernel_of_cells_never_seen_is_that_of_a_design_which_saw_them(rng: np.r
     whole = weight_design(_USUAL, pd.concat([seen, unseen], ignore_index=True))
     scales = rng.lognormal(size=3)
     joint = _observed_covariance(whole, scales)
-    np.testing.assert_allclose(design.kernel(scales, unseen)[:, design.rows], joint[len(seen) :, : len(seen)], atol=1e-10)
+    np.testing.assert_allclose(
+        design.kernel(scales, unseen)[:, design.rows], joint[len(seen) :, : len(seen)], atol=1e-10
+    )
     np.testing.assert_allclose(design.kernel_between(scales, unseen), joint[len(seen) :, len(seen) :], atol=1e-10)
 
 
@@ -225,7 +227,10 @@ def test_the_cell_effect_drops_out_when_cells_are_thin_and_says_so(count: int, d
     assert design.formula == "(1 | condition) + (1 | question_id)" + " + (1 | condition:question_id)" * (not dropped)
     assert len(design.notes) == dropped
     if dropped:
-        assert "(1 | condition:question_id) was dropped: the median cell has 4 completions, fewer than 5" in design.notes[0]
+        assert (
+            "(1 | condition:question_id) was dropped: the median cell has 4 completions, fewer than 5"
+            in design.notes[0]
+        )
         plain = weight_design("(1 | condition) + (1 | question_id)", _CROSSED)
         np.testing.assert_allclose(design.covariance(np.ones(2)), plain.covariance(np.ones(2)))
 

@@ -1,4 +1,4 @@
-"""One small simulated log with known truth, one fit of it that all tests share, and a problem small enough to enumerate."""
+"""A small simulated log with known truth, one fit of it that all share, and a problem small enough to integrate."""
 
 import itertools
 from typing import NamedTuple
@@ -63,7 +63,6 @@ def tiny() -> Prepared:
     ]
     model = PersonaMixture(personas, emissions=[LabelEmission("grade", [1, 2])], weights="(1 | condition)")
     answers = {"base": [1] * 7 + [2], "a": [1] * 3 + [2] * 4 + [None], "b": [1] + [2] * 7}
-
 
     table = pd.DataFrame(
         [

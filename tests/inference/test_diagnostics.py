@@ -168,7 +168,9 @@ def test_modes_that_say_something_else_compete(starts: list[Start], passed: bool
 
 _SCORES = (ScoreEmission("aligned", ("<40", "<80")),)
 _SOFT = Persona("soft", "Between.", {}, (Gate("40 <= aligned < 80", 0.5),))
-_LOW = Persona("low", "Scores low.", {"aligned": Archetype((0, 100), (1,))}, (Gate("aligned < 40", 0.6),), otherwise=_SOFT)
+_LOW = Persona(
+    "low", "Scores low.", {"aligned": Archetype((0, 100), (1,))}, (Gate("aligned < 40", 0.6),), otherwise=_SOFT
+)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,11 @@ def test_a_gate_about_something_unmeasured_fails() -> None:
 
 
 def test_implied_rates_must_be_near_the_observed_ones() -> None:
-    observed = {"base": ObservedRate(1, 100, 0, 0.1), "bad": ObservedRate(30, 100, 0.2, 0.4), "none": ObservedRate(0, 0, 0, 1)}
+    observed = {
+        "base": ObservedRate(1, 100, 0, 0.1),
+        "bad": ObservedRate(30, 100, 0.2, 0.4),
+        "none": ObservedRate(0, 0, 0, 1),
+    }
     checks = check_implied(observed, {"base": 0.03, "bad": 0.33, "none": 0.5}, Thresholds())
     assert [check.passed for check in checks] == [True, False, True]
     assert checks[1].subject == "bad"

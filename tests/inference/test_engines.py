@@ -24,11 +24,11 @@ def _settings(**changes: object) -> Settings:
     usual = Settings(
         seed=3,
         num_warmup=300,
-        num_samples=1000,
+        num_samples=4000,
         num_chains=4,
         engine="hmc",
         chain_method="vectorized",
-        target_accept_prob=0.8,
+        target_accept_prob=0.6,  # coarse trajectories, so that accepting the wrong ones would show
         num_starts=4,
     )
     return usual._replace(**changes)
@@ -89,7 +89,7 @@ def _assert_same_means(prepared: Prepared, parameters: Parameters, expected: dic
 
 
 def test_hmc_agrees_with_the_integral(tiny: Prepared, sampled: Sampled, integral: dict[str, Moments]) -> None:
-    assert not sampled.stats["diverging"].any()
+    assert sampled.stats["diverging"].mean() < 1e-3
     _assert_same_means(tiny, sampled.parameters, integral)
 
 
@@ -101,11 +101,11 @@ def test_nuts_agrees_with_the_integral(tiny: Prepared, integral: dict[str, Momen
 
 
 def test_shapes_and_statistics(sampled: Sampled) -> None:
-    assert sampled.parameters.latents.shape[:2] == (4, 1000)
+    assert sampled.parameters.latents.shape[:2] == (4, 4000)
     assert set(sampled.stats) == {"lp", "energy", "acceptance_rate", "n_steps", "step_size", "diverging"}
     for value in sampled.stats.values():
-        assert value.shape == (4, 1000)
-    assert abs(sampled.stats["acceptance_rate"].mean() - 0.8) < 0.12
+        assert value.shape == (4, 4000)
+    assert abs(sampled.stats["acceptance_rate"].mean() - 0.6) < 0.12
     assert len(np.unique(sampled.stats["step_size"])) == 1  # no adaptation while sampling
     assert (sampled.stats["energy"] > -sampled.stats["lp"] - 50).all()
 

@@ -34,7 +34,12 @@ def _run(prepared: Prepared, counts: np.ndarray, *, num_starts: int, num_steps: 
 
 def test_em_never_lowers_its_objective(prepared: Prepared, counts: np.ndarray) -> None:
     values = [
-        _objective(_run(prepared, counts, num_starts=1, num_steps=steps)[0], counts, prepared.patterns, prepared.model.concentrations)
+        _objective(
+            _run(prepared, counts, num_starts=1, num_steps=steps)[0],
+            counts,
+            prepared.patterns,
+            prepared.model.concentrations,
+        )
         for steps in range(1, 40)
     ]
     assert (np.diff(values) > -1e-9).all()
@@ -75,7 +80,9 @@ def test_em_finds_the_known_maximum_of_a_binomial_mixture() -> None:
     """One emission of two categories that cannot move: the weight maximises a concave function of one variable."""
     p = np.array([[0.9, 0.1], [0.3, 0.7]])
     counts = np.array([[40.0, 25.0]])
-    start = em_starts(counts, np.array([[0], [1]]), (1e9 * p,), num_starts=1, rng=np.random.default_rng(0), num_steps=2000)[0]
+    start = em_starts(
+        counts, np.array([[0], [1]]), (1e9 * p,), num_starts=1, rng=np.random.default_rng(0), num_steps=2000
+    )[0]
     w = np.linspace(1e-6, 1 - 1e-6, 2_000_001)
     mixed = w[:, None] * p[0] + (1 - w[:, None]) * p[1]
     objective = (counts * np.log(mixed)).sum(axis=1) + 0.5 * np.log(w) + 0.5 * np.log1p(-w)

@@ -1,3 +1,4 @@
+# ruff: noqa: PD008 (JAX arrays have .at, too)
 """The engine's density: the NumPyro model's, in whatever chart, with the gradient it claims."""
 
 import itertools
@@ -26,7 +27,9 @@ from simulacra.inference.problem import (
 )
 
 _PERSONAS = tuple(
-    Persona(name, "Made for a test.", {"score": Archetype((0.0, 50.0, 100.0), masses), "kind": Archetype(("A", "B"), kinds)})
+    Persona(
+        name, "Made for a test.", {"score": Archetype((0.0, 50.0, 100.0), masses), "kind": Archetype(("A", "B"), kinds)}
+    )
     for name, masses, kinds in [("low", (3.0, 1.0), (1, 3)), ("high", (1.0, 9.0), (8, 1)), ("flat", (1.0, 1.0), (1, 1))]
 )
 _MODEL = PersonaMixture(_PERSONAS, emissions=[ScoreEmission("score", ("<30",)), LabelEmission("kind", ["A", "B"])])
@@ -184,7 +187,9 @@ def test_numbering_of_personas_does_not_change_the_density(problem: Problem, rng
 
     order = np.array([2, 0, 1])
     parameters = Parameters(
-        tuple(rng.dirichlet(np.ones(3), size=3) for _ in range(2)), rng.normal(size=(problem.basis.shape[1], 2)), np.ones(2)
+        tuple(rng.dirichlet(np.ones(3), size=3) for _ in range(2)),
+        rng.normal(size=(problem.basis.shape[1], 2)),
+        np.ones(2),
     )
     renumbered = problem._replace(concentrations=tuple(table[order] for table in problem.concentrations))
     values = []
