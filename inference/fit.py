@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.formalism.mixture import PersonaMixture
@@ -85,7 +86,12 @@ def fit(
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
-    with jax.enable_x64(True), _progress(num_iterations(settings), show=progress_bar) as progress:  # noqa: FBT003
+    # One BLAS thread: more of them fight with XLA's own, and round differently from one machine to the next.
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)
+        _progress(num_iterations(settings), show=progress_bar) as progress,
+    ):
         sampled = sample_posterior(prepared, settings, progress)
         progress("checking", 0)
     return _assemble(prepared, sampled, settings, thresholds)

@@ -18,6 +18,7 @@ References:
     programs, arXiv:1906.03028.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -117,17 +118,20 @@ def make_problem(model: PersonaMixture, design: WeightDesign, patterns: np.ndarr
     )
 
 
-def natural_chart(problem: Problem, completions: np.ndarray) -> Chart:
-    """Centred coordinates, with tails folded where a persona with so many completions has seen none of a category.
+def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
+    """Centred coordinates, with every tail folded just left of where the expected counts put the mode.
 
     Args:
         problem: the fit.
-        completions: expected completions of every persona, shape ``(K,)``.
+        expected: completions that every persona is expected to have in each category, shapes ``(K, J)``.
     """
     tails = []
-    for table in problem.concentrations:
-        total = np.asarray(table).sum(axis=1, keepdims=True)
-        tails.append(jnp.asarray(np.log(np.asarray(table)) + np.log(total) - np.log(completions[:, None] + total)))
+    for table, counts in zip(problem.concentrations, expected, strict=True):
+        prior = np.asarray(table)
+        posterior = prior + counts
+        total = prior.sum(axis=1, keepdims=True)
+        mode = np.log(posterior) + np.log(total) - np.log(posterior.sum(axis=1, keepdims=True))
+        tails.append(jnp.asarray(mode - np.minimum(1.0, 3.0 / np.sqrt(posterior))))
     shape = (problem.basis.shape[1], problem.num_personas - 1)
     return Chart(tuple(tails), jnp.zeros(shape), jnp.ones(shape[0]))
 

@@ -5,6 +5,7 @@ warm-up stage recentres and replaces it by the curvature averaged over recent dr
 its way.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulacra.formalism.simplex import ilr
-from simulacra.inference.engines import hmc, laplace, nuts
+from simulacra.inference.engines import ensembles, hmc, laplace, nuts
 from simulacra.inference.initialise import Start, cell_weights, component_probabilities, em_starts
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.problem import (
@@ -73,12 +74,12 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     )
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
     chart, mode = _chart_at_mode(prepared, problem, starts[0])
-    space, state = _warm_up(problem, chart, mode, settings, key, rng, progress)
+    space, states = _warm_up(problem, chart, mode, settings, key, rng, progress)
     sampling_key = jax.random.fold_in(key, len(_STAGES) + 1)
     if settings.engine == "nuts":
         positions, stats = nuts.run(
             space,
-            state.position,
+            jnp.concatenate([state.position for state in states]),
             sampling_key,
             num_samples=settings.num_samples,
             target=settings.target_accept_prob,
@@ -86,7 +87,7 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
         )
         progress("sampling", settings.num_samples)
     else:
-        positions, stats = _sample_hmc(space, state, sampling_key, settings, progress)
+        positions, stats = _sample_hmc(space, states, sampling_key, settings, progress)
     return Sampled(_parameters(problem, chart, positions), stats, starts)
 
 
@@ -94,8 +95,12 @@ def _chart_at_mode(prepared: Prepared, problem: Problem, start: Start) -> tuple[
     """Partially non-centred coordinates fitted to the Laplace approximation, and its mode in them."""
     weights = cell_weights(start, prepared.counts, prepared.patterns, prepared.condition)
     components = component_probabilities(start.probabilities, prepared.patterns)
-    completions = (weights * ((prepared.counts / (weights @ components)) @ components.T)).sum(axis=0)
-    chart = natural_chart(problem, completions)
+    by_pattern = components * (weights.T @ (prepared.counts / (weights @ components)))
+    expected = [
+        by_pattern @ np.eye(table.shape[1])[prepared.patterns[:, column]]
+        for column, table in enumerate(start.probabilities)
+    ]
+    chart = natural_chart(problem, expected)
     latents = np.linalg.lstsq(prepared.design.basis, np.asarray(ilr(jnp.asarray(weights))), rcond=None)[0]
     begin = Parameters(start.probabilities, latents, np.exp(prepared.design.scale_location))
     mode = laplace.find_mode(problem, chart, unconstrain(problem, chart, begin))
@@ -114,28 +119,30 @@ def _warm_up(
     key: jax.Array,
     rng: np.random.Generator,
     progress: Callable[[str, int], None],
-) -> tuple[Space, hmc.State]:
-    points, step = mode[None], _FIRST_STEP
+) -> tuple[Space, list[hmc.State]]:
+    points = mode[None]
     space = Space(problem, chart, jnp.asarray(mode), jnp.asarray(laplace.average_factor(problem, chart, points)))
     whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
-    state = hmc.initial_state(space, jnp.asarray(whitened), step)
-    blocks: list[hmc.Draws] = []
+    states = ensembles.begin(space, whitened, [_FIRST_STEP])
+    draws: hmc.Draws | None = None
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
-        if stage:
-            recent = np.concatenate([block.position for block in blocks])
-            flat = recent.reshape(-1, mode.size)
+        if draws is not None:
+            flat = draws.position.reshape(-1, mode.size)
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             factor = laplace.stretch(laplace.average_factor(problem, chart, points), flat)
             space = Space(problem, chart, jnp.asarray(flat.mean(axis=0)), jnp.asarray(factor))
-            state = hmc.initial_state(space, jnp.asarray(space.whiten(recent[-1])), step)
-        blocks = []
-        own_key, target = jax.random.fold_in(key, stage), settings.target_accept_prob
-        for moved, draws in hmc.run(space, state, own_key, num_steps=length, adapt=True, target=target):
-            state = moved
-            blocks.append(draws)
-            progress("warming up", hmc.BLOCK)
-        step = float(jnp.exp(state.log_step_average))
-    return space, state
+            steps = [float(jnp.exp(state.log_step_average)) for state in states]
+            states = ensembles.begin(space, space.whiten(draws.position[-1]), steps)
+        states, draws = ensembles.run(
+            space,
+            states,
+            jax.random.fold_in(key, stage),
+            num_steps=length,
+            adapt=True,
+            target=settings.target_accept_prob,
+            progress=functools.partial(progress, "warming up"),
+        )
+    return space, states
 
 
 def _stage_lengths(num_warmup: int) -> list[int]:
@@ -143,19 +150,18 @@ def _stage_lengths(num_warmup: int) -> list[int]:
 
 
 def _sample_hmc(
-    space: Space, state: hmc.State, key: jax.Array, settings: Settings, progress: Callable[[str, int], None]
+    space: Space, states: list[hmc.State], key: jax.Array, settings: Settings, progress: Callable[[str, int], None]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    blocks = []
-    for _, draws in hmc.run(
-        space, state, key, num_steps=settings.num_samples, adapt=False, target=settings.target_accept_prob
-    ):
-        blocks.append(draws)
-        progress("sampling", hmc.BLOCK)
-    kept = slice(settings.num_samples)
-    stats = {
-        name: np.concatenate([getattr(block, name) for block in blocks])[kept].swapaxes(0, 1)
-        for name in hmc.Draws._fields
-    }
+    _, draws = ensembles.run(
+        space,
+        states,
+        key,
+        num_steps=settings.num_samples,
+        adapt=False,
+        target=settings.target_accept_prob,
+        progress=functools.partial(progress, "sampling"),
+    )
+    stats = {name: value[: settings.num_samples].swapaxes(0, 1) for name, value in draws._asdict().items()}
     return stats.pop("position"), stats
 
 

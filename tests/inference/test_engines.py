@@ -152,7 +152,7 @@ def test_one_compilation_serves_every_stage(tiny: Prepared) -> None:
 def test_the_mode_is_one(prepared: Prepared) -> None:
     """No emission or latent direction goes up from it, and the curvature there is the preconditioner's."""
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
-    chart = natural_chart(problem, np.array([300.0, 100.0, 60.0]))
+    chart = natural_chart(problem, [np.full(table.shape, 30.0) for table in problem.concentrations])
     means = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in prepared.model.concentrations)
     latents = np.zeros((problem.basis.shape[1], 2))
     begin = unconstrain(problem, chart, Parameters(means, latents, np.exp(prepared.design.scale_location)))

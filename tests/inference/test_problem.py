@@ -48,7 +48,9 @@ def problem(rng: np.random.Generator) -> Problem:
 
 def _chart(problem: Problem, name: str) -> Chart:
     if name != "random":
-        return natural_chart(problem, np.full(3, 0.0 if "no data" in name else 40.0))
+        return natural_chart(
+            problem, [np.full(t.shape, 0.0 if "no data" in name else 8.0) for t in problem.concentrations]
+        )
     rng = np.random.default_rng(5)
     latents = problem.basis.shape[1]
     return Chart(
@@ -194,7 +196,7 @@ def test_numbering_of_personas_does_not_change_the_density(problem: Problem, rng
     renumbered = problem._replace(concentrations=tuple(table[order] for table in problem.concentrations))
     values = []
     for own, point in ((problem, parameters), (renumbered, permute(parameters, order))):
-        chart = natural_chart(own, np.full(3, 40.0))
+        chart = natural_chart(own, [np.full(table.shape, 8.0) for table in own.concentrations])
         values.append(float(log_density(own, chart, jnp.asarray(unconstrain(own, chart, point)))))
     assert values[0] == pytest.approx(values[1], rel=1e-12)
 
