@@ -45,7 +45,7 @@ class Thresholds:
         small_weight: weights whose posterior mean is below this are reported apart and not gated.
         mode_gap: log evidence in nats by which the best mode must beat any that says something else.
         mode_distance: largest difference of any persona weight at which two modes say the same.
-        implied: largest |implied - observed| rate.
+        implied: largest |implied - observed| rate, where sampling noise does not explain more.
     """
 
     r_hat: float | int = 1.01
@@ -217,7 +217,7 @@ def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
 def check_implied(
     observed: Mapping[str, ObservedRate], implied: Mapping[str, float], thresholds: Thresholds
 ) -> list[Check]:
-    """|implied - observed| of every condition."""
+    """|implied - observed| of every condition, against the threshold or twice the observed rate's binomial error."""
     remedy = (
         "The personas do not account for this condition's rate; believe the observed one. A larger persona set "
         "(emergent-misalignment-6) or a bin edge nearer to the rule's threshold usually mends it."
@@ -226,6 +226,7 @@ def check_implied(
     for name, rate in observed.items():
         gap = abs(implied[name] - rate.rate)
         where = f"{name}: implied {implied[name]:.2%}, observed {rate.rate:.2%}"
-        passed = gap <= thresholds.implied or not rate.total
-        checks.append(Check("implied rate", passed, gap, thresholds.implied, where, remedy, name))
+        noise = 2 * np.sqrt(rate.rate * (1 - rate.rate) / rate.total) if rate.total else np.inf
+        limit = max(float(thresholds.implied), float(noise))
+        checks.append(Check("implied rate", not gap > limit, gap, limit, where, remedy, name))
     return checks

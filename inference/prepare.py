@@ -60,8 +60,9 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     """Collapse a log and evaluate the model's formula on its cells.
 
     Raises:
-        ValueError: the baseline is not among the conditions, the formula names an unknown column, a term has one
-            level, or a measurement is missing (from the readers, with file and line).
+        ValueError: a gate or outcome has a threshold that is no bin edge; the baseline is not among the conditions;
+            the formula names an unknown column; a term has one level; or a measurement is missing (from the readers,
+            with file and line).
     """
     collapsed = log if isinstance(log, CollapsedLog) else collapse(log, model.emissions, by=_cell_columns(model, log))
     if tuple(collapsed.measurements) != model.measurements:
@@ -69,6 +70,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             f"The counts are of {', '.join(collapsed.measurements)}, the model measures "
             f"{', '.join(model.measurements)}. Collapse the log with the model's own emissions."
         )
+    _check_rules(model)
     conditions = collapsed.conditions
     if model.baseline not in conditions:
         raise ValueError(
@@ -103,6 +105,16 @@ def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLo
         collapsed=collapsed,
         notes=notes,
     )
+
+
+def _check_rules(model: PersonaMixture) -> None:
+    """Refuse, before anything is sampled, rules that will be asked afterwards and that the bins cannot answer."""
+    rules = [Rule(gate.rule) for persona in model.personas for gate in persona.gates]
+    rules += [model.outcome.numerator] if model.outcome else []
+    nothing = np.zeros((0, len(model.emissions)), dtype=int)
+    for rule in rules:
+        if set(rule.measurements) <= set(model.measurements):
+            rule.holds(model.emissions, nothing)
 
 
 def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tuple[str, ...]:

@@ -145,7 +145,10 @@ class Result:
             condition=self.prepared.model.baseline, drop=True
         )
         table = self._table(
-            difference, convergence(difference.to_dataset(name="rate"), ["rate"])["rate"], withhold=withhold
+            difference,
+            convergence(difference.to_dataset(name="rate"), ["rate"])["rate"],
+            against=self.prepared.model.baseline,
+            withhold=withhold,
         ).rename(columns={"mean": "rate_difference"})
         weights = self.posterior["weights"]
         baseline = weights.sel(condition=self.prepared.model.baseline).to_numpy()[:, :, None, :]
@@ -265,11 +268,13 @@ class Result:
         diagnostics: xr.DataArray,
         *,
         size: np.ndarray | None = None,
+        against: str | None = None,
         withhold: bool,
     ) -> pd.DataFrame:
         """One row for every coordinate of ``draws``: mean, interval, diagnostics and whether it may be believed.
 
-        ``size`` is the weight that a row is about, in the order of the rows: small ones are not gated.
+        ``size`` is the weight that a row is about, in the order of the rows: small ones are not gated. ``against``
+        names a condition whose failed checks concern every row.
         """
         dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
         index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
@@ -282,7 +287,8 @@ class Result:
             table[name] = diagnostics.sel(diagnostic=name).to_numpy().ravel()
         sizes = np.ones(len(table)) if size is None else size.ravel()
         table["status"] = [
-            self._status(dict(row), weight) for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
+            self._status({**row, "against": against}, weight)
+            for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
         ]
         if withhold:
             table.loc[table["status"].str.startswith("withheld"), ["mean", "eti89_lb", "eti89_ub"]] = np.nan
@@ -292,7 +298,11 @@ class Result:
         """Why a table's row is withheld, or that it is small, or ``"ok"``."""
         for check in self.failed:
             everywhere = check.name in ("divergences", "e_bfmi", "competing modes")
-            mine = check.subject is not None and check.subject in (row.get("condition"), row.get("persona"))
+            mine = check.subject is not None and check.subject in (
+                row.get("condition"),
+                row.get("persona"),
+                row["against"],
+            )
             if everywhere or (mine and not (check.name == "implied rate" and "persona" in row)):
                 return f"withheld: {check.name} failed"
         limits = Thresholds(**self.settings["thresholds"])

@@ -6,6 +6,7 @@ its way.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -30,7 +31,7 @@ from simulacra.inference.problem import (
 
 __all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
 
-_STAGES = (50, 100, 150)  # warm-up iterations before each new preconditioner; the last stage has the rest
+_STAGES = (0.125, 0.25, 0.375, 0.25)  # of the warm-up; before each but the first the preconditioner is renewed
 _POINTS = 8  # draws whose curvature a preconditioner averages
 _FIRST_STEP = 0.2
 _DISPERSION = 0.5  # of the chains' starts, in Laplace standard deviations
@@ -75,7 +76,7 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
     chart, mode = _chart_at_mode(prepared, problem, starts[0])
     space, states = _warm_up(problem, chart, mode, settings, key, rng, progress)
-    sampling_key = jax.random.fold_in(key, len(_STAGES) + 1)
+    sampling_key = jax.random.fold_in(key, len(_STAGES))
     if settings.engine == "nuts":
         positions, stats = nuts.run(
             space,
@@ -146,7 +147,7 @@ def _warm_up(
 
 
 def _stage_lengths(num_warmup: int) -> list[int]:
-    return [*_STAGES, max(num_warmup - sum(_STAGES), hmc.BLOCK)]
+    return [math.ceil(share * num_warmup / hmc.BLOCK) * hmc.BLOCK for share in _STAGES]
 
 
 def _sample_hmc(

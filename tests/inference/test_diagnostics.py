@@ -198,11 +198,12 @@ def test_a_gate_about_something_unmeasured_fails() -> None:
 def test_implied_rates_must_be_near_the_observed_ones() -> None:
     observed = {
         "base": ObservedRate(1, 100, 0, 0.1),
-        "bad": ObservedRate(30, 100, 0.2, 0.4),
+        "bad": ObservedRate(3000, 10000, 0.2, 0.4),
+        "few": ObservedRate(30, 100, 0.2, 0.4),
         "none": ObservedRate(0, 0, 0, 1),
     }
-    checks = check_implied(observed, {"base": 0.03, "bad": 0.33, "none": 0.5}, Thresholds())
-    assert [check.passed for check in checks] == [True, False, True]
+    checks = check_implied(observed, {"base": 0.03, "bad": 0.33, "few": 0.33, "none": 0.5}, Thresholds())
+    assert [check.passed for check in checks] == [True, False, True, True]
     assert checks[1].subject == "bad"
     assert checks[1].value == pytest.approx(0.03)
     assert checks[1].where == "bad: implied 33.00%, observed 30.00%"

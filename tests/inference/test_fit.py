@@ -126,7 +126,6 @@ def test_no_completion_is_lost_whatever_the_formula(weights: str, rng: np.random
     assert observed == {"q1", "q2"}
 
 
-@pytest.mark.xfail(reason="fit samples first and stops at the gate afterwards", strict=True)
 def test_gates_that_bins_cannot_answer_are_refused_before_sampling(simulated) -> None:
     """The misaligned persona is gated by 'aligned < 40', which these bins cannot tell."""
     model = PersonaMixture(
