@@ -100,7 +100,8 @@ def _text(values: object) -> np.ndarray:
 
 
 def _dataset(variables: Mapping[str, tuple], coords: Mapping[str, np.ndarray]) -> xr.Dataset:
-    dataset = xr.Dataset(dict(variables))
+    # The layout in memory is that of a file read back, so that sums over it round the same.
+    dataset = xr.Dataset({name: (dims, np.ascontiguousarray(values)) for name, (dims, values) in variables.items()})
     own = {name: coords[str(name)] for name in dataset.dims if name in coords}
     numbered = {name: np.arange(size) for name, size in dataset.sizes.items() if name not in coords}
     return dataset.assign_coords({**own, **numbered})
