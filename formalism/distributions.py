@@ -88,9 +88,12 @@ class CollapsedMixture(dist.Distribution):
         """Draw counts, shape ``(*sample_shape, *batch, P)``."""
         shape = (*sample_shape, *self.batch_shape, *self.event_shape)
         probabilities = jax.nn.softmax(pattern_log_prob(self.log_weights, self.component_log_probs), axis=-1)
-        total = jnp.broadcast_to(self.total_count, shape[:-1])
-        # JAX's own costs the same for any total; NumPyro's draws every completion.
-        return jax.random.multinomial(key, total, jnp.broadcast_to(probabilities, shape), shape=shape).astype(int)
+        cells = jnp.broadcast_to(probabilities, shape).reshape(-1, shape[-1])
+        totals = jnp.broadcast_to(self.total_count, shape[:-1]).reshape(-1)
+        # JAX's own costs the same for any total, NumPyro's draws every completion. One cell a call: releases of JAX
+        # differ in how they broadcast.
+        drawn = jax.vmap(jax.random.multinomial)(jax.random.split(key, len(totals)), totals, cells)
+        return drawn.reshape(shape).astype(int)
 
 
 class PersonaMixtureDistribution(dist.Distribution):
