@@ -1,6 +1,7 @@
 """The persona mixture: personas, their emissions, and weights that depend on condition, question and context.
 
-:class:`PersonaMixture` states the model of DESIGN equations (1)-(3). Its :meth:`~PersonaMixture.numpyro_model` is the
+:class:`PersonaMixture` states the model of eqs. (1)-(3) of ``docs/formalism.md``. Its
+:meth:`~PersonaMixture.numpyro_model` is the
 whole generative story in a dozen lines; everything else here is the arithmetic of mixtures on arrays.
 """
 

@@ -70,6 +70,7 @@ class WeightDesign:
         latents: names of the L latents.
         crossed: whether the effects are integrated out.
         notes: what was changed and why, for people.
+        group_terms: the group-specific terms with the columns they group by, T of them.
     """
 
     formula: str
@@ -280,9 +281,9 @@ def _up(factor: str, axes: list[_Axis]) -> set[str]:
 
 
 def _axes(cells: "pd.DataFrame", factors: list[str]) -> list[_Axis] | None:
-    """Axes of the full grid that the factors span, coarse before fine; ``None`` where nesting is unbalanced."""
+    """Axes of the full grid that the factors span, coarse before fine; ``None`` where nesting is no full grid."""
     levels = {factor: int(cells[factor].nunique()) for factor in factors}
-    axes = []
+    axes: list[_Axis] = []
     for factor in sorted(factors, key=lambda name: (levels[name], name)):
         within = tuple(
             other
@@ -294,7 +295,8 @@ def _axes(cells: "pd.DataFrame", factors: list[str]) -> list[_Axis] | None:
         size = levels[factor]
         if within:
             inside = cells.drop_duplicates(factor).groupby(list(within), observed=True).size()
-            if inside.min() < inside.max():
+            full = math.prod(axis.size for axis in axes if axis.factor in within)
+            if inside.min() < inside.max() or len(inside) < full:
                 return None
             size = int(inside.iloc[0])
         axes.append(_Axis(factor, within, size))
@@ -345,11 +347,11 @@ def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tu
         for name, term in matrices.common.terms.items():
             block = np.asarray(matrices.common[name], dtype=float).reshape(len(cells), -1)
             for column, label in zip(block.T, term.labels, strict=True):
-                spread = float(column.std())
+                indicator = bool(np.isin(column, (0.0, 1.0)).all())
+                unit = 1.0 if indicator else float(column.std()) or 1.0
                 blocks.append(column[:, None])
                 names.append(label)
-                numeric = len(np.unique(column)) > 2
-                fixed.append(INTERCEPT_SD**2 if name == "Intercept" else (COMMON_SD / (spread if numeric else 1)) ** 2)
+                fixed.append((INTERCEPT_SD if name == "Intercept" else COMMON_SD / unit) ** 2)
     multiplicity = [np.zeros(len(groups)) for _ in names]
     for index, term in enumerate(groups):
         key = term.name.replace(" | ", "|")

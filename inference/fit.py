@@ -58,12 +58,12 @@ def fit(
         model: personas, emissions, weight formula, baseline.
         log: a log that was read, scanned, or collapsed with the model's emissions.
         seed: of everything random; the same seed gives the same draws.
-        num_warmup: iterations that are thrown away, at least 200.
+        num_warmup: iterations that are thrown away, at least 200; each stage is rounded up to blocks of 50.
         num_samples: draws of every chain.
         num_chains: chains.
-        engine: ``"hmc"``, jittered HMC with all chains in one program; or ``"nuts"``, NumPyro's NUTS in the same
-            preconditioned space: some times slower, and an independent check.
-        chain_method: how NUTS runs its chains, as in NumPyro; HMC always runs them vectorised.
+        engine: ``"hmc"``, jittered HMC in ensembles of two chains, a thread each; or ``"nuts"``, NumPyro's NUTS in the
+            same preconditioned space: some times slower, and an independent check.
+        chain_method: how NUTS runs its chains, as in NumPyro; HMC does not ask.
         target_accept_prob: acceptance rate that the step size is adapted to.
         num_starts: EM runs that look for modes.
         thresholds: where the checks draw their lines.
@@ -121,7 +121,10 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
     fitting = [fitting_name(persona, index, names) for index, persona in enumerate(model.personas)]
     if fitting != list(model.names):
         renamed = dict(zip(model.names, fitting, strict=True))
-        checks = [dataclasses.replace(c, subject=renamed.get(c.subject or "", c.subject)) for c in checks]
+        checks = [
+            c if c.name == "implied rate" else dataclasses.replace(c, subject=renamed.get(c.subject or "", c.subject))
+            for c in checks
+        ]
         tree = tree.map_over_datasets(
             lambda data: data.assign_coords(persona=np.array(fitting)) if "persona" in data.dims else data
         )

@@ -91,10 +91,10 @@ def _em(
 
 
 def component_probabilities(probabilities: Sequence[np.ndarray], patterns: np.ndarray) -> np.ndarray:
-    """f_z of every pattern, shape ``(K, P)``."""
-    product = probabilities[0][:, patterns[:, 0]].copy()
+    """f_z of every pattern, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``."""
+    product = probabilities[0][..., patterns[:, 0]].copy()
     for column, table in enumerate(probabilities[1:], start=1):
-        product *= table[:, patterns[:, column]]
+        product *= table[..., patterns[:, column]]
     return product
 
 

@@ -132,10 +132,10 @@ def _log_likelihood(
 ) -> np.ndarray:
     """Log p(y) of one completion of every occurring (cell, pattern), shape ``(chain, draw, obs_id)``, in nats."""
     result = np.empty((*parameters.latents.shape[:2], len(occurs)))
-    for place in np.ndindex(parameters.latents.shape[:2]):
-        tables = [table[place] for table in parameters.probabilities]
-        mixed = cell_weights[place] @ component_probabilities(tables, prepared.patterns)
-        result[place] = mixed[occurs[:, 0], occurs[:, 1]]
+    for chain in range(len(result)):
+        tables = [table[chain] for table in parameters.probabilities]
+        mixed = cell_weights[chain] @ component_probabilities(tables, prepared.patterns)
+        result[chain] = mixed[:, occurs[:, 0], occurs[:, 1]]
     return np.log(np.maximum(result, np.finfo(float).tiny))
 
 

@@ -10,6 +10,7 @@ References:
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.formalism.outcomes import Outcome
@@ -76,8 +77,7 @@ def predict_rates(
     logits = np.stack(
         [_new_logits(prepared.design, ζ, σ, collapsed.cells, rng) for ζ, σ in zip(latents, scales, strict=True)]
     )
-    weights = np.exp(logits @ ilr_basis(logits.shape[-1] + 1))
-    weights /= weights.sum(axis=-1, keepdims=True)
+    weights = special.softmax(logits @ ilr_basis(logits.shape[-1] + 1), axis=-1)
     tables = tuple(posterior[f"{name}_probs"].to_numpy()[chosen] for name in prepared.model.measurements)
     emissions = prepared.model.emissions
     happens = weights @ outcome.numerator.probability(emissions, tables)[..., None]

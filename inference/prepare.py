@@ -28,7 +28,7 @@ class Prepared:
         patterns: category codes of P measurement patterns, shape ``(P, measurements)``.
         counts: completions by cell and pattern, shape ``(C, P)``.
         conditions: names of the M conditions, the baseline first.
-        condition: index of every cell's condition, shape ``(C,)``.
+        condition: index of every cell's condition, -1 for an empty cell of none, shape ``(C,)``.
         collapsed: the counts as they came from the log.
         notes: what was changed and why.
     """
@@ -101,7 +101,7 @@ def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLo
         patterns=np.asarray(collapsed.patterns),
         counts=counts,
         conditions=tuple(conditions),
-        condition=design.cells["condition"].map(index).to_numpy(dtype=int),
+        condition=design.cells["condition"].map(index).fillna(-1).to_numpy(dtype=int),  # an empty cell may have none
         collapsed=collapsed,
         notes=notes,
     )
@@ -109,12 +109,12 @@ def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLo
 
 def _check_rules(model: PersonaMixture) -> None:
     """Refuse, before anything is sampled, rules that will be asked afterwards and that the bins cannot answer."""
-    rules = [Rule(gate.rule) for persona in model.personas for gate in persona.gates]
-    rules += [model.outcome.numerator] if model.outcome else []
     nothing = np.zeros((0, len(model.emissions)), dtype=int)
-    for rule in rules:
+    for rule in (Rule(gate.rule) for persona in model.personas for gate in persona.gates):
         if set(rule.measurements) <= set(model.measurements):
             rule.holds(model.emissions, nothing)
+    if model.outcome is not None:
+        model.outcome.numerator.holds(model.emissions, nothing)
 
 
 def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tuple[str, ...]:

@@ -27,8 +27,7 @@ import numpy as np
 from scipy import optimize, special
 
 from simulacra.formalism.arrays import Array, Float, Int
-from simulacra.formalism.distributions import pattern_log_prob
-from simulacra.formalism.mixture import PersonaMixture, pattern_log_components
+from simulacra.formalism.mixture import PersonaMixture, collapsed_log_likelihood, pattern_log_components
 from simulacra.formalism.simplex import log_weights
 from simulacra.formalism.weights import WeightDesign
 
@@ -208,7 +207,7 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
     latents = coordinates * (variances / chart.reference[:, None]) ** (exponent / 2)
     log_w = log_weights(problem.basis @ latents)
     log_f = pattern_log_components(category_log_probs, problem.patterns)
-    return (problem.counts * pattern_log_prob(log_w, log_f)).sum() + log_prior
+    return collapsed_log_likelihood(log_w, log_f, problem.counts) + log_prior
 
 
 def whitened_log_density(space: Space, whitened: Float[Array, " dimension"]) -> Float[Array, ""]:

@@ -297,13 +297,11 @@ class Result:
     def _status(self, row: Mapping[Any, Any], weight: float) -> str:
         """Why a table's row is withheld, or that it is small, or ``"ok"``."""
         for check in self.failed:
-            everywhere = check.name in ("divergences", "e_bfmi", "competing modes")
-            mine = check.subject is not None and check.subject in (
-                row.get("condition"),
-                row.get("persona"),
-                row["against"],
-            )
-            if everywhere or (mine and not (check.name == "implied rate" and "persona" in row)):
+            if check.name == "implied rate":  # concerns a condition's rate, not what personas weigh or do
+                mine = "persona" not in row and check.subject in (row.get("condition"), row["against"])
+            else:
+                mine = check.subject is not None and check.subject == row.get("persona")
+            if mine or check.name in ("divergences", "e_bfmi", "competing modes"):
                 return f"withheld: {check.name} failed"
         limits = Thresholds(**self.settings["thresholds"])
         ess = min(row["ess_bulk"], row["ess_tail"])

@@ -1,4 +1,4 @@
-"""Hamiltonian Monte Carlo with jittered trajectory lengths, all chains in one compiled program.
+"""Hamiltonian Monte Carlo with jittered trajectory lengths, the chains of an ensemble in one program.
 
 In well preconditioned coordinates every direction has about the same width, so a tree that looks for the turning
 point at each step (NUTS) finds what is known beforehand. A trajectory of random length around 3 standard deviations
