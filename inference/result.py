@@ -14,6 +14,7 @@ import xarray as xr
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.diagnostics import Check, Thresholds, convergence
+from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import implied_rates, observed_rates
@@ -217,10 +218,8 @@ class Result:
         total = np.zeros((weights.shape[2], len(self.prepared.patterns), weights.shape[3]))
         tables = [self.posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements]
         for chain, draw in np.ndindex(weights.shape[:2]):
-            joint = weights[chain, draw][:, None, :].copy()
-            joint = np.repeat(joint, total.shape[1], axis=1)
-            for column, table in enumerate(tables):
-                joint *= table[chain, draw][:, self.prepared.patterns[:, column]].T
+            components = component_probabilities([table[chain, draw] for table in tables], self.prepared.patterns)
+            joint = weights[chain, draw][:, None, :] * components.T
             total += joint / joint.sum(axis=-1, keepdims=True)
         mean = total / weights.shape[0] / weights.shape[1]
         rows = self.prepared.design.rows[collapsed.row_cell]
