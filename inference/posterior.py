@@ -5,8 +5,10 @@ constant_data``. The pointwise log likelihood is of one completion of every (cel
 ``constant_data["count"]`` says how many such completions there are.
 """
 
+import concurrent.futures
 import datetime
 import importlib.metadata
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -132,11 +134,16 @@ def _log_likelihood(
 ) -> np.ndarray:
     """Log p(y) of one completion of every occurring (cell, pattern), shape ``(chain, draw, obs_id)``, in nats."""
     result = np.empty((*parameters.latents.shape[:2], len(occurs)))
-    for chain in range(len(result)):
+
+    def fill(chain: int) -> None:
         tables = [table[chain] for table in parameters.probabilities]
         mixed = cell_weights[chain] @ component_probabilities(tables, prepared.patterns)
-        result[chain] = mixed[:, occurs[:, 0], occurs[:, 1]]
-    return np.log(np.maximum(result, np.finfo(float).tiny))
+        own = mixed[:, occurs[:, 0], occurs[:, 1]]
+        np.log(np.maximum(own, np.finfo(float).tiny, out=own), out=result[chain])
+
+    with concurrent.futures.ThreadPoolExecutor(min(len(result), os.cpu_count() or 1)) as pool:
+        list(pool.map(fill, range(len(result))))
+    return result
 
 
 def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulacra.formalism.simplex import ilr
+from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.engines import ensembles, hmc, laplace, nuts
 from simulacra.inference.initialise import Start, cell_weights, component_probabilities, em_starts
 from simulacra.inference.prepare import Prepared
@@ -25,6 +25,7 @@ from simulacra.inference.problem import (
     Space,
     constrain,
     make_problem,
+    make_space,
     natural_chart,
     unconstrain,
 )
@@ -102,10 +103,11 @@ def _chart_at_mode(prepared: Prepared, problem: Problem, start: Start) -> tuple[
         for column, table in enumerate(start.probabilities)
     ]
     chart = natural_chart(problem, expected)
-    latents = np.linalg.lstsq(prepared.design.basis, np.asarray(ilr(jnp.asarray(weights))), rcond=None)[0]
+    coordinates = np.log(weights) @ ilr_basis(weights.shape[1]).T
+    latents = np.linalg.lstsq(prepared.design.basis, coordinates, rcond=None)[0]
     begin = Parameters(start.probabilities, latents, np.exp(prepared.design.scale_location))
     mode = laplace.find_mode(problem, chart, unconstrain(problem, chart, begin))
-    parameters = jax.tree.map(np.asarray, constrain(problem, chart, jnp.asarray(mode.vector)))
+    parameters = jax.tree.map(lambda draws: draws[0, 0], _parameters(problem, chart, mode.vector[None, None]))
     reference = prepared.design.variances(parameters.scales)
     shrinkage = np.clip(mode.latent_variances / reference[:, None], 0, 1)
     chart = chart._replace(noncentring=jnp.asarray(shrinkage), reference=jnp.asarray(reference))
@@ -122,7 +124,7 @@ def _warm_up(
     progress: Callable[[str, int], None],
 ) -> tuple[Space, list[hmc.State]]:
     points = mode[None]
-    space = Space(problem, chart, jnp.asarray(mode), jnp.asarray(laplace.average_factor(problem, chart, points)))
+    space = make_space(problem, chart, mode, laplace.average_factor(problem, chart, points))
     whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
     states = ensembles.begin(space, whitened, [_FIRST_STEP])
     draws: hmc.Draws | None = None
@@ -131,7 +133,7 @@ def _warm_up(
             flat = draws.position.reshape(-1, mode.size)
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             factor = laplace.stretch(laplace.average_factor(problem, chart, points), flat)
-            space = Space(problem, chart, jnp.asarray(flat.mean(axis=0)), jnp.asarray(factor))
+            space = make_space(problem, chart, flat.mean(axis=0), factor)
             steps = [float(jnp.exp(state.log_step_average)) for state in states]
             states = ensembles.begin(space, space.whiten(draws.position[-1]), steps)
         states, draws = ensembles.run(

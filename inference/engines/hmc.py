@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulacra.formalism.arrays import Array, Key
-from simulacra.inference.problem import Space, whitened_log_density
+from simulacra.inference.problem import Space, log_density
 
 __all__ = ["BLOCK", "Draws", "State", "initial_state", "run"]
 
@@ -96,8 +96,9 @@ def run(
 
 @jax.jit
 def _value_and_gradient(space: Space, position: Array) -> tuple[Array, Array]:
-    value, pull = jax.vjp(jax.vmap(functools.partial(whitened_log_density, space)), position)
-    return value, pull(jnp.ones_like(value))[0]
+    density = jax.vmap(functools.partial(log_density, space.problem, space.chart))
+    value, pull = jax.vjp(density, space.positions(position))
+    return value, space.pull(pull(jnp.ones_like(value))[0])
 
 
 @jax.jit

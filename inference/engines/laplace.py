@@ -58,6 +58,7 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
     free = emissions + latents
     vector = start.copy()
     variances = np.zeros(())
+    multiplicity = np.asarray(problem.multiplicity)
     for _ in range(num_rounds):
 
         def negative(point: np.ndarray, fixed: np.ndarray = vector[free:]) -> tuple[float, np.ndarray]:
@@ -69,7 +70,7 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
         )
         vector = np.concatenate([found.x, vector[free:]])
         curvature = -np.asarray(_hessian(problem, chart, jnp.asarray(vector)))[:free, :free]
-        prior_variances = problem.fixed_variance + problem.multiplicity @ np.exp(2 * vector[free:])
+        prior_variances = np.asarray(problem.fixed_variance) + multiplicity @ np.exp(2 * vector[free:])
         spread = _prior_spread(problem, chart._replace(reference=prior_variances))[:free]
         inverse_root = _inverse_root(curvature, spread)
         variances = (inverse_root[emissions:] ** 2).sum(axis=1).reshape(problem.basis.shape[1], -1)
