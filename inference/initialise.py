@@ -87,6 +87,7 @@ def _em(
         probabilities = [table / table.sum(axis=1, keepdims=True) for table in tables]
     likelihood = (counts * np.log(weights @ component_probabilities(probabilities, patterns))).sum()
     prior = sum((alpha * np.log(table)).sum() for alpha, table in zip(concentrations, probabilities, strict=True))
+    prior += _WEIGHT_PSEUDOCOUNT * np.log(weights).sum()
     return Start(float(likelihood + prior), weights, tuple(probabilities))
 
 

@@ -45,6 +45,9 @@ __all__ = [
     "whitened_log_density",
 ]
 
+_MANY = 30.0
+"""Completions from which on the fold of a tail moves away."""
+
 
 class Problem(NamedTuple):
     """Data and prior of one fit, as arrays."""
@@ -137,7 +140,10 @@ def make_problem(model: PersonaMixture, design: WeightDesign, patterns: np.ndarr
 
 
 def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
-    """Centred coordinates, with every tail folded just left of where the expected counts put the mode.
+    """Centred coordinates, with every tail folded left of where the expected counts put the mode.
+
+    Just left of it where there are few. Many need no fold, and bend at one: they pin ratios of the gammas far more
+    tightly than the prior pins their total, so it moves away, and what it still bends stays below what they resolve.
 
     Args:
         problem: the fit.
@@ -149,7 +155,8 @@ def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
         posterior = prior + counts
         total = prior.sum(axis=1, keepdims=True)
         mode = np.log(posterior) + np.log(total) - np.log(posterior.sum(axis=1, keepdims=True))
-        tails.append(jnp.asarray(mode - np.minimum(1.0, 3.0 / np.sqrt(posterior))))
+        left = np.minimum(1.0, 3.0 / np.sqrt(posterior)) + 0.5 * np.log1p(counts / _MANY)
+        tails.append(jnp.asarray(mode - left))
     shape = (problem.basis.shape[1], problem.num_personas - 1)
     return Chart(tuple(tails), jnp.zeros(shape), jnp.ones(shape[0]))
 
