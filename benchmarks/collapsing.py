@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.contestant import peak_rss_mb
 from benchmarks.logs import bench_model
-from benchmarks.quality import Draws, measure
+from benchmarks.quality import draws_of_result, measure
 from simulacra.data import collapse, scan_completions
 from simulacra.inference import fit
 
@@ -28,9 +28,7 @@ def main() -> None:
     start = time.perf_counter()
     result = fit(model, collapsed, progress_bar=False)
     fit_seconds = time.perf_counter() - start
-    names = ("weights", "aligned_probs", "coherent_probs", "scale", "rate")
-    divergences = int(result.tree["sample_stats"]["diverging"].sum())
-    quality = measure(Draws(*(result.posterior[name].to_numpy() for name in names), divergences))
+    quality = measure(draws_of_result(result))
     report = {
         "collapse": collapse_seconds,
         "imports_rss_mb": imported,

@@ -8,11 +8,14 @@ References:
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-__all__ = ["Draws", "Quality", "condition_weights", "draws_of", "measure"]
+if TYPE_CHECKING:
+    from simulacra.inference import Result
+
+__all__ = ["Draws", "Quality", "condition_weights", "draws_of", "draws_of_result", "measure"]
 
 SMALL_WEIGHT = 0.01
 MAX_R_HAT = 1.01
@@ -68,6 +71,13 @@ def draws_of(
     event = aligned_probs[..., arrays["event_aligned"]].sum(-1) * coherent_probs[..., arrays["event_coherent"]].sum(-1)
     rate = (weights @ event[..., None])[..., 0]
     return Draws(weights, aligned_probs, coherent_probs, scale, rate, divergences)
+
+
+def draws_of_result(result: "Result") -> Draws:
+    """The draws of one of our fits."""
+    names = ("weights", "aligned_probs", "coherent_probs", "scale", "rate")
+    divergences = int(result.tree["sample_stats"]["diverging"].sum())
+    return Draws(*(result.posterior[name].to_numpy() for name in names), divergences)
 
 
 def measure(draws: Draws) -> Quality:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.scaling [--factors 1,10,100,1000] [--quick] [--json out.json]
 
-Every size is written in chunks of rows drawn from the log of the race, then scanned, collapsed and fitted in a process
-of its own. Time and peak memory of collapsing are taken before the fit starts, imports not counted in the time; the
-compilation cache is filled beforehand, so the fit's time is that of sampling. Files are deleted afterwards.
+Every size is simulated in chunks from the truth behind the log of the race, then scanned, collapsed and fitted in a
+process of its own. Time and peak memory of collapsing are taken before the fit starts, imports not counted in the
+time; the compilation cache is filled beforehand, so the fit's time is that of sampling. Files are deleted afterwards.
 """
 
 import argparse
@@ -15,33 +15,35 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.logs import SHAPES, bench_model, bench_truth
 from benchmarks.machine import describe_machine
 from benchmarks.tables import show_scaling
+from simulacra.data import simulate_log
 
 __all__ = ["main", "write_enlarged"]
 
-CHUNK = 1_000_000
+CHUNK = 40
+"""Times the benchmark log that are simulated and written at once: a million rows."""
 
 
-def write_enlarged(source: Path, target: Path, factor: int, *, seed: int = 0) -> int:
-    """Write ``factor`` times as many rows as ``source`` has, drawn from it with replacement; returns their number."""
-    table = pq.read_table(source)
-    total = table.num_rows * factor
-    if factor == 1:
-        pq.write_table(table, target)
-        return total
-    rng = np.random.default_rng(seed)
-    with pq.ParquetWriter(target, table.schema) as writer:
-        for start in range(0, total, CHUNK):
-            chosen = rng.integers(table.num_rows, size=min(CHUNK, total - start))
-            chunk = table.take(pa.array(chosen))
-            texts = pa.array([f"simulated completion {start + row}" for row in range(len(chosen))])
-            writer.write_table(chunk.set_column(chunk.schema.get_field_index("completion"), "completion", texts))
-    return total
+def write_enlarged(target: Path, factor: int) -> int:
+    """Write a log ``factor`` times as large as that of the race, drawn from the same truth; returns its rows."""
+    model, (questions, completions) = bench_model(3), SHAPES[3]
+    truth = bench_truth(model, questions)
+    rows, writer = 0, None
+    for chunk, start in enumerate(range(0, factor, CHUNK)):
+        log = simulate_log(model, truth, completions * min(CHUNK, factor - start), seed=chunk)
+        table = log.table[["condition", "question_id", "completion", *model.measurements]]
+        table = pa.Table.from_pandas(table.assign(completion=f"{chunk}: " + table["completion"]), preserve_index=False)
+        writer = writer or pq.ParquetWriter(target, table.schema)
+        writer.write_table(table)
+        rows += table.num_rows
+    if writer:
+        writer.close()
+    return rows
 
 
 def main() -> None:
@@ -55,7 +57,6 @@ def main() -> None:
     machine = describe_machine()
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        subprocess.run([sys.executable, "-m", "benchmarks.logs", text], check=True)
         runs = [_measure(folder, factor) for factor in factors]
     show_scaling(runs)
     if arguments.json:
@@ -69,7 +70,7 @@ def _numbers(text: str) -> list[int]:
 def _measure(folder: Path, factor: int) -> dict:
     """One size; run twice, so that the second finds its programs compiled, and the second is kept."""
     enlarged, out = folder / "enlarged.parquet", folder / "report.json"
-    rows = write_enlarged(folder / "log.parquet", enlarged, factor)
+    rows = write_enlarged(enlarged, factor)
     command = [sys.executable, "-m", "benchmarks.collapsing", str(enlarged), str(out)]
     environment = {**os.environ, "SIMULACRA_CACHE_DIR": str(folder / "cache")}
     for _ in range(2):

@@ -163,7 +163,7 @@ def weight_design(
                 f"Weights {formula!r}: ({term.name}) has one level, so its scale cannot be learned. Log at least two "
                 f"levels of {', '.join(term.factors)}, or leave the term out of the formula."
             )
-    in_force = " + ".join([*common, *(f"({term.name})" for term in groups)]) or "1"
+    in_force = " + ".join([*common, *(_written(term, groups) for term in groups)]) or "1"
     plain = not common and all(term.intercept for term in groups)
     if crossed is not False and plain:
         design = _crossed(in_force, cells, groups, tuple(notes))
@@ -196,6 +196,11 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
         )
     if description.response is not None:
         raise ValueError(f"Weights {formula!r}: expected the right-hand side only, without a response and '~'.")
+    if not any(isinstance(term, Intercept) for term in description.terms):
+        raise ValueError(
+            f"Weights {formula!r}: without an intercept all personas would weigh the same where every covariate is "
+            "zero. Leave out the '0 +' or '- 1'."
+        )
     common = [term.name for term in description.terms if not isinstance(term, (GroupSpecificTerm, Intercept))]
     groups = [
         _Term(
@@ -207,6 +212,12 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
         if isinstance(term, GroupSpecificTerm)
     ]
     return common, groups
+
+
+def _written(term: _Term, groups: list[_Term]) -> str:
+    """A term as a formula has it; a slope brings an intercept along unless it says ``0 +``."""
+    with_intercept = any(other.intercept and other.factors == term.factors for other in groups)
+    return f"({term.name})" if with_intercept else f"(0 + {term.name})"
 
 
 def _scale_prior(term: _Term) -> tuple[float, float]:

@@ -21,15 +21,19 @@ from simulacra.inference.prepare import Prepared
 from simulacra.inference.problem import Parameters
 from simulacra.inference.rates import implied_rates
 
-__all__ = ["build_tree", "condition_weights", "weights_of_cells"]
+__all__ = ["build_tree", "condition_weights", "weights_at", "weights_of_cells"]
 
 _PRIOR_DRAWS = 500
 
 
+def weights_at(coordinates: np.ndarray) -> np.ndarray:
+    """Persona weights at ILR coordinates ``(..., K - 1)``, shape ``(..., K)``."""
+    return special.softmax(coordinates @ ilr_basis(coordinates.shape[-1] + 1), axis=-1)
+
+
 def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
     """Persona weights of every cell, eq. (2), shape ``(..., C, K)``, from latents ``(..., L, K - 1)``."""
-    coordinates = np.einsum("cl,...lr->...cr", basis, latents, optimize=True)
-    return special.softmax(coordinates @ ilr_basis(latents.shape[-1] + 1), axis=-1)
+    return weights_at(np.einsum("cl,...lr->...cr", basis, latents, optimize=True))
 
 
 def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:

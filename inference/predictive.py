@@ -10,12 +10,11 @@ References:
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.formalism.outcomes import Outcome
-from simulacra.formalism.simplex import ilr_basis
 from simulacra.formalism.weights import WeightDesign
+from simulacra.inference.posterior import weights_at
 from simulacra.inference.result import INTERVAL, Result
 
 __all__ = ["predict_rates"]
@@ -55,50 +54,60 @@ def predict_rates(
             "predict_rates: this fit failed its checks, so it predicts nothing: "
             + "; ".join(check.name for check in result.failed)
         )
-    prepared = result.prepared
-    outcome = outcome or prepared.model.outcome
+    outcome = outcome or result.prepared.model.outcome
     if outcome is None:
         raise ValueError("predict_rates: this model has no outcome of its own; pass one.")
-    collapsed = (
-        log
-        if isinstance(log, CollapsedLog)
-        else collapse(log, prepared.model.emissions, by=tuple(prepared.collapsed.cells.columns))
-    )
+    collapsed = _collapsed(result, log)
+    rng = np.random.default_rng(seed)
+    inside, happens = _cell_probabilities(result, collapsed.cells, outcome, num_draws, rng)
+    sizes = collapsed.counts.sum(axis=1)
+    totals = rng.binomial(sizes, np.clip(inside, 0, 1))
+    events = rng.binomial(totals, np.clip(happens / inside, 0, 1))
+    emissions = result.prepared.model.emissions
+    counted = np.ones(len(collapsed.patterns), dtype=bool)
+    if outcome.denominator is not None:
+        counted = outcome.denominator.holds(emissions, collapsed.patterns)
+    seen = collapsed.counts @ np.stack([outcome.numerator.holds(emissions, collapsed.patterns), counted], axis=1)
+    rows = []
+    for name in (name for name in result.prepared.conditions if name in collapsed.conditions):
+        own = (collapsed.cells["condition"] == name).to_numpy()
+        rate = (happens[:, own] @ sizes[own]) / (inside[:, own] @ sizes[own])
+        shown = events[:, own].sum(axis=1) / np.maximum(totals[:, own].sum(axis=1), 1)
+        rows.append(_row(name, rate, shown, *map(int, seen[own].sum(axis=0))))
+    return pd.DataFrame(rows)
+
+
+def _collapsed(result: Result, log: CompletionLog | ScannedLog | CollapsedLog) -> CollapsedLog:
+    """The log's counts, once it is sure that all its conditions were fitted."""
+    prepared = result.prepared
+    by = tuple(prepared.collapsed.cells.columns)
+    collapsed = log if isinstance(log, CollapsedLog) else collapse(log, prepared.model.emissions, by=by)
     unknown = sorted(set(collapsed.conditions) - set(prepared.conditions))
     if unknown:
         raise ValueError(
             f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}."
         )
-    rng = np.random.default_rng(seed)
+    return collapsed
+
+
+def _cell_probabilities(
+    result: Result, cells: pd.DataFrame, outcome: Outcome, num_draws: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """P(denominator) and P(event) in new cells, shapes ``(draw, cell)``."""
+    model = result.prepared.model
     posterior = result.posterior.stack(sample=("chain", "draw")).transpose("sample", ...)  # noqa: PD013 (xarray)
-    chosen = rng.choice(posterior.sizes["sample"], size=min(num_draws, posterior.sizes["sample"]), replace=False)
-    latents = posterior["latents"].to_numpy()[chosen]
-    scales = posterior["scale"].to_numpy()[chosen] if "scale" in posterior else np.empty((len(chosen), 0))
-    logits = np.stack(
-        [_new_logits(prepared.design, ζ, σ, collapsed.cells, rng) for ζ, σ in zip(latents, scales, strict=True)]
+    size = posterior.sizes["sample"]
+    posterior = posterior.isel(sample=rng.choice(size, size=min(num_draws, size), replace=False))
+    latents = posterior["latents"].to_numpy()
+    scales = posterior["scale"].to_numpy() if "scale" in posterior else np.empty((len(latents), 0))
+    weights = weights_at(
+        np.stack([_new_logits(result.prepared.design, *draw, cells, rng) for draw in zip(latents, scales, strict=True)])
     )
-    weights = special.softmax(logits @ ilr_basis(logits.shape[-1] + 1), axis=-1)
-    tables = tuple(posterior[f"{name}_probs"].to_numpy()[chosen] for name in prepared.model.measurements)
-    emissions = prepared.model.emissions
-    happens = weights @ outcome.numerator.probability(emissions, tables)[..., None]
+    tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in model.measurements)
+    happens = (weights @ outcome.numerator.probability(model.emissions, tables)[..., None])[..., 0]
     if outcome.denominator is None:
-        inside, denominator = np.ones_like(happens), np.ones(len(collapsed.patterns), dtype=bool)
-    else:
-        inside = weights @ outcome.denominator.probability(emissions, tables)[..., None]
-        denominator = outcome.denominator.holds(emissions, collapsed.patterns)
-    event = outcome.numerator.holds(emissions, collapsed.patterns)
-    sizes = collapsed.counts.sum(axis=1)
-    totals = rng.binomial(sizes, np.clip(inside[..., 0], 0, 1))
-    events = rng.binomial(totals, np.clip(happens[..., 0] / inside[..., 0], 0, 1))
-    rows = []
-    for name in (name for name in prepared.conditions if name in collapsed.conditions):
-        own = (collapsed.cells["condition"] == name).to_numpy()
-        share = sizes[own] / sizes[own].sum()
-        rate = (happens[:, own, 0] @ share) / (inside[:, own, 0] @ share)
-        shown = events[:, own].sum(axis=1) / np.maximum(totals[:, own].sum(axis=1), 1)
-        seen = collapsed.counts[own] @ np.stack([event, denominator], axis=1)
-        rows.append(_row(name, rate, shown, *map(int, seen.sum(axis=0))))
-    return pd.DataFrame(rows)
+        return np.ones_like(happens), happens
+    return (weights @ outcome.denominator.probability(model.emissions, tables)[..., None])[..., 0], happens
 
 
 def _row(name: str, rate: np.ndarray, shown: np.ndarray, events: int, total: int) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from benchmarks.contestant import Clock, Task, run_contestant
-from benchmarks.quality import Draws
+from benchmarks.quality import Draws, draws_of_result
 
 __all__ = ["contestant", "race_engine"]
 
@@ -26,12 +26,12 @@ def race_engine(task: Task, clock: Clock, engine: Literal["hmc", "nuts"]) -> tup
         **{name: value for name, value in given.items() if value is not None},
     )
     clock.mark("checked")
-    posterior = result.posterior
-    divergences = int(result.tree["sample_stats"]["diverging"].sum())
-    names = ("weights", "aligned_probs", "coherent_probs", "scale", "rate")
-    draws = Draws(*(posterior[name].to_numpy() for name in names), divergences)
     used = {name: result.settings[name] for name in ("num_warmup", "num_samples", "num_chains", "engine")}
-    return draws, {"settings": used, "ok": result.ok, "failed": [str(check) for check in result.failed]}
+    return draws_of_result(result), {
+        "settings": used,
+        "ok": result.ok,
+        "failed": [str(check) for check in result.failed],
+    }
 
 
 def contestant(task: Task, clock: Clock) -> tuple[Draws, dict]:

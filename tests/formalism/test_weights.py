@@ -210,6 +210,17 @@ def test_random_slopes_are_effects_of_their_own() -> None:
     np.testing.assert_allclose(design.covariance(scales), expected, atol=1e-10)
 
 
+def test_slopes_without_intercepts_stay_without() -> None:
+    cells = _grid(condition=["a", "b"], rank=[1.0, 2.0, 4.0])
+    design = weight_design("(0 + rank | condition)", cells)
+    assert design.formula == "(0 + rank | condition)"
+    assert design.terms == ("rank | condition",)
+    assert weight_design(design.formula, cells).latents == design.latents == ("Intercept", *design.latents[1:])
+    same = np.equal.outer(cells["condition"].to_numpy(), cells["condition"].to_numpy())
+    expected = INTERCEPT_SD**2 + same * 0.5**2 * np.outer(cells["rank"], cells["rank"])
+    np.testing.assert_allclose(design.covariance(np.array([0.5])), expected, atol=1e-10)
+
+
 @pytest.mark.parametrize("formula", ["trigger + (1 | condition)", "(trigger | condition)"])
 def test_kernels_exist_for_random_intercepts_only(formula: str) -> None:
     design = weight_design(formula, _THREE)
@@ -251,6 +262,7 @@ def test_terms_that_cells_share_stay_however_thin_cells_are() -> None:
         ("trigger * dose", "names dose, trigger, which the log does not have"),
         ("(1 | condition", "is no Wilkinson formula"),
         ("condition ~ (1 | question_id)", "expected the right-hand side only"),
+        ("0 + condition", "without an intercept all personas would weigh the same"),
         ("(1 | question_id) + (1 | constant)", r"\(1 \| constant\) has one level, so its scale cannot be learned"),
     ],
 )
