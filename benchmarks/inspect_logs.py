@@ -1,7 +1,7 @@
 """Time and memory of reading one large Inspect log, written by inspect_ai's own writer.
 
-    python -m benchmarks.inspect_logs write 50000 big.eval
-    python -m benchmarks.inspect_logs read big.eval
+python -m benchmarks.inspect_logs write 50000 big.eval
+python -m benchmarks.inspect_logs read big.eval
 """
 
 import argparse

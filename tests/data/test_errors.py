@@ -85,8 +85,8 @@ CASES = [
     ),
     Case("JSON array", {"log.jsonl": "[1, 2]\n"}, r"log\.jsonl:1: the line holds a JSON list", source="log.jsonl"),
     Case(
-        "lists of completions",
-        {"log.jsonl": '{"condition": "b", "question_id": "q", "answer": ["x", "y"]}\n'},
+        "lists of lists",
+        {"log.jsonl": '{"condition": "b", "question_id": "q", "answer": [["x"], ["y"]]}\n'},
         r"column 'answer': the column read as 'completion' holds lists.*explode",
         source="log.jsonl",
     ),
