@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``simulacra show`` and ``simulacra demo``.
+"""The commands ``simulacra fit``, ``inspect-log``, ``show`` and ``demo``.
 
 Exit codes: 0, the fit passed its checks; 2, the input or an option is wrong and nothing was written; 3, the fit did
 not converge or is not identified: files are written, and what failed is withheld in them.
@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from simulacra.cli import options
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="simulacra",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -63,54 +64,26 @@ def simulacra(
     """Persona weights from judged completions of a base model and its fine-tunes.
 
     Start with [bold]simulacra demo[/bold]: it fits a small shipped log and shows truth beside estimate.
-    Then point [bold]simulacra fit[/bold] at your own files.
+    Then let [bold]simulacra inspect-log[/bold] say how your own files are read, and fit them with
+    [bold]simulacra fit[/bold].
     """
 
 
 @app.command(no_args_is_help=True)
 def fit(
-    logs: Annotated[
-        list[str], typer.Argument(help="CSV, TSV, JSONL or Parquet files, folders, or quoted globs.", metavar="LOGS...")
-    ],
+    logs: options.Logs,
     *,
-    condition: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Where the condition is: a pattern of the file names, '{model}-{condition}', or a column. "
-            "Default: the column 'condition'.",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=OWN",
-            help="The file's own name of a column, completion=answer; notes= leaves one out. Repeatable.",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    formats: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SUFFIXES",
-            help="Endings of question ids that mark a prompt format: _json,_template.",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    base_question: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column with the base question.", rich_help_panel=_LOG)
-    ] = None,
-    missing: Annotated[
-        str, typer.Option(metavar="VALUES", help="Values of measurements that mean 'no score'.", rich_help_panel=_LOG)
-    ] = "-1",
-    duplicates: Annotated[
-        Literal["keep", "drop"], typer.Option(help="Exact repeats: counted, or left out as well.", rich_help_panel=_LOG)
-    ] = "keep",
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHAR", help="Of CSV files. Default: a comma.", rich_help_panel=_LOG)
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="Of text files.", rich_help_panel=_LOG)] = "utf-8",
+    condition: options.Condition = None,
+    column: options.Column = None,
+    layout: options.Layout = None,
+    judgments: options.Judgments = None,
+    on: options.On = None,
+    formats: options.Formats = None,
+    base_question: options.BaseQuestion = None,
+    missing: options.Missing = "-1",
+    duplicates: options.Duplicates = "keep",
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = "utf-8",
     scan: Annotated[
         bool,
         typer.Option("--scan", help="Count where the files lie, for logs too large for memory.", rich_help_panel=_LOG),
@@ -127,6 +100,22 @@ def fit(
         typer.Option(
             metavar="NAME",
             help="A measurement to model, repeatable. Default: what the personas are known by.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:LOW-HIGH",
+            help="The range of a score, medical:0-10. Default: 0-100. Repeatable.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    cuts: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:CUTS",
+            help="Where a score's bins end, 'aligned:<30,<=75'. Default: tens; <=50 for coherent. Repeatable.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -190,6 +179,10 @@ def fit(
             condition=condition,
             columns=request.parse_columns(column or ()),
             measurements=measure or (),
+            layout=layout,
+            judgments=request.parse_judgments(judgments or ()),
+            on=request.parse_names(on) or None,
+            progress_bar=False if quiet else None,
             missing=request.parse_missing(missing),
             base_question=base_question,
             formats=request.parse_names(formats),
@@ -202,6 +195,8 @@ def fit(
             log,
             personas=personas,
             measurements=measure or (),
+            scores=request.parse_scores(score or ()),
+            cuts=request.parse_cuts(cuts or ()),
             weights=weights,
             baseline=baseline,
             outcome=outcome,
@@ -217,6 +212,59 @@ def fit(
             target_accept_prob=target_accept_prob,
             engine=engine,
         )
+
+
+@app.command("inspect-log", no_args_is_help=True)
+def inspect_log(
+    logs: options.Logs,
+    *,
+    condition: options.Condition = None,
+    column: options.Column = None,
+    measure: options.Measure = None,
+    layout: options.Layout = None,
+    judgments: options.Judgments = None,
+    on: options.On = None,
+    formats: options.Formats = None,
+    base_question: options.BaseQuestion = None,
+    missing: options.Missing = "-1",
+    duplicates: options.Duplicates = "keep",
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = "utf-8",
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what would be read, column by column, and fit nothing.
+
+    Says which layout every file has and why, which rows are left out, what repeats, and for every column whether it
+    is a measurement (with its range and what counts as missing), a context, or set aside. Options are those of fit.
+
+      [bold]simulacra inspect-log logs/*.csv --condition '{model}-{condition}'[/bold]
+
+      [bold]simulacra inspect-log runs/2025*.eval --condition model[/bold]
+
+      [bold]simulacra inspect-log generations.jsonl --judgments gpt4o=a.jsonl --judgments claude=b.jsonl[/bold]
+    """
+    from simulacra.cli import request
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet) as session:
+        log = request.read_log(
+            logs,
+            condition=condition,
+            columns=request.parse_columns(column or ()),
+            measurements=measure or (),
+            layout=layout,
+            judgments=request.parse_judgments(judgments or ()),
+            on=request.parse_names(on) or None,
+            progress_bar=False if quiet else None,
+            missing=request.parse_missing(missing),
+            base_question=base_question,
+            formats=request.parse_names(formats),
+            duplicates=duplicates,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        session.describe(log)
 
 
 @app.command(no_args_is_help=True)

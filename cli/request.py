@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any, Literal, NamedTuple
 
 from simulacra.data import CompletionLog, ScannedLog, read_completions, scan_completions
 from simulacra.formalism import (
@@ -18,7 +16,17 @@ from simulacra.formalism import (
 )
 from simulacra.formalism.mixture import CROSSED_WEIGHTS
 
-__all__ = ["NESTED_WEIGHTS", "build_model", "parse_columns", "parse_missing", "parse_names", "read_log"]
+__all__ = [
+    "NESTED_WEIGHTS",
+    "build_model",
+    "parse_columns",
+    "parse_cuts",
+    "parse_judgments",
+    "parse_missing",
+    "parse_names",
+    "parse_scores",
+    "read_log",
+]
 
 NESTED_WEIGHTS = (
     "(1 | condition) + (1 | base_question) + (1 | question_id) + (1 | condition:base_question) "
@@ -51,6 +59,50 @@ def parse_missing(text: str | None) -> tuple[float | str, ...]:
     return tuple(float(part) if re.fullmatch(r"-?\d+(\.\d+)?", part) else part for part in parse_names(text))
 
 
+def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str] | None:
+    """``["gpt4o=a.jsonl", "claude=b.jsonl"]`` by judge; files without a judge as a list.
+
+    Raises:
+        ValueError: some files with a judge and some without, or a judge twice.
+    """
+    pairs = [file.partition("=") for file in files]
+    named = {judge: file for judge, equals, file in pairs if equals}
+    if not named:
+        return list(files) or None  # one judge
+    if len(named) < len(files):
+        raise ValueError(
+            f"--judgments {' '.join(map(repr, files))}: expected JUDGE=FILE for every judge, or files only."
+        )
+    return named
+
+
+def parse_scores(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """``["medical:0-10"]`` as the range of every score.
+
+    Raises:
+        ValueError: any other text.
+    """
+    number = r"(-?\d+(?:\.\d+)?)"
+    found = {text: re.fullmatch(rf"(.+):{number}-{number}", text) for text in texts}
+    for text, match in found.items():
+        if match is None:
+            raise ValueError(f"--score {text!r}: expected NAME:LOW-HIGH, such as medical:0-10 or valence:-5-5.")
+    return {match[1]: (float(match[2]), float(match[3])) for match in found.values() if match is not None}
+
+
+def parse_cuts(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """``["aligned:<30,<=75"]`` as the cuts of every score.
+
+    Raises:
+        ValueError: a text without a name.
+    """
+    pairs = {text: text.partition(":") for text in texts}
+    for text, (name, colon, cuts) in pairs.items():
+        if not (name and colon and parse_names(cuts)):
+            raise ValueError(f"--cuts {text!r}: expected NAME:CUTS, such as 'aligned:<30,<=75'.")
+    return {name: parse_names(cuts) for name, _, cuts in pairs.values()}
+
+
 def read_log(
     logs: Sequence[str],
     *,
@@ -58,6 +110,10 @@ def read_log(
     condition: str | None = None,
     columns: Mapping[str, str | None] | None = None,
     measurements: Sequence[str] = (),
+    layout: str | None = None,
+    judgments: Sequence[str] | Mapping[str, str] | None = None,
+    on: Sequence[str] | None = None,
+    progress_bar: bool | None = None,
     missing: Sequence[float | str] = (-1,),
     base_question: str | None = None,
     formats: Sequence[str] = (),
@@ -81,11 +137,23 @@ def read_log(
     }
     if not scan:
         chosen = list(measurements) or None
-        return read_completions(list(logs), **where, measurements=chosen, duplicates=duplicates, encoding=encoding)
+        return read_completions(
+            list(logs),
+            **where,
+            measurements=chosen,
+            layout=layout,
+            judgments=judgments,
+            on=on,
+            duplicates=duplicates,
+            encoding=encoding,
+            progress_bar=progress_bar,
+        )
     if duplicates != "keep" or encoding != "utf-8":
         raise ValueError(
             "--scan looks for no repeated rows and reads UTF-8 only: leave out --duplicates and --encoding, or --scan."
         )
+    if layout not in (None, "rows") or judgments is not None or on is not None:
+        raise ValueError("--scan reads one row a completion: leave out --layout, --judgments and --on, or --scan.")
     return scan_completions(list(logs), **where)
 
 
@@ -94,6 +162,8 @@ def build_model(
     *,
     personas: str = "emergent-misalignment",
     measurements: Sequence[str] = (),
+    scores: Mapping[str, tuple[float, float]] | None = None,
+    cuts: Mapping[str, Sequence[str]] | None = None,
     weights: str | None = None,
     baseline: str = "base",
     outcome: str | None = None,
@@ -105,18 +175,28 @@ def build_model(
         log: the log; measurements and formula depend on what it has.
         personas: name of a shipped set.
         measurements: columns to model. Left out: those that the personas are known by and the log has.
+        scores: lowest and highest value of scores.
+        cuts: where the bins of scores end.
         weights: a formula. Left out: crossed, or nested where questions nest in base questions.
         baseline: the condition that shifts are measured against.
         outcome: a rule. Left out: the usual one.
         of: its denominator, ``all`` when left out.
 
     Raises:
-        ValueError: nothing to measure, or a rule that the bins cannot answer.
+        ValueError: nothing to measure, a range or cuts of a score that is not modelled, or a range in which the
+            personas are not known.
     """
     chosen = persona_set(personas)
     names = tuple(measurements) or _known(log, chosen, personas)
     formula = weights or (NESTED_WEIGHTS if _nested(log) else CROSSED_WEIGHTS)
-    emissions = [_emission(name, chosen, log) for name in names]
+    declared = {name: _Declared((scores or {}).get(name), (cuts or {}).get(name)) for name in names}
+    unknown = [name for name in (*(scores or ()), *(cuts or ())) if name not in names]
+    if unknown:
+        raise ValueError(
+            f"--score and --cuts name {unknown[0]!r}, which is not modelled; the model measures {', '.join(names)}. "
+            f"Add --measure {unknown[0]}."
+        )
+    emissions = [_emission(name, chosen, log, declared[name]) for name in names]
     model = PersonaMixture(chosen, emissions=emissions, weights=formula, baseline=baseline)
     if outcome is not None or of is not None:
         rule = outcome or (model.outcome.rule if model.outcome else None)
@@ -125,9 +205,14 @@ def build_model(
         model = PersonaMixture(
             chosen, emissions=emissions, weights=formula, baseline=baseline, outcome=Outcome(rule, of=of or "all")
         )
-    if model.outcome is not None:  # refused here, rather than after sampling
-        model.outcome.numerator.holds(emissions, np.zeros((1, len(emissions)), dtype=int))
     return model
+
+
+class _Declared(NamedTuple):
+    """What the command line says about a score."""
+
+    bounds: tuple[float, float] | None
+    cuts: Sequence[str] | None
 
 
 def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: str) -> tuple[str, ...]:
@@ -149,13 +234,29 @@ def _nested(log: CompletionLog | ScannedLog) -> bool:
     return bool(log.formats) or any("base_question" in file.layout.columns for file in log.files)
 
 
-def _emission(name: str, personas: Sequence[Persona], log: CompletionLog | ScannedLog) -> AbstractEmission:
+def _emission(
+    name: str, personas: Sequence[Persona], log: CompletionLog | ScannedLog, declared: _Declared
+) -> AbstractEmission:
     """Bins or labels as the personas' archetypes have them; without archetypes as the log has them."""
     archetype = next((persona.scores[name] for persona in personas if name in persona.scores), None)
+    is_score = declared.bounds is not None or declared.cuts is not None
     if archetype is not None and len(archetype.knots) == len(archetype.masses):
+        if is_score:
+            raise ValueError(
+                f"--score and --cuts: the personas know {name!r} by single values, {list(archetype.knots)}, which have "
+                "neither range nor cuts. Leave the option out, or choose others with --personas."
+            )
         return LabelEmission(name, archetype.knots)
     if archetype is not None:
-        return ScoreEmission(name, bounds=(float(archetype.knots[0]), float(archetype.knots[-1])))
-    if isinstance(log, CompletionLog) and name in log.measurements and log.table[name].dtype == object:
-        return LabelEmission(name, sorted(log.table[name].dropna().unique()))
-    return ScoreEmission(name)
+        known = float(archetype.knots[0]), float(archetype.knots[-1])
+        low, high = declared.bounds or known
+        if low > known[0] or high < known[1]:
+            raise ValueError(
+                f"--score {name}:{low:g}-{high:g}: the personas know {name!r} from {known[0]:g} to {known[1]:g}, and "
+                "their names would mean nothing in another range. Rescale the score, or choose others with --personas."
+            )
+        return ScoreEmission(name, cuts=declared.cuts, bounds=(low, high))
+    words = isinstance(log, CompletionLog) and name in log.measurements and log.table[name].dtype == object
+    if words and not is_score:
+        return LabelEmission(name, sorted(log.table[name].dropna().unique()))  # type: ignore[union-attr]
+    return ScoreEmission(name, cuts=declared.cuts, bounds=declared.bounds or (0.0, 100.0))

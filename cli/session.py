@@ -15,11 +15,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from simulacra.cli.blame import is_refusal
 from simulacra.cli.folder import check_folder, write_folder
+from simulacra.cli.inspection import print_description
 from simulacra.cli.summary import log_summary, make_tables, summarise
 from simulacra.cli.tables import print_result
 from simulacra.cli.truth import compare_truth, print_truth
-from simulacra.data import CompletionLog, LogError, ScannedLog
+from simulacra.data import CompletionLog, LogError, ScannedLog, describe
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result, fit
 
@@ -38,6 +40,9 @@ _COMMAND_LINE = {
     "formats": "--formats SUFFIXES",
     "base_question": "--base-question COLUMN",
     "duplicates": "--duplicates drop",
+    "layout": "--layout NAME",
+    "judgments": "--judgments JUDGE=FILE",
+    "on": "--on COLUMNS",
 }
 """How the arguments that messages name are spelt on the command line."""
 
@@ -45,8 +50,9 @@ _COMMAND_LINE = {
 class Session:
     """The life of one command, as a context.
 
-    Errors of input end it with exit code 2, a message on standard error and, where JSON was asked for, an object
-    ``{"error": …}`` on standard output; nothing is written then. A result that failed its checks ends it with 3.
+    Errors of input, told from bugs by :func:`~simulacra.cli.blame.is_refusal`, end it with exit code 2, a message on
+    standard error and, where JSON was asked for, an object ``{"error": …}`` on standard output; nothing is written
+    then. A result that failed its checks ends it with 3.
 
     Args:
         out: where files go; ``None`` writes none.
@@ -71,8 +77,10 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, (ValueError, OSError)):
+        if isinstance(error, (ValueError, OSError)) and is_refusal(error):
             self._fail(error)
+        if isinstance(error, Exception) and not isinstance(error, (typer.Exit, typer.Abort)):
+            error.add_note("This is a bug of simulacra, not of your data: please report it with the lines above.")
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -85,6 +93,13 @@ class Session:
         else:
             names = [f"read {own!r} as {name!r}" for own, name in log.renamed.items()]
             self.say(escape("\n".join([f"{len(log.files)} file(s), counted where they lie", *names])) + "\n")
+
+    def describe(self, log: CompletionLog) -> None:
+        """Print what a log holds."""
+        described = describe(log)
+        print_description(self._console, described)
+        if self._as_json:
+            typer.echo(json.dumps({"ok": True, **described}, ensure_ascii=False, allow_nan=False))
 
     def fit(
         self,

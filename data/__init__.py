@@ -1,6 +1,6 @@
 """Data: what was logged? Readers, checks, provenance, and collapsing to counts.
 
-A log of judged completions goes in as CSV, JSONL, Parquet or a DataFrame; out comes a
+A log of judged completions goes in, in any of the layouts that people have; out comes a
 :class:`~simulacra.data.log.CompletionLog`, one row a completion, that says what was renamed, what was read as missing
 and what was left out. :func:`~simulacra.data.collapse.collapse` turns it, or a log too large for memory, into counts
 of measurement patterns per cell, which is all that a fit needs.
@@ -8,7 +8,9 @@ of measurement patterns per cell, which is all that a fit needs.
 
 from simulacra.data.account import Account as Account
 from simulacra.data.collapse import collapse as collapse
+from simulacra.data.counts import read_counts as read_counts
 from simulacra.data.demo import load_demo as load_demo
+from simulacra.data.describe import describe as describe
 from simulacra.data.errors import LogError as LogError
 from simulacra.data.log import CompletionLog as CompletionLog
 from simulacra.data.read import read_completions as read_completions

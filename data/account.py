@@ -54,6 +54,8 @@ class Account:
         left_out: rows not kept, by reason.
         duplicates: repeated rows.
         notes: anything else that was decided.
+        layouts: of every file, what was taken for its layout and why, ``{"log.csv": "rows: one row is …"}``.
+        provenance: what a source says about how it was made, ``{"log.eval": {"task": …, "git_commit": …}}``.
     """
 
     rows_read: Mapping[str, int]
@@ -66,6 +68,8 @@ class Account:
     left_out: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)
     duplicates: Duplicates = dataclasses.field(default_factory=Duplicates)
     notes: tuple[str, ...] = ()
+    layouts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    provenance: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def rows_kept(self) -> int:
@@ -95,6 +99,7 @@ class Account:
     def _rows(self) -> list[str]:
         total = sum(self.rows_read.values())
         lines = [f"{total} rows read from {len(self.rows_read)} source(s), {self.rows_kept} kept"]
+        lines += [f"layout of {files}: {layout}" for layout, files in self._by_layout()]
         lines += [
             f"  left out, {reason}: {left.count} (first: {', '.join(left.examples)})"
             for reason, left in self.left_out.items()
@@ -107,6 +112,12 @@ class Account:
             )
         lines += [f"same rows under different conditions: {pair}" for pair in same.copies]
         return lines
+
+    def _by_layout(self) -> list[tuple[str, str]]:
+        groups: dict[str, list[str]] = {}
+        for file, layout in self.layouts.items():
+            groups.setdefault(layout, []).append(file)
+        return [(layout, files[0] if len(files) == 1 else f"{len(files)} files") for layout, files in groups.items()]
 
     def _columns(self) -> list[str]:
         lines = [f"read {name!r} as {canonical!r}" for name, canonical in self.renamed.items()]

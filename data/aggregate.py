@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.account import Account
-from simulacra.data.codes import code_sql
+from simulacra.data.codes import code_sql, missing_of
 from simulacra.data.engine import (
     Value,
     fetch,
@@ -76,7 +76,9 @@ def _count_file(
     keys = {name: text_sql(file.layout.own_name(name), file.kind, file.types) for name in _keys(log, file, by)}
     values = [value_sql(file.layout.own_name(emission.measurement), file.kind, file.types) for emission in emissions]
     codes = [code_sql(emission, value, log.missing) for emission, value in zip(emissions, values, strict=True)]
-    sentinels = [(index, value) for index in range(len(emissions)) for value in log.missing]
+    sentinels = [
+        (index, value) for index, emission in enumerate(emissions) for value in missing_of(emission, log.missing)
+    ]
     selected = [f"{sql} AS {identifier(name)}" for name, sql in keys.items()]
     selected += [f"{sql} AS c{index}" for index, sql in enumerate(codes)]
     hits = [f"count(*) FILTER ({sentinel_sql(values[index], value)})" for index, value in sentinels]

@@ -2,11 +2,18 @@
 
 from simulacra.data.engine import Value, literal, missing_number_sql, trimmed
 from simulacra.data.errors import LogError
+from simulacra.data.values import VERDICTS
 from simulacra.formalism.emissions import AbstractEmission, LabelEmission, ScoreEmission
 
-__all__ = ["code_sql"]
+__all__ = ["code_sql", "missing_of"]
 
 _OUT_OF_RANGE, _NOT_A_NUMBER = -1, -2
+
+
+def missing_of(emission: AbstractEmission, missing: tuple[int | float | str, ...]) -> tuple[int | float | str, ...]:
+    """The values that mean *missing* to an emission: among numbers also the words that judges give in their place."""
+    words = isinstance(emission, LabelEmission) and any(isinstance(label, str) for label in emission.values)
+    return missing if words else tuple(dict.fromkeys([*missing, *VERDICTS]))
 
 
 def code_sql(emission: AbstractEmission, value: Value, missing: tuple[int | float | str, ...]) -> str:
@@ -30,7 +37,7 @@ def code_sql(emission: AbstractEmission, value: Value, missing: tuple[int | floa
         return f"CASE {' '.join(whens)} ELSE {_OUT_OF_RANGE} END"
     number = value.number
     whens = [
-        f"WHEN {missing_number_sql(value, missing)} THEN {last}",
+        f"WHEN {missing_number_sql(value, missing_of(emission, missing))} THEN {last}",
         f"WHEN {number} IS NULL THEN {_NOT_A_NUMBER}",
     ]
     if labels:

@@ -1,16 +1,20 @@
 """Which column is which: the usual names of the usual columns, taken when unambiguous and reported always."""
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping
 
 from simulacra.data.errors import LogError
 
-__all__ = ["ALIASES", "KNOWN_CONTEXTS", "PROVENANCE", "SCORES", "Header", "match_columns"]
+__all__ = ["ALIASES", "KNOWN_CONTEXTS", "PROVENANCE", "SCORES", "Header", "match_columns", "suffixed"]
 
 ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "condition": (("condition",),),
     "question_id": (("question_id", "qid"), ("question",), ("prompt",)),
-    "completion": (("completion", "answer", "response", "generation"),),
+    "completion": (
+        ("completion", "answer", "response", "generation"),
+        ("completions", "answers", "responses", "generations", "outputs", "rollouts"),  # lists, unfolded
+    ),
     "aligned": (("aligned", "aligned_score", "alignment", "alignment_score"),),
     "coherent": (("coherent", "coherence", "coherent_score", "coherence_score"),),
 }
@@ -68,13 +72,21 @@ class Header:
     nested: tuple[str, ...] = ()
 
 
-def match_columns(header: Header, given: Mapping[str, str | None], taken: Collection[str] = ()) -> dict[str, str]:
+def suffixed(metric: str, judge: str) -> str:
+    """The column of one judge's scores where several judged: ``aligned_gpt_4o``, a name that rules can spell."""
+    return f"{metric}_{re.sub(r'[^0-9A-Za-z_]+', '_', judge)}"
+
+
+def match_columns(
+    header: Header, given: Mapping[str, str | None], taken: Collection[str] = (), claimed: Collection[str] = ()
+) -> dict[str, str]:
     """The file's own name of every canonical column that the file has.
 
     Args:
         header: the file's columns.
         given: the caller's ``columns=``: canonical name to the file's name; None leaves a column out.
         taken: names that the filename pattern already fills.
+        claimed: columns asked for as measurements or contexts, which are then no condition, question or completion.
 
     Returns:
         Canonical name to the file's name.
@@ -85,7 +97,7 @@ def match_columns(header: Header, given: Mapping[str, str | None], taken: Collec
     found = {}
     for canonical, tiers in ALIASES.items():
         if canonical not in given and canonical not in taken:
-            name = _only_candidate(header, canonical, tiers, given)
+            name = _only_candidate(header, canonical, tiers, given, () if canonical in SCORES else claimed)
             if name is not None:
                 found[canonical] = name
     for canonical, name in given.items():
@@ -96,9 +108,14 @@ def match_columns(header: Header, given: Mapping[str, str | None], taken: Collec
 
 
 def _only_candidate(
-    header: Header, canonical: str, tiers: tuple[tuple[str, ...], ...], given: Mapping[str, str | None]
+    header: Header,
+    canonical: str,
+    tiers: tuple[tuple[str, ...], ...],
+    given: Mapping[str, str | None],
+    claimed: Collection[str],
 ) -> str | None:
     reserved = {name for name in given.values() if name is not None} | {key for key in given if given[key] is None}
+    reserved |= set(claimed)
     free = [name for name in (*header.columns, *header.nested) if name not in reserved]
     for tier in tiers:
         names = [name for name in free if name.strip().casefold() in tier]

@@ -2,21 +2,24 @@
 
 from pathlib import Path
 
-__all__ = ["FRAME_SOURCE", "LogError", "place"]
+__all__ = ["FRAME_SOURCE", "LogError", "is_in_memory", "place"]
 
 FRAME_SOURCE = "<DataFrame>"
 """Provenance of rows that came from a table in memory; their record is the 1-based position."""
 
-_BINARY = (".parquet", ".pq")
+_LINES = tuple(text + packed for text in (".csv", ".tsv", ".jsonl", ".ndjson") for packed in ("", ".gz", ".bz2", ".xz"))
+
+
+def is_in_memory(file: str) -> bool:
+    """Whether rows came from no file of ours: a table in memory or a dataset of the hub."""
+    return file.startswith((FRAME_SOURCE, "hf://"))
 
 
 def place(file: str | Path, record: int | None = None) -> str:
-    """Where a row is, as text: ``file:line`` for text files, ``file: record n`` for Parquet and tables in memory."""
+    """Where a row is, as text: ``file:line`` where records begin on lines, ``file: record n`` elsewhere."""
     if record is None:
         return str(file)
-    if str(file) == FRAME_SOURCE or str(file).endswith(_BINARY):
-        return f"{file}: record {record}"
-    return f"{file}:{record}"
+    return f"{file}:{record}" if str(file).endswith(_LINES) else f"{file}: record {record}"
 
 
 class LogError(ValueError):
@@ -26,7 +29,7 @@ class LogError(ValueError):
 
     Attributes:
         file: the file (or ``"<DataFrame>"``), None when the fault is in no single file.
-        line: 1-based line on which the record starts (text files) or 1-based record (Parquet, DataFrame).
+        line: 1-based line on which the record starts (CSV, JSONL) or 1-based record (any other source).
         column: the column as the file names it.
     """
 

@@ -26,6 +26,8 @@ class Gathered:
         renamed: what was taken for what.
         set_aside: columns not gathered, with the reason.
         absent: columns that some files lack, with those files.
+        scores: columns that their files say are measurements.
+        others: columns of numbers that are none, for their files say which columns are.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -36,6 +38,8 @@ class Gathered:
     renamed: Mapping[str, str]
     set_aside: Mapping[str, str]
     absent: Mapping[str, tuple[str, ...]]
+    scores: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
 
     def error(self, what: str, *, row: int, column: str, expected: str, remedy: str) -> LogError:
         """An error at a row, with the column as its file names it."""
@@ -58,6 +62,7 @@ def gather(sheets: Sequence[Sheet], layouts: Sequence[Layout]) -> Gathered:
     absent = {
         name: tuple(sheet.file for sheet, part in zip(sheets, parts, strict=True) if name not in part) for name in names
     }
+    scores, others = _said(sheets, layouts, parts)
     return Gathered(
         columns={name: _join([part.get(name) for part in parts], sizes) for name in names},
         file=np.repeat(np.arange(len(sheets)), sizes),
@@ -67,7 +72,23 @@ def gather(sheets: Sequence[Sheet], layouts: Sequence[Layout]) -> Gathered:
         renamed={own: name for layout in layouts for name, own in layout.columns.items() if own != name},
         set_aside=_set_aside(sheets, layouts),
         absent={name: files for name, files in absent.items() if files},
+        scores=scores,
+        others=others,
     )
+
+
+def _said(
+    sheets: Sequence[Sheet], layouts: Sequence[Layout], parts: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """What the files themselves say are scores, and what is then none: in no file that leaves the question open."""
+    scores = {
+        next((name for name, own in layout.columns.items() if own == score), score)
+        for sheet, layout in zip(sheets, layouts, strict=True)
+        for score in sheet.scores
+    }
+    told = {name for sheet, part in zip(sheets, parts, strict=True) if sheet.scores for name in part}
+    open_ = {name for sheet, part in zip(sheets, parts, strict=True) if not sheet.scores for name in part}
+    return frozenset(scores), frozenset(told - open_ - scores).union(*(sheet.contexts for sheet in sheets))
 
 
 def _canonical_columns(sheet: Sheet, layout: Layout) -> dict[str, np.ndarray]:
@@ -93,6 +114,6 @@ def _set_aside(sheets: Sequence[Sheet], layouts: Sequence[Layout]) -> dict[str, 
         for name in layout.dropped:
             chosen = layout.columns.get(name)
             reasons[name] = f"{chosen!r} is read as {name!r}" if chosen else "left out by columns="
-        reasons |= dict.fromkeys(sheet.nested, "holds lists, not one value a row")
+        reasons |= dict.fromkeys(sheet.lists, "holds lists, not one value a row") | dict(sheet.set_aside)
         reasons |= {name: "the log's own provenance has this name" for name in PROVENANCE if name in layout.others}
     return reasons

@@ -8,7 +8,16 @@ import numpy as np
 from simulacra.data.columns import KNOWN_CONTEXTS, SCORES
 from simulacra.data.errors import LogError, place
 from simulacra.data.gather import Gathered
-from simulacra.data.values import Numbers, holds_probabilities, read_numbers, tidy_context, tidy_words
+from simulacra.data.objects import object_array
+from simulacra.data.values import (
+    MISSING_NUMBERS,
+    VERDICTS,
+    Numbers,
+    holds_probabilities,
+    read_numbers,
+    tidy_context,
+    tidy_words,
+)
 
 __all__ = ["Kinds", "sort_columns"]
 
@@ -49,6 +58,7 @@ def sort_columns(
     By default every column of numbers is a measurement, unless its name is in
     :data:`~simulacra.data.columns.KNOWN_CONTEXTS`, and every column of words is a context.
 
+    Where a file itself says which columns are scores (Inspect, the long layout), those are the measurements.
     A column that nobody asked for and that mixes words and numbers is kept as words, and the account says so.
 
     Raises:
@@ -63,16 +73,18 @@ def sort_columns(
     free = [name for name in raw.columns if name not in _IDENTITY]
     for name in sorted(free, key=lambda name: SCORES.index(name) if name in SCORES else len(SCORES)):
         values = raw.columns[name]
-        score = name in SCORES and (contexts is None or name not in contexts) if wanted is None else name in wanted
+        usual = name in SCORES or name in raw.scores
+        score = usual and (contexts is None or name not in contexts) if wanted is None else name in wanted
         if name in said or (contexts is not None and name in contexts):
             kinds.contexts[name] = tidy_context(values)
         elif holds_probabilities(values):
             if score:
                 raise _probabilities(raw, name)
             kinds.set_aside[name] = "a judge's token probabilities, not a score"
-        elif score or (wanted is None and name not in KNOWN_CONTEXTS):
-            _read_measurement(kinds, raw, name, score=score, by_name=wanted is None, missing=missing, keep=contexts)
-        elif contexts is None and (name in KNOWN_CONTEXTS or not _all_numbers(values)):
+        elif score or (wanted is None and name not in KNOWN_CONTEXTS and name not in raw.others):
+            by_name = wanted is None and name not in raw.scores
+            _read_measurement(kinds, raw, name, score=score, by_name=by_name, missing=missing, keep=contexts)
+        elif contexts is None and (name in KNOWN_CONTEXTS or name in raw.others or not _all_numbers(values)):
             _keep_context(kinds, name, values)
         else:
             kinds.set_aside[name] = "not asked for by measurements= or contexts="
@@ -92,7 +104,7 @@ def _read_measurement(
     """Read a column as numbers if it holds them; words are a measurement only where they were asked for."""
     values = raw.columns[name]
     words = tuple(value for value in missing if isinstance(value, str))
-    numbers = read_numbers(values, words)
+    numbers = read_numbers(values, (*words, *VERDICTS))
     if numbers.text.any() and score and (by_name or numbers.share > 0):
         raise _text_in_scores(raw, name, numbers)
     # "NONE" in every row is a word to whoever asked for the column, and a missing number in a score.
@@ -100,6 +112,7 @@ def _read_measurement(
     if not numbers.text.any() and (numbers.share > 0 or (score and not only_words)):
         kinds.sentinels[name], kinds.measurements[name] = _without_sentinels(numbers, missing)
         kinds.parsed[name] = int((numbers.parsed & raw.typed).sum())
+        _keep_verdicts(kinds, raw, name, numbers)
     elif score:
         kinds.measurements[name] = tidy_words(values, words)
         kinds.sentinels[name] = {word: int((values == word).sum()) for word in words if (values == word).any()}
@@ -111,6 +124,16 @@ def _read_measurement(
             kinds.not_numbers[name] = f"because of {values[row]!r} at {where}; see missing= and measurements="
     else:
         kinds.set_aside[name] = "not asked for by contexts="
+
+
+def _keep_verdicts(kinds: Kinds, raw: Gathered, name: str, numbers: Numbers) -> None:
+    """Words in place of scores are missing scores, and are outcomes themselves in a column of their own."""
+    said = {word for word in numbers.words if word.strip().casefold() not in MISSING_NUMBERS}
+    own = f"{name}_verdict"
+    if said and own not in raw.columns:
+        kinds.measurements[own] = object_array(
+            [value.strip() if value in said else None for value in raw.columns[name]]
+        )
 
 
 def _keep_context(kinds: Kinds, name: str, values: np.ndarray) -> None:

@@ -1,11 +1,11 @@
 """The layout of one file: which of its columns is which, and what its name adds."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from simulacra.data.columns import ALIASES, Header, match_columns
-from simulacra.data.errors import FRAME_SOURCE, LogError
+from simulacra.data.errors import LogError, is_in_memory
 from simulacra.data.filenames import is_pattern, read_name
 
 __all__ = ["Layout", "lay_out", "lay_out_all"]
@@ -41,6 +41,7 @@ def lay_out_all(
     columns: Mapping[str, str | None] | None,
     base_question: str | None,
     need_completion: bool = True,
+    claimed: Collection[str] = (),
 ) -> list[Layout]:
     """The layout of every file; all must have the same identifying columns and the same recognised scores.
 
@@ -61,7 +62,14 @@ def lay_out_all(
     if base_question is not None:
         given["base_question"] = base_question
     layouts = [
-        lay_out(header, condition=condition, given=given, every=headers, need_completion=need_completion)
+        lay_out(
+            header,
+            condition=condition,
+            given=given,
+            every=headers,
+            need_completion=need_completion,
+            claimed=claimed,
+        )
         for header in headers
     ]
     for name in ("base_question", "aligned", "coherent"):
@@ -76,6 +84,7 @@ def lay_out(
     given: Mapping[str, str | None],
     every: Sequence[Header],
     need_completion: bool,
+    claimed: Collection[str],
 ) -> Layout:
     """The layout of one file.
 
@@ -85,8 +94,8 @@ def lay_out(
     """
     fields: Mapping[str, object] = {}
     if condition is not None and is_pattern(condition):
-        if header.file == FRAME_SOURCE:
-            raise LogError("a DataFrame has no file name to match a pattern", expected="condition='<column>'")
+        if is_in_memory(header.file):
+            raise LogError("a table in memory has no file name to match a pattern", expected="condition='<column>'")
         fields = read_name(condition, Path(header.file))
     for name in fields:
         if name in header.columns and name not in given:
@@ -97,7 +106,7 @@ def lay_out(
                 expected="one of them",
                 remedy=f'pass columns={{"{name}": None}} to leave the column out, or rename the field in condition=',
             )
-    found = match_columns(header, given, taken=tuple(fields))
+    found = match_columns(header, given, taken=tuple(fields), claimed=claimed)
     if "base_question" in header.columns and "base_question" not in given:
         found["base_question"] = "base_question"
     if "condition" not in fields and "condition" not in found:

@@ -1,7 +1,7 @@
 """Reading logs: files or a table in memory in, one checked :class:`~simulacra.data.log.CompletionLog` out."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,14 +12,16 @@ from simulacra.data.duplicates import find_duplicates
 from simulacra.data.errors import LogError, place
 from simulacra.data.gather import Gathered, gather
 from simulacra.data.identity import identity_text
+from simulacra.data.judgments import join_judgments
 from simulacra.data.kinds import Kinds, sort_columns
 from simulacra.data.layout import lay_out_all
 from simulacra.data.log import CompletionLog
 from simulacra.data.objects import object_array
 from simulacra.data.questions import split_formats
-from simulacra.data.readers import Sheet, read_file, read_frame
+from simulacra.data.readers import Sheet
 from simulacra.data.schema import check_table
-from simulacra.data.sources import find_logs
+from simulacra.data.shapes import as_rows
+from simulacra.data.sheets import Reading, read_sheets
 from simulacra.data.values import sentinels
 
 __all__ = ["read_completions"]
@@ -36,14 +38,19 @@ def read_completions(
     base_question: str | None = None,
     formats: str | Sequence[str] = (),
     duplicates: Literal["keep", "drop"] = "keep",
+    layout: str | None = None,
+    judgments: Any = None,
+    on: str | Sequence[str] | None = None,
     delimiter: str | None = None,
     encoding: str = "utf-8",
+    progress_bar: bool | None = None,
 ) -> CompletionLog:
     """Read judged completions into one checked table, or raise and return nothing.
 
     Args:
-        source: a path, a glob, a folder or a list of those (CSV, TSV, JSONL, NDJSON, Parquet; text formats also
-            as .gz, .bz2, .xz); or a table in memory: pandas, or anything with ``to_pandas``.
+        source: a path, a glob, a folder or a list of those (CSV, TSV, JSONL, NDJSON, JSON, Parquet, Inspect; text
+            formats also as .gz, .bz2, .xz; folders of ``Dataset.save_to_disk``; ``hf://datasets/owner/name``); or a
+            table in memory: pandas, anything with ``to_pandas``, a ``DatasetDict``.
         condition: where the condition is: a column, or a pattern for the file names such as
             ``"{model}-{condition}"``, whose other fields become context columns. Default: the column ``condition``.
         columns: canonical name to the file's own, ``{"completion": "answer"}``, where the usual names do not settle
@@ -59,21 +66,33 @@ def read_completions(
             base question, kept in a context column ``format``.
         duplicates: ``"keep"`` reports rows that repeat another; ``"drop"`` keeps the first of each and counts the
             rest as left out. Short answers may repeat honestly: look at the account first.
+        layout: ``"rows"``, ``"lists"``, ``"long"``, ``"questions"`` or ``"inspect"``, where it is not to be recognised:
+            see :data:`~simulacra.data.shapes.LAYOUTS`. What was taken, and why, is in ``account.layouts``.
+        judgments: where judgments are in files of their own: a source like the first, or one for every judge by
+            name, ``{"gpt4o": "a.jsonl", "claude": "b.jsonl"}``, whose columns then end in ``_gpt4o`` and ``_claude``.
+        on: the columns that identify a completion in both, or ``"position"``; in the long layout the columns that
+            judgments of one completion share. Default: what the columns settle.
         delimiter: of CSV files. Default: a comma, or a tab for ``.tsv``.
         encoding: of text files.
+        progress_bar: of Inspect logs, on standard error; None shows it in terminals and notebooks.
 
     Raises:
         LogError: anything that cannot be read without guessing, with file, line and column, and how to mend it.
     """
-    sheets = _read_sheets(source, delimiter=delimiter, encoding=encoding)
+    how = Reading(layout=layout, delimiter=delimiter, encoding=encoding, progress_bar=progress_bar)
+    sheets = _sheets(source, judgments, _names(on), columns or {}, how)
     layouts = lay_out_all(
-        [sheet.header for sheet in sheets], condition=condition, columns=columns, base_question=base_question
+        [sheet.header for sheet in sheets],
+        condition=condition,
+        columns=columns,
+        base_question=base_question,
+        claimed=(*(_names(measurements) or ()), *(_names(contexts) or ())),
     )
     raw = gather(sheets, layouts)
     kinds = sort_columns(raw, measurements=_names(measurements), contexts=_names(contexts), missing=sentinels(missing))
     table = _table(raw, kinds, _names(formats) or ())
     repeats, found = find_duplicates(table, list(kinds.measurements), refuse_copies=duplicates == "keep")
-    left_out: dict[str, LeftOut] = {}
+    left_out = _left_out(sheets)
     if duplicates == "drop" and repeats.any():
         first = table[repeats].head(3)
         examples = tuple(place(file, int(row)) for file, row in zip(first["source"], first["record"], strict=True))
@@ -82,7 +101,9 @@ def read_completions(
     contexts_kept = tuple(name for name in table.columns if name in kinds.contexts or name == "format")
     checked = check_table(table, tuple(kinds.measurements), contexts_kept)
     account = Account(
-        rows_read={sheet.file: len(sheet.record) for sheet in sheets},
+        rows_read={
+            sheet.file: len(sheet.record) + sum(left.count for left in sheet.left_out.values()) for sheet in sheets
+        },
         renamed=raw.renamed,
         set_aside=dict(raw.set_aside) | kinds.set_aside,
         sentinels={name: counts for name, counts in kinds.sentinels.items() if counts},
@@ -91,22 +112,42 @@ def read_completions(
         absent={name: files for name, files in raw.absent.items() if name in kinds.measurements},
         left_out=left_out,
         duplicates=found,
+        notes=tuple(dict.fromkeys(note for sheet in sheets for note in sheet.notes)),
+        layouts={sheet.file: f"{sheet.layout}, for {sheet.why}" for sheet in sheets},
+        provenance={sheet.file: sheet.provenance for sheet in sheets if sheet.provenance},
     )
     return CompletionLog(checked, tuple(kinds.measurements), contexts_kept, account)
 
 
-def _read_sheets(source: Any, *, delimiter: str | None, encoding: str) -> list[Sheet]:
-    if isinstance(source, pd.DataFrame) or hasattr(source, "to_pandas"):
-        return [read_frame(source)]
-    if isinstance(source, (str, Path)) or (
-        isinstance(source, Sequence) and all(isinstance(part, (str, Path)) for part in source)
-    ):
-        return [read_file(path, delimiter=delimiter, encoding=encoding) for path in find_logs(source)]
-    raise LogError(
-        f"the source is a {type(source).__name__}",
-        expected="a path, a glob, a folder, a list of those, or a DataFrame",
-        remedy="for several DataFrames, pass pandas.concat of them",
-    )
+def _sheets(
+    source: Any, judgments: Any, on: Sequence[str] | None, columns: Mapping[str, str | None], how: Reading
+) -> list[Sheet]:
+    """One row a completion, with its judgments where these are in files of their own."""
+    if on is not None and judgments is None and how.layout not in (None, "long"):
+        raise LogError("on= joins judgments=, and none are named", expected='both, or layout="long"')
+    keys = on if judgments is None else None
+    sheets = as_rows(read_sheets(source, how), layout=how.layout, columns=columns, on=keys, verdicts=False)
+    by_judge = judgments if isinstance(judgments, Mapping) and not _is_table(judgments) else {None: judgments}
+    for judge, place_of in by_judge.items():
+        if place_of is not None:
+            raw = read_sheets(place_of, dataclasses.replace(how, layout=None))
+            verdicts = as_rows(raw, layout=None, columns=columns, verdicts=True)
+            sheets = join_judgments(sheets, verdicts, judge=judge, on=on, columns=columns)
+    return sheets
+
+
+def _is_table(source: Mapping) -> bool:
+    return any(hasattr(value, "to_pandas") for value in source.values())
+
+
+def _left_out(sheets: Sequence[Sheet]) -> dict[str, LeftOut]:
+    """Rows left out of any sheet, by reason."""
+    total: dict[str, LeftOut] = {}
+    for sheet in sheets:
+        for reason, left in sheet.left_out.items():
+            before = total.get(reason, LeftOut(0))
+            total[reason] = LeftOut(before.count + left.count, (*before.examples, *left.examples)[:3])
+    return total
 
 
 def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from simulacra.data.errors import LogError
 from simulacra.data.layout import Layout, lay_out_all
 from simulacra.data.sources import find_logs, format_of
 from simulacra.data.values import sentinels
+
+_HEAD, _BLOCK = 1 << 16, 1 << 20
 
 __all__ = ["ScannedFile", "ScannedLog", "scan_completions"]
 
@@ -87,6 +90,14 @@ def scan_completions(
         LogError: as ``read_completions``, for all that can be told without reading the rows.
     """
     paths = find_logs(source)
+    for path in paths:
+        if format_of(path) in ("json", "inspect"):
+            raise LogError(
+                "a scan cannot read this format",
+                file=path,
+                expected="CSV, JSONL or Parquet, one row a completion",
+                remedy="read it with read_completions; log.table.to_parquet writes it for a scan",
+            )
     headers = [file_header(path, delimiter) for path in paths]
     layouts = lay_out_all(
         [header for header, _ in headers],
@@ -105,12 +116,16 @@ def scan_completions(
 
 
 def _refuse_copies(files: Sequence[ScannedFile]) -> None:
-    """Refuse two files with the same bytes for the same condition; only files of equal size are read for it."""
-    sizes = collections.Counter(file.path.stat().st_size for file in files)
+    """Refuse two files with the same content for the same condition; line endings are no content.
+
+    Files whose beginnings differ are not read further.
+    """
+    heads = [(_digest(file.path, file.kind, limit=_HEAD), repr(file.layout.fields)) for file in files]
+    times = collections.Counter(heads)
     seen: dict[tuple[str, str], Path] = {}
-    for file in files:
-        if sizes[file.path.stat().st_size] > 1:
-            first = seen.setdefault((_digest(file.path), repr(file.layout.fields)), file.path)
+    for file, head in zip(files, heads, strict=True):
+        if times[head] > 1:
+            first = seen.setdefault((_digest(file.path, file.kind), head[1]), file.path)
             if first != file.path:
                 raise LogError(
                     f"this file is a copy of {first}, under the same condition",
@@ -120,6 +135,13 @@ def _refuse_copies(files: Sequence[ScannedFile]) -> None:
                 )
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _digest(path: Path, kind: str, limit: int | None = None) -> str:
+    """SHA-256 of a file, or of what it begins with; of text without carriage returns."""
+    digest, left = hashlib.sha256(), limit
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+        # Returns are dropped before counting, so that a file and its CRLF copy begin alike.
+        while (left is None or left > 0) and (block := stream.read(_BLOCK)):
+            content = block if kind == "parquet" else block.replace(b"\r", b"")
+            digest.update(content[:left])
+            left = None if left is None else left - len(content)
+    return digest.hexdigest()

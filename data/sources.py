@@ -1,12 +1,13 @@
 """Which files a source means: a path, a glob, a folder, or a list of those."""
 
 import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from simulacra.data.errors import LogError
 
-__all__ = ["COMPRESSIONS", "FORMATS", "find_logs", "format_of", "stem_of"]
+__all__ = ["COMPRESSIONS", "FORMATS", "find_logs", "format_of", "is_inspect_json", "stem_of"]
 
 FORMATS = {
     ".csv": "csv",
@@ -15,7 +16,11 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".json": "json",
+    ".eval": "inspect",
 }
+_PACKED = ("parquet", "inspect")
+_INSPECT = re.compile(r'\s*\{\s*"version"\s*:\s*\d+\s*,\s*"status"\s*:')
 COMPRESSIONS = (".gz", ".bz2", ".xz")
 
 
@@ -40,21 +45,29 @@ def find_logs(source: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def format_of(path: Path) -> str:
-    """``"csv"``, ``"jsonl"`` or ``"parquet"``, from the extension.
+    """``"csv"``, ``"jsonl"``, ``"json"``, ``"parquet"`` or ``"inspect"``, from the extension.
 
     Raises:
         LogError: any other extension.
     """
     suffixes = _suffixes(path)
-    if not suffixes or (len(suffixes) == 2 and FORMATS[suffixes[0]] == "parquet"):
-        text = ", ".join(suffix for suffix, kind in FORMATS.items() if kind != "parquet")
+    if not suffixes or (len(suffixes) == 2 and FORMATS[suffixes[0]] in _PACKED):
+        text = ", ".join(suffix for suffix, kind in FORMATS.items() if kind not in _PACKED)
         raise LogError(
             f"unknown file extension {path.suffix!r}",
             file=path,
-            expected=f"{text} (each also with {', '.join(COMPRESSIONS)}), .parquet or .pq",
+            expected=f"{text} (each also with {', '.join(COMPRESSIONS)}), .parquet, .pq or .eval",
             remedy="rename the file, or load it yourself and pass the DataFrame",
         )
     return FORMATS[suffixes[0]]
+
+
+def is_inspect_json(path: Path) -> bool:
+    """Whether a file begins as Inspect writes its JSON logs: ``version``, then ``status``."""
+    if path.suffix != ".json":
+        return False
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        return _INSPECT.match(stream.read(200)) is not None
 
 
 def stem_of(path: Path) -> str:
@@ -87,6 +100,8 @@ def _in_folder(folder: Path) -> list[Path]:
     hidden = (".", "_")
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(hidden))
     logs = [path for path in files if _suffixes(path)]
+    # Beside logs, a document of JSON is a summary or a configuration more often than a log.
+    logs = [path for path in logs if format_of(path) != "json" or is_inspect_json(path)] or logs
     if not logs:
         held = ", ".join(path.name for path in files[:5]) or "nothing"
         raise LogError(

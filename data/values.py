@@ -11,6 +11,7 @@ from simulacra.data.readers.sheet import is_probabilities
 
 __all__ = [
     "MISSING_NUMBERS",
+    "VERDICTS",
     "Numbers",
     "as_text",
     "holds_probabilities",
@@ -22,6 +23,10 @@ __all__ = [
 
 MISSING_NUMBERS = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>"})
 """Words, in lower case, that programs write where a number is missing."""
+
+
+VERDICTS = ("REFUSAL", "CODE", "INCOHERENT", "PARSE_FAIL")
+"""Words that judges give in place of a score: among numbers they mean that there is none, and are kept beside it."""
 
 
 @dataclasses.dataclass(frozen=True)

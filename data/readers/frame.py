@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.errors import FRAME_SOURCE, LogError
-from simulacra.data.readers.sheet import Sheet, plain_column, refuse_no_rows
+from simulacra.data.readers.sheet import Sheet, refuse_no_rows, split_columns
 
 __all__ = ["read_frame", "sheet_of"]
 
@@ -35,10 +35,5 @@ def sheet_of(frame: pd.DataFrame, file: str) -> Sheet:
         raise LogError(f"columns {twice} occur more than once", file=file, remedy="rename the columns")
     if not len(frame):
         raise refuse_no_rows(file, names)
-    columns = {name: plain_column(frame.iloc[:, place]) for place, name in enumerate(names)}
-    return Sheet(
-        file,
-        {name: values for name, values in columns.items() if values is not None},
-        np.arange(1, len(frame) + 1, dtype=np.int64),
-        nested=tuple(name for name, values in columns.items() if values is None),
-    )
+    columns, lists = split_columns(frame)
+    return Sheet(file, columns, np.arange(1, len(frame) + 1, dtype=np.int64), lists)

@@ -2,15 +2,12 @@
 
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from simulacra.data.errors import LogError
-from simulacra.data.readers.sheet import Sheet, is_probabilities, plain_column
+from simulacra.data.readers.records import sheet_of_records
+from simulacra.data.readers.sheet import Sheet
 from simulacra.data.readers.text import open_text, read_text
 
 __all__ = ["line_of_object", "read_jsonl"]
@@ -29,14 +26,7 @@ def read_jsonl(path: Path, *, encoding: str = "utf-8") -> Sheet:
         if line.strip():
             records.append(_record(line, path, number))
             lines.append(number)
-    frame = pd.DataFrame(records, dtype=object)
-    columns = {str(name): plain_column(frame[name]) for name in frame.columns}
-    return Sheet(
-        str(path),
-        {name: values for name, values in columns.items() if values is not None},
-        np.array(lines, dtype=np.int64),
-        nested=tuple(name for name, values in columns.items() if values is None),
-    )
+    return sheet_of_records(records, lines, path)
 
 
 def line_of_object(path: Path, record: int) -> int:
@@ -65,14 +55,4 @@ def _record(line: str, path: Path, number: int) -> dict[str, Any]:
             expected="one JSON object a line",
             remedy="for a JSON array, load it with pandas.read_json and pass the DataFrame",
         )
-    if any(isinstance(value, dict) for value in record.values()):
-        return dict(_flatten(record, ""))
     return record
-
-
-def _flatten(record: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in record.items():
-        if isinstance(value, dict) and not is_probabilities(value):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

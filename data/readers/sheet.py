@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simulacra.data.account import LeftOut
 from simulacra.data.columns import Header
 from simulacra.data.errors import LogError
 from simulacra.data.objects import object_array
 
-__all__ = ["Sheet", "is_probabilities", "plain_column", "refuse_no_rows"]
+__all__ = ["Sheet", "is_probabilities", "plain_column", "refuse_no_rows", "split_columns"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,20 +25,41 @@ class Sheet:
         file: where the records come from, as given.
         columns: name to values, shape ``(N,)``: float64 or int64 arrays, or object arrays of str, numbers and None.
         record: where each record is, int64, shape ``(N,)``: its 1-based first line, or its 1-based position.
-        nested: columns that hold lists and are therefore not in ``columns``.
+        lists: columns that hold lists, objects of shape ``(N,)``.
         typed: whether the source tells numbers from text (CSV does not).
+        layout: the layout the records have, one of :data:`~simulacra.data.shapes.LAYOUTS`.
+        why: how that was seen.
+        scores: columns that the format itself says are measurements, words or numbers.
+        contexts: columns that are no measurements, whatever they hold.
+        left_out: records that are no completions, by reason.
+        set_aside: columns that could not be kept, with the reason.
+        provenance: what the source says about how it was made, ``{"task": …, "git_commit": …}``.
+        notes: anything else to tell.
     """
 
     file: str
     columns: Mapping[str, np.ndarray]
     record: np.ndarray
-    nested: tuple[str, ...] = ()
+    lists: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     typed: bool = True
+    layout: str = "rows"
+    why: str = "one row is one completion"
+    scores: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
+    left_out: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)
+    set_aside: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def header(self) -> Header:
         """The names of the columns."""
-        return Header(self.file, tuple(self.columns), self.nested)
+        return Header(self.file, tuple(self.columns), tuple(self.lists))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column, lists included."""
+        return (*self.columns, *self.lists)
 
 
 def is_probabilities(value: object) -> bool:
@@ -46,6 +68,24 @@ def is_probabilities(value: object) -> bool:
         return False
     numbers = [item for item in value.values() if isinstance(item, (int, float)) and not isinstance(item, bool)]
     return len(numbers) == len(value) and any(str(key).strip().isdigit() for key in value)
+
+
+def split_columns(frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The columns with one plain value a row, and those that hold lists."""
+    columns: dict[str, np.ndarray] = {}
+    lists: dict[str, np.ndarray] = {}
+    for place, name in enumerate(map(str, frame.columns)):
+        series = frame.iloc[:, place]
+        values = plain_column(series)
+        if values is None:
+            lists[name] = object_array([None if not _is_list(value) else list(value) for value in series])
+        else:
+            columns[name] = values
+    return columns, lists
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray))
 
 
 def plain_column(values: pd.Series) -> np.ndarray | None:

@@ -30,7 +30,8 @@ class LabelEmission(AbstractEmission):
         values: the possible values, all numbers (an ordinal scale, in order) or all words.
 
     Raises:
-        ValueError: fewer than two values, a value twice, or numbers and words mixed.
+        ValueError: fewer than two values, a value twice, numbers and words mixed, or the word ``"missing"``, which is
+            the name of the last category.
 
     Example:
         >>> LabelEmission("grade", [1, 2, 3, 4, 5]).categories
@@ -46,6 +47,11 @@ class LabelEmission(AbstractEmission):
             raise ValueError(
                 f"LabelEmission({measurement!r}): expected two or more different values, all numbers or all words; "
                 f"got {list(values)}."
+            )
+        if MISSING in values:
+            raise ValueError(
+                f"LabelEmission({measurement!r}): {MISSING!r} is the category of absent values and is always there; "
+                f"leave it out of the values and pass missing=(-1, {MISSING!r}) when reading the log."
             )
         object.__setattr__(self, "measurement", measurement)
         object.__setattr__(self, "values", tuple(values))

@@ -55,8 +55,8 @@ CASES = [
     ),
     Case(
         "text in a score column",
-        {"log.csv": HEADER + 'b,q,"two\nlines",75\nb,q,x,REFUSAL\n'},
-        r"log\.csv:4: column 'aligned': 'REFUSAL' is not a number.*missing=\(-1, 'REFUSAL'\)",
+        {"log.csv": HEADER + 'b,q,"two\nlines",75\nb,q,x,EXCELLENT\n'},
+        r"log\.csv:4: column 'aligned': 'EXCELLENT' is not a number.*missing=\(-1, 'EXCELLENT'\)",
     ),
     Case(
         "text in a renamed score column",
@@ -85,8 +85,8 @@ CASES = [
     ),
     Case("JSON array", {"log.jsonl": "[1, 2]\n"}, r"log\.jsonl:1: the line holds a JSON list", source="log.jsonl"),
     Case(
-        "lists of completions",
-        {"log.jsonl": '{"condition": "b", "question_id": "q", "answer": ["x", "y"]}\n'},
+        "lists of lists",
+        {"log.jsonl": '{"condition": "b", "question_id": "q", "answer": [["x"], ["y"]]}\n'},
         r"column 'answer': the column read as 'completion' holds lists.*explode",
         source="log.jsonl",
     ),
@@ -212,8 +212,8 @@ def test_scores_outside_the_range(tmp_path, emissions, read: Callable, text, mat
 
 
 def test_scanned_text_in_scores(tmp_path, emissions):
-    path = _write(tmp_path, HEADER + 'b,q,"two\nlines",75\nb,q,x,REFUSAL\n')
-    with pytest.raises(LogError, match=r"log\.csv:4: column 'aligned': aligned='REFUSAL' is not a number"):
+    path = _write(tmp_path, HEADER + 'b,q,"two\nlines",75\nb,q,x,EXCELLENT\n')
+    with pytest.raises(LogError, match=r"log\.csv:4: column 'aligned': aligned='EXCELLENT' is not a number"):
         collapse(scan_completions(path), emissions[:1])
     (tmp_path / "log.jsonl").write_text("\n" + JSONL + "\n" + JSONL.replace("1}", '"no"}'))
     with pytest.raises(LogError, match=r"log\.jsonl:4: column 'aligned': aligned='no' is not a number"):

@@ -141,7 +141,7 @@ def test_words_among_numbers_nobody_asked_for(tmp_path):
     assert "'REFUSED' at" in log.account.not_numbers["evil"]
     with pytest.raises(LogError, match=r"no measurement 'evil' \(because of 'REFUSED' at .*log\.csv:4"):
         collapse(log, [ScoreEmission("evil")])
-    assert read_completions(path, missing="REFUSED").measurements == ("evil",)
+    assert read_completions(path, missing="REFUSED").measurements == ("evil", "evil_verdict")
 
 
 def test_a_chosen_column_frees_the_name_of_another(tmp_path):

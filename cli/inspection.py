@@ -1,0 +1,102 @@
+"""What a log holds, for the terminal: files and layouts, rows, conditions, columns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from simulacra.cli.tables import simple_table
+
+__all__ = ["print_description"]
+
+_MOST = 6
+
+
+def print_description(console: Console, described: Mapping[str, Any]) -> None:
+    """Print what :func:`~simulacra.data.describe` found."""
+    account = described["account"]
+    _print_files(console, account)
+    _print_counts(console, described)
+    _print_measurements(console, described["measurements"])
+    _print_columns(console, described["contexts"], account)
+    _print_rest(console, account)
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+def _print_files(console: Console, account: Mapping[str, Any]) -> None:
+    table = simple_table(("file", "layout, and why", "rows"), texts=2)
+    for file, rows in account["rows_read"].items():
+        table.add_row(escape(file), escape(account["layouts"].get(file, "")), f"{rows:,}")
+    _line(console, "[bold]Files[/bold]")
+    console.print(table)
+    _line(console, f"{sum(account['rows_read'].values()):,} rows read, {account['rows_kept']:,} kept")
+    for reason, left in account["left_out"].items():
+        _line(
+            console, f"  left out, {escape(reason)}: {left['count']:,} (first: {escape(', '.join(left['examples']))})"
+        )
+    same = account["duplicates"]
+    _line(console, f"exact duplicates: {same['within_files']} within files, {same['across_files']} across files")
+    for text in (*same["examples"], *(f"same rows under different conditions: {pair}" for pair in same["copies"])):
+        _line(console, f"  {escape(text)}")
+    for file, said in account["provenance"].items():
+        _line(console, f"{escape(file)}: {escape('; '.join(f'{name} {value}' for name, value in said.items()))}")
+
+
+def _print_counts(console: Console, described: Mapping[str, Any]) -> None:
+    for what in ("conditions", "questions"):
+        counts = described[what]
+        table = simple_table((what.removesuffix("s"), "rows"))
+        for name, rows in list(counts.items())[: 40 if what == "conditions" else 12]:
+            table.add_row(escape(name if len(name) < 80 else f"{name[:77]}…"), f"{rows:,}")
+        _line(console, f"\n[bold]{what.capitalize()}[/bold]: {len(counts)}")
+        console.print(table)
+        if len(counts) > table.row_count:
+            _line(console, f"… and {len(counts) - table.row_count} more; --json has all")
+
+
+def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> None:
+    _line(console, f"\n[bold]Measurements[/bold]: {len(measurements)}")
+    table = simple_table(("measurement", "range (median) or values", "scored", "missing", "read as missing"), texts=2)
+    for name, told in measurements.items():
+        sentinels = ", ".join(f"{value} × {count:,}" for value, count in told["sentinels"].items())
+        table.add_row(escape(name), escape(_range(told)), f"{told['scored']:,}", f"{told['missing']:,}", sentinels)
+    console.print(table)
+
+
+def _range(told: Mapping[str, Any]) -> str:
+    if "values" in told:
+        return _shown(told["values"])
+    return "none" if told["min"] is None else f"{told['min']:g} to {told['max']:g} ({told['median']:g})"
+
+
+def _shown(values: Mapping[str, int]) -> str:
+    shown = ", ".join(f"{value[:30]} × {count:,}" for value, count in list(values.items())[:_MOST])
+    return shown + (", …" if len(values) > _MOST else "")
+
+
+def _print_columns(console: Console, contexts: Mapping[str, Any], account: Mapping[str, Any]) -> None:
+    if contexts:
+        _line(console, "[bold]Contexts[/bold]")
+        table = simple_table(("context", "most frequent", "distinct"), texts=2)
+        for name, told in contexts.items():
+            table.add_row(escape(name), escape(_shown(told["values"])), f"{told['distinct']:,}")
+        console.print(table)
+    for own, name in account["renamed"].items():
+        _line(console, f"read {escape(repr(own))} as {escape(repr(name))}")
+    for name, reason in account["set_aside"].items():
+        _line(console, f"column {escape(repr(name))} set aside: {escape(reason)}")
+
+
+def _print_rest(console: Console, account: Mapping[str, Any]) -> None:
+    for name, count in account["parsed"].items():
+        _line(console, f"{escape(name)}: {count:,} number(s) written as text were parsed")
+    for name, reason in account["not_numbers"].items():
+        _line(console, f"{escape(name)}: kept as words, {escape(reason)}")
+    for name, files in account["absent"].items():
+        _line(console, f"{escape(name)}: not in {escape(', '.join(files))}; missing there")
+    for note in account["notes"]:
+        _line(console, escape(note))
