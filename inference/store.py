@@ -7,6 +7,7 @@ notes and versions. Both are written to temporary files first and moved into pla
 import dataclasses
 import importlib.metadata
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -59,7 +60,7 @@ def write_result(stored: Stored, path: Path) -> Path:
             for name, group in stored.tree.children.items()
         }
         stored.tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
-        record.write_text(json.dumps(_record(stored), indent=1, default=_plain), encoding="utf-8")
+        record.write_text(json.dumps(_record(stored), indent=1, default=_plain, allow_nan=False), encoding="utf-8")
         os.replace(record, path.with_suffix(".json"))
         os.replace(arrays, path)
     return path
@@ -113,7 +114,7 @@ def _record(stored: Stored) -> dict[str, Any]:
         "settings": stored.settings,
         "notes": stored.notes,
         "ok": all(check.passed for check in stored.checks),
-        "checks": [dataclasses.asdict(check) for check in stored.checks],
+        "checks": [_check_record(check) for check in stored.checks],
         "prepared": {
             "model": _model_record(prepared.model),
             "formula": prepared.design.formula,
@@ -179,6 +180,13 @@ def _persona(record: Mapping[str, Any]) -> Persona:
     otherwise = None if record["otherwise"] is None else _persona(record["otherwise"])
     gates = tuple(Gate(**gate) for gate in record["gates"])
     return Persona(record["name"], record["description"], scores, gates, record["evidence"], otherwise)
+
+
+def _check_record(check: Check) -> dict[str, Any]:
+    """A check in JSON, which knows no infinity and no NaN: those go as the text that ``float`` reads."""
+    record = dataclasses.asdict(check)
+    limits = {name: float(record[name]) for name in ("value", "threshold")}
+    return record | {name: value if math.isfinite(value) else str(value) for name, value in limits.items()}
 
 
 def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:
