@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.folder import check_folder, write_folder
-from simulacra.cli.summary import log_summary, make_tables, summarise
+from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_result
 from simulacra.cli.truth import compare_truth, print_truth
 from simulacra.data import CompletionLog, LogError, ScannedLog
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result, fit
+from simulacra.report import result_tables
 
 __all__ = ["BAD_INPUT", "NOT_OK", "Session"]
 
@@ -99,7 +100,7 @@ class Session:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
         told = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
-        tables = make_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope)
         summary = {
             **summarise(result, tables, rope=self._rope, warnings=told),
             "log": log_summary(log, result),
@@ -118,7 +119,7 @@ class Session:
     def load(self, path: Path) -> None:
         """Load a saved result and print it."""
         result = Result.load(path)
-        tables = make_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope)
         self._print(result, tables, ())
         self._finish(result, summarise(result, tables, rope=self._rope))
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-__all__ = ["Citation", "Citable", "Provenance", "citable", "find"]
+__all__ = ["Citable", "Citation", "Provenance", "citable", "find"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Citation:
         return (
             f"{self.rounded(self.value)} ({self.interval_probability:.0%} {self.interval} "
             f"{self.rounded(self.lower)}–{self.rounded(self.upper)};{mixing} "
-            f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]})"
+            f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
         )
 
     def rounded(self, value: float) -> str:

@@ -263,7 +263,7 @@ class Result:
     @property
     def citable(self) -> tuple[str, ...]:
         """The keys that :meth:`cite` knows, withheld ones too."""
-        return citable(self._citable())
+        return citable(self._citable)
 
     def cite(self, key: str) -> Citation:
         """One estimate with all that a reader needs to believe it.
@@ -278,19 +278,20 @@ class Result:
 
         Example:
             ``str(result.cite("shift[insecure, misaligned]"))`` is
-            ``"0.31 (89% ETI 0.27–0.35; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2)"``.
+            ``"0.31 (89% ETI 0.27–0.35; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         model = self.prepared.model
         one_line = (
-            f"{len(self.personas)} personas ({', '.join(self.personas)}); measurements {', '.join(model.measurements)}; "
-            f"weights {self.prepared.design.formula}; baseline {model.baseline}"
+            f"{len(self.personas)} personas ({', '.join(self.personas)}); "
+            f"measurements {', '.join(model.measurements)}; weights {self.prepared.design.formula}; baseline {model.baseline}"
         )
         if model.outcome is not None:
             one_line += f"; {model.outcome}"
         version = str(self.tree.attrs["inference_library_version"])
         provenance = Provenance(one_line, self.prepared.collapsed.content_hash, int(self.settings["seed"]), version)
-        return find(key, self._citable(), provenance, probability=INTERVAL)
+        return find(key, self._citable, provenance, probability=INTERVAL)
 
+    @functools.cached_property
     def _citable(self) -> dict[str, Citable]:
         weights = ("condition", "persona")
         tables = {"weight": Citable(self.weight_table(), weights), "shift": Citable(self.shifts(), weights)}

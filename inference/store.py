@@ -5,7 +5,6 @@ notes and versions. Both are written to temporary files first and moved into pla
 """
 
 import dataclasses
-import importlib.metadata
 import json
 import math
 import os
@@ -27,11 +26,11 @@ from simulacra.formalism.personas import Archetype, Gate, Persona
 from simulacra.formalism.weights import weight_design
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared, assemble
+from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
 FORMAT_VERSION = 1
-_LIBRARIES = ("simulacra", "jax", "numpyro", "numpy", "arviz-stats", "xarray")
 
 
 class Stored(NamedTuple):
@@ -109,7 +108,7 @@ def _record(stored: Stored) -> dict[str, Any]:
     prepared = stored.prepared
     return {
         "format_version": FORMAT_VERSION,
-        "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "versions": library_versions(),
         "data_hash": prepared.collapsed.content_hash,
         "settings": stored.settings,
         "notes": stored.notes,
