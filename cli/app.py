@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``simulacra show`` and ``simulacra demo``.
+"""The commands ``simulacra fit``, ``simulacra show``, ``simulacra report`` and ``simulacra demo``.
 
 Exit codes: 0, the fit passed its checks; 2, the input or an option is wrong and nothing was written; 3, the fit did
 not converge or is not identified: files are written, and what failed is withheld in them.
@@ -36,6 +36,44 @@ Rope = Annotated[
         min=0, max=1, help="Rate differences up to this count as none (0.01: one point).", rich_help_panel=_MODEL
     ),
 ]
+Condition = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Where the condition is: a pattern of the file names, '{model}-{condition}', or a column. "
+        "Default: the column 'condition'.",
+        rich_help_panel=_LOG,
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=OWN",
+        help="The file's own name of a column, completion=answer; notes= leaves one out. Repeatable.",
+        rich_help_panel=_LOG,
+    ),
+]
+Formats = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SUFFIXES",
+        help="Endings of question ids that mark a prompt format: _json,_template.",
+        rich_help_panel=_LOG,
+    ),
+]
+BaseQuestion = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column with the base question.", rich_help_panel=_LOG)
+]
+Missing = Annotated[
+    str, typer.Option(metavar="VALUES", help="Values of measurements that mean 'no score'.", rich_help_panel=_LOG)
+]
+Repeats = Annotated[
+    Literal["keep", "drop"], typer.Option(help="Exact repeats: counted, or left out as well.", rich_help_panel=_LOG)
+]
+Delimiter = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="Of CSV files. Default: a comma.", rich_help_panel=_LOG)
+]
+Encoding = Annotated[str, typer.Option(help="Of text files.", rich_help_panel=_LOG)]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.", rich_help_panel=_SAMPLING)]
 
 
@@ -73,44 +111,14 @@ def fit(
         list[str], typer.Argument(help="CSV, TSV, JSONL or Parquet files, folders, or quoted globs.", metavar="LOGS...")
     ],
     *,
-    condition: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Where the condition is: a pattern of the file names, '{model}-{condition}', or a column. "
-            "Default: the column 'condition'.",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=OWN",
-            help="The file's own name of a column, completion=answer; notes= leaves one out. Repeatable.",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    formats: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SUFFIXES",
-            help="Endings of question ids that mark a prompt format: _json,_template.",
-            rich_help_panel=_LOG,
-        ),
-    ] = None,
-    base_question: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column with the base question.", rich_help_panel=_LOG)
-    ] = None,
-    missing: Annotated[
-        str, typer.Option(metavar="VALUES", help="Values of measurements that mean 'no score'.", rich_help_panel=_LOG)
-    ] = "-1",
-    duplicates: Annotated[
-        Literal["keep", "drop"], typer.Option(help="Exact repeats: counted, or left out as well.", rich_help_panel=_LOG)
-    ] = "keep",
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHAR", help="Of CSV files. Default: a comma.", rich_help_panel=_LOG)
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="Of text files.", rich_help_panel=_LOG)] = "utf-8",
+    condition: Condition = None,
+    column: Columns = None,
+    formats: Formats = None,
+    base_question: BaseQuestion = None,
+    missing: Missing = "-1",
+    duplicates: Repeats = "keep",
+    delimiter: Delimiter = None,
+    encoding: Encoding = "utf-8",
     scan: Annotated[
         bool,
         typer.Option("--scan", help="Count where the files lie, for logs too large for memory.", rich_help_panel=_LOG),
@@ -178,7 +186,7 @@ def fit(
       [bold]simulacra fit logs/*.csv --condition '{model}-{condition}' --formats _json,_template[/bold]
 
     Prints what was read, persona weights, observed and implied rates, what may be claimed against the baseline,
-    and the checks. Writes summary.json, one CSV per table, and fit.nc with all draws.
+    and the checks. Writes report.html and report.md, summary.json, one CSV per table, and fit.nc with all draws.
     """
     from simulacra.cli import request
     from simulacra.cli.session import Session
@@ -231,6 +239,67 @@ def show(
 
     with Session(out=None, as_json=json, rope=rope) as session:
         session.load(result)
+
+
+@app.command(no_args_is_help=True)
+def report(
+    result: Annotated[Path, typer.Argument(help="A saved result, fit.nc, or the folder that holds it.")],
+    *,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="The log that was fitted, for example completions; files, folders or quoted globs. Repeatable.",
+            rich_help_panel=_LOG,
+        ),
+    ] = None,
+    condition: Condition = None,
+    column: Columns = None,
+    formats: Formats = None,
+    base_question: BaseQuestion = None,
+    missing: Missing = "-1",
+    duplicates: Repeats = "keep",
+    delimiter: Delimiter = None,
+    encoding: Encoding = "utf-8",
+    rope: Rope = 0.01,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file ending in .html or .md, or a folder for both. Default: beside the result.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the report of a saved result: one self-contained page, and the same facts in Markdown.
+
+      [bold]simulacra report simulacra-out[/bold]
+
+      [bold]simulacra report simulacra-out --out meeting.html[/bold]
+
+      [bold]simulacra report simulacra-out --log 'logs/*.csv' --condition '{model}-{condition}'[/bold]
+
+    A saved result holds counts and draws, no completions. With the log, read with the options of the fit, the report
+    shows example completions of every persona.
+    """
+    from simulacra.cli import request
+    from simulacra.cli.session import Session
+    from simulacra.data import CompletionLog
+
+    with Session(out=None, as_json=json, quiet=quiet, rope=rope) as session:
+        rows = log and request.read_log(
+            log,
+            condition=condition,
+            columns=request.parse_columns(column or ()),
+            missing=request.parse_missing(missing),
+            base_question=base_question,
+            formats=request.parse_names(formats),
+            duplicates=duplicates,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        session.report(result, out, rows if isinstance(rows, CompletionLog) else None)
 
 
 @app.command()

@@ -58,10 +58,11 @@ class Citation:
     provenance: Provenance
 
     def __str__(self) -> str:
+        dash = "–" if min(self.value, self.lower) >= 0 else " to "
         mixing = "" if self.r_hat is None else f" R̂ {self.r_hat:.2f}, ESS {_grouped(self.ess_bulk)};"
         return (
             f"{self.rounded(self.value)} ({self.interval_probability:.0%} {self.interval} "
-            f"{self.rounded(self.lower)}–{self.rounded(self.upper)};{mixing} "
+            f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)};{mixing} "
             f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
         )
 

@@ -7,9 +7,9 @@ forbids scripts and requests. Completions are text that others' models wrote; te
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulacra.data import CompletionLog
 from simulacra.inference import Result
@@ -19,11 +19,10 @@ from simulacra.report.missing import require
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["write_report", "write_reports"]
 
-_SUFFIXES = {".html": "report.html.jinja", ".md": "report.md.jinja"}
+_TEMPLATES = {".html": "report.html.jinja", ".md": "report.md.jinja"}
 _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": "?", "withheld": "✕", "baseline": "·"}
 
 
@@ -43,57 +42,86 @@ def write_report(result: Result, path: str | Path, *, log: CompletionLog | None 
         ValueError: another suffix, or a log that is not the one that was fitted.
         ImportError: the extra ``report`` is not installed.
     """
-    path = Path(path)
-    if path.suffix not in _SUFFIXES:
-        raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_SUFFIXES)}; got {path}.")
+    return _write(result, [Path(path)], log, rope)[0]
+
+
+def write_reports(
+    result: Result, folder: str | Path, *, log: CompletionLog | None = None, rope: float = 0.01
+) -> tuple[Path, ...]:
+    """Write ``report.html`` and ``report.md`` into a folder; arguments and errors as in :func:`write_report`."""
+    return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope)
+
+
+def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float) -> tuple[Path, ...]:
+    for path in paths:
+        if path.suffix not in _TEMPLATES:
+            raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")
     facts = gather_facts(result, log=log, rope=rope)
-    text = render_report(result, facts, markdown=path.suffix == ".md")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.stem}-", delete=False
-    ) as file:
-        file.write(text)
-    os.chmod(file.name, 0o666 & ~_umask())
-    os.replace(file.name, path)
-    return path
+    pictures = _Pictures(result, facts)
+    texts = [_render(path.suffix, facts, pictures) for path in paths]
+    for path, text in zip(paths, texts, strict=True):
+        _replace(path, text)
+    return tuple(paths)
 
 
-def render_report(result: Result, facts: Facts, *, markdown: bool = False) -> str:
-    """The text of a report."""
+def _render(suffix: str, facts: Facts, pictures: "_Pictures") -> str:
     jinja2 = require("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("simulacra.report", "templates"),
-        autoescape=not markdown,
+        autoescape=suffix == ".html",
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": _cell, "fence": _fence, "table": _gt}
-    template = environment.get_template(_SUFFIXES[".md" if markdown else ".html"])
-    return template.render(facts=facts, draw=_Pictures(result, facts), signs=_SIGNS)
+    environment.filters |= {"breakable": _breakable, "cell": _cell, "fence": _fence, "table": _bare_table}
+    return environment.get_template(_TEMPLATES[suffix]).render(facts=facts, draw=pictures, signs=_SIGNS)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a text in its place whole, with the rights that a new file gets."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        staged = Path(folder) / path.name
+        staged.write_text(text, encoding="utf-8")
+        os.replace(staged, path)
+
+
+class _Picture(NamedTuple):
+    """A figure on a page: its drawing and what it shows."""
+
+    svg: Any
+    finding: str
 
 
 class _Pictures:
-    """Figures by name, for templates: ``draw.weights()`` has ``.svg`` and ``.finding``."""
+    """Figures by name, for templates, each drawn once: ``draw.weights()``, ``draw.portrait("mid")``."""
 
     def __init__(self, result: Result, facts: Facts) -> None:
         self._result, self._facts = result, facts
+        self._drawn: dict[tuple[str, ...], _Picture] = {}
 
-    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+    def __getattr__(self, name: str) -> Callable[..., _Picture]:
+        return lambda *arguments: self._drawn.get((name, *arguments)) or self._draw(name, *arguments)
+
+    def _draw(self, name: str, *arguments: str) -> _Picture:
         options = {"rope": self._facts.rope} if name in ("rate_differences", "shifts") else {}
-        return lambda *arguments: _picture(getattr(figures, name)(self._result, *arguments, **options), name, arguments)
+        figure = getattr(figures, name)(self._result, *arguments, **options)
+        own = re.sub(r"\W+", "-", "-".join((name, *arguments)))
+        picture = _Picture(require("markupsafe").Markup(figures.to_svg(figure, own)), figure.get_label())
+        return self._drawn.setdefault((name, *arguments), picture)
 
 
-def _picture(figure: "Figure", name: str, arguments: tuple[str, ...]) -> dict[str, Any]:
-    own = re.sub(r"\W+", "-", "-".join((name, *arguments)))
-    return {"svg": require("markupsafe").Markup(figures.to_svg(figure, own)), "finding": figure.get_label()}
-
-
-def _gt(table: "pd.DataFrame", name: str, *, groups: str | None = None, numbers: tuple[str, ...] = ()) -> Any:
+def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, numbers: tuple[str, ...] = ()) -> Any:
     """A table of texts as HTML by great_tables, which escapes them; the page's own style dresses it."""
     made = require("great_tables").GT(table, id=name, groupname_col=groups).cols_align("right", columns=list(numbers))
     bare = re.sub(r"<style>.*?</style>", "", made.as_raw_html(), count=1, flags=re.DOTALL)
     return require("markupsafe").Markup(bare)
+
+
+def _breakable(name: str) -> Any:
+    """A name whose lines may break after underscores and hyphens, for narrow screens."""
+    markup = require("markupsafe")
+    return markup.Markup(re.sub("(?<=[_/-])", "<wbr>", str(markup.escape(name))))
 
 
 def _cell(text: object) -> str:
@@ -106,9 +134,3 @@ def _fence(text: str) -> str:
     longest = max(map(len, re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -89,7 +89,7 @@ class Facts:
         personas: one each.
         weights: condition, persona, weight, shift, P(shift > 0), status; texts.
         checks: name, found, threshold, where, verdict; texts.
-        data: what was read, left out, and duplicated; label and text.
+        data: what was read, left out, and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
         citations: keys that can be cited and how they read, one of each kind.
         measurements: what was measured.
@@ -107,7 +107,7 @@ class Facts:
     personas: tuple[Portrait, ...]
     weights: pd.DataFrame
     checks: pd.DataFrame
-    data: Mapping[str, str]
+    data: Mapping[str, tuple[str, ...]]
     provenance: Mapping[str, str]
     citations: tuple[str, ...]
     measurements: tuple[str, ...]
@@ -235,38 +235,43 @@ def _checks(checks: Sequence[Check]) -> pd.DataFrame:
     )
 
 
-def _data(result: Result, log: CompletionLog | None) -> dict[str, str]:
+def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...]]:
+    """The account of the reading, nothing left unsaid that it counted."""
     account = result.prepared.collapsed.account
     same = account.duplicates
-    left = [f"{reason}: {out.count} (first: {', '.join(out.examples)})" for reason, out in account.left_out.items()]
-    files = [f"{name}: {rows:,}" for name, rows in account.rows_read.items()]
-    found = {
-        "Rows read": f"{sum(account.rows_read.values()):,} from {len(files)} source(s): " + "; ".join(files),
-        "Rows left out": "; ".join(left) or "none",
-        "Rows kept": f"{account.rows_kept:,}",
-        "Exact duplicates": f"{same.within_files} within files, {same.across_files} across files"
-        + (f" (first: {'; '.join(same.examples)})" if same.examples else ""),
-        "Copies under two conditions": "; ".join(same.copies) or "none",
-        "Columns read": "; ".join(f"{own} as {name}" for own, name in account.renamed.items())
-        or "under their own names",
-        "Columns set aside": "; ".join(f"{name}: {why}" for name, why in account.set_aside.items()) or "none",
-        "Values read as missing": "; ".join(
-            f"{name} {value} ({count} times)" for name, own in account.sentinels.items() for value, count in own.items()
-        )
-        or "none beside empty ones",
+    lines = {
+        "Rows read": [f"{sum(account.rows_read.values()):,}"]
+        + [f"{rows:,} from {name}" for name, rows in account.rows_read.items()],
+        "Rows left out": [
+            f"{left.count:,}, {reason} (first: {', '.join(left.examples)})" for reason, left in account.left_out.items()
+        ],
+        "Rows kept": [f"{account.rows_kept:,}"],
+        "Exact duplicates": [
+            f"{same.within_files} within files, {same.across_files} across files"
+            + f" (first: {'; '.join(same.examples)})" * bool(same.examples)
+        ],
+        "Same rows under different conditions": list(same.copies),
+        "Columns read": [f"{own} as {name}" for own, name in account.renamed.items()],
+        "Columns set aside": [f"{name}: {why}" for name, why in account.set_aside.items()],
+        "Values read as missing": [
+            f"{name} {value}: {count:,}" for name, own in account.sentinels.items() for value, count in own.items()
+        ],
+        "Missing in all": [f"{name}: {absent:,} of {total:,}" for name, absent, total in _missing(result)],
+        "Numbers written as text": [f"{name}: {count:,}" for name, count in account.parsed.items()],
+        "Kept as words": [f"{name}: {reason}" for name, reason in account.not_numbers.items()],
+        "Not in every file": [f"{name}: not in {', '.join(files)}" for name, files in account.absent.items()],
+        "Notes": list(account.notes),
+        "Completions": [] if log is not None else ["not given to this report, so it shows no examples"],
     }
-    others = [*(f"{name}: {count} numbers written as text" for name, count in account.parsed.items())]
-    others += [f"{name} kept as words: {reason}" for name, reason in account.not_numbers.items()]
-    others += [f"{name} not in {', '.join(where)}" for name, where in account.absent.items()]
-    others += account.notes
-    if others:
-        found["Also"] = "; ".join(others)
-    for emission in result.prepared.model.emissions:
-        counts = result.tree["observed_data"][emission.measurement].sum("condition").to_numpy()
-        found[f"Missing {emission.measurement}"] = f"{counts[-1]:,} of {counts.sum():,}"
-    if log is None:
-        found["Rows of this log"] = "were not given to this report, so it shows no completions"
-    return found
+    always = ("Rows left out", "Same rows under different conditions")
+    return {label: tuple(own) or ("none",) for label, own in lines.items() if own or label in always}
+
+
+def _missing(result: Result) -> list[tuple[str, int, int]]:
+    """Completions without a value of each measurement."""
+    observed = result.tree["observed_data"]
+    counts = {name: observed[name].sum("condition").to_numpy() for name in result.prepared.model.measurements}
+    return [(name, int(own[-1]), int(own.sum())) for name, own in counts.items()]
 
 
 def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:

@@ -92,17 +92,23 @@ def claim_sentence(row: Mapping[str, Any], outcome: str, baseline: str, rope: fl
 
 def headline(contrasts: pd.DataFrame, outcome: str, baseline: str, rope: float) -> str:
     """All claims in one sentence."""
-    limit = f"±{rope * 100:g} percentage point{'s' * (rope != 0.01)} of {baseline}"
+    limit = f"{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
     phrases = {
-        "increase": (f"raises the rate of {outcome} beyond {limit}", f"raise the rate of {outcome} beyond {limit}"),
-        "decrease": (f"lowers the rate of {outcome} beyond {limit}", f"lower the rate of {outcome} beyond {limit}"),
-        "equivalent": (f"stays within {limit}", f"stay within {limit}"),
+        "increase": (
+            f"raises the {outcome} rate by more than {limit}",
+            f"raise the {outcome} rate by more than {limit}",
+        ),
+        "decrease": (
+            f"lowers the {outcome} rate by more than {limit}",
+            f"lower the {outcome} rate by more than {limit}",
+        ),
+        "equivalent": (f"stays within ±{limit}", f"stay within ±{limit}"),
         "undecided": ("is undecided", "are undecided"),
         WITHHELD: ("is withheld", "are withheld"),
     }
     count = contrasts["claim"].value_counts()
     parts = [f"{count[name]} {phrase[int(count[name] > 1)]}" for name, phrase in phrases.items() if name in count]
-    return f"Of {len(contrasts)} condition{'s' * (len(contrasts) != 1)}, {listed(parts)}."
+    return f"Against {baseline}: of {len(contrasts)} condition{'s' * (len(contrasts) != 1)}, {listed(parts)}."
 
 
 def fitted_sentence(result: Result) -> str:

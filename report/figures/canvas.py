@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "drawing", "intervals", "name_rows", "sheet", "shorten", "told"]
+__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "sheet", "shorten", "told"]
 
 P = ParamSpec("P")
 
-WIDTH = 4.8
-"""Inches. At 9 points, text stays readable when a phone shows the sheet at 350 pixels."""
+WIDTH = 4.2
+"""Inches. At 9 points, text stays readable when a phone shows the sheet at 360 pixels."""
 
 STYLE: Mapping[str, Any] = {
     "font.size": 9,
@@ -107,3 +107,9 @@ def intervals(
         return
     axes.plot([lower, upper], [height, height], color=color, linewidth=2.2, solid_capstyle="round", **style)
     axes.plot(mean, height, marker="o", markersize=size, color=color, **style)
+
+
+def band(axes: "Axes", top: float, bottom: float, half_width: float) -> None:
+    """The region of practical equivalence and the line of no difference, beside rows but not behind their names."""
+    axes.fill_betweenx([bottom, top], -half_width, half_width, color=BAND, linewidth=0, zorder=0)
+    axes.plot([0, 0], [bottom, top], color=MUTED, linewidth=0.8, zorder=1)

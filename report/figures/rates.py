@@ -8,8 +8,8 @@ import pandas as pd
 
 from simulacra.inference import Result
 from simulacra.report.figures.canvas import drawing, sheet, shorten, told
-from simulacra.report.palette import BAND, INK, MUTED
-from simulacra.report.prose import listed, percent, records
+from simulacra.report.palette import INK, MUTED
+from simulacra.report.prose import percent, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def implied_against_observed(result: Result) -> "Figure":
     table = result.rates()
     shown = table.dropna(subset=["observed", "implied"])
     rows = (len(table) + 1) // 2 if max(map(len, table["condition"])) <= 22 else len(table)
-    figure, grid = sheet(4.3 + 0.19 * rows)
+    figure, grid = sheet(3.9 + 0.19 * rows)
     axes = grid[0, 0]
     top = float(np.nanmax(shown[["observed_ub", "eti89_ub"]].to_numpy(), initial=0.01)) * 1.06
     axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8)
@@ -69,7 +69,7 @@ def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top
         near = next((g for g in groups if max(abs(g[0] - x), abs(g[1] - y)) < 0.05 * top), None)
         near[2].append(label) if near else groups.append((x, y, [label]))
     for x, y, own in groups:
-        axes.annotate(", ".join(own), (x, y), xytext=(7, 7), textcoords="offset points", fontsize=9, fontweight="bold")
+        axes.annotate(", ".join(own), (x, y), xytext=(8, 8), textcoords="offset points", fontsize=9, fontweight="bold")
 
 
 @drawing
@@ -94,9 +94,9 @@ def rate_by_question(result: Result) -> "Figure":
         text = f"{100 * value:.0f}" if value >= 0.005 or value == 0 else "<1"
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color=INK if value else MUTED)
     axes.set(xlim=(-0.5, len(shown.columns) - 0.5), ylim=(len(shown) - 0.5, -0.5))
-    axes.set_yticks(range(len(shown)), [shorten(str(name), 28) for name in shown.index], fontsize=8)
+    axes.set_yticks(range(len(shown)), [shorten(str(name), 24) for name in shown.index], fontsize=8)
     axes.set_xticks(
-        range(len(shown.columns)), [shorten(name, 24) for name in shown.columns], rotation=40, ha="left", fontsize=8,
+        range(len(shown.columns)), [shorten(name, 22) for name in shown.columns], rotation=40, ha="left", fontsize=8,
         rotation_mode="anchor",
     )  # fmt: skip
     axes.xaxis.tick_top()

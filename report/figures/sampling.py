@@ -43,7 +43,7 @@ def trace(result: Result) -> "Figure":
     shown = xr.Dataset({"log density": stats["lp"].reset_coords(drop=True), name: draws})
     figure = _arviz("plot_trace", shown, 3.4, col_wrap=1)
     for axes, own in zip(figure.axes, shown.data_vars, strict=True):
-        _label(axes, str(own), "draw")
+        _label(axes, str(own), "draw" if own == name else "")
         for line in axes.get_lines():
             line.set(linewidth=0.5, rasterized=True)
     check = next(check for check in result.checks if check.name == "r_hat")

@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-
 from simulacra.inference import Result
-from simulacra.report.figures.canvas import drawing, intervals, name_rows, sheet, told
-from simulacra.report.palette import BAND, INK, MUTED, persona_colors
+from simulacra.report.figures.canvas import band, drawing, intervals, name_rows, sheet, told
+from simulacra.report.palette import INK, persona_colors
 from simulacra.report.prose import interval, listed, points, records
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ def rate_differences(result: Result, *, rope: float = 0.01) -> "Figure":
     figure, grid = sheet(0.75 + 0.46 * len(table))
     axes = grid[0, 0]
     for row, record in enumerate(records(table)):
+        band(axes, -row - 0.62, -row - 0.98, rope)
         intervals(axes, -row - 0.8, interval(record, "rate_difference"), INK)
         if record["claim"] != "withheld":
             text = f"{points(record['rate_difference'])} {_SIGNS[record['claim']]}"
@@ -39,10 +39,13 @@ def rate_differences(result: Result, *, rope: float = 0.01) -> "Figure":
     name_rows(axes, list(table["condition"]))
     outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline
     _finish(axes, rope, len(table), f"{outcome and outcome.name}: points more than {baseline} (89 % interval)")
-    found = [f"{row['condition']} {points(row['rate_difference'])} ({row['claim']})" for row in records(table)]
-    return told(
-        figure, f"Rate differences against {baseline}, in percentage points: {listed(found)}.".replace("+nan", "–")
-    )
+    shown = table.dropna(subset="rate_difference")
+    if shown.empty:
+        return told(figure, "All rate differences are withheld.")
+    top = shown.loc[shown["rate_difference"].abs().idxmax()]
+    claims = listed([f"{count} {claim}" for claim, count in table["claim"].value_counts().items()])
+    largest = f"{top['condition']}, {points(top['rate_difference'])} points"
+    return told(figure, f"Rate differences against {baseline}: {claims}. Largest: {largest}.")
 
 
 @drawing
@@ -59,6 +62,7 @@ def shifts(result: Result, *, rope: float = 0.01) -> "Figure":
     axes = grid[0, 0]
     for index, condition in enumerate(conditions):
         top = -index * block
+        band(axes, top - 0.38, top - 0.42 - 0.3 * size, rope)
         axes.text(
             0, top - 0.2, condition, transform=axes.get_yaxis_transform(), ha="left", va="center", fontsize=8.5,
             fontweight="bold",
@@ -78,8 +82,6 @@ def shifts(result: Result, *, rope: float = 0.01) -> "Figure":
 
 
 def _finish(axes: "Axes", rope: float, rows: float, label: str) -> None:
-    axes.axvspan(-rope, rope, color=BAND, zorder=0, linewidth=0)
-    axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
     axes.set_ylim(-rows - 0.15, 0)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -2 * rope), max(high, 2 * rope))

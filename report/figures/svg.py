@@ -28,7 +28,7 @@ def to_svg(figure: "Figure", name: str) -> str:
     """
     stream = io.StringIO()
     with require("matplotlib").rc_context({**STYLE, "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None}, dpi=200)
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None}, dpi=130)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -27,19 +27,20 @@ def weights(result: Result) -> "Figure":
     colors = persona_colors(result.personas)
     figure, grid = sheet(0.85 + 0.24 * ((len(colors) + 1) // 2) + 0.5 * len(result.conditions))
     axes = grid[0, 0]
-    found = []
+    leads: dict[str, list[str]] = {}
     for row, condition in enumerate(result.conditions):
         own = records(table[table["condition"] == condition])
         _bar(axes, -row - 0.8, own, colors)
         known = [part for part in own if not np.isnan(part["mean"])]
         top = max(known, key=lambda part: part["mean"], default=None)
-        found.append(f"{condition} {top['persona']} {top['mean']:.2f}" if top else f"{condition} withheld")
+        leads.setdefault(top["persona"] if top else "withheld", []).append(condition)
     name_rows(axes, result.conditions)
     axes.set_ylim(-len(result.conditions) - 0.2, -0.15)
     axes.set_xlim(0, 1.005)
     axes.set_xlabel("weight (89 % interval at the right end of each part)")
     _legend(figure, axes, result, colors)
-    return told(figure, f"Persona weights. Largest weight of every condition: {listed(found)}.")
+    found = "; ".join(f"{name} in {listed(conditions)}" for name, conditions in leads.items())
+    return told(figure, f"Persona weights. Largest: {found}.")
 
 
 def _bar(axes: "Axes", height: float, parts: list[dict], colors: dict[str, str]) -> None:
@@ -56,7 +57,7 @@ def _bar(axes: "Axes", height: float, parts: list[dict], colors: dict[str, str])
             axes.text(left + mean / 2, height, text, ha="center", va="center", color=contrast_ink(color), fontsize=8.5)
         if mean >= 0.01:
             ends = [left + part["eti89_lb"], left + part["eti89_ub"]]
-            axes.plot(ends, [height - 0.29] * 2, color=INK, linewidth=1.4, solid_capstyle="butt")
+            axes.plot(ends, [height - 0.29] * 2, color=INK, linewidth=1.4, solid_capstyle="butt", clip_on=False)
         left += mean
 
 
