@@ -74,6 +74,14 @@ Delimiter = Annotated[
     str | None, typer.Option(metavar="CHAR", help="Of CSV files. Default: a comma.", rich_help_panel=_LOG)
 ]
 Encoding = Annotated[str, typer.Option(help="Of text files.", rich_help_panel=_LOG)]
+Measure = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="A measurement to model, repeatable. Default: what the personas are known by.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.", rich_help_panel=_SAMPLING)]
 
 
@@ -130,14 +138,7 @@ def fit(
             metavar="SET", help="emergent-misalignment, emergent-misalignment-6 or ordinal-5.", rich_help_panel=_MODEL
         ),
     ] = "emergent-misalignment",
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A measurement to model, repeatable. Default: what the personas are known by.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
+    measure: Measure = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -261,6 +262,7 @@ def report(
     duplicates: Repeats = "keep",
     delimiter: Delimiter = None,
     encoding: Encoding = "utf-8",
+    measure: Measure = None,
     rope: Rope = 0.01,
     out: Annotated[
         Path | None,
@@ -292,6 +294,7 @@ def report(
             log,
             condition=condition,
             columns=request.parse_columns(column or ()),
+            measurements=measure or (),
             missing=request.parse_missing(missing),
             base_question=base_question,
             formats=request.parse_names(formats),

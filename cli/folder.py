@@ -1,4 +1,4 @@
-"""The folder that a fit leaves behind: the result, its tables as CSV, a summary as JSON and its report; whole or not at all."""
+"""The folder that a fit leaves behind: result, report, tables as CSV, summary as JSON; whole or not at all."""
 
 import json
 import os

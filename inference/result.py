@@ -283,7 +283,8 @@ class Result:
         model = self.prepared.model
         one_line = (
             f"{len(self.personas)} personas ({', '.join(self.personas)}); "
-            f"measurements {', '.join(model.measurements)}; weights {self.prepared.design.formula}; baseline {model.baseline}"
+            f"measurements {', '.join(model.measurements)}; "
+            f"weights {self.prepared.design.formula}; baseline {model.baseline}"
         )
         if model.outcome is not None:
             one_line += f"; {model.outcome}"

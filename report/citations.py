@@ -4,16 +4,13 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from simulacra.inference import Citation
 
-__all__ = ["CitationFormat", "format_citation"]
-
-CitationFormat = Literal["json", "latex", "markdown", "text"]
+__all__ = ["format_citation"]
 
 
-def format_citation(citation: Citation, style: CitationFormat = "text") -> str:
+def format_citation(citation: Citation, style: str = "text") -> str:
     r"""Value, interval with kind and probability, R-hat, ESS, model, data hash, seed and version.
 
     Args:

@@ -26,7 +26,9 @@ _TEMPLATES = {".html": "report.html.jinja", ".md": "report.md.jinja"}
 _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": "?", "withheld": "✕", "baseline": "·"}
 
 
-def write_report(result: Result, path: str | Path, *, log: CompletionLog | None = None, rope: float = 0.01) -> Path:
+def write_report(
+    result: Result, path: str | Path, *, log: CompletionLog | None = None, rope: float | int = 0.01
+) -> Path:
     """Write the report of a result, whole or not at all.
 
     Args:
@@ -46,13 +48,13 @@ def write_report(result: Result, path: str | Path, *, log: CompletionLog | None 
 
 
 def write_reports(
-    result: Result, folder: str | Path, *, log: CompletionLog | None = None, rope: float = 0.01
+    result: Result, folder: str | Path, *, log: CompletionLog | None = None, rope: float | int = 0.01
 ) -> tuple[Path, ...]:
     """Write ``report.html`` and ``report.md`` into a folder; arguments and errors as in :func:`write_report`."""
     return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope)
 
 
-def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float) -> tuple[Path, ...]:
+def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float | int) -> tuple[Path, ...]:
     for path in paths:
         if path.suffix not in _TEMPLATES:
             raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")

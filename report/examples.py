@@ -53,7 +53,7 @@ def choose_examples(result: Result, log: CompletionLog, *, number: int = 3) -> d
 
 
 def _clearest(responsibility: np.ndarray, order: np.ndarray, log: CompletionLog, number: int) -> list[Example]:
-    ranked = order[np.argsort(-responsibility[order].round(3), kind="stable")]
+    ranked = order[np.argsort(-responsibility[order].round(3), kind="stable")].tolist()
     sure = [row for row in ranked if responsibility[row] > _LEAST and log.table["completion"].iloc[row] is not None]
     questions = log.table["base_question"].iloc[sure]
     fresh = [row for row, again in zip(sure, questions.duplicated(), strict=True) if not again]

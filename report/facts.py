@@ -111,10 +111,10 @@ class Facts:
     provenance: Mapping[str, str]
     citations: tuple[str, ...]
     measurements: tuple[str, ...]
-    rope: float
+    rope: float | int
 
 
-def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: float = 0.01) -> Facts:
+def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01) -> Facts:
     """The facts of a result; with the log also examples of completions.
 
     Raises:
@@ -142,7 +142,7 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
     )
 
 
-def _claims(result: Result, outcome: Outcome, rope: float) -> list[Claim]:
+def _claims(result: Result, outcome: Outcome, rope: float | int) -> list[Claim]:
     baseline = result.prepared.model.baseline
     contrasts = {row["condition"]: row for row in records(result.contrasts(rope=rope))}
     claims = []

@@ -79,7 +79,7 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def claim_sentence(row: Mapping[str, Any], outcome: str, baseline: str, rope: float) -> str:
+def claim_sentence(row: Mapping[str, Any], outcome: str, baseline: str, rope: float | int) -> str:
     """What may be claimed of one condition, from its row of ``Result.contrasts``, without the condition's name."""
     if row["claim"] == WITHHELD:
         return f"nothing may be claimed ({row['status'].removeprefix('withheld: ')})."
@@ -90,7 +90,7 @@ def claim_sentence(row: Mapping[str, Any], outcome: str, baseline: str, rope: fl
     )
 
 
-def headline(contrasts: pd.DataFrame, outcome: str, baseline: str, rope: float) -> str:
+def headline(contrasts: pd.DataFrame, outcome: str, baseline: str, rope: float | int) -> str:
     """All claims in one sentence."""
     limit = f"{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
     phrases = {

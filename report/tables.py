@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import pandas as pd
 
 from simulacra.inference import Result
 from simulacra.report.missing import require
 
-__all__ = ["TableFormat", "format_table", "result_tables"]
-
-TableFormat = Literal["csv", "html", "json", "latex", "markdown"]
+__all__ = ["format_table", "result_tables"]
 
 _LABELS = {
     "eti89_lb": "89 % ETI from",
@@ -39,7 +36,7 @@ def result_tables(result: Result, *, rope: float = 0.01) -> dict[str, pd.DataFra
     return tables | {"emissions": result.emissions()}
 
 
-def format_table(table: pd.DataFrame, style: TableFormat) -> str:
+def format_table(table: pd.DataFrame, style: str) -> str:
     """A table of :func:`result_tables`, or any other, as text in one format.
 
     Args:

@@ -65,7 +65,7 @@ def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
     return styled
 
 
-def sheet(height: float, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple["Figure", np.ndarray]:
+def sheet(height: float | int, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple["Figure", np.ndarray]:
     """An empty figure of ``height`` inches and its axes, shape ``(rows, columns)``."""
     figure = require("matplotlib.figure").Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
@@ -95,7 +95,13 @@ def name_rows(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def intervals(
-    axes: "Axes", height: float, values: tuple[float, float, float], color: str, *, size: float = 5, **style: Any
+    axes: "Axes",
+    height: float | int,
+    values: tuple[float, float, float],
+    color: str,
+    *,
+    size: float | int = 5,
+    **style: Any,
 ) -> None:
     """A mean and its interval at one height; a number that is withheld says so instead."""
     mean, lower, upper = values
@@ -109,7 +115,7 @@ def intervals(
     axes.plot(mean, height, marker="o", markersize=size, color=color, **style)
 
 
-def band(axes: "Axes", top: float, bottom: float, half_width: float) -> None:
+def band(axes: "Axes", top: float | int, bottom: float | int, half_width: float | int) -> None:
     """The region of practical equivalence and the line of no difference, beside rows but not behind their names."""
     axes.fill_betweenx([bottom, top], -half_width, half_width, color=BAND, linewidth=0, zorder=0)
     axes.plot([0, 0], [bottom, top], color=MUTED, linewidth=0.8, zorder=1)

@@ -55,6 +55,6 @@ def posterior_predictive(result: Result, measurement: str | None = None) -> "Fig
     inside = float(((low <= seen) & (seen <= high)).mean())
     return told(
         figure,
-        f"Posterior predictive check of {name}: {100 * inside:.0f} % of the logged shares lie within the 89 % interval of "
-        "those drawn from the model.",
+        f"Posterior predictive check of {name}: {100 * inside:.0f} % of the logged shares lie within the 89 % "
+        "interval of those drawn from the model.",
     )

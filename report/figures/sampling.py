@@ -40,10 +40,10 @@ def trace(result: Result) -> "Figure":
     """Draws of the log density and of what mixed worst, chain by chain: they should look like one another's noise."""
     name, draws = worst_quantity(result)
     stats = result.tree["sample_stats"]
-    shown = xr.Dataset({"log density": stats["lp"].reset_coords(drop=True), name: draws})
+    shown = xr.Dataset({"lp": stats["lp"].reset_coords(drop=True), "worst": draws})
     figure = _arviz("plot_trace", shown, 3.4, col_wrap=1)
-    for axes, own in zip(figure.axes, shown.data_vars, strict=True):
-        _label(axes, str(own), "draw" if own == name else "")
+    for axes, title, label in zip(figure.axes, ("log density", name), ("", "draw"), strict=True):
+        _label(axes, title, label)
         for line in axes.get_lines():
             line.set(linewidth=0.5, rasterized=True)
     check = next(check for check in result.checks if check.name == "r_hat")
@@ -61,7 +61,7 @@ def rank(result: Result) -> "Figure":
     """
     name, draws = worst_quantity(result)
     figure = _arviz(
-        "plot_rank", xr.Dataset({name: draws}), 2.0, stats={"ecdf_pit": {"n_simulations": 100}},
+        "plot_rank", xr.Dataset({"worst": draws}), 2.0, stats={"ecdf_pit": {"n_simulations": 100}},
         visuals={"credible_interval": {"color": MUTED, "alpha": 0.2}},
     )  # fmt: skip
     _label(figure.axes[0], name, "fractional rank, chain by chain")
@@ -91,7 +91,9 @@ def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: 
         drawn = getattr(require("arviz_plots"), plot)(
             tree, backend="matplotlib", figure_kwargs={"figsize": (WIDTH, height), "layout": "constrained"}, **options
         )
-    return drawn.viz["figure"].item()
+    figure = drawn.viz["figure"].item()
+    require("matplotlib.pyplot").close(figure)  # ArviZ draws through pyplot, which would keep it
+    return figure
 
 
 def _label(axes: "Axes", title: str, label: str) -> None:

@@ -17,7 +17,7 @@ _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": 
 
 
 @drawing
-def rate_differences(result: Result, *, rope: float = 0.01) -> "Figure":
+def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
     """Difference of every condition's implied rate to the baseline's, the region of practical equivalence shaded.
 
     Args:
@@ -49,7 +49,7 @@ def rate_differences(result: Result, *, rope: float = 0.01) -> "Figure":
 
 
 @drawing
-def shifts(result: Result, *, rope: float = 0.01) -> "Figure":
+def shifts(result: Result, *, rope: float | int = 0.01) -> "Figure":
     """Shift of every persona's weight in every condition, eq. (8), with 89 % intervals.
 
     The band is as wide as the region of practical equivalence of rates: it gives the scale. Claims are made of rates.
@@ -81,7 +81,7 @@ def shifts(result: Result, *, rope: float = 0.01) -> "Figure":
     return told(figure, f"Shifts of persona weights. Largest: {listed(found) or 'all withheld'}.")
 
 
-def _finish(axes: "Axes", rope: float, rows: float, label: str) -> None:
+def _finish(axes: "Axes", rope: float | int, rows: float | int, label: str) -> None:
     axes.set_ylim(-rows - 0.15, 0)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -2 * rope), max(high, 2 * rope))
