@@ -1,6 +1,8 @@
 """Laws of every figure: it is drawn, says its finding, is valid SVG in the page's own ink, and no text leaves it."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -94,3 +96,9 @@ def test_personas_keep_their_colours_and_differ() -> None:
     assert persona_colors(names[:2])["misaligned"] == colors["misaligned"]
     assert {contrast_ink("#000000"), contrast_ink("#ffffff")} == {"#000000", "#ffffff"}
     assert contrast_ink("#000000") == "#ffffff"
+
+
+def test_the_documentation_shows_every_figure() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    shown = set(re.findall(r"\(pictures/(\w+)\.png\)", (docs / "reading-the-report.md").read_text(encoding="utf-8")))
+    assert shown == set(DRAWN) == {path.stem for path in (docs / "pictures").iterdir()}

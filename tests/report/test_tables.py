@@ -79,7 +79,9 @@ def test_a_citation_says_the_same_in_every_format(passing: Result) -> None:
 def test_latex_compiles(tables: dict[str, pd.DataFrame], passing: Result, tmp_path: Path) -> None:
     shown = "\n\n".join(format_table(tables[name], "latex") for name in NAMES)
     cited = "\n\n".join(format_citation(passing.cite(key), "latex") for key in passing.citable)
-    preamble = "\\documentclass{article}\\usepackage{booktabs,siunitx}\\usepackage[margin=1cm,paperwidth=1m]{geometry}"
+    preamble = (
+        "\\documentclass{article}\\usepackage{booktabs,siunitx}\\usepackage[margin=1cm,paperwidth=90cm]{geometry}"
+    )
     text = f"{preamble}\\begin{{document}}\\tiny {shown}\n\n{cited}\\end{{document}}"
     (tmp_path / "tables.tex").write_text(text, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
