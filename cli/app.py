@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``inspect-log``, ``show`` and ``demo``.
+"""The commands ``simulacra fit``, ``inspect-log``, ``show``, ``report`` and ``demo``.
 
 Exit codes: 0, the fit passed its checks; 2, the input or an option is wrong and nothing was written; 3, the fit did
 not converge or is not identified: files are written, and what failed is withheld in them.
@@ -167,7 +167,7 @@ def fit(
       [bold]simulacra fit logs/*.csv --condition '{model}-{condition}' --formats _json,_template[/bold]
 
     Prints what was read, persona weights, observed and implied rates, what may be claimed against the baseline,
-    and the checks. Writes summary.json, one CSV per table, and fit.nc with all draws.
+    and the checks. Writes report.html and report.md, summary.json, one CSV per table, and fit.nc with all draws.
     """
     from simulacra.cli import request
     from simulacra.cli.session import Session
@@ -279,6 +279,76 @@ def show(
 
     with Session(out=None, as_json=json, rope=rope) as session:
         session.load(result)
+
+
+@app.command(no_args_is_help=True)
+def report(
+    result: Annotated[Path, typer.Argument(help="A saved result, fit.nc, or the folder that holds it.")],
+    *,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="The log that was fitted, for example completions; files, folders or quoted globs. Repeatable.",
+            rich_help_panel=_LOG,
+        ),
+    ] = None,
+    condition: options.Condition = None,
+    column: options.Column = None,
+    measure: options.Measure = None,
+    layout: options.Layout = None,
+    judgments: options.Judgments = None,
+    on: options.On = None,
+    formats: options.Formats = None,
+    base_question: options.BaseQuestion = None,
+    missing: options.Missing = "-1",
+    duplicates: options.Duplicates = "keep",
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = "utf-8",
+    rope: Rope = 0.01,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file ending in .html or .md, or a folder for both. Default: beside the result.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the report of a saved result: one self-contained page, and the same facts in Markdown.
+
+      [bold]simulacra report simulacra-out[/bold]
+
+      [bold]simulacra report simulacra-out --out meeting.html[/bold]
+
+      [bold]simulacra report simulacra-out --log 'logs/*.csv' --condition '{model}-{condition}'[/bold]
+
+    A saved result holds counts and draws, no completions. With the log, read with the options of the fit, the report
+    shows example completions of every persona.
+    """
+    from simulacra.cli import request
+    from simulacra.cli.session import Session
+    from simulacra.data import CompletionLog
+
+    with Session(out=None, as_json=json, quiet=quiet, rope=rope) as session:
+        rows = log and request.read_log(
+            log,
+            condition=condition,
+            columns=request.parse_columns(column or ()),
+            measurements=measure or (),
+            layout=layout,
+            judgments=request.parse_judgments(judgments or ()),
+            on=request.parse_names(on) or None,
+            progress_bar=False if quiet else None,
+            missing=request.parse_missing(missing),
+            base_question=base_question,
+            formats=request.parse_names(formats),
+            duplicates=duplicates,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        session.report(result, out, rows if isinstance(rows, CompletionLog) else None)
 
 
 @app.command()

@@ -1,10 +1,10 @@
-"""The folder that a fit leaves behind: the result, its tables as CSV, and a summary as JSON; whole or not at all."""
+"""The folder that a fit leaves behind: result, report, tables as CSV, summary as JSON; whole or not at all."""
 
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ _OURS = frozenset(
         "contrasts.csv",
         "emissions.csv",
         "truth.csv",
+        "report.html",
+        "report.md",
     }
 )
 
@@ -52,9 +54,20 @@ def check_folder(folder: Path) -> None:
 
 
 def write_folder(
-    folder: Path, result: Result, tables: Mapping[str, pd.DataFrame], summary: Mapping[str, Any]
+    folder: Path,
+    result: Result,
+    tables: Mapping[str, pd.DataFrame],
+    summary: Mapping[str, Any],
+    report: Callable[[Path], object],
 ) -> tuple[Path, ...]:
     """Write a result beside its place and then rename, so that no reader ever meets half of it.
+
+    Args:
+        folder: where to.
+        result: a fit.
+        tables: one CSV each.
+        summary: in plain JSON types.
+        report: writes the report into the folder that it is given.
 
     Returns:
         The files, in the order to read them.
@@ -73,6 +86,7 @@ def write_folder(
             table.to_csv(staged / f"{name}.csv", index=False)
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
         (staged / _SUMMARY).write_text(text + "\n", encoding="utf-8")
+        report(staged)
         if folder.exists():
             folder.rename(beside / "old")
         staged.rename(folder)
@@ -80,6 +94,7 @@ def write_folder(
         if (beside / "old").exists() and not folder.exists():
             (beside / "old").rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
-    first = (_SUMMARY, *(f"{name}.csv" for name in tables), RESULT)
-    rest = sorted(path.name for path in folder.iterdir() if path.name not in first)
-    return tuple(folder / name for name in (*first, *rest))
+    there = {path.name for path in folder.iterdir()}
+    order = ("report.html", "report.md", _SUMMARY, *(f"{name}.csv" for name in tables), RESULT)
+    first = [name for name in order if name in there]
+    return tuple(folder / name for name in (*first, *sorted(there.difference(first))))

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import typer
@@ -18,12 +18,13 @@ from rich.markup import escape
 from simulacra.cli.blame import is_refusal
 from simulacra.cli.folder import check_folder, write_folder
 from simulacra.cli.inspection import print_description
-from simulacra.cli.summary import log_summary, make_tables, summarise
+from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_result
 from simulacra.cli.truth import compare_truth, print_truth
 from simulacra.data import CompletionLog, LogError, ScannedLog, describe
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result, fit
+from simulacra.report import result_tables, write_report, write_reports
 
 __all__ = ["BAD_INPUT", "NOT_OK", "Session"]
 
@@ -114,7 +115,7 @@ class Session:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
         told = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
-        tables = make_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope)
         summary = {
             **summarise(result, tables, rope=self._rope, warnings=told),
             "log": log_summary(log, result),
@@ -127,25 +128,53 @@ class Session:
             tables = {**tables, "truth": compared}
             summary["truth"] = json.loads(compared.to_json(orient="records", double_precision=15))
             print_truth(self._console, compared)
-        self._write(result, tables, summary)
+        self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         self._finish(result, summary)
 
     def load(self, path: Path) -> None:
         """Load a saved result and print it."""
         result = Result.load(path)
-        tables = make_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope)
         self._print(result, tables, ())
         self._finish(result, summarise(result, tables, rope=self._rope))
+
+    def report(self, path: Path, out: Path | None, log: CompletionLog | None) -> None:
+        """Write the report of a saved result: a file, or both files into a folder, its own when left out."""
+        result = Result.load(path)
+        folder = out or (path if path.is_dir() else path.parent)
+        try:
+            written = (
+                (write_report(result, folder, log=log, rope=self._rope),)
+                if folder.suffix in (".html", ".md")
+                else write_reports(result, folder, log=log, rope=self._rope)
+            )
+        except ImportError as error:
+            self._fail(error)
+        self.say(f"[bold]Written[/bold] {escape(', '.join(map(str, written)))}")
+        self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
     def _print(self, result: Result, tables: Mapping[str, pd.DataFrame], told: tuple[str, ...]) -> None:
         for note in (*told, *result.notes):
             self.say(f"[yellow]note[/yellow] {escape(note)}")
         print_result(self._console, result, tables, rope=self._rope)
 
-    def _write(self, result: Result, tables: Mapping[str, pd.DataFrame], summary: dict[str, Any]) -> None:
+    def _write(
+        self,
+        result: Result,
+        tables: Mapping[str, pd.DataFrame],
+        summary: dict[str, Any],
+        log: CompletionLog | None,
+    ) -> None:
         if self._out is None:
             return
-        files = write_folder(self._out, result, tables, summary)
+
+        def report(folder: Path) -> None:
+            try:
+                write_reports(result, folder, log=log, rope=self._rope)
+            except ImportError as error:  # everything else is worth having without it
+                self.say(f"[yellow]note[/yellow] no report: {escape(str(error))}")
+
+        files = write_folder(self._out, result, tables, summary, report)
         self.say(f"\n[bold]Written[/bold] to {escape(str(self._out))}: {', '.join(path.name for path in files)}")
         summary["files"] = [str(path) for path in files]
 
@@ -155,7 +184,7 @@ class Session:
         if not result.ok:
             raise typer.Exit(NOT_OK)
 
-    def _fail(self, error: ValueError | OSError) -> None:
+    def _fail(self, error: ValueError | OSError | ImportError) -> NoReturn:
         hint = _hint(str(error))
         typer.echo(f"simulacra: {error}" + (f"\n{hint}" if hint else ""), err=True)
         if self._as_json:

@@ -3,10 +3,8 @@
 ``null`` stands for a number that there is none of: withheld, undefined, or infinite.
 """
 
-import importlib.metadata
 import json
 import math
-import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,19 +12,11 @@ import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.inference import Check, Result
+from simulacra.inference.versions import library_versions
 
-__all__ = ["CREATOR", "log_summary", "make_tables", "summarise"]
+__all__ = ["CREATOR", "log_summary", "summarise"]
 
 CREATOR = "simulacra"
-_LIBRARIES = ("simulacra", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-stats", "formulae")
-
-
-def make_tables(result: Result, *, rope: float) -> dict[str, pd.DataFrame]:
-    """The tables of a result by name; ``rates`` and ``contrasts`` only where the model has an outcome."""
-    tables = {"weights": result.weight_table(), "shifts": result.shifts()}
-    if result.prepared.model.outcome is not None:
-        tables |= {"rates": result.rates(), "contrasts": result.contrasts(rope=rope)}
-    return tables | {"emissions": result.emissions()}
 
 
 def summarise(
@@ -54,8 +44,7 @@ def summarise(
             name: json.loads(table.to_json(orient="records", double_precision=15)) for name, table in tables.items()
         },
         "counts_sha256": result.prepared.collapsed.content_hash,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "versions": library_versions(),
     }
 
 

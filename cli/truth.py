@@ -7,7 +7,8 @@ import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 
-from simulacra.cli.tables import number, share, simple_table
+from simulacra.cli.tables import simple_table
+from simulacra.report.prose import number, share
 
 __all__ = ["compare_truth", "print_truth"]
 

@@ -20,6 +20,7 @@ from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.problem import Parameters
 from simulacra.inference.rates import implied_rates
+from simulacra.inference.versions import library_versions
 
 __all__ = ["build_tree", "condition_weights", "weights_at", "weights_of_cells"]
 
@@ -79,6 +80,7 @@ def build_tree(
         "inference_library": "simulacra",
         "inference_library_version": importlib.metadata.version("simulacra"),
         "sample_dims": ["chain", "draw"],
+        "versions": [f"{name} {version}" for name, version in library_versions().items()],
     }
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **{f"/{name}": data for name, data in groups.items()}})
 

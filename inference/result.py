@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from simulacra.data import CollapsedLog, CompletionLog, collapse
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
-from simulacra.inference.diagnostics import Check, Thresholds, convergence
+from simulacra.inference.citation import Citable, Citation, Provenance, citable, find
+from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
 from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
@@ -141,7 +143,8 @@ class Result:
         Raises:
             ValueError: no outcome, or one that the model's bins cannot answer.
         """
-        rate = self._implied(self._outcome(outcome))
+        outcome = self._outcome(outcome)
+        rate = self._implied(outcome)
         difference = rate.sel(condition=list(self.conditions[1:])) - rate.sel(
             condition=self.prepared.model.baseline, drop=True
         )
@@ -149,6 +152,7 @@ class Result:
             difference,
             convergence(difference.to_dataset(name="rate"), ["rate"])["rate"],
             against=self.prepared.model.baseline,
+            failed=self._failed_for(outcome, rate),
             withhold=withhold,
         ).rename(columns={"mean": "rate_difference"})
         weights = self.posterior["weights"]
@@ -181,7 +185,10 @@ class Result:
         outcome = self._outcome(outcome)
         implied = self._implied(outcome)
         table = self._table(
-            implied, convergence(implied.to_dataset(name="rate"), ["rate"])["rate"], withhold=withhold
+            implied,
+            convergence(implied.to_dataset(name="rate"), ["rate"])["rate"],
+            failed=self._failed_for(outcome, implied),
+            withhold=withhold,
         ).rename(columns={"mean": "implied"})
         observed = observed_rates(self.prepared, outcome, probability=INTERVAL)
         rows = [observed[name] for name in self.conditions]
@@ -202,17 +209,23 @@ class Result:
             parts.append(table.rename(columns={f"{name.removesuffix('_probs')}_category": "category"}))
         return pd.concat(parts, ignore_index=True)
 
-    def responsibilities(self) -> pd.DataFrame:
+    def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log: scikit-learn's ``predict_proba``, rows in log order.
 
-        Posterior means over draws. Raises:
-            ValueError: the log was scanned or collapsed, so rows are not known.
+        Posterior means over draws.
+
+        Args:
+            log: the log that was fitted. A fresh result knows its rows; one that was loaded, or fitted to counts,
+                needs the log.
+
+        Raises:
+            ValueError: the rows are not known and no log was given, or it is not the log that was fitted.
         """
-        collapsed = self.prepared.collapsed
+        collapsed = self.prepared.collapsed if log is None else self._collapse_again(log)
         if collapsed.row_cell is None or collapsed.row_pattern is None:
             raise ValueError(
-                "responsibilities(): the log was given as counts, so its rows are not known; fit a log read with "
-                "read_completions."
+                "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
+                "scanned log. Pass the log: responsibilities(read_completions(...))."
             )
         weights = self.weights(by="cell").to_numpy()
         total = np.zeros((weights.shape[2], len(self.prepared.patterns), weights.shape[3]))
@@ -225,6 +238,16 @@ class Result:
         rows = self.prepared.design.rows[collapsed.row_cell]
         return pd.DataFrame(mean[rows, collapsed.row_pattern], columns=list(self.personas))
 
+    def _collapse_again(self, log: CompletionLog) -> CollapsedLog:
+        own = self.prepared.collapsed
+        again = collapse(log, self.prepared.model.emissions, by=tuple(own.cells.columns))
+        if again.content_hash != own.content_hash:
+            raise ValueError(
+                f"This is not the log that was fitted: its counts hash to {again.content_hash[:12]}…, those of the fit "
+                f"to {own.content_hash[:12]}…. Read the same files with the same options."
+            )
+        return again
+
     def summary(self, *, var_names: Sequence[str] | None = None) -> pd.DataFrame:
         """ArviZ's summary (mean, sd, eti89, ESS, R-hat, MCSE) of weights, rates, emissions and scales."""
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
@@ -236,6 +259,54 @@ class Result:
             round_to="none",  # pyright: ignore[reportArgumentType] (its documented value)
         )
         return pd.DataFrame(table)
+
+    @property
+    def citable(self) -> tuple[str, ...]:
+        """The keys that :meth:`cite` knows, withheld ones too."""
+        return citable(self._citable)
+
+    def cite(self, key: str) -> Citation:
+        """One estimate with all that a reader needs to believe it.
+
+        Args:
+            key: ``weight[condition, persona]``, ``shift[condition, persona]``, ``outcome_given_persona[persona]``,
+                ``implied_rate[condition]``, ``observed_rate[condition]`` or ``rate_difference[condition]``; the last
+                four of the model's own outcome. :attr:`citable` lists them.
+
+        Raises:
+            ValueError: no such key, with those that exist; or a number that is withheld, with the reason.
+
+        Example:
+            ``str(result.cite("shift[insecure, misaligned]"))`` is
+            ``"0.31 (89% ETI 0.27–0.35; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
+        """
+        model = self.prepared.model
+        one_line = (
+            f"{len(self.personas)} personas ({', '.join(self.personas)}); "
+            f"measurements {', '.join(model.measurements)}; "
+            f"weights {self.prepared.design.formula}; baseline {model.baseline}"
+        )
+        if model.outcome is not None:
+            one_line += f"; {model.outcome}"
+        version = str(self.tree.attrs["inference_library_version"])
+        provenance = Provenance(one_line, self.prepared.collapsed.content_hash, int(self.settings["seed"]), version)
+        return find(key, self._citable, provenance, probability=INTERVAL)
+
+    @functools.cached_property
+    def _citable(self) -> dict[str, Citable]:
+        weights = ("condition", "persona")
+        tables = {"weight": Citable(self.weight_table(), weights), "shift": Citable(self.shifts(), weights)}
+        if self.prepared.model.outcome is None:
+            return tables
+        emissions, rates, one = self.emissions(), self.rates(), ("condition",)
+        emissions = emissions[emissions["measurement"] == "outcome_given_persona"]
+        observed = ("observed", "observed_lb", "observed_ub", "Korn-Graubard CI")
+        return tables | {
+            "outcome_given_persona": Citable(emissions, ("persona",)),
+            "implied_rate": Citable(rates, one, "implied"),
+            "observed_rate": Citable(rates, one, *observed),
+            "rate_difference": Citable(self.contrasts(), one, "rate_difference"),
+        }
 
     def save(self, path: str | Path) -> Path:
         """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all."""
@@ -254,6 +325,18 @@ class Result:
             )
         return chosen
 
+    def _failed_for(self, outcome: Outcome, implied: xr.DataArray) -> tuple[Check, ...]:
+        """The failed checks that concern the rates of an outcome: its own rates are compared with those observed."""
+        if outcome == self.prepared.model.outcome:
+            return self.failed
+        means = implied.mean(("chain", "draw")).to_numpy()
+        limits = Thresholds(**self.settings["thresholds"])
+        own = check_implied(
+            observed_rates(self.prepared, outcome), dict(zip(self.conditions, map(float, means), strict=True)), limits
+        )
+        others = (check for check in self.failed if check.name != "implied rate")
+        return (*others, *(check for check in own if not check.passed))
+
     def _implied(self, outcome: Outcome) -> xr.DataArray:
         posterior = self.posterior
         tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements)
@@ -268,12 +351,14 @@ class Result:
         *,
         size: np.ndarray | None = None,
         against: str | None = None,
+        failed: Sequence[Check] | None = None,
         withhold: bool,
     ) -> pd.DataFrame:
         """One row for every coordinate of ``draws``: mean, interval, diagnostics and whether it may be believed.
 
         ``size`` is the weight that a row is about, in the order of the rows: small ones are not gated. ``against``
-        names a condition whose failed checks concern every row.
+        names a condition whose failed checks concern every row. ``failed`` are the checks that failed, the result's
+        own when left out.
         """
         dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
         index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
@@ -286,16 +371,16 @@ class Result:
             table[name] = diagnostics.sel(diagnostic=name).to_numpy().ravel()
         sizes = np.ones(len(table)) if size is None else size.ravel()
         table["status"] = [
-            self._status({**row, "against": against}, weight)
+            self._status({**row, "against": against}, weight, self.failed if failed is None else failed)
             for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
         ]
         if withhold:
             table.loc[table["status"].str.startswith("withheld"), ["mean", "eti89_lb", "eti89_ub"]] = np.nan
         return table
 
-    def _status(self, row: Mapping[Any, Any], weight: float) -> str:
+    def _status(self, row: Mapping[Any, Any], weight: float, failed: Sequence[Check]) -> str:
         """Why a table's row is withheld, or that it is small, or ``"ok"``."""
-        for check in self.failed:
+        for check in failed:
             if check.name == "implied rate":  # concerns a condition's rate, not what personas weigh or do
                 mine = "persona" not in row and check.subject in (row.get("condition"), row["against"])
             else:

@@ -5,8 +5,8 @@ notes and versions. Both are written to temporary files first and moved into pla
 """
 
 import dataclasses
-import importlib.metadata
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ from simulacra.formalism.personas import Archetype, Gate, Persona
 from simulacra.formalism.weights import weight_design
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared, assemble
+from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
 FORMAT_VERSION = 1
-_LIBRARIES = ("simulacra", "jax", "numpyro", "numpy", "arviz-stats", "xarray")
 
 
 class Stored(NamedTuple):
@@ -59,7 +59,7 @@ def write_result(stored: Stored, path: Path) -> Path:
             for name, group in stored.tree.children.items()
         }
         stored.tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
-        record.write_text(json.dumps(_record(stored), indent=1, default=_plain), encoding="utf-8")
+        record.write_text(json.dumps(_record(stored), indent=1, default=_plain, allow_nan=False), encoding="utf-8")
         os.replace(record, path.with_suffix(".json"))
         os.replace(arrays, path)
     return path
@@ -108,12 +108,12 @@ def _record(stored: Stored) -> dict[str, Any]:
     prepared = stored.prepared
     return {
         "format_version": FORMAT_VERSION,
-        "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "versions": library_versions(),
         "data_hash": prepared.collapsed.content_hash,
         "settings": stored.settings,
         "notes": stored.notes,
         "ok": all(check.passed for check in stored.checks),
-        "checks": [dataclasses.asdict(check) for check in stored.checks],
+        "checks": [_check_record(check) for check in stored.checks],
         "prepared": {
             "model": _model_record(prepared.model),
             "formula": prepared.design.formula,
@@ -179,6 +179,13 @@ def _persona(record: Mapping[str, Any]) -> Persona:
     otherwise = None if record["otherwise"] is None else _persona(record["otherwise"])
     gates = tuple(Gate(**gate) for gate in record["gates"])
     return Persona(record["name"], record["description"], scores, gates, record["evidence"], otherwise)
+
+
+def _check_record(check: Check) -> dict[str, Any]:
+    """A check in JSON, which knows no infinity and no NaN: those go as the text that ``float`` reads."""
+    record = dataclasses.asdict(check)
+    limits = {name: float(record[name]) for name in ("value", "threshold")}
+    return record | {name: value if math.isfinite(value) else str(value) for name, value in limits.items()}
 
 
 def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:

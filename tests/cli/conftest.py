@@ -81,4 +81,13 @@ def passing(fitted: FitResult, monkeypatch: pytest.MonkeyPatch) -> FitResult:
     easy = {"r_hat": 10.0, "ess": 1.0, "small_weight": 0.01}
     result = dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})
     monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: result)
+    monkeypatch.setattr("simulacra.cli.session.write_reports", _stub_reports)
     return result
+
+
+def _stub_reports(result: FitResult, folder: Path, **_: object) -> tuple[Path, ...]:
+    """Reports have tests of their own."""
+    files = folder / "report.html", folder / "report.md"
+    for path in files:
+        path.write_text("a report")
+    return files

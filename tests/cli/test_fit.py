@@ -1,6 +1,7 @@
 """``simulacra fit``: what it prints, what it writes, how it ends."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from simulacra.inference import Result
 Run = Callable[..., Outcome]
 SHORT = ("--num-warmup", 200, "--num-samples", 100, "--num-chains", 2)  # too short to pass the checks
 FILES = {
+    "report.html",
+    "report.md",
     "summary.json",
     "weights.csv",
     "shifts.csv",
@@ -44,6 +47,9 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
     assert summary["log"]["completions"] == 1080
     assert summary["settings"]["num_samples"] == 100
     assert "withheld" in ended.output
+    page = (folder / "report.html").read_text()
+    assert "Not all of it" in page
+    assert "withheld: " in page
     rates = pd.read_csv(folder / "rates.csv")
     assert rates["observed"].notna().all()
 
@@ -129,3 +135,29 @@ def test_show_of_nothing_is_refused(run: Run) -> None:
     ended = run("show", "nowhere")
     assert ended.exit_code == 2
     assert "nowhere" in ended.stderr
+
+
+def test_report_writes_both_files_beside_the_result(run: Run, fitted: Result, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "out" / "fit.nc")
+    ended = run("report", "out")
+    assert ended.exit_code == 3, ended.output  # a short fit
+    assert "no examples" in (tmp_path / "out" / "report.md").read_text()
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_report_with_the_log_shows_completions(run: Run, fitted: Result, log_file: Path, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "fit.nc")
+    ended = run("report", "fit.nc", "--log", log_file, "--out", "there/page.md", "--json")
+    assert ended.exit_code == 3, ended.output
+    assert strict_json(ended.stdout)["files"] == ["there/page.md"]
+    assert "no examples" not in (tmp_path / "there" / "page.md").read_text()
+
+
+def test_a_report_without_its_extra_says_how_to_get_it(
+    run: Run, fitted: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted.save(tmp_path / "fit.nc")
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    ended = run("report", "fit.nc")
+    assert ended.exit_code == 2
+    assert "pip install 'simulacra[report]'" in ended.stderr

@@ -1,6 +1,7 @@
 """What a fit says, of a log whose truth is known: tables, tree, responsibilities, and what is withheld."""
 
 import dataclasses
+import json
 
 import arviz_stats
 import numpy as np
@@ -389,3 +390,79 @@ def test_a_result_is_written_as_netcdf_only(fitted: Result, tmp_path) -> None:
     with pytest.raises(ValueError, match=r"ends in \.nc; got .*fit\.pkl"):
         fitted.save(tmp_path / "fit.pkl")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- citations and other outcomes -----------------------------------------------------------------------------------
+
+
+def test_every_citable_number_is_that_of_its_table(fitted: Result) -> None:
+    shifts = fitted.shifts().set_index(["condition", "persona"])
+    assert len(fitted.citable) == len(set(fitted.citable)) == 9 + 6 + 3 + 3 + 3 + 2
+    for (condition, persona), row in shifts.iterrows():
+        cited = fitted.cite(f"shift[{condition},{persona}]")  # spaces do not matter
+        assert (cited.value, cited.lower, cited.upper) == (row["mean"], row["eti89_lb"], row["eti89_ub"])
+        assert (cited.r_hat, cited.ess_bulk, cited.ess_tail) == (row["r_hat"], row["ess_bulk"], row["ess_tail"])
+    for key in fitted.citable:
+        cited = fitted.cite(key)
+        assert cited.key == key
+        assert cited.lower <= cited.value <= cited.upper
+        assert cited.provenance.data_hash == fitted.prepared.collapsed.content_hash
+        assert cited.provenance.data_hash[:8] in str(cited)
+
+
+def test_an_observed_rate_is_cited_without_draws(fitted: Result) -> None:
+    cited = fitted.cite("observed_rate[bad]")
+    assert cited.r_hat is None
+    assert "R̂" not in str(cited)
+    assert "Korn-Graubard" in str(cited)
+
+
+def test_unknown_keys_list_what_exists(fitted: Result) -> None:
+    with pytest.raises(
+        ValueError, match=r"(?s)Did you mean 'shift\[bad, misaligned\]'.*rate_difference\[bad \| mild\]"
+    ):
+        fitted.cite("shift[bad, misalinged]")
+
+
+def test_withheld_numbers_are_not_cited(fitted: Result) -> None:
+    failing = _with_failure(fitted, "name: misaligned", "misaligned")
+    with pytest.raises(ValueError, match="withheld: name: misaligned failed"):
+        failing.cite("weight[bad, misaligned]")
+    assert failing.cite("weight[bad, aligned]").status == "ok"
+
+
+def test_rates_of_another_outcome_are_checked_against_its_own_counts(fitted: Result) -> None:
+    """An outcome that the personas do not account for is withheld, though the model's own is well accounted for."""
+    gentle = Outcome("aligned < 30 and coherent > 50", of="coherent")
+    assert set(fitted.rates(gentle)["status"]) == {"ok"}
+    patterns, rate = fitted.prepared.patterns.copy(), fitted.rates(gentle)
+    scrambled = dataclasses.replace(fitted.prepared, counts=fitted.prepared.counts[:, ::-1], patterns=patterns)
+    other = dataclasses.replace(fitted, prepared=scrambled)
+    assert set(other.rates()["status"]) == {"ok"}  # of the model's own outcome the fit's check stands
+    found = other.rates(gentle)
+    assert found["status"].str.startswith("withheld: implied rate").any()
+    assert found["implied"].isna().any()
+    assert rate["implied"].notna().all()
+    assert "withheld" in set(other.contrasts(gentle)["claim"])
+
+
+def test_responsibilities_of_a_loaded_result_need_its_log(fitted: Result, simulated, tmp_path) -> None:
+    loaded = Result.load(fitted.save(tmp_path / "fit.nc"))
+    with pytest.raises(ValueError, match="Pass the log"):
+        loaded.responsibilities()
+    pd.testing.assert_frame_equal(loaded.responsibilities(simulated.log), fitted.responsibilities())
+    fewer = dataclasses.replace(simulated.log, table=simulated.log.table.iloc[1:])
+    with pytest.raises(ValueError, match="not the log that was fitted"):
+        loaded.responsibilities(fewer)
+
+
+def test_stored_checks_are_valid_json_and_come_back(fitted: Result, tmp_path) -> None:
+    odd = [dataclasses.replace(fitted.checks[0], value=value) for value in (float("inf"), float("nan"), 2)]
+    result = dataclasses.replace(fitted, checks=tuple(odd))
+    path = result.save(tmp_path / "fit.nc")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    json.loads(path.with_suffix(".json").read_text(), parse_constant=refuse)
+    np.testing.assert_array_equal([check.value for check in Result.load(path).checks], [np.inf, np.nan, 2])

@@ -1,0 +1,147 @@
+"""One number of a result with all that a reader needs to believe it: a citable estimate."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+__all__ = ["Citable", "Citation", "Provenance", "citable", "find"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """Where the numbers of one result come from.
+
+    Attributes:
+        model: what was fitted, in one line.
+        data_hash: SHA-256 of the fitted counts, hexadecimal.
+        seed: of everything random.
+        version: of simulacra, when it was fitted.
+    """
+
+    model: str
+    data_hash: str
+    seed: int
+    version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Citation:
+    """One estimate, ready for a paper. ``str()`` gives it in one line; ``simulacra.report`` formats it.
+
+    Attributes:
+        key: what it is of, for example ``"shift[insecure, misaligned]"``.
+        value: the estimate, a probability or a difference of two.
+        lower: lower end of its interval.
+        upper: upper end.
+        interval: kind of the interval: ``"ETI"`` or ``"Korn-Graubard CI"``.
+        interval_probability: probability of the interval.
+        r_hat: rank-normalised split R-hat; ``None`` for what was observed.
+        ess_bulk: effective sample size of the bulk; ``None`` for what was observed.
+        ess_tail: effective sample size of the tails; ``None`` for what was observed.
+        status: ``"ok"``, ``"observed"``, or why it was not gated.
+        provenance: model, data, seed and version.
+    """
+
+    key: str
+    value: float
+    lower: float
+    upper: float
+    interval: str
+    interval_probability: float
+    r_hat: float | None
+    ess_bulk: float | None
+    ess_tail: float | None
+    status: str
+    provenance: Provenance
+
+    def __str__(self) -> str:
+        dash = "–" if min(self.value, self.lower) >= 0 else " to "
+        mixing = "" if self.r_hat is None else f" R̂ {self.r_hat:.2f}, ESS {_grouped(self.ess_bulk)};"
+        return (
+            f"{self.rounded(self.value)} ({self.interval_probability:.0%} {self.interval} "
+            f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)};{mixing} "
+            f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
+        )
+
+    def rounded(self, value: float) -> str:
+        """``value`` to two decimals, or more where the interval is too narrow for two; minus signs as typeset."""
+        width = self.upper - self.lower
+        digits = 2 if width >= 0.02 else 3 if width >= 0.002 else 4
+        text = f"{value:.{digits}f}"
+        return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def _grouped(number: float | None) -> str:
+    return f"{number or 0:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+class Citable(NamedTuple):
+    """Where the citable numbers of a table are: its dims in order, and the columns of value and interval."""
+
+    table: pd.DataFrame
+    dims: tuple[str, ...]
+    value: str = "mean"
+    lower: str = "eti89_lb"
+    upper: str = "eti89_ub"
+    interval: str = "ETI"
+
+
+def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, dict[str, Any]]]:
+    for name, source in tables.items():
+        for row in source.table.to_dict("records"):
+            yield f"{name}[{', '.join(str(row[dim]) for dim in source.dims)}]", source, row  # type: ignore[index]
+
+
+def citable(tables: Mapping[str, Citable]) -> tuple[str, ...]:
+    """Every key, such as ``"weight[base, aligned]"``."""
+    return tuple(key for key, *_ in _entries(tables))
+
+
+def find(key: str, tables: Mapping[str, Citable], provenance: Provenance, *, probability: float) -> Citation:
+    """The number of a key; spaces and case do not matter.
+
+    Raises:
+        ValueError: no such key, with those that exist; or a number that is withheld, with the reason.
+    """
+    known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
+    if _normal(key) not in known:
+        raise ValueError(_unknown(key, tables))
+    own, source, row = known[_normal(key)]
+    observed = source.interval != "ETI"
+    status = "observed" if observed else str(row["status"])
+    if status.startswith("withheld"):
+        raise ValueError(
+            f"{own} is {status}. A number without its warrant is not for citing; Result.failed says what mends it."
+        )
+    value, lower, upper = (float(row[name]) for name in (source.value, source.lower, source.upper))
+    r_hat, bulk, tail = (None if observed else float(row[name]) for name in ("r_hat", "ess_bulk", "ess_tail"))
+    return Citation(
+        key=own,
+        value=value,
+        lower=lower,
+        upper=upper,
+        interval=source.interval,
+        interval_probability=probability,
+        r_hat=r_hat,
+        ess_bulk=bulk,
+        ess_tail=tail,
+        status=status,
+        provenance=provenance,
+    )
+
+
+def _normal(key: str) -> str:
+    return "".join(key.split()).casefold()
+
+
+def _unknown(key: str, tables: Mapping[str, Citable]) -> str:
+    near = difflib.get_close_matches(key, citable(tables), n=3)
+    meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    shapes = [
+        f"{name}[{', '.join(' | '.join(map(str, source.table[dim].unique())) for dim in source.dims)}]"
+        for name, source in tables.items()
+    ]
+    return "\n  ".join([f"There is no number {key!r} in this result.{meant} These can be cited:", *shapes])

@@ -1,0 +1,75 @@
+"""A citable number as text, Markdown, LaTeX or JSON: the value never travels without its warrant."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Mapping
+
+from simulacra.inference import Citation
+
+__all__ = ["format_citation"]
+
+
+def format_citation(citation: Citation, style: str = "text") -> str:
+    r"""Value, interval with kind and probability, R-hat, ESS, model, data hash, seed and version.
+
+    Args:
+        citation: what :meth:`simulacra.inference.Result.cite` returns.
+        style: ``"text"``; ``"markdown"``; ``"latex"``, for siunitx, the model in a comment above; or ``"json"``, one
+            object with every digit.
+
+    Raises:
+        ValueError: another style.
+
+    Example:
+        ``format_citation(result.cite("shift[insecure, misaligned]"), "latex")`` gives
+        ``\num{0.31} (89\,\% ETI \numrange{0.27}{0.35}; $\hat R$ \num{1.00}, ESS \num{2113}; …)``.
+    """
+    if style not in _STYLES:
+        raise ValueError(f"format_citation: expected one of {', '.join(_STYLES)}; got {style!r}.")
+    return _STYLES[style](citation)
+
+
+def _text(citation: Citation) -> str:
+    source = citation.provenance
+    return f"{citation.key}: {citation} Model: {source.model}. Seed {source.seed}, data SHA-256 {source.data_hash}."
+
+
+def _markdown(citation: Citation) -> str:
+    source = citation.provenance
+    shown = str(citation).replace(citation.rounded(citation.value), f"**{citation.rounded(citation.value)}**", 1)
+    return (
+        f"`{citation.key}`: {shown}  \n"
+        f"<sub>Model: `{source.model}`. Seed {source.seed}, data SHA-256 `{source.data_hash}`.</sub>"
+    )
+
+
+def _latex(citation: Citation) -> str:
+    source = citation.provenance
+    value, lower, upper = (
+        citation.rounded(number).replace("−", "-") for number in (citation.value, citation.lower, citation.upper)
+    )
+    mixing = (
+        ""
+        if citation.r_hat is None or citation.ess_bulk is None
+        else rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess_bulk:.0f}}};"
+    )
+    comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
+    return (
+        f"% {comment}\n"
+        rf"\num{{{value}}} ({100 * citation.interval_probability:.0f}\,\% {citation.interval} "
+        rf"\numrange{{{lower}}}{{{upper}}};{mixing} simulacra {source.version}, seed {source.seed}, "
+        rf"data \texttt{{{source.data_hash[:8]}}})"
+    )
+
+
+def _json(citation: Citation) -> str:
+    return json.dumps(dataclasses.asdict(citation), ensure_ascii=False, allow_nan=False)
+
+
+_STYLES: Mapping[str, Callable[[Citation], str]] = {
+    "json": _json,
+    "latex": _latex,
+    "markdown": _markdown,
+    "text": _text,
+}

@@ -1,0 +1,138 @@
+"""The report of a result: one self-contained page, or the same facts in Markdown.
+
+A page loads nothing and runs nothing: figures are inline SVG, the style is inside, and a content security policy
+forbids scripts and requests. Completions are text that others' models wrote; templates escape them.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simulacra.data import CompletionLog
+from simulacra.inference import Result
+from simulacra.report import figures
+from simulacra.report.facts import Facts, gather_facts
+from simulacra.report.missing import require
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["write_report", "write_reports"]
+
+_TEMPLATES = {".html": "report.html.jinja", ".md": "report.md.jinja"}
+_SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": "?", "withheld": "✕", "baseline": "·"}
+
+
+def write_report(
+    result: Result, path: str | Path, *, log: CompletionLog | None = None, rope: float | int = 0.01
+) -> Path:
+    """Write the report of a result, whole or not at all.
+
+    Args:
+        result: a fit; where checks failed, what they concern is withheld with the reason.
+        path: ending in ``.html``, one self-contained page; or in ``.md``, the same facts without pictures.
+        log: the log that was fitted, for example completions. Without it the report has none, and says so.
+        rope: half-width of the region of practical equivalence of rate differences, a probability.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: another suffix, or a log that is not the one that was fitted.
+        ImportError: the extra ``report`` is not installed.
+    """
+    return _write(result, [Path(path)], log, rope)[0]
+
+
+def write_reports(
+    result: Result, folder: str | Path, *, log: CompletionLog | None = None, rope: float | int = 0.01
+) -> tuple[Path, ...]:
+    """Write ``report.html`` and ``report.md`` into a folder; arguments and errors as in :func:`write_report`."""
+    return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope)
+
+
+def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float | int) -> tuple[Path, ...]:
+    for path in paths:
+        if path.suffix not in _TEMPLATES:
+            raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")
+    facts = gather_facts(result, log=log, rope=rope)
+    pictures = _Pictures(result, facts)
+    texts = [_render(path.suffix, facts, pictures) for path in paths]
+    for path, text in zip(paths, texts, strict=True):
+        _replace(path, text)
+    return tuple(paths)
+
+
+def _render(suffix: str, facts: Facts, pictures: "_Pictures") -> str:
+    jinja2 = require("jinja2")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("simulacra.report", "templates"),
+        autoescape=suffix == ".html",
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"breakable": _breakable, "cell": _cell, "fence": _fence, "table": _bare_table}
+    return environment.get_template(_TEMPLATES[suffix]).render(facts=facts, draw=pictures, signs=_SIGNS)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a text in its place whole, with the rights that a new file gets."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        staged = Path(folder) / path.name
+        staged.write_text(text, encoding="utf-8")
+        os.replace(staged, path)
+
+
+class _Picture(NamedTuple):
+    """A figure on a page: its drawing and what it shows."""
+
+    svg: Any
+    finding: str
+
+
+class _Pictures:
+    """Figures by name, for templates, each drawn once: ``draw.weights()``, ``draw.portrait("mid")``."""
+
+    def __init__(self, result: Result, facts: Facts) -> None:
+        self._result, self._facts = result, facts
+        self._drawn: dict[tuple[str, ...], _Picture] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., _Picture]:
+        return lambda *arguments: self._drawn.get((name, *arguments)) or self._draw(name, *arguments)
+
+    def _draw(self, name: str, *arguments: str) -> _Picture:
+        options = {"rope": self._facts.rope} if name in ("rate_differences", "shifts") else {}
+        figure = getattr(figures, name)(self._result, *arguments, **options)
+        own = re.sub(r"\W+", "-", "-".join((name, *arguments)))
+        picture = _Picture(require("markupsafe").Markup(figures.to_svg(figure, own)), figure.get_label())
+        return self._drawn.setdefault((name, *arguments), picture)
+
+
+def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, numbers: tuple[str, ...] = ()) -> Any:
+    """A table of texts as HTML by great_tables, which escapes them; the page's own style dresses it."""
+    made = require("great_tables").GT(table, id=name, groupname_col=groups).cols_align("right", columns=list(numbers))
+    bare = re.sub(r"<style>.*?</style>", "", made.as_raw_html(), count=1, flags=re.DOTALL)
+    return require("markupsafe").Markup(bare)
+
+
+def _breakable(name: str) -> Any:
+    """A name whose lines may break after underscores and hyphens, for narrow screens."""
+    markup = require("markupsafe")
+    return markup.Markup(re.sub("(?<=[_/-])", "<wbr>", str(markup.escape(name))))
+
+
+def _cell(text: object) -> str:
+    r"""Text for a line of Markdown: what would be markup is escaped, ``a_b|c`` as ``a\_b\|c``."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
+
+
+def _fence(text: str) -> str:
+    """A completion as a code block that none of its own backticks ends."""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"

@@ -1,0 +1,305 @@
+"""Everything a report says, in plain words and texts, before it is laid out as a page or as Markdown."""
+
+import dataclasses
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data import CompletionLog
+from simulacra.formalism import Outcome, Persona
+from simulacra.inference import Check, Result
+from simulacra.report.examples import Example, choose_examples
+from simulacra.report.palette import persona_colors
+from simulacra.report.prose import (
+    WITHHELD,
+    checks_sentence,
+    claim_sentence,
+    fitted_sentence,
+    headline,
+    interval,
+    number,
+    points,
+    records,
+    share,
+)
+
+__all__ = ["Claim", "Facts", "Portrait", "gather_facts"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """What may be claimed of one condition.
+
+    Attributes:
+        condition: its name.
+        claim: ``increase``, ``decrease``, ``equivalent``, ``undecided``, ``withheld`` or ``baseline``.
+        sentence: the same in words.
+        events: events / total, as logged.
+        observed: rate and interval, as logged.
+        implied: rate and interval, as the personas imply.
+    """
+
+    condition: str
+    claim: str
+    sentence: str
+    events: str
+    observed: str
+    implied: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Portrait:
+    """One persona.
+
+    Attributes:
+        name: as it stands after the name gates.
+        description: what it was expected to do.
+        color: its colour in every figure.
+        acts: P(outcome | persona) with interval; None where the model has no outcome.
+        gates: its name gates, passed or not.
+        withheld: why nothing is shown of it; empty when it may be.
+        examples: completions that are most surely its own; None without the log.
+    """
+
+    name: str
+    description: str
+    color: str
+    acts: str | None
+    gates: tuple[Check, ...]
+    withheld: str
+    examples: tuple[Example, ...] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a report says.
+
+    Attributes:
+        ok: whether every check passed.
+        fitted: what was fitted, in a sentence.
+        outcome: the event that rates are of; None where the model has none.
+        headline: all claims in a sentence; empty without an outcome.
+        checked: how many checks passed and how closely.
+        failed: the checks that failed.
+        notes: what was changed or left out on the way.
+        claims: condition by condition, the baseline first.
+        personas: one each.
+        weights: condition, persona, weight, shift, P(shift > 0), status; texts.
+        checks: name, found, threshold, where, verdict; texts.
+        data: what was read, left out, and duplicated; label and lines.
+        provenance: versions, seed, hashes, model; label and text.
+        citations: keys that can be cited and how they read, one of each kind.
+        measurements: what was measured.
+        rope: half-width of the region of practical equivalence.
+    """
+
+    ok: bool
+    fitted: str
+    outcome: Outcome | None
+    headline: str
+    checked: str
+    failed: tuple[Check, ...]
+    notes: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    personas: tuple[Portrait, ...]
+    weights: pd.DataFrame
+    checks: pd.DataFrame
+    data: Mapping[str, tuple[str, ...]]
+    provenance: Mapping[str, str]
+    citations: tuple[str, ...]
+    measurements: tuple[str, ...]
+    rope: float | int
+
+
+def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01) -> Facts:
+    """The facts of a result; with the log also examples of completions.
+
+    Raises:
+        ValueError: the log is not the one that was fitted.
+    """
+    outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline
+    claimed = () if outcome is None else tuple(_claims(result, outcome, rope))
+    return Facts(
+        ok=result.ok,
+        fitted=fitted_sentence(result),
+        outcome=outcome,
+        headline="" if outcome is None else headline(result.contrasts(rope=rope), outcome.name, baseline, rope),
+        checked=checks_sentence(result.checks),
+        failed=result.failed,
+        notes=result.notes,
+        claims=claimed,
+        personas=tuple(_portraits(result, log)),
+        weights=_weights(result),
+        checks=_checks(result.checks),
+        data=_data(result, log),
+        provenance=_provenance(result, log),
+        citations=tuple(_citations(result)),
+        measurements=result.prepared.model.measurements,
+        rope=rope,
+    )
+
+
+def _claims(result: Result, outcome: Outcome, rope: float | int) -> list[Claim]:
+    baseline = result.prepared.model.baseline
+    contrasts = {row["condition"]: row for row in records(result.contrasts(rope=rope))}
+    claims = []
+    for row in records(result.rates()):
+        condition = row["condition"]
+        contrast = contrasts.get(condition)
+        claims.append(
+            Claim(
+                condition=condition,
+                claim=contrast["claim"] if contrast else "baseline",
+                sentence=claim_sentence(contrast, outcome.name, baseline, rope)
+                if contrast
+                else "what the others are compared with.",
+                events=f"{row['events']} / {row['total']}",
+                observed=share(*interval(row, "observed", "observed_lb", "observed_ub"))
+                if row["total"]
+                else "none to count",
+                implied=share(*interval(row, "implied")),
+            )
+        )
+    return claims
+
+
+def _portraits(result: Result, log: CompletionLog | None) -> list[Portrait]:
+    examples = None if log is None else choose_examples(result, log)
+    colors, emissions = persona_colors(result.personas), result.emissions()
+    acts = emissions[emissions["measurement"] == "outcome_given_persona"].set_index("persona")
+    portraits = []
+    for name, persona in zip(result.personas, result.prepared.model.personas, strict=True):
+        held = emissions.loc[emissions["persona"] == name, "status"]
+        withheld = held[held.str.startswith(WITHHELD)].iloc[0] if held.str.startswith(WITHHELD).all() else ""
+        portraits.append(
+            Portrait(
+                name=name,
+                description=_described(persona, name),
+                color=colors[name],
+                acts=number(*interval(acts.loc[name].to_dict())) if name in acts.index else None,
+                gates=tuple(
+                    c for c in result.checks if c.name.startswith("name: ") and c.subject in (name, persona.name)
+                ),
+                withheld=withheld,
+                examples=None if examples is None else examples[name] if not withheld else (),
+            )
+        )
+    return portraits
+
+
+def _described(persona: Persona, name: str) -> str:
+    if name == persona.name:
+        return persona.description
+    if persona.otherwise is not None and name == persona.otherwise.name:
+        return f"{persona.otherwise.description} (Was to be {persona.name!r}; its scores fit this name instead.)"
+    return f"Was to be {persona.name!r}, but does not do what that name says; read its scores."
+
+
+def _weights(result: Result) -> pd.DataFrame:
+    shifts = {(row["condition"], row["persona"]): row for row in records(result.shifts())}
+    rows = []
+    for row in records(result.weight_table()):
+        shift = shifts.get((row["condition"], row["persona"]))
+        rows.append(
+            {
+                "condition": row["condition"],
+                "persona": row["persona"],
+                "weight": number(*interval(row)),
+                "shift (points)": _shift(shift) if shift else "baseline",
+                "R-hat": f"{row['r_hat']:.3f}",
+                "ESS": f"{min(row['ess_bulk'], row['ess_tail']):.0f}",
+                "status": row["status"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _shift(row: Mapping[str, object]) -> str:
+    mean, lower, upper = interval(row)
+    return WITHHELD if math.isnan(mean) else f"{points(mean)} ({points(lower)} to {points(upper)})"
+
+
+def _checks(checks: Sequence[Check]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "check": check.name,
+            "verdict": "passed" if check.passed else "failed",
+            "found": f"{check.value:.4g}" if math.isfinite(check.value) else "no rival" if check.value > 0 else "none",
+            "threshold": f"{check.threshold:.4g}",
+            "where": check.where,
+        }
+        for check in checks
+    )
+
+
+def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...]]:
+    """The account of the reading, nothing left unsaid that it counted."""
+    account = result.prepared.collapsed.account
+    same = account.duplicates
+    lines = {
+        "Rows read": [f"{sum(account.rows_read.values()):,}"]
+        + [f"{rows:,} from {name}" for name, rows in account.rows_read.items()],
+        "Rows left out": [
+            f"{left.count:,}, {reason} (first: {', '.join(left.examples)})" for reason, left in account.left_out.items()
+        ],
+        "Rows kept": [f"{account.rows_kept:,}"],
+        "Exact duplicates": [
+            f"{same.within_files} within files, {same.across_files} across files"
+            + f" (first: {'; '.join(same.examples)})" * bool(same.examples)
+        ],
+        "Same rows under different conditions": list(same.copies),
+        "Columns read": [f"{own} as {name}" for own, name in account.renamed.items()],
+        "Columns set aside": [f"{name}: {why}" for name, why in account.set_aside.items()],
+        "Values read as missing": [
+            f"{name} {value}: {count:,}" for name, own in account.sentinels.items() for value, count in own.items()
+        ],
+        "Missing in all": [f"{name}: {absent:,} of {total:,}" for name, absent, total in _missing(result)],
+        "Numbers written as text": [f"{name}: {count:,}" for name, count in account.parsed.items()],
+        "Kept as words": [f"{name}: {reason}" for name, reason in account.not_numbers.items()],
+        "Not in every file": [f"{name}: not in {', '.join(files)}" for name, files in account.absent.items()],
+        "Notes": list(account.notes),
+        "Completions": [] if log is not None else ["not given to this report, so it shows no examples"],
+    }
+    always = ("Rows left out", "Same rows under different conditions")
+    return {label: tuple(own) or ("none",) for label, own in lines.items() if own or label in always}
+
+
+def _missing(result: Result) -> list[tuple[str, int, int]]:
+    """Completions without a value of each measurement."""
+    observed = result.tree["observed_data"]
+    counts = {name: observed[name].sum("condition").to_numpy() for name in result.prepared.model.measurements}
+    return [(name, int(own[-1]), int(own.sum())) for name, own in counts.items()]
+
+
+def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
+    model, settings, attrs = result.prepared.model, result.settings, result.tree.attrs
+    versions = attrs.get("versions", [f"simulacra {attrs['inference_library_version']}"])
+    made = datetime.datetime.fromisoformat(str(attrs["created_at"]))
+    scores = "; ".join(f"{each.measurement}: {', '.join(each.categories)}" for each in model.emissions)
+    found = {
+        "Fitted": f"{made:%Y-%m-%d %H:%M %Z}",
+        "Personas": ", ".join(result.personas),
+        "Measurements": scores,
+        "Weights": result.prepared.design.formula,
+        "Baseline": model.baseline,
+        "Outcome": str(model.outcome) if model.outcome else "none",
+        "Sampler": f"{settings['engine']}, {settings['num_chains']} chains of {settings['num_samples']} draws after "
+        f"{settings['num_warmup']} of warm-up, {settings['num_starts']} starts, seed {settings['seed']}",
+        "Counts SHA-256": result.prepared.collapsed.content_hash,
+        "Versions": ", ".join(np.atleast_1d(versions).tolist()),
+    }
+    return found | ({} if log is None else {"Log SHA-256": log.content_hash})
+
+
+def _citations(result: Result) -> list[str]:
+    """The first number of every kind that may be cited."""
+    shown: dict[str, str] = {}
+    for key in reversed(result.citable):
+        try:
+            shown[key.partition("[")[0]] = f"{key}: {result.cite(key)}"
+        except ValueError:  # withheld
+            continue
+    return list(reversed(shown.values()))

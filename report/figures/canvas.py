@@ -1,0 +1,121 @@
+"""The sheet that every figure is drawn on: narrow enough for a phone, transparent, with ink that a page can recolour.
+
+Figures are made without pyplot, so no window opens and no state is left. A figure's label, ``figure.get_label()``, is
+its alternative text: a sentence that states the finding.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
+
+from simulacra.report.missing import require
+from simulacra.report.palette import BAND, INK, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "sheet", "shorten", "told"]
+
+P = ParamSpec("P")
+
+WIDTH = 4.2
+"""Inches. At 9 points, text stays readable when a phone shows the sheet at 360 pixels."""
+
+STYLE: Mapping[str, Any] = {
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": BAND,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+}
+
+
+def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
+    """Draw in the style of this package, whatever matplotlib's settings are, and leave those as they were."""
+
+    @functools.wraps(function)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
+        with require("matplotlib").rc_context(dict(STYLE)):
+            return function(*args, **kwargs)
+
+    return styled
+
+
+def sheet(height: float | int, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple["Figure", np.ndarray]:
+    """An empty figure of ``height`` inches and its axes, shape ``(rows, columns)``."""
+    figure = require("matplotlib.figure").Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def told(figure: "Figure", finding: str) -> "Figure":
+    """The figure with its alternative text."""
+    figure.set_label(finding)
+    return figure
+
+
+def shorten(name: str, limit: int = 24) -> str:
+    """A name that fits a label: a long one loses its middle, since ends tell names apart."""
+    half = (limit - 1) // 2
+    return name if len(name) <= limit else f"{name[:half]}…{name[-half:]}"
+
+
+def name_rows(axes: "Axes", names: Sequence[str]) -> None:
+    """Name the rows of a plot from the top down: each name stands above its row, so that it costs no width."""
+    for row, name in enumerate(names):
+        axes.text(
+            0, -row - 0.42, name, transform=axes.get_yaxis_transform(), ha="left", va="center", fontweight="bold",
+            fontsize=8.5,
+        )  # fmt: skip
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def intervals(
+    axes: "Axes",
+    height: float | int,
+    values: tuple[float, float, float],
+    color: str,
+    *,
+    size: float | int = 5,
+    **style: Any,
+) -> None:
+    """A mean and its interval at one height; a number that is withheld says so instead."""
+    mean, lower, upper = values
+    if np.isnan(mean):
+        axes.text(
+            0.5, height, "withheld", transform=axes.get_yaxis_transform(), va="center", ha="center", color=MUTED,
+            fontstyle="italic", fontsize=8.5,
+        )  # fmt: skip
+        return
+    axes.plot([lower, upper], [height, height], color=color, linewidth=2.2, solid_capstyle="round", **style)
+    axes.plot(mean, height, marker="o", markersize=size, color=color, **style)
+
+
+def band(axes: "Axes", top: float | int, bottom: float | int, half_width: float | int) -> None:
+    """The region of practical equivalence and the line of no difference, beside rows but not behind their names."""
+    axes.fill_betweenx([bottom, top], -half_width, half_width, color=BAND, linewidth=0, zorder=0)
+    axes.plot([0, 0], [bottom, top], color=MUTED, linewidth=0.8, zorder=1)

@@ -1,0 +1,60 @@
+"""Does the model fit? Logged scores of every condition beside scores drawn from the fitted model."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulacra.inference import Result
+from simulacra.report.figures.canvas import drawing, sheet, shorten, told
+from simulacra.report.palette import INK, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["posterior_predictive"]
+
+
+@drawing
+def posterior_predictive(result: Result, measurement: str | None = None) -> "Figure":
+    """Share of every category of a measurement, as logged (bars) and as drawn from the fit (89 % intervals).
+
+    Args:
+        result: a fit.
+        measurement: the first one of the model when left out.
+
+    Raises:
+        ValueError: the model does not measure that.
+    """
+    names = result.prepared.model.measurements
+    name = measurement or names[0]
+    if name not in names:
+        raise ValueError(f"The model does not measure {name!r}; it measures {', '.join(names)}.")
+    observed = result.tree["observed_data"][name]
+    totals = observed.sum(f"{name}_category").to_numpy()[:, None]
+    drawn = result.tree["posterior_predictive"][name].to_numpy() / totals
+    seen = observed.to_numpy() / totals
+    low, middle, high = np.quantile(drawn, [0.055, 0.5, 0.945], axis=(0, 1))
+    rows = (len(seen) + 1) // 2
+    figure, grid = sheet(0.6 + 1.0 * rows, rows, 2, sharex=True, sharey=True)
+    places = np.arange(seen.shape[1])
+    for axes, index in zip(grid.ravel(), range(rows * 2), strict=True):
+        if index >= len(seen):
+            axes.set_visible(False)
+            continue
+        axes.bar(places, seen[index], width=0.82, color="#8a8a94", alpha=0.55, linewidth=0)
+        axes.vlines(places, low[index], high[index], color=INK, linewidth=1.4)
+        axes.plot(places, middle[index], "_", color=INK, markersize=5)
+        axes.set_title(shorten(result.conditions[index], 26), fontsize=8.5)
+        axes.tick_params(length=0)
+        axes.set_ylim(0, 1)
+        axes.set_yticks([0, 0.5, 1])
+    labels = [str(label) for label in observed[f"{name}_category"].to_numpy()]
+    for axes in grid[-1]:
+        axes.set_xticks(places, labels, rotation=90, fontsize=8)
+    figure.supxlabel(f"{name}: bars as logged, lines as the model draws", fontsize=8.5, color=MUTED)
+    inside = float(((low <= seen) & (seen <= high)).mean())
+    return told(
+        figure,
+        f"Posterior predictive check of {name}: {100 * inside:.0f} % of the logged shares lie within the 89 % "
+        "interval of those drawn from the model.",
+    )

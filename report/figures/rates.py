@@ -1,0 +1,140 @@
+"""Rates of the outcome: implied against observed, and question by question."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from simulacra.inference import Result
+from simulacra.report.figures.canvas import drawing, sheet, shorten, told
+from simulacra.report.palette import INK, MUTED
+from simulacra.report.prose import percent, records
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["implied_against_observed", "rate_by_question"]
+
+_MOST_QUESTIONS = 40
+_HUE = "#d55e00"
+
+
+@drawing
+def implied_against_observed(result: Result) -> "Figure":
+    """Implied rate of every condition over its observed one, both with 89 % intervals, and the line where they agree.
+
+    Raises:
+        ValueError: the model has no outcome.
+    """
+    table = result.rates()
+    shown = table.dropna(subset=["observed", "implied"])
+    rows = (len(table) + 1) // 2 if max(map(len, table["condition"])) <= 22 else len(table)
+    figure, grid = sheet(3.9 + 0.19 * rows)
+    axes = grid[0, 0]
+    top = float(np.nanmax(shown[["observed_ub", "eti89_ub"]].to_numpy(), initial=0.01)) * 1.06
+    axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8)
+    for row in records(shown):
+        axes.plot([row["observed_lb"], row["observed_ub"]], [row["implied"]] * 2, color=MUTED, linewidth=1.2)
+        axes.plot([row["observed"]] * 2, [row["eti89_lb"], row["eti89_ub"]], color=_HUE, linewidth=2.4)
+        axes.plot(row["observed"], row["implied"], "o", color=INK, markersize=5)
+    _number_points(axes, shown, [f"{place}" for place in shown.index + 1], top)
+    axes.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), box_aspect=1)
+    for axis, label in ((axes.xaxis, "observed rate (clustered by base question)"), (axes.yaxis, "implied rate")):
+        axis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+        axis.set_label_text(label)
+    names = [
+        f"{place + 1}  {shorten(row['condition'], 40)}{'' if place in shown.index else ' (withheld)'}"
+        for place, row in enumerate(records(table))
+    ]
+    blank = [axes.plot([], [], linestyle="none")[0] for _ in names]
+    figure.legend(
+        blank, names, loc="outside lower left", ncols=2 if rows < len(table) else 1, handlelength=0, handletextpad=0
+    )
+    gap = (shown["implied"] - shown["observed"]).abs()
+    finding = (
+        f"Implied against observed rates. The largest gap is {100 * gap.max():.1f} points, in "
+        f"{shown['condition'][gap.idxmax()]}."
+        if len(shown)
+        else "Implied rates are withheld."
+    )
+    return told(figure, finding)
+
+
+def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top: float) -> None:
+    """Number the points; those that lie on one another share a label."""
+    groups: list[tuple[float, float, list[str]]] = []
+    for (x, y), label in zip(table[["observed", "implied"]].to_numpy(), labels, strict=True):
+        near = next((g for g in groups if max(abs(g[0] - x), abs(g[1] - y)) < 0.05 * top), None)
+        near[2].append(label) if near else groups.append((x, y, [label]))
+    for x, y, own in groups:
+        axes.annotate(", ".join(own), (x, y), xytext=(8, 8), textcoords="offset points", fontsize=9, fontweight="bold")
+
+
+@drawing
+def rate_by_question(result: Result) -> "Figure":
+    """Observed rate of every condition on every question, the one with the highest rate first.
+
+    Beyond 40 questions only those with the highest rates are drawn; the title says how many are not.
+
+    Raises:
+        ValueError: the model has no outcome.
+    """
+    table = _question_rates(result)
+    shown = table.head(_MOST_QUESTIONS)
+    figure, grid = sheet(1.5 + 0.2 * len(shown))
+    axes = grid[0, 0]
+    values = shown.to_numpy()
+    top = max(float(np.nanmax(values)), 1e-9)
+    for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        axes.add_patch(_cell(column, row, value / top))
+        text = f"{100 * value:.0f}" if value >= 0.005 or value == 0 else "<1"
+        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=INK if value else MUTED)
+    axes.set(xlim=(-0.5, len(shown.columns) - 0.5), ylim=(len(shown) - 0.5, -0.5))
+    axes.set_yticks(range(len(shown)), [shorten(str(name), 24) for name in shown.index], fontsize=8)
+    axes.set_xticks(
+        range(len(shown.columns)), [shorten(name, 22) for name in shown.columns], rotation=40, ha="left", fontsize=8,
+        rotation_mode="anchor",
+    )  # fmt: skip
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    rest = len(table) - len(shown)
+    axes.set_xlabel(
+        f"per cent {result.prepared.model.outcome.name}" + (f"; {rest} more questions not shown" * bool(rest))
+    )
+    place = table.stack().idxmax()  # noqa: PD013 (pandas' own)
+    finding = f"Observed rates by question. Highest: {percent(top)} on {place[0]} in {place[1]}."
+    return told(figure, finding)
+
+
+def _cell(column: int, row: int, part: float) -> object:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=_HUE, alpha=0.75 * part, linewidth=0)
+
+
+def _question_rates(result: Result) -> pd.DataFrame:
+    """Observed rate by question (rows) and condition (columns); NaN where nothing counts."""
+    prepared, outcome = result.prepared, result.prepared.model.outcome
+    if outcome is None:
+        raise ValueError("This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...).")
+    emissions, patterns = prepared.model.emissions, prepared.patterns
+    event = outcome.numerator.holds(emissions, patterns)
+    inside = (
+        np.ones(len(patterns), bool) if outcome.denominator is None else outcome.denominator.holds(emissions, patterns)
+    )
+    counts = pd.DataFrame(
+        {
+            "question": prepared.design.cells["question_id"].astype(str),
+            "condition": prepared.design.cells["condition"],
+            "events": prepared.counts @ event,
+            "total": prepared.counts @ inside,
+        }
+    )
+    sums = counts[counts["total"] > 0].groupby(["question", "condition"])[["events", "total"]].sum()
+    table = (sums["events"] / sums["total"]).unstack("condition")[list(result.conditions)]  # noqa: PD010
+    return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]

@@ -1,0 +1,104 @@
+"""Did the sampler do its work? ArviZ's trace, rank and energy plots, of what mixed worst."""
+
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from simulacra.inference import Result
+from simulacra.report.figures.canvas import WIDTH, drawing, told
+from simulacra.report.missing import require
+from simulacra.report.palette import INK, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["energy", "rank", "trace", "worst_quantity"]
+
+_CHAINS = ["#6a6fb0", "#2a9d8f", "#a08a2c", "#b3566e", "#7f7f88", "#4f8fbf"]  # none is a persona's
+
+
+def worst_quantity(result: Result) -> tuple[str, xr.DataArray]:
+    """The rate, weight, emission or scale with the smallest effective sample size; weights that are not gated aside."""
+    found = []
+    small = result.posterior["weights"].mean(("chain", "draw")) < result.settings["thresholds"]["small_weight"]
+    for name, table in result.diagnostics.data_vars.items():
+        size = table.sel(diagnostic=["ess_bulk", "ess_tail"]).min("diagnostic", skipna=True)
+        if name == "weights":
+            size = size.where(~small)
+        if bool(size.notnull().any()):
+            place = {str(dim): int(index) for dim, index in size.argmin(list(size.dims)).items()}  # type: ignore[union-attr]
+            found.append((float(size.isel(place)), str(name), place))
+    _, name, place = min(found)
+    draws = result.posterior[name].isel(place)
+    labels = ", ".join(str(draws[dim].item()) for dim in place)
+    return f"{name}[{labels}]" if labels else name, draws.reset_coords(drop=True)
+
+
+@drawing
+def trace(result: Result) -> "Figure":
+    """Draws of the log density and of what mixed worst, chain by chain: they should look like one another's noise."""
+    name, draws = worst_quantity(result)
+    stats = result.tree["sample_stats"]
+    shown = xr.Dataset({"lp": stats["lp"].reset_coords(drop=True), "worst": draws})
+    figure = _arviz("plot_trace", shown, 3.4, col_wrap=1)
+    for axes, title, label in zip(figure.axes, ("log density", name), ("", "draw"), strict=True):
+        _label(axes, title, label)
+        for line in axes.get_lines():
+            line.set(linewidth=0.5, rasterized=True)
+    check = next(check for check in result.checks if check.name == "r_hat")
+    return told(
+        figure, f"Trace of the log density and of {name}, which mixed worst. The largest R-hat is {check.value:.3f}."
+    )
+
+
+@drawing
+def rank(result: Result) -> "Figure":
+    """Δ-ECDF of the fractional ranks of what mixed worst: chains that agree stay within the band.
+
+    References:
+        Säilynoja, Bürkner & Vehtari (2022), doi:10.1007/s11222-022-10090-6.
+    """
+    name, draws = worst_quantity(result)
+    figure = _arviz(
+        "plot_rank", xr.Dataset({"worst": draws}), 2.0, stats={"ecdf_pit": {"n_simulations": 100}},
+        visuals={"credible_interval": {"color": MUTED, "alpha": 0.2}},
+    )  # fmt: skip
+    _label(figure.axes[0], name, "fractional rank, chain by chain")
+    return told(figure, f"Ranks of {name} by chain, with the 99 % band that chains which agree stay within.")
+
+
+@drawing
+def energy(result: Result) -> "Figure":
+    """E-BFMI of every chain, and the energy beside its transitions: much narrower transitions explore no tails.
+
+    References:
+        Betancourt (2016), arXiv:1604.00695.
+    """
+    stats = result.tree["sample_stats"].to_dataset()
+    points = {"bfmi_points": {"color": INK}, "ref_line": {"color": MUTED}}
+    figure = _arviz("plot_energy", xr.DataTree.from_dict({"/sample_stats": stats}), 2.0, visuals=points)
+    for axes, title in zip(figure.axes, ("E-BFMI", "energy"), strict=False):
+        _label(axes, title, "")
+    check = next(check for check in result.checks if check.name == "e_bfmi")
+    return told(figure, f"Energy. The smallest E-BFMI of any chain is {check.value:.2f}; it takes {check.threshold:g}.")
+
+
+def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: object) -> "Figure":
+    tree = data if isinstance(data, xr.DataTree) else xr.DataTree.from_dict({"/posterior": data})
+    style = {"axes.prop_cycle": require("cycler").cycler(color=_CHAINS)}
+    with require("matplotlib").rc_context(style):
+        drawn = getattr(require("arviz_plots"), plot)(
+            tree, backend="matplotlib", figure_kwargs={"figsize": (WIDTH, height), "layout": "constrained"}, **options
+        )
+    figure = drawn.viz["figure"].item()
+    require("matplotlib.pyplot").close(figure)  # ArviZ draws through pyplot, which would keep it
+    return figure
+
+
+def _label(axes: "Axes", title: str, label: str) -> None:
+    """ArviZ writes in black; a page needs our ink."""
+    axes.set_title("")
+    axes.set_title(title, loc="left", fontsize=9, color=INK)
+    axes.set_xlabel(label, color=INK, fontsize=8.5)
+    axes.set_ylabel(axes.get_ylabel().lower(), color=INK, fontsize=8.5)

@@ -1,0 +1,44 @@
+"""A figure as SVG for a page: transparent, its ink following the page's colours, its ids its own."""
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from simulacra.report.figures.canvas import STYLE
+from simulacra.report.missing import require
+from simulacra.report.palette import BAND, INK, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["to_svg"]
+
+_ROLES = {INK: "currentColor", MUTED: "var(--muted, #6b6b76)", BAND: "var(--band, #e4e4ea)"}
+
+
+def to_svg(figure: "Figure", name: str) -> str:
+    """The ``<svg>`` element of a figure, to be put into a page as it is.
+
+    Args:
+        figure: any figure of this package.
+        name: unique on the page; ids of the drawing begin with it.
+
+    The ink becomes ``currentColor`` and the custom properties ``--muted`` and ``--band``, so that one drawing serves
+    light and dark pages. The figure's label becomes ``aria-label``.
+    """
+    stream = io.StringIO()
+    with require("matplotlib").rc_context({**STYLE, "svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None}, dpi=130)
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
+    text = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", text)
+    text = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', text)
+    text = re.sub(r"font: ([^;\"]*?)'[^;\"]*?(?=[;\"])", r"font: \1sans-serif", text)
+    for color, role in _ROLES.items():
+        text = text.replace(color, role)
+    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text)
+    text = text.replace(size[0], "", 1) if size else text
+    label = figure.get_label().replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

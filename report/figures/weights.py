@@ -1,0 +1,78 @@
+"""The mixture of every condition as one bar."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulacra.inference import Result
+from simulacra.report.figures.canvas import drawing, name_rows, sheet, told
+from simulacra.report.palette import INK, MUTED, contrast_ink, persona_colors
+from simulacra.report.prose import listed, records
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["weights"]
+
+
+@drawing
+def weights(result: Result) -> "Figure":
+    """Persona weights of every condition, stacked to one.
+
+    The whisker at the right end of a part is the 89 % interval of that part's weight, counted from its own left end.
+    The legend says how often each persona does what the outcome asks.
+    """
+    table = result.weight_table()
+    colors = persona_colors(result.personas)
+    figure, grid = sheet(0.85 + 0.24 * ((len(colors) + 1) // 2) + 0.5 * len(result.conditions))
+    axes = grid[0, 0]
+    leads: dict[str, list[str]] = {}
+    for row, condition in enumerate(result.conditions):
+        own = records(table[table["condition"] == condition])
+        _bar(axes, -row - 0.8, own, colors)
+        known = [part for part in own if not np.isnan(part["mean"])]
+        top = max(known, key=lambda part: part["mean"], default=None)
+        leads.setdefault(top["persona"] if top else "withheld", []).append(condition)
+    name_rows(axes, result.conditions)
+    axes.set_ylim(-len(result.conditions) - 0.2, -0.15)
+    axes.set_xlim(0, 1.005)
+    axes.set_xlabel("weight (89 % interval at the right end of each part)")
+    _legend(figure, axes, result, colors)
+    found = "; ".join(f"{name} in {listed(conditions)}" for name, conditions in leads.items())
+    return told(figure, f"Persona weights. Largest: {found}.")
+
+
+def _bar(axes: "Axes", height: float, parts: list[dict], colors: dict[str, str]) -> None:
+    if any(np.isnan(part["mean"]) for part in parts):
+        held = ", ".join(part["persona"] for part in parts if np.isnan(part["mean"]))
+        axes.text(0.5, height, f"withheld: {held}", ha="center", va="center", color=MUTED, fontstyle="italic")
+        return
+    left = 0.0
+    for part in parts:
+        color, mean = colors[part["persona"]], part["mean"]
+        axes.barh(height, mean, left=left, height=0.44, color=color, linewidth=0)
+        if mean >= 0.07:
+            text = f"{mean:.2f}".removeprefix("0")
+            axes.text(left + mean / 2, height, text, ha="center", va="center", color=contrast_ink(color), fontsize=8.5)
+        if mean >= 0.01:
+            ends = [left + part["eti89_lb"], left + part["eti89_ub"]]
+            axes.plot(ends, [height - 0.29] * 2, color=INK, linewidth=1.4, solid_capstyle="butt", clip_on=False)
+        left += mean
+
+
+def _legend(figure: "Figure", axes: "Axes", result: Result, colors: dict[str, str]) -> None:
+    acts, outcome = {}, result.prepared.model.outcome
+    if outcome is not None:
+        emissions = result.emissions()
+        own = emissions[emissions["measurement"] == "outcome_given_persona"]
+        acts = dict(zip(own["persona"], own["mean"], strict=True))
+    for name, color in colors.items():
+        rate = acts.get(name, np.nan)
+        text = "" if np.isnan(rate) else f"  {rate:.2f}"
+        axes.barh(0, 0, color=color, label=name + text)
+    title = f"persona, P({outcome.name} | persona)" if outcome is not None else "persona"
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside upper left", ncols=2, title=title, alignment="left",
+        handlelength=1, title_fontsize=8.5,
+    )  # fmt: skip

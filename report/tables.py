@@ -1,0 +1,116 @@
+"""Tables of a result, and one table in every format that papers and pages ask for."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from simulacra.inference import Result
+from simulacra.report.missing import require
+
+__all__ = ["format_table", "result_tables"]
+
+_LABELS = {
+    "eti89_lb": "89 % ETI from",
+    "eti89_ub": "to",
+    "observed_lb": "89 % CI from",
+    "observed_ub": "to ",
+    "p_gt_0": "P(> 0)",
+    "log_ratio": "log-ratio (nats)",
+    "rate_difference": "rate difference",
+    "total_variation": "total variation",
+    "jensen_shannon": "Jensen-Shannon (nats)",
+    "ess_bulk": "ESS bulk",
+    "ess_tail": "ESS tail",
+    "r_hat": "R-hat",
+}
+_DIGITS = {"ess_bulk": 0, "ess_tail": 0, "events": 0, "total": 0, "log_ratio": 2}
+_HELD = "withheld"
+
+
+def result_tables(result: Result, *, rope: float = 0.01) -> dict[str, pd.DataFrame]:
+    """The tables of a result by name; ``rates`` and ``contrasts`` only where the model has an outcome."""
+    tables = {"weights": result.weight_table(), "shifts": result.shifts()}
+    if result.prepared.model.outcome is not None:
+        tables |= {"rates": result.rates(), "contrasts": result.contrasts(rope=rope)}
+    return tables | {"emissions": result.emissions()}
+
+
+def format_table(table: pd.DataFrame, style: str) -> str:
+    """A table of :func:`result_tables`, or any other, as text in one format.
+
+    Args:
+        table: rows to show.
+        style: ``"csv"`` and ``"json"`` keep the names of columns and all digits, ``null`` or nothing for what is
+            withheld. ``"markdown"`` (GFM), ``"latex"`` (for ``booktabs`` and ``siunitx``) and ``"html"`` (a
+            great_tables table) round, name columns for readers and write *withheld*.
+
+    Raises:
+        ValueError: another style.
+        ImportError: the extra ``report`` is not installed, for all but CSV and JSON.
+    """
+    if style not in _WRITERS:
+        raise ValueError(f"format_table: expected one of {', '.join(_WRITERS)}; got {style!r}.")
+    return _WRITERS[style](table)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False)
+
+
+def _json(table: pd.DataFrame) -> str:
+    rows = json.loads(table.to_json(orient="records", double_precision=15))
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    require("tabulate")
+    texts = _rounded(table)
+    for name in texts:
+        texts[name] = [str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for value in texts[name]]
+    sides = ["right" if name in _numeric(table) else "left" for name in table]
+    return texts.rename(columns=_label).to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
+
+
+def _html(table: pd.DataFrame) -> str:
+    gt = require("great_tables").GT(_rounded(table)).cols_label(cases={name: _label(name) for name in table})
+    return gt.cols_align("right", columns=_numeric(table)).as_raw_html()
+
+
+def _latex(table: pd.DataFrame) -> str:
+    """Numeric columns are siunitx's S, everything else is escaped text."""
+    require("jinja2")
+    numbers = {name: f"{{:.{_digits(table, name)}f}}" for name in _numeric(table)}
+    shown = table.style.hide(axis="index").format(numbers, escape="latex", na_rep=f"{{{_HELD}}}")
+    shown = shown.format_index(lambda name: _label(name).replace("%", r"\%"), axis="columns")
+    return shown.to_latex(hrules=True, siunitx=True)
+
+
+_WRITERS: Mapping[str, Callable[[pd.DataFrame], str]] = {
+    "csv": _csv,
+    "html": _html,
+    "json": _json,
+    "latex": _latex,
+    "markdown": _markdown,
+}
+
+
+def _label(name: object) -> str:
+    return _LABELS.get(str(name), str(name))
+
+
+def _numeric(table: pd.DataFrame) -> list[str]:
+    return [str(name) for name in table.select_dtypes("number")]
+
+
+def _digits(table: pd.DataFrame, name: str) -> int:
+    return 0 if table[name].dtype.kind in "iu" else _DIGITS.get(name, 3)
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Every column as text."""
+    texts = table.astype(object)
+    for name in _numeric(table):
+        digits = _digits(table, name)
+        texts[name] = [_HELD if pd.isna(value) else f"{value:.{digits}f}" for value in table[name]]
+    return texts.astype(str)
