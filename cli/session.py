@@ -22,6 +22,7 @@ from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_result
 from simulacra.cli.truth import compare_truth, print_truth
 from simulacra.data import CompletionLog, LogError, ScannedLog, describe
+from simulacra.data.extras import MissingExtraError
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.report import result_tables, write_report, write_reports
@@ -78,7 +79,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, (ValueError, OSError)) and is_refusal(error):
+        if isinstance(error, MissingExtraError) or (isinstance(error, (ValueError, OSError)) and is_refusal(error)):
             self._fail(error)
         if isinstance(error, Exception) and not isinstance(error, (typer.Exit, typer.Abort)):
             error.add_note("This is a bug of simulacra, not of your data: please report it with the lines above.")
@@ -142,14 +143,11 @@ class Session:
         """Write the report of a saved result: a file, or both files into a folder, its own when left out."""
         result = Result.load(path)
         folder = out or (path if path.is_dir() else path.parent)
-        try:
-            written = (
-                (write_report(result, folder, log=log, rope=self._rope),)
-                if folder.suffix in (".html", ".md")
-                else write_reports(result, folder, log=log, rope=self._rope)
-            )
-        except ImportError as error:
-            self._fail(error)
+        written = (
+            (write_report(result, folder, log=log, rope=self._rope),)
+            if folder.suffix in (".html", ".md")
+            else write_reports(result, folder, log=log, rope=self._rope)
+        )
         self.say(f"[bold]Written[/bold] {escape(', '.join(map(str, written)))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
@@ -171,7 +169,7 @@ class Session:
         def report(folder: Path) -> None:
             try:
                 write_reports(result, folder, log=log, rope=self._rope)
-            except ImportError as error:  # everything else is worth having without it
+            except MissingExtraError as error:  # everything else is worth having without it
                 self.say(f"[yellow]note[/yellow] no report: {escape(str(error))}")
 
         files = write_folder(self._out, result, tables, summary, report)
@@ -184,7 +182,7 @@ class Session:
         if not result.ok:
             raise typer.Exit(NOT_OK)
 
-    def _fail(self, error: ValueError | OSError | ImportError) -> NoReturn:
+    def _fail(self, error: Exception) -> NoReturn:
         hint = _hint(str(error))
         typer.echo(f"simulacra: {error}" + (f"\n{hint}" if hint else ""), err=True)
         if self._as_json:

@@ -53,6 +53,7 @@ class Account:
         absent: measurements that some files do not have, with those files; their rows hold *missing*.
         left_out: rows not kept, by reason.
         duplicates: repeated rows.
+        unscored: rows that language models gave no likelihood, by reason; they are kept and hold *missing* there.
         notes: anything else that was decided.
         layouts: of every file, what was taken for its layout and why, ``{"log.csv": "rows: one row is …"}``.
         provenance: what a source says about how it was made, ``{"log.eval": {"task": …, "git_commit": …}}``.
@@ -67,6 +68,7 @@ class Account:
     absent: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     left_out: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)
     duplicates: Duplicates = dataclasses.field(default_factory=Duplicates)
+    unscored: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     layouts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
@@ -84,9 +86,10 @@ class Account:
     def from_dict(cls, record: Mapping[str, Any]) -> "Account":
         """Rebuild an account from :meth:`to_dict`."""
         own = {key: value for key, value in record.items() if key != "rows_kept"}
-        own["left_out"] = {
-            reason: LeftOut(left["count"], tuple(left["examples"])) for reason, left in record["left_out"].items()
-        }
+        for name in ("left_out", "unscored"):
+            own[name] = {
+                reason: LeftOut(left["count"], tuple(left["examples"])) for reason, left in record.get(name, {}).items()
+            }
         same = record["duplicates"]
         own["duplicates"] = Duplicates(**{**same, "examples": tuple(same["examples"]), "copies": tuple(same["copies"])})
         own["absent"] = {name: tuple(files) for name, files in record["absent"].items()}
@@ -103,6 +106,10 @@ class Account:
         lines += [
             f"  left out, {reason}: {left.count} (first: {', '.join(left.examples)})"
             for reason, left in self.left_out.items()
+        ]
+        lines += [
+            f"  no likelihood, {reason}: {rows.count} (first: {', '.join(rows.examples)})"
+            for reason, rows in self.unscored.items()
         ]
         same = self.duplicates
         if same.within_files or same.across_files:

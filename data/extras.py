@@ -1,26 +1,40 @@
-"""Libraries that only some readers need: imported when used, and named with the line that installs them."""
+"""Optional libraries: imported when they are needed, and named with the line that installs them when missing."""
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
-from simulacra.data.errors import LogError
-
-__all__ = ["need"]
+__all__ = ["MissingExtraError", "import_extra", "needs_extra"]
 
 
-def need(module: str, *, extra: str, to: str) -> Any:
-    """Import a library of an extra.
+class MissingExtraError(ImportError):
+    """A library of an extra is not installed; the message has the line that mends it."""
+
+
+@contextlib.contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Import optional libraries inside this context.
 
     Raises:
-        LogError: it is not installed, with the line that installs it.
+        MissingExtraError: a library is not installed.
     """
     try:
-        return importlib.import_module(module)
+        yield
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if (error.name or "").startswith("simulacra"):
             raise
-        raise LogError(
-            f"{module.partition('.')[0]} is not installed",
-            expected=f"it, to {to}",
-            remedy=f"pip install 'simulacra[{extra}]'",
+        raise MissingExtraError(
+            f"{error.name} is not installed; it comes with the extra [{extra}]: pip install 'simulacra[{extra}]'.",
+            name=error.name,
         ) from error
+
+
+def import_extra(module: str, extra: str) -> Any:
+    """Import a module whose libraries come with an extra.
+
+    Raises:
+        MissingExtraError: a library is not installed.
+    """
+    with needs_extra(extra):
+        return importlib.import_module(module)

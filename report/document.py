@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulacra.data import CompletionLog
+from simulacra.data.extras import import_extra
 from simulacra.inference import Result
 from simulacra.report import figures
 from simulacra.report.facts import Facts, gather_facts
-from simulacra.report.missing import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def write_report(
 
     Raises:
         ValueError: another suffix, or a log that is not the one that was fitted.
-        ImportError: the extra ``report`` is not installed.
+        MissingExtraError: the extra ``report`` is not installed.
     """
     return _write(result, [Path(path)], log, rope)[0]
 
@@ -67,7 +67,7 @@ def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rop
 
 
 def _render(suffix: str, facts: Facts, pictures: "_Pictures") -> str:
-    jinja2 = require("jinja2")
+    jinja2 = import_extra("jinja2", "report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("simulacra.report", "templates"),
         autoescape=suffix == ".html",
@@ -109,20 +109,24 @@ class _Pictures:
         options = {"rope": self._facts.rope} if name in ("rate_differences", "shifts") else {}
         figure = getattr(figures, name)(self._result, *arguments, **options)
         own = re.sub(r"\W+", "-", "-".join((name, *arguments)))
-        picture = _Picture(require("markupsafe").Markup(figures.to_svg(figure, own)), figure.get_label())
+        picture = _Picture(import_extra("markupsafe", "report").Markup(figures.to_svg(figure, own)), figure.get_label())
         return self._drawn.setdefault((name, *arguments), picture)
 
 
 def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, numbers: tuple[str, ...] = ()) -> Any:
     """A table of texts as HTML by great_tables, which escapes them; the page's own style dresses it."""
-    made = require("great_tables").GT(table, id=name, groupname_col=groups).cols_align("right", columns=list(numbers))
+    made = (
+        import_extra("great_tables", "report")
+        .GT(table, id=name, groupname_col=groups)
+        .cols_align("right", columns=list(numbers))
+    )
     bare = re.sub(r"<style>.*?</style>", "", made.as_raw_html(), count=1, flags=re.DOTALL)
-    return require("markupsafe").Markup(bare)
+    return import_extra("markupsafe", "report").Markup(bare)
 
 
 def _breakable(name: str) -> Any:
     """A name whose lines may break after underscores and hyphens, for narrow screens."""
-    markup = require("markupsafe")
+    markup = import_extra("markupsafe", "report")
     return markup.Markup(re.sub("(?<=[_/-])", "<wbr>", str(markup.escape(name))))
 
 

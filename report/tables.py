@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from simulacra.data.extras import import_extra
 from simulacra.inference import Result
-from simulacra.report.missing import require
 
 __all__ = ["format_table", "result_tables"]
 
@@ -47,7 +47,7 @@ def format_table(table: pd.DataFrame, style: str) -> str:
 
     Raises:
         ValueError: another style.
-        ImportError: the extra ``report`` is not installed, for all but CSV and JSON.
+        MissingExtraError: the extra ``report`` is not installed, for all but CSV and JSON.
     """
     if style not in _WRITERS:
         raise ValueError(f"format_table: expected one of {', '.join(_WRITERS)}; got {style!r}.")
@@ -64,7 +64,7 @@ def _json(table: pd.DataFrame) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    require("tabulate")
+    import_extra("tabulate", "report")
     texts = _rounded(table)
     for name in texts:
         texts[name] = [str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for value in texts[name]]
@@ -73,13 +73,17 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _html(table: pd.DataFrame) -> str:
-    gt = require("great_tables").GT(_rounded(table)).cols_label(cases={name: _label(name) for name in table})
+    gt = (
+        import_extra("great_tables", "report")
+        .GT(_rounded(table))
+        .cols_label(cases={name: _label(name) for name in table})
+    )
     return gt.cols_align("right", columns=_numeric(table)).as_raw_html()
 
 
 def _latex(table: pd.DataFrame) -> str:
     """Numeric columns are siunitx's S, everything else is escaped text."""
-    require("jinja2")
+    import_extra("jinja2", "report")
     numbers = {name: f"{{:.{_digits(table, name)}f}}" for name in _numeric(table)}
     shown = table.style.hide(axis="index").format(numbers, escape="latex", na_rep=f"{{{_HELD}}}")
     shown = shown.format_index(lambda name: _label(name).replace("%", r"\%"), axis="columns")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
-from simulacra.data.extras import need
+from simulacra.data.extras import import_extra
 from simulacra.data.readers.frame import sheet_of
 from simulacra.data.readers.sheet import Sheet
 
@@ -26,7 +26,7 @@ def read_saved_dataset(path: Path) -> list[Sheet]:
     Raises:
         LogError: the library is not installed, or cannot read the folder.
     """
-    datasets = need("datasets", extra="datasets", to=f"read {path}")
+    datasets = import_extra("datasets", "datasets")
     try:
         return read_splits(datasets.load_from_disk(str(path)), str(path))
     except (OSError, ValueError) as error:
@@ -41,7 +41,7 @@ def read_hub(name: str) -> list[Sheet]:
     Raises:
         LogError: the library is not installed, or does not find the dataset.
     """
-    datasets = need("datasets", extra="datasets", to=f"read {name}")
+    datasets = import_extra("datasets", "datasets")
     path, _, revision = name.removeprefix(HUB).removeprefix("datasets/").partition("@")
     try:
         found = datasets.load_dataset(path, revision=revision or None)

@@ -17,7 +17,7 @@ from typing import Any
 from simulacra.data.account import LeftOut
 from simulacra.data.columns import suffixed
 from simulacra.data.errors import LogError, place
-from simulacra.data.extras import need
+from simulacra.data.extras import import_extra
 from simulacra.data.readers.records import flat, sheet_of_records
 from simulacra.data.readers.sheet import Sheet, refuse_no_rows
 
@@ -47,7 +47,7 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
     Raises:
         LogError: inspect_ai is not installed, cannot read the log, or finds no scored sample.
     """
-    api = need("inspect_ai.log", extra="inspect", to="read Inspect logs")
+    api = import_extra("inspect_ai.log", "inspect")
     try:
         header = api.read_eval_log(str(path), header_only=True)
         records, places, judged, left_out, edited = [], [], [], collections.defaultdict(list), 0

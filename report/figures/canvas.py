@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from simulacra.report.missing import require
+from simulacra.data.extras import import_extra
 from simulacra.report.palette import BAND, INK, MUTED
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
 
     @functools.wraps(function)
     def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
-        with require("matplotlib").rc_context(dict(STYLE)):
+        with import_extra("matplotlib", "report").rc_context(dict(STYLE)):
             return function(*args, **kwargs)
 
     return styled
@@ -67,7 +67,7 @@ def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
 
 def sheet(height: float | int, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple["Figure", np.ndarray]:
     """An empty figure of ``height`` inches and its axes, shape ``(rows, columns)``."""
-    figure = require("matplotlib.figure").Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = import_extra("matplotlib.figure", "report").Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from simulacra.data.extras import import_extra
 from simulacra.inference import Result
 from simulacra.report.figures.canvas import WIDTH, drawing, told
-from simulacra.report.missing import require
 from simulacra.report.palette import INK, MUTED
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ def energy(result: Result) -> "Figure":
 
 def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: object) -> "Figure":
     tree = data if isinstance(data, xr.DataTree) else xr.DataTree.from_dict({"/posterior": data})
-    style = {"axes.prop_cycle": require("cycler").cycler(color=_CHAINS)}
-    with require("matplotlib").rc_context(style):
-        drawn = getattr(require("arviz_plots"), plot)(
+    style = {"axes.prop_cycle": import_extra("cycler", "report").cycler(color=_CHAINS)}
+    with import_extra("matplotlib", "report").rc_context(style):
+        drawn = getattr(import_extra("arviz_plots", "report"), plot)(
             tree, backend="matplotlib", figure_kwargs={"figsize": (WIDTH, height), "layout": "constrained"}, **options
         )
     figure = drawn.viz["figure"].item()
-    require("matplotlib.pyplot").close(figure)  # ArviZ draws through pyplot, which would keep it
+    import_extra("matplotlib.pyplot", "report").close(figure)  # ArviZ draws through pyplot, which would keep it
     return figure
 
 

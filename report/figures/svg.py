@@ -4,8 +4,8 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from simulacra.data.extras import import_extra
 from simulacra.report.figures.canvas import STYLE
-from simulacra.report.missing import require
 from simulacra.report.palette import BAND, INK, MUTED
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def to_svg(figure: "Figure", name: str) -> str:
     light and dark pages. The figure's label becomes ``aria-label``.
     """
     stream = io.StringIO()
-    with require("matplotlib").rc_context({**STYLE, "svg.hashsalt": name}):
+    with import_extra("matplotlib", "report").rc_context({**STYLE, "svg.hashsalt": name}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None}, dpi=130)
     text = stream.getvalue()
     text = text[text.index("<svg") :]

@@ -1,0 +1,99 @@
+"""What there is to score: the different completions of every question, each once, however often a log repeats them."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from simulacra.data.errors import LogError
+from simulacra.data.log import CompletionLog
+
+__all__ = ["Work", "collect_work"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """Questions and their completions, question by question.
+
+    Attributes:
+        questions: texts of J questions.
+        completions: texts of N completions.
+        question_of: the question of every completion, non-decreasing, shape ``(N,)``.
+        row_of: for every row of the log its completion, -1 where it has no text.
+    """
+
+    questions: tuple[str, ...]
+    completions: tuple[str, ...]
+    question_of: np.ndarray
+    row_of: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.completions)
+
+    def hash(self, prompts: Mapping[str, Sequence[str]]) -> str:
+        """SHA-256 of everything that is scored, prompts as written included, and of where it goes."""
+        digest = hashlib.sha256()
+        for text in (*self.completions, *(text for texts in prompts.values() for text in texts)):
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\x00")
+        digest.update(self.question_of.tobytes() + self.row_of.tobytes())
+        return digest.hexdigest()
+
+
+def collect_work(log: CompletionLog, question: str | None) -> Work:
+    """The different (question, completion) pairs of a log.
+
+    Args:
+        log: the log.
+        question: the column with the text of the question. None takes ``question``, or ``question_id`` where the
+            file's column of that kind was called ``question`` or ``prompt``.
+
+    Raises:
+        LogError: no such column, an empty question, or a log whose ids say nothing about the text.
+    """
+    asked = _question_texts(log, question)
+    pairs: dict[tuple[str, str], int] = {}
+    rows = [
+        -1 if text is None else pairs.setdefault((own, text), len(pairs))
+        for own, text in zip(asked, log.table["completion"], strict=True)
+    ]
+    if not pairs:
+        raise LogError(
+            "no row has the text of a completion",
+            column="completion",
+            expected="texts to score",
+            remedy='name their column, columns={"completion": "<column>"}, when the log is read',
+        )
+    names = {text: index for index, text in enumerate(dict.fromkeys(own for own, _ in pairs))}
+    unsorted = np.array([names[own] for own, _ in pairs], dtype=np.int64)
+    order = np.argsort(unsorted, kind="stable")
+    rank = np.empty(len(order) + 1, dtype=np.int64)
+    rank[order], rank[-1] = np.arange(len(order)), -1
+    texts = [text for _, text in pairs]
+    return Work(tuple(names), tuple(texts[i] for i in order), unsorted[order], rank[np.array(rows, dtype=np.int64)])
+
+
+def _question_texts(log: CompletionLog, question: str | None) -> list[str]:
+    name = question or ("question" if "question" in log.contexts else None)
+    if name is None and any(log.account.renamed.get(own) == "question_id" for own in ("question", "prompt")):
+        name = "question_id"
+    known = ["question_id", "base_question", *log.contexts]
+    if name is None or name not in known:
+        raise LogError(
+            "the log does not say which column holds the text of the question" if name is None else "no such column",
+            column=name,
+            expected=f"one of {', '.join(known)}",
+            remedy='pass question="<column>"; with ids only, merge the texts into the table first',
+        )
+    values = log.table[name].tolist()
+    for row, value in enumerate(values):
+        if not isinstance(value, str) or value == "":
+            raise LogError(
+                f"the question is {value!r}",
+                file=log.table["source"].iloc[row],
+                line=int(log.table["record"].iloc[row]),
+                column=name,
+                expected="the text of the question in every row",
+                remedy="fill it in, or remove the row",
+            )
+    return values
