@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from simulacra.formalism import Outcome, log_ratio, total_variation
+from simulacra.formalism import LabelEmission, Outcome, PersonaMixture, log_ratio, persona_set, total_variation
 from simulacra.inference import Result, Thresholds
 from simulacra.inference.rates import observed_rates
 
@@ -389,3 +389,20 @@ def test_a_result_is_written_as_netcdf_only(fitted: Result, tmp_path) -> None:
     with pytest.raises(ValueError, match=r"ends in \.nc; got .*fit\.pkl"):
         fitted.save(tmp_path / "fit.pkl")
     assert list(tmp_path.iterdir()) == []
+
+
+class Forgetful(LabelEmission):
+    """Its configuration forgets a field."""
+
+    kind = "forgetful"
+
+    def configuration(self) -> dict:
+        return {"kind": self.kind, "measurement": self.measurement}
+
+
+def test_an_emission_that_could_not_be_read_back_is_not_saved(fitted: Result, tmp_path) -> None:
+    model = PersonaMixture(persona_set("ordinal-5")[:2], emissions=[Forgetful("grade", [1, 2, 3, 4, 5])])
+    result = dataclasses.replace(fitted, prepared=dataclasses.replace(fitted.prepared, model=model))
+    with pytest.raises(ValueError, match=r"cannot be saved: Forgetful\(.*which gives TypeError.*missing.*'values'"):
+        result.save(tmp_path / "fit.nc")
+    assert not list(tmp_path.iterdir())
