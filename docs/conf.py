@@ -16,7 +16,7 @@ project = "simulacra"
 author = copyright = "The simulacra developers"
 version = release = importlib.metadata.version("simulacra")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 exclude_patterns = ["_build"]
 nitpicky = True
 
