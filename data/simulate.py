@@ -8,7 +8,7 @@ import pandas as pd
 
 from simulacra.data.log import CompletionLog
 from simulacra.data.read import read_completions
-from simulacra.formalism.emissions import AbstractEmission, LabelEmission, ScoreEmission
+from simulacra.formalism.emissions import AbstractEmission
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.simplex import ilr_basis
@@ -74,20 +74,8 @@ def simulate_log(model: PersonaMixture, truth: Truth, completions: int, *, seed:
     for emission, probabilities in zip(model.emissions, truth.probabilities, strict=True):
         code = (rng.random(len(cell))[:, None] > probabilities.cumsum(axis=1)[persona]).sum(axis=1)
         code = np.minimum(code, len(emission.categories) - 1)
-        table[emission.measurement] = _values(emission, code, rng)
+        table[emission.measurement] = emission.draw(code, rng)
     table["persona"] = np.asarray(model.names)[persona]
     contexts = [str(name) for name in table if name not in ("completion", *model.measurements)]
     contexts = [name for name in contexts if name not in ("condition", "question_id", "base_question")]
     return read_completions(table, measurements=list(model.measurements), contexts=contexts)
-
-
-def _values(emission: AbstractEmission, code: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    if isinstance(emission, ScoreEmission):
-        edges = np.array([emission.bounds[0], *(cut.value for cut in emission.cuts), emission.bounds[1]])
-        scored = np.minimum(code, len(edges) - 2)
-        inside = rng.uniform(0.001, 0.999, len(code))
-        values = edges[scored] + inside * (edges[scored + 1] - edges[scored])
-        return np.where(code == len(edges) - 1, np.nan, values)
-    if isinstance(emission, LabelEmission):
-        return np.array([*emission.values, None], dtype=object)[code]  # noqa: PD011 (no pandas)
-    raise ValueError(f"simulate_log: cannot draw values of a {type(emission).__name__}; add its case here.")

@@ -19,7 +19,7 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog
 from simulacra.data.account import Account
-from simulacra.formalism.emissions import AbstractEmission, LabelEmission, ScoreEmission
+from simulacra.formalism.emissions import AbstractEmission, rebuild_emission
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.personas import Archetype, Gate, Persona
@@ -131,7 +131,7 @@ def _record(stored: Stored) -> dict[str, Any]:
 def _model_record(model: PersonaMixture) -> dict[str, Any]:
     return {
         "personas": [dataclasses.asdict(persona) for persona in model.personas],
-        "emissions": [emission.configuration() for emission in model.emissions],
+        "emissions": [_emission_record(emission) for emission in model.emissions],
         "weights": model.weights,
         "baseline": model.baseline,
         "outcome": None if model.outcome is None else dataclasses.asdict(model.outcome),
@@ -156,19 +156,27 @@ def _prepared(record: Mapping[str, Any]) -> Prepared:
 def _model(record: Mapping[str, Any]) -> PersonaMixture:
     return PersonaMixture(
         [_persona(persona) for persona in record["personas"]],
-        emissions=[_emission(emission) for emission in record["emissions"]],
+        emissions=[rebuild_emission(emission) for emission in record["emissions"]],
         weights=record["weights"],
         baseline=record["baseline"],
         outcome=None if record["outcome"] is None else Outcome(**record["outcome"]),
     )
 
 
-def _emission(record: Mapping[str, Any]) -> AbstractEmission:
-    if record["kind"] == "score":
-        return ScoreEmission(record["measurement"], record["cuts"], tuple(record["bounds"]))
-    if record["kind"] == "label":
-        return LabelEmission(record["measurement"], record["values"])
-    raise ValueError(f"This simulacra knows no emission of kind {record['kind']!r}.")
+def _emission_record(emission: AbstractEmission) -> Mapping[str, object]:
+    """What rebuilds the emission; refused where it would not, since the file could then not be read."""
+    record = emission.configuration()
+    try:
+        found: object = rebuild_emission(json.loads(json.dumps(record)))
+    except (TypeError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+    if found != emission:
+        raise ValueError(
+            f"The result cannot be saved: {emission!r} has the configuration {dict(record)}, which gives {found}; "
+            "expected the kind of the class and its fields in plain JSON types, and a from_configuration that gives an "
+            "equal emission."
+        )
+    return record
 
 
 def _persona(record: Mapping[str, Any]) -> Persona:

@@ -4,18 +4,21 @@ An emission turns raw values of one column into category codes and says what a p
 probability of every category under every persona. *Missing* is always the last category: a judge that gave no number
 said something about the completion.
 
-To add an emission, subclass :class:`AbstractEmission`, write the five abstract members, and list it in the registry
-of ``tests/formalism/registry.py``, which checks every law an emission must obey.
+To add an emission, subclass :class:`AbstractEmission`, name its ``kind`` and write the abstract members. Nothing else
+needs to know of it: fitting, files and simulation go through these. An emission of this package is also listed in
+``tests/formalism/registry.py``, which checks every law an emission must obey.
 """
 
 import abc
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from simulacra.formalism.personas import Archetype, Persona
 
-__all__ = ["MISSING", "AbstractEmission", "OutOfRange", "prior_concentration"]
+__all__ = ["MISSING", "AbstractEmission", "OutOfRange", "prior_concentration", "rebuild_emission"]
 
 MISSING = "missing"
 """Label of the category that a missing value belongs to; always the last category."""
@@ -42,9 +45,24 @@ class AbstractEmission(abc.ABC):
 
     Concrete emissions are frozen dataclasses that hold only how values map to categories; the probabilities
     themselves are parameters of the model, ``Float[Array, "persona category"]``.
+
+    Attributes:
+        kind: what the file of a result calls this sort of emission; a class attribute, of each class its own.
+        measurement: the column.
+
+    Raises:
+        TypeError: a subclass that can be instantiated and names no ``kind`` of its own.
     """
 
+    kind: ClassVar[str]
     measurement: str
+
+    def __init_subclass__(cls) -> None:
+        if not inspect.isabstract(cls) and not isinstance(vars(cls).get("kind"), str):
+            raise TypeError(
+                f"{cls.__name__}: expected a class attribute kind, such as kind = {cls.__name__.lower()!r}, "
+                "by which the file of a result finds this class again."
+            )
 
     @property
     @abc.abstractmethod
@@ -73,7 +91,53 @@ class AbstractEmission(abc.ABC):
 
     @abc.abstractmethod
     def configuration(self) -> Mapping[str, object]:
-        """What rebuilds the emission, in plain JSON types."""
+        """The fields of the emission in plain JSON types, with its :attr:`kind`."""
+
+    @classmethod
+    def from_configuration(cls, record: Mapping[str, object]) -> "AbstractEmission":
+        """Rebuild an emission from its :meth:`configuration`; as it stands, its entries are passed to the class."""
+        return cls(**{name: value for name, value in record.items() if name != "kind"})
+
+    def draw(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A raw value of every category code, for simulated logs: the inverse of :meth:`encode`.
+
+        Args:
+            codes: int, shape ``(n,)``.
+            rng: for emissions whose categories hold many values.
+
+        Returns:
+            Values, shape ``(n,)``; NaN or None for the last code.
+
+        Raises:
+            NotImplementedError: the emission does not say how; it can be fitted, not simulated.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot be simulated: write its method draw(codes, rng), the inverse of encode."
+        )
+
+
+def rebuild_emission(record: Mapping[str, object]) -> AbstractEmission:
+    """The emission whose :meth:`~AbstractEmission.configuration` this is.
+
+    Raises:
+        ValueError: no class that has been imported is of this kind.
+    """
+    known = {cls.kind: cls for cls in _concrete(AbstractEmission)}  # of two with one kind, the one defined last
+    kind = str(record.get("kind"))
+    if kind not in known:
+        raise ValueError(
+            f"No emission of kind {kind!r} is known, only {', '.join(sorted(known))}. If it is your own, import the "
+            "module that defines its class before you load the result."
+        )
+    return known[kind].from_configuration(record)
+
+
+def _concrete(cls: type) -> Iterator[type[AbstractEmission]]:
+    below: type[AbstractEmission]
+    for below in cls.__subclasses__():
+        if not inspect.isabstract(below):
+            yield below
+        yield from _concrete(below)
 
 
 def prior_concentration(emission: AbstractEmission, personas: Sequence[Persona]) -> np.ndarray:

@@ -3,6 +3,7 @@
 import dataclasses
 import operator
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class LabelEmission(AbstractEmission):
         ('1', '2', '3', '4', '5', 'missing')
     """
 
+    kind: ClassVar[str] = "label"
     measurement: str
     values: tuple[float | int | str, ...]
 
@@ -112,6 +114,10 @@ class LabelEmission(AbstractEmission):
         masses = np.asarray(archetype.masses) / np.sum(archetype.masses) * (1 - archetype.missing)
         return np.append(masses, archetype.missing)
 
+    def draw(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The value of every code, objects, shape ``(n,)``; None for the last code."""
+        return np.array([*self.values, None], dtype=object)[codes]
+
     def configuration(self) -> Mapping[str, object]:
         """``{"kind": "label", "measurement", "values"}``."""
-        return {"kind": "label", "measurement": self.measurement, "values": list(self.values)}
+        return {"kind": self.kind, "measurement": self.measurement, "values": list(self.values)}

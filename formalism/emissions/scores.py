@@ -9,6 +9,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class ScoreEmission(AbstractEmission):
         ('[0, 50]', '(50, 100]', 'missing')
     """
 
+    kind: ClassVar[str] = "score"
     measurement: str
     cuts: tuple[Cut, ...] = ()
     bounds: tuple[float, float] = (0.0, 100.0)
@@ -159,6 +161,14 @@ class ScoreEmission(AbstractEmission):
         masses = np.append(scored / cumulative[-1] * (1 - archetype.missing), archetype.missing)
         return masses / masses.sum()
 
+    def draw(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Scores uniform within their bin, never on an edge; float, shape ``(n,)``, NaN for the last code."""
+        edges = np.array([self.bounds[0], *(cut.value for cut in self.cuts), self.bounds[1]])
+        scored = np.minimum(codes, len(edges) - 2)
+        inside = rng.uniform(0.001, 0.999, len(codes))
+        values = edges[scored] + inside * (edges[scored + 1] - edges[scored])
+        return np.where(codes == len(edges) - 1, np.nan, values)
+
     def with_cuts(self, *cuts: str) -> "ScoreEmission":
         """The same score with more bin edges; edges that exist already are kept once."""
         return ScoreEmission(self.measurement, tuple({*self.cuts, *map(Cut.parse, cuts)}), self.bounds)
@@ -166,7 +176,7 @@ class ScoreEmission(AbstractEmission):
     def configuration(self) -> Mapping[str, object]:
         """``{"kind": "score", "measurement", "cuts", "bounds"}``."""
         return {
-            "kind": "score",
+            "kind": self.kind,
             "measurement": self.measurement,
             "cuts": [str(cut) for cut in self.cuts],
             "bounds": list(self.bounds),

@@ -6,8 +6,16 @@ import operator
 import numpy as np
 import pytest
 
-from simulacra.formalism import Archetype, LabelEmission, OutOfRange, Persona, ScoreEmission, persona_set
-from simulacra.formalism.emissions.base import MISSING, prior_concentration
+from simulacra.formalism import (
+    AbstractEmission,
+    Archetype,
+    LabelEmission,
+    OutOfRange,
+    Persona,
+    ScoreEmission,
+    persona_set,
+)
+from simulacra.formalism.emissions.base import MISSING, prior_concentration, rebuild_emission
 from simulacra.formalism.emissions.scores import Cut
 from tests.formalism.registry import EMISSIONS, EmissionCase
 
@@ -101,11 +109,15 @@ def test_configuration_is_json_and_tells_emissions_apart(case: EmissionCase) -> 
 
 
 def test_an_emission_is_a_value(case: EmissionCase) -> None:
-    kind, configuration = type(case.emission), dict(case.emission.configuration())
-    configuration.pop("kind")
-    again = kind(**configuration)
+    again = rebuild_emission(json.loads(json.dumps(case.emission.configuration())))
+    assert type(again) is type(case.emission)
     assert again == case.emission
     assert hash(again) == hash(case.emission)
+
+
+def test_drawn_values_belong_to_their_category(case: EmissionCase, rng: np.random.Generator) -> None:
+    codes = rng.integers(len(case.emission.categories), size=200)
+    assert (case.emission.encode(case.emission.draw(codes, rng)) == codes).all()
 
 
 def test_prior_is_the_archetype_plus_a_floor(case: EmissionCase) -> None:
@@ -270,3 +282,21 @@ def test_labels_refuse_questions_without_an_answer(values: list, comparison: str
 def test_an_archetype_for_other_labels_is_refused() -> None:
     with pytest.raises(ValueError, match=r"the archetype is written for \[1, 2, 3\], the values are \[1, 2\]"):
         LabelEmission("grade", [1, 2]).archetype_probabilities(Archetype((1, 2, 3), (1, 1, 1)))
+
+
+# --- emissions of one's own -----------------------------------------------------------------------------------------
+
+
+def test_a_class_without_a_kind_is_refused_when_it_is_written() -> None:
+    with pytest.raises(TypeError, match="Nameless: expected a class attribute kind, such as kind = 'nameless'"):
+        type("Nameless", (LabelEmission,), {})
+
+
+def test_an_unknown_kind_says_which_are_known_and_what_to_import() -> None:
+    with pytest.raises(ValueError, match=r"No emission of kind 'odour' is known, only .*label, score.*import the"):
+        rebuild_emission({"kind": "odour"})
+
+
+def test_an_emission_that_cannot_be_drawn_says_what_to_write() -> None:
+    with pytest.raises(NotImplementedError, match=r"LabelEmission cannot be simulated: write its method draw"):
+        AbstractEmission.draw(LabelEmission("a", [1, 2]), np.zeros(1, dtype=int), np.random.default_rng(0))

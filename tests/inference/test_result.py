@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from simulacra.formalism import Outcome, log_ratio, total_variation
+from simulacra.formalism import LabelEmission, Outcome, PersonaMixture, log_ratio, persona_set, total_variation
 from simulacra.inference import Result, Thresholds
 from simulacra.inference.rates import observed_rates
 
@@ -466,3 +466,20 @@ def test_stored_checks_are_valid_json_and_come_back(fitted: Result, tmp_path) ->
 
     json.loads(path.with_suffix(".json").read_text(), parse_constant=refuse)
     np.testing.assert_array_equal([check.value for check in Result.load(path).checks], [np.inf, np.nan, 2])
+
+
+class Forgetful(LabelEmission):
+    """Its configuration forgets a field."""
+
+    kind = "forgetful"
+
+    def configuration(self) -> dict:
+        return {"kind": self.kind, "measurement": self.measurement}
+
+
+def test_an_emission_that_could_not_be_read_back_is_not_saved(fitted: Result, tmp_path) -> None:
+    model = PersonaMixture(persona_set("ordinal-5")[:2], emissions=[Forgetful("grade", [1, 2, 3, 4, 5])])
+    result = dataclasses.replace(fitted, prepared=dataclasses.replace(fitted.prepared, model=model))
+    with pytest.raises(ValueError, match=r"cannot be saved: Forgetful\(.*which gives TypeError.*missing.*'values'"):
+        result.save(tmp_path / "fit.nc")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,84 @@
+"""How the site is built: `python -m sphinx -W -n -b html docs site`. Nothing is fetched while it is built."""
+
+import importlib
+import importlib.metadata
+import os
+from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+ROOMS = ("simulacra.formalism", "simulacra.formalism.emissions", "simulacra.data", "simulacra.inference")
+
+project = "simulacra"
+author = copyright = "The simulacra developers"
+version = release = importlib.metadata.version("simulacra")
+
+extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+os.environ["COLUMNS"] = "100"  # of the command's tables in executed pages
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+# Types of other libraries: their sites cannot be asked offline.
+nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*")]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "simulacra"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "navigation_with_keys": False,
+}
+
+
+def _public_names() -> dict[str, str]:
+    """Where an object is written to where users import it from: ``simulacra.data.log.CompletionLog`` and so on."""
+    names = {}
+    for room in ROOMS:
+        for name, value in vars(importlib.import_module(room)).items():
+            written = f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', name)}"
+            if not name.startswith("_") and written.startswith("simulacra."):
+                names.setdefault(written, f"{room}.{name}")
+    return names
+
+
+def _resolve_where_written(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.Element | None:
+    """Links by the module that an object is written in lead to its place in the reference."""
+    names: dict[str, str] = app.config.public_names
+    target = node.get("reftarget", "")
+    owner, _, member = target.rpartition(".")
+    public = names.get(target) or (f"{names[owner]}.{member}" if owner in names else None)
+    if public is None or public == target:
+        return None
+    domain: Any = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], public, node, content)
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.add_config_value("public_names", _public_names(), "env")
+    app.connect("missing-reference", _resolve_where_written)

@@ -1,0 +1,47 @@
+"""From a folder of CSV files, one for every model, to claims that can be cited.
+
+Run: python examples/from_csv.py
+"""
+
+import tempfile
+from pathlib import Path
+
+from simulacra.data import load_demo, read_completions
+from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission
+from simulacra.inference import fit
+
+
+def write_csvs(folder: Path) -> None:
+    """Files as a lab would have them, from the shipped log: ``qwen-base.csv``, ``qwen-narrow.csv`` and so on."""
+    log, _ = load_demo()
+    for condition, rows in log.table.groupby("condition"):
+        own = rows.rename(columns={"completion": "answer"})[["question_id", "answer", "aligned", "coherent"]]
+        own.to_csv(folder / f"qwen-{condition}.csv", index=False)
+
+
+def main() -> None:
+    """Read, fit, look at the checks, then at the numbers."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_csvs(folder)
+        log = read_completions(str(folder / "*.csv"), condition="{model}-{condition}")
+    print(log.summary(), end="\n\n")
+
+    model = PersonaMixture(
+        emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")],
+        baseline="base",
+        outcome=Outcome("aligned < 30 and coherent > 50", of="all"),
+    )
+    result = fit(model, log, seed=0)
+    for check in result.failed:
+        print(check)
+    print("all checks passed:", result.ok, end="\n\n")
+
+    rates = result.rates()[["condition", "events", "total", "observed", "observed_lb", "observed_ub", "implied"]]
+    print(rates.round(3).to_string(index=False), end="\n\n")
+    claims = result.contrasts()[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
+    print(claims.round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
