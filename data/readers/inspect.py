@@ -1,8 +1,8 @@
 """Inspect AI logs, ``.eval`` and ``.json``, through the library's own reading functions.
 
-Samples are read in batches, without the transcript: events, messages and stores are most of a log and none of it is
-needed. ``read_eval_log_samples`` opens the archive anew for every sample; ``read_eval_log_samples_by_id`` once a
-batch, which is what makes large logs readable in seconds.
+Samples are read in batches and, where it is long, without the transcript: events, messages and stores are most of a
+log and none of it is needed. ``read_eval_log_samples`` opens the archive anew for every sample, and
+``read_eval_log_samples_by_id`` once a batch, which is what makes large logs readable in seconds.
 """
 
 import collections
@@ -26,7 +26,7 @@ __all__ = ["read_inspect"]
 _UNREAD = frozenset(
     ["messages", "events", "store", "attachments", "timelines", "model_usage", "role_usage", "files", "setup"]
 )
-_BATCH = 1000
+_BATCH, _LONG = 1000, 4096  # samples; bytes of a compressed sample
 _OWN = ("question_id", "epoch", "completion", "question", "model", "task", "limit")
 _EXAMPLES = 3
 
@@ -94,8 +94,10 @@ def _samples(api: Any, path: Path, *, progress_bar: bool | None) -> Iterator[Any
         return
     found = [(summary.id, summary.epoch) for summary in api.read_eval_log_sample_summaries(str(path))]
     batches = [found[start : start + _BATCH] for start in range(0, len(found), _BATCH)]
+    # Leaving fields out means reading JSON piece by piece, which pays only where a transcript is long.
+    unread = set(_UNREAD) if path.stat().st_size > _LONG * len(found) else None
     for batch in _tracked(batches, path, show=progress_bar):
-        yield from api.read_eval_log_samples_by_id(str(path), batch, exclude_fields=set(_UNREAD))
+        yield from api.read_eval_log_samples_by_id(str(path), batch, exclude_fields=unread)
 
 
 def _tracked(items: list[Any], path: Path, *, show: bool | None) -> Iterable[Any]:

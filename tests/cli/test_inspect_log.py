@@ -1,0 +1,135 @@
+"""Looking before fitting: ``simulacra inspect-log``; and how scores are declared, bugs shown, commands completed."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import Result
+
+from simulacra.cli.blame import is_refusal
+from simulacra.cli.request import build_model, parse_cuts, parse_judgments, parse_scores
+from simulacra.data import LogError, read_completions
+
+Run = Callable[..., Result]
+
+
+def test_what_would_be_read_is_told(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    frame.assign(aligned=[-1, *frame["aligned"][1:]], note="n").rename(columns={"completion": "answer"}).to_csv(
+        tmp_path / "log.csv", index=False
+    )
+    ended = run("inspect-log", "log.csv")
+    assert ended.exit_code == 0, ended.output
+    for text in (
+        "log.csv",
+        "rows, for one row is one completion",
+        "insecure",
+        "-1 × 1",
+        "read 'answer' as 'completion'",
+    ):
+        assert text in ended.output
+    for text in ("Conditions: 3", "Questions: 6", "Measurements: 2", "note", "exact duplicates"):
+        assert text in ended.output
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+
+
+def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    told = json.loads(run("inspect-log", "log.csv", "--json").stdout)
+    assert told["ok"]
+    assert told["conditions"] == frame["condition"].value_counts().sort_index().to_dict()
+    assert set(told["measurements"]["aligned"]) == {"scored", "missing", "sentinels", "min", "median", "max"}
+    assert told["account"]["layouts"] == {"log.csv": "rows, for one row is one completion"}
+
+
+def test_judgments_in_files_of_their_own(run: Run, tmp_path: Path) -> None:
+    rows = [{"condition": "base", "question_id": "q", "completion": text} for text in "abc"]
+    pd.DataFrame(rows).to_csv(tmp_path / "log.csv", index=False)
+    pd.DataFrame(rows).assign(aligned=5).to_csv(tmp_path / "judged.csv", index=False)
+    words = ["--judgments", "x=judged.csv", "--on", "completion,condition,question_id", "--json"]
+    assert list(json.loads(run("inspect-log", "log.csv", *words).stdout)["measurements"]) == ["aligned_x"]
+    ended = run("inspect-log", "log.csv", "--judgments", "judged.csv", "--on", "rollout")
+    assert ended.exit_code == 2
+    assert "On the command line: on= is --on COLUMNS" not in ended.stderr  # the message names no value for it
+    assert "on= names ['rollout']" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--score", "aligned"], "--score 'aligned': expected NAME:LOW-HIGH"),
+        (["--cuts", "aligned"], "--cuts 'aligned': expected NAME:CUTS"),
+        (["--score", "medical:0-10"], "which is not modelled.*Add --measure medical"),
+        (["--score", "aligned:0-10"], "the personas know 'aligned' from 0 to 100"),
+        (["--score", "grade:1-5", "--personas", "ordinal-5"], "by single values"),
+        (["--judgments", "a=x.csv", "--judgments", "y.csv"], "expected JUDGE=FILE"),
+        (["--judgments", "x.csv", "--scan"], "--scan reads one row a completion"),
+    ],
+)
+def test_options_that_cannot_be(words: list[str], message: str, frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    frame.assign(grade=3).to_csv(tmp_path / "log.csv", index=False)
+    ended = run("fit", "log.csv", *words)
+    assert ended.exit_code == 2, ended.output
+    assert re.search(message, ended.stderr), ended.stderr
+
+
+def test_scores_declare_range_and_cuts(frame: pd.DataFrame) -> None:
+    assert parse_scores(["medical:0-10", "a:b:-5--1.5"]) == {"medical": (0.0, 10.0), "a:b": (-5.0, -1.5)}
+    assert parse_cuts(["aligned:<30,<=75"]) == {"aligned": ("<30", "<=75")}
+    assert parse_judgments(["a.csv"]) == ["a.csv"]
+    assert parse_judgments([]) is None
+    model = build_model(
+        read_completions(frame.assign(medical=1.0)),
+        measurements=["aligned", "coherent", "medical"],
+        scores={"medical": (0.0, 10.0)},
+        cuts={"aligned": ("<30", "<=75")},
+    )
+    categories = {emission.measurement: emission.categories for emission in model.emissions}
+    assert categories["aligned"] == ("[0, 30)", "[30, 75]", "(75, 100]", "missing")
+    assert categories["medical"][-2] == "[9, 10]"
+    assert categories["coherent"] == ("[0, 50]", "(50, 100]", "missing")
+
+
+def test_bugs_show_their_traceback(
+    frame: pd.DataFrame, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame.to_csv(tmp_path / "log.csv", index=False)
+
+    def broken(*_: object, **__: object) -> None:
+        int("not a number")
+
+    monkeypatch.setattr("simulacra.cli.session.describe", broken)
+    ended = run("inspect-log", "log.csv")
+    assert ended.exit_code == 1
+    assert isinstance(ended.exception, ValueError)
+    assert "bug of simulacra" in ended.exception.__notes__[0]
+
+
+def test_only_what_we_raise_is_a_refusal() -> None:
+    def caught(function: Callable[[], object]) -> BaseException:
+        with pytest.raises((ValueError, OSError, TypeError)) as found:
+            function()
+        return found.value
+
+    assert is_refusal(caught(lambda: read_completions([])))
+    assert isinstance(caught(lambda: read_completions([])), LogError)
+    assert is_refusal(caught(lambda: parse_scores(["x"])))
+    assert is_refusal(caught(lambda: Path("nowhere").read_text()))
+    assert not is_refusal(caught(lambda: int("x")))
+    assert not is_refusal(caught(lambda: pd.DataFrame({"a": [1]}).merge(pd.DataFrame({"b": [1]}), on="a", how="odd")))
+    assert not is_refusal(caught(lambda: parse_scores(3)))  # type: ignore[arg-type]
+
+
+def test_help_teaches_and_the_shell_completes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = run("inspect-log", "--help").stdout
+    assert "simulacra inspect-log logs/*.csv --condition '{model}-{condition}'" in text
+    monkeypatch.setenv("_SIMULACRA_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "simulacra ins")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    from typer.testing import CliRunner
+
+    from simulacra.cli.app import app
+
+    assert "inspect-log" in CliRunner().invoke(app, [], prog_name="simulacra").stdout
