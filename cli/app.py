@@ -246,13 +246,14 @@ def inspect_log(
     """
     from simulacra.cli import request
     from simulacra.cli.session import Session
+    from simulacra.data import read_completions
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
-        log = request.read_log(
+        log = read_completions(
             logs,
             condition=condition,
             columns=request.parse_columns(column or ()),
-            measurements=measure or (),
+            measurements=measure or None,
             layout=layout,
             judgments=request.parse_judgments(judgments or ()),
             on=request.parse_names(on) or None,

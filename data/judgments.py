@@ -66,6 +66,7 @@ class _Keys:
     left: pd.DataFrame
     right: pd.DataFrame
     own: Mapping[str, str]  # what the file of judgments calls them
+    common: Mapping[str, str]  # what either file calls a column, to its common name
 
 
 def _join(
@@ -104,7 +105,8 @@ def _shared(sheet: Sheet, verdict: Sheet, columns: Mapping[str, str | None]) -> 
         pd.DataFrame({name: _comparable(each.columns[own[name]]) for name in names}, index=range(len(each.record)))
         for each, own in ((sheet, left), (verdict, right))
     ]
-    return _Keys(texts[0], texts[1], {name: right[name] for name in names})
+    common = {own[name]: name for own in (left, right) for name in names}
+    return _Keys(texts[0], texts[1], {name: right[name] for name in names}, common)
 
 
 def _canonical(sheet: Sheet, columns: Mapping[str, str | None]) -> dict[str, str]:
@@ -176,6 +178,7 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
 
 
 def _by_keys(sheet: Sheet, verdict: Sheet, keys: _Keys, names: list[str]) -> tuple[np.ndarray, str]:
+    names = [keys.common.get(name, name) for name in names]
     unknown = [name for name in names if name not in keys.left.columns]
     if unknown or not names:
         raise LogError(

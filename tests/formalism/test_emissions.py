@@ -243,6 +243,7 @@ def test_scores_out_of_bounds_are_named(value: float) -> None:
         ([1, 1, 2], "different"),
         ([1, "a"], "all numbers or all words"),
         ([], "two or more"),
+        (["yes", "missing"], "'missing' is the category of absent values"),
     ],
 )
 def test_label_emissions_refuse(values: list, message: str) -> None:
