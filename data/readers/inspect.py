@@ -45,7 +45,8 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
         progress_bar: show progress on standard error; None does so in terminals and notebooks.
 
     Raises:
-        LogError: inspect_ai is not installed, cannot read the log, or finds no scored sample.
+        MissingExtraError: inspect_ai is not installed.
+        LogError: it cannot read the log, or finds no scored sample.
     """
     api = import_extra("inspect_ai.log", "inspect")
     try:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from simulacra.data import LogError, collapse, describe, read_completions, read_counts, scan_completions
+from simulacra.data.extras import MissingExtraError
 from simulacra.formalism import LabelEmission, ScoreEmission
 
 
@@ -361,7 +362,7 @@ def test_a_missing_extra_names_the_line_that_mends_it(tmp_path, monkeypatch, sou
     (tmp_path / "log.eval").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("simulacra.data.extras.importlib.import_module", missing)
-    with pytest.raises(LogError, match=rf"{library} is not installed.*pip install 'simulacra\["):
+    with pytest.raises(MissingExtraError, match=rf"{library} is not installed.*pip install 'simulacra\["):
         read_completions(source)
 
 
