@@ -44,8 +44,8 @@ def weights(result: Result) -> "Figure":
 
 
 def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[str, str]) -> None:
-    left = 0.0
-    for place, part in enumerate(part for part in parts if not np.isnan(part["mean"])):
+    left, below = 0.0, 0.28
+    for part in (part for part in parts if not np.isnan(part["mean"])):
         color, mean = colors[part["persona"]], part["mean"]
         axes.barh(height, mean, left=left, height=0.44, color=color, linewidth=0)
         if mean >= 0.07:
@@ -53,13 +53,14 @@ def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[
             axes.text(left + mean / 2, height, text, ha="center", va="center", color=contrast_ink(color), fontsize=8.5)
         if mean >= 0.01:
             ends = [left + part["eti89_lb"], left + part["eti89_ub"]]
-            axes.plot(ends, [height - 0.28 - 0.07 * (place % 2)] * 2, color=INK, linewidth=1.4, clip_on=False)
+            axes.plot(ends, [height - below] * 2, color=INK, linewidth=1.4, clip_on=False)
+            below = 0.63 - below  # neighbours on two lines, so that they stay apart
         left += mean
     held = [part["persona"] for part in parts if np.isnan(part["mean"])]
     if held:
         axes.barh(height, 1 - left, left=left, height=0.44, facecolor="none", edgecolor=MUTED, linestyle=":")
         axes.text(
-            1, height - 0.3, f"withheld: {', '.join(held)}", ha="right", va="center", color=MUTED, fontsize=8,
+            1, height + 0.38, f"withheld: {', '.join(held)}", ha="right", va="center", color=MUTED, fontsize=8,
             fontstyle="italic",
         )  # fmt: skip
 
