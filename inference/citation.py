@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -89,10 +89,10 @@ class Citable(NamedTuple):
     interval: str = "ETI"
 
 
-def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, dict[str, Any]]]:
+def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, dict[Hashable, Any]]]:
     for name, source in tables.items():
         for row in source.table.to_dict("records"):
-            yield f"{name}[{', '.join(str(row[dim]) for dim in source.dims)}]", source, row  # type: ignore[index]
+            yield f"{name}[{', '.join(str(row[dim]) for dim in source.dims)}]", source, row
 
 
 def citable(tables: Mapping[str, Citable]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Everything a report says, in plain words and texts, before it is laid out as a page or as Markdown."""
 
+import contextlib
 import dataclasses
 import datetime
 import math
@@ -169,7 +170,7 @@ def _claims(result: Result, outcome: Outcome, rope: float | int) -> list[Claim]:
 def _portraits(result: Result, log: CompletionLog | None) -> list[Portrait]:
     examples = None if log is None else choose_examples(result, log)
     colors, emissions = persona_colors(result.personas), result.emissions()
-    acts = emissions[emissions["measurement"] == "outcome_given_persona"].set_index("persona")
+    acts = {row["persona"]: row for row in records(emissions[emissions["measurement"] == "outcome_given_persona"])}
     portraits = []
     for name, persona in zip(result.personas, result.prepared.model.personas, strict=True):
         held = emissions.loc[emissions["persona"] == name, "status"]
@@ -179,7 +180,7 @@ def _portraits(result: Result, log: CompletionLog | None) -> list[Portrait]:
                 name=name,
                 description=_described(persona, name),
                 color=colors[name],
-                acts=number(*interval(acts.loc[name].to_dict())) if name in acts.index else None,
+                acts=number(*interval(acts[name])) if name in acts else None,
                 gates=tuple(
                     c for c in result.checks if c.name.startswith("name: ") and c.subject in (name, persona.name)
                 ),
@@ -297,9 +298,9 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
 def _citations(result: Result) -> list[str]:
     """The first number of every kind that may be cited."""
     shown: dict[str, str] = {}
-    for key in reversed(result.citable):
-        try:
-            shown[key.partition("[")[0]] = f"{key}: {result.cite(key)}"
-        except ValueError:  # withheld
-            continue
-    return list(reversed(shown.values()))
+    for key in result.citable:
+        kind = key.partition("[")[0]
+        if kind not in shown:
+            with contextlib.suppress(ValueError):  # withheld: the next of its kind may not be
+                shown[kind] = f"{key}: {result.cite(key)}"
+    return list(shown.values())

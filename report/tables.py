@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -84,7 +85,7 @@ def _html(table: pd.DataFrame) -> str:
 def _latex(table: pd.DataFrame) -> str:
     """Numeric columns are siunitx's S, everything else is escaped text."""
     import_extra("jinja2", "report")
-    numbers = {name: f"{{:.{_digits(table, name)}f}}" for name in _numeric(table)}
+    numbers: dict[Any, Any] = {name: f"{{:.{_digits(table, name)}f}}" for name in _numeric(table)}
     shown = table.style.hide(axis="index").format(numbers, escape="latex", na_rep=f"{{{_HELD}}}")
     shown = shown.format_index(lambda name: _label(name).replace("%", r"\%"), axis="columns")
     return shown.to_latex(hrules=True, siunitx=True)

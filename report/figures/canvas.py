@@ -107,7 +107,7 @@ def intervals(
     mean, lower, upper = values
     if np.isnan(mean):
         axes.text(
-            0.5, height, "withheld", transform=axes.get_yaxis_transform(), va="center", ha="center", color=MUTED,
+            1, height, "withheld", transform=axes.get_yaxis_transform(), va="center", ha="right", color=MUTED,
             fontstyle="italic", fontsize=8.5,
         )  # fmt: skip
         return

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from simulacra.formalism import Outcome
 from simulacra.inference import Result
+from simulacra.inference.prepare import Prepared
 from simulacra.report.figures.canvas import drawing, sheet, shorten, told
 from simulacra.report.palette import INK, MUTED
-from simulacra.report.prose import percent, records
+from simulacra.report.prose import percent, points, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["implied_against_observed", "rate_by_question"]
 
 _MOST_QUESTIONS = 40
+_MOST_NUMBERED = 10  # conditions; further ones leave no room for numbers in their cells
 _HUE = "#d55e00"
 
 
@@ -52,12 +55,12 @@ def implied_against_observed(result: Result) -> "Figure":
     figure.legend(
         blank, names, loc="outside lower left", ncols=2 if rows < len(table) else 1, handlelength=0, handletextpad=0
     )
-    gap = (shown["implied"] - shown["observed"]).abs()
+    if shown.empty:
+        return told(figure, "Implied rates are withheld in all conditions.")
+    far = max(records(shown), key=lambda row: abs(row["implied"] - row["observed"]))
     finding = (
-        f"Implied against observed rates. The largest gap is {100 * gap.max():.1f} points, in "
-        f"{shown['condition'][gap.idxmax()]}."
-        if len(shown)
-        else "Implied rates are withheld."
+        f"Implied against observed rates. The largest gap is {points(far['implied'] - far['observed'])} points, in "
+        f"{far['condition']}."
     )
     return told(figure, finding)
 
@@ -66,7 +69,7 @@ def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top
     """Number the points; those that lie on one another share a label."""
     groups: list[tuple[float, float, list[str]]] = []
     for (x, y), label in zip(table[["observed", "implied"]].to_numpy(), labels, strict=True):
-        near = next((g for g in groups if max(abs(g[0] - x), abs(g[1] - y)) < 0.05 * top), None)
+        near = next((g for g in groups if max(abs(g[0] - x), abs(g[1] - y)) < 0.07 * top), None)
         near[2].append(label) if near else groups.append((x, y, [label]))
     for x, y, own in groups:
         axes.annotate(", ".join(own), (x, y), xytext=(8, 8), textcoords="offset points", fontsize=9, fontweight="bold")
@@ -76,12 +79,16 @@ def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top
 def rate_by_question(result: Result) -> "Figure":
     """Observed rate of every condition on every question, the one with the highest rate first.
 
-    Beyond 40 questions only those with the highest rates are drawn; the title says how many are not.
+    Beyond ten conditions the shades stand alone. Beyond 40 questions only those with the highest rates are
+    drawn; the label says how many are not.
 
     Raises:
         ValueError: the model has no outcome.
     """
-    table = _question_rates(result)
+    outcome = result.prepared.model.outcome
+    if outcome is None:
+        raise ValueError("This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...).")
+    table = _question_rates(result.prepared, outcome)
     shown = table.head(_MOST_QUESTIONS)
     figure, grid = sheet(1.5 + 0.2 * len(shown))
     axes = grid[0, 0]
@@ -91,23 +98,21 @@ def rate_by_question(result: Result) -> "Figure":
         if np.isnan(value):
             continue
         axes.add_patch(_cell(column, row, value / top))
-        text = f"{100 * value:.0f}" if value >= 0.005 or value == 0 else "<1"
-        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=INK if value else MUTED)
+        if len(shown.columns) <= _MOST_NUMBERED:
+            text = f"{100 * value:.0f}" if value >= 0.005 or value == 0 else "<1"
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=INK if value else MUTED)
     axes.set(xlim=(-0.5, len(shown.columns) - 0.5), ylim=(len(shown) - 0.5, -0.5))
     axes.set_yticks(range(len(shown)), [shorten(str(name), 24) for name in shown.index], fontsize=8)
-    axes.set_xticks(
-        range(len(shown.columns)), [shorten(name, 22) for name in shown.columns], rotation=40, ha="left", fontsize=8,
-        rotation_mode="anchor",
-    )  # fmt: skip
+    names = [shorten(name, 22) for name in shown.columns]
+    slope = 40 if len(names) <= _MOST_NUMBERED else 90
+    axes.set_xticks(range(len(names)), names, rotation=slope, ha="left", rotation_mode="anchor", fontsize=8)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     rest = len(table) - len(shown)
-    axes.set_xlabel(
-        f"per cent {result.prepared.model.outcome.name}" + (f"; {rest} more questions not shown" * bool(rest))
-    )
-    place = table.stack().idxmax()  # noqa: PD013 (pandas' own)
-    finding = f"Observed rates by question. Highest: {percent(top)} on {place[0]} in {place[1]}."
+    axes.set_xlabel(f"per cent {outcome.name}" + (f"; {rest} more questions not shown" * bool(rest)))
+    row, column = divmod(int(np.nanargmax(table.to_numpy())), table.shape[1])
+    finding = f"Observed rates by question. Highest: {percent(top)} on {table.index[row]} in {table.columns[column]}."
     return told(figure, finding)
 
 
@@ -117,11 +122,8 @@ def _cell(column: int, row: int, part: float) -> object:
     return Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=_HUE, alpha=0.75 * part, linewidth=0)
 
 
-def _question_rates(result: Result) -> pd.DataFrame:
+def _question_rates(prepared: Prepared, outcome: Outcome) -> pd.DataFrame:
     """Observed rate by question (rows) and condition (columns); NaN where nothing counts."""
-    prepared, outcome = result.prepared, result.prepared.model.outcome
-    if outcome is None:
-        raise ValueError("This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...).")
     emissions, patterns = prepared.model.emissions, prepared.patterns
     event = outcome.numerator.holds(emissions, patterns)
     inside = (
@@ -136,5 +138,5 @@ def _question_rates(result: Result) -> pd.DataFrame:
         }
     )
     sums = counts[counts["total"] > 0].groupby(["question", "condition"])[["events", "total"]].sum()
-    table = (sums["events"] / sums["total"]).unstack("condition")[list(result.conditions)]  # noqa: PD010
+    table = (sums["events"] / sums["total"]).unstack("condition")[list(prepared.conditions)]  # noqa: PD010
     return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]

@@ -27,7 +27,7 @@ def worst_quantity(result: Result) -> tuple[str, xr.DataArray]:
         if name == "weights":
             size = size.where(~small)
         if bool(size.notnull().any()):
-            place = {str(dim): int(index) for dim, index in size.argmin(list(size.dims)).items()}  # type: ignore[union-attr]
+            place = {str(dim): int(index) for dim, index in size.argmin(list(size.dims)).items()}
             found.append((float(size.isel(place)), str(name), place))
     _, name, place = min(found)
     draws = result.posterior[name].isel(place)

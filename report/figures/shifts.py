@@ -42,7 +42,7 @@ def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
     shown = table.dropna(subset="rate_difference")
     if shown.empty:
         return told(figure, "All rate differences are withheld.")
-    top = shown.loc[shown["rate_difference"].abs().idxmax()]
+    top = max(records(shown), key=lambda row: abs(row["rate_difference"]))
     claims = listed([f"{count} {claim}" for claim, count in table["claim"].value_counts().items()])
     largest = f"{top['condition']}, {points(top['rate_difference'])} points"
     return told(figure, f"Rate differences against {baseline}: {claims}. Largest: {largest}.")
@@ -76,7 +76,7 @@ def shifts(result: Result, *, rope: float | int = 0.01) -> "Figure":
     axes.spines["left"].set_visible(False)
     _finish(axes, rope, block * len(conditions), f"weight, points more than {result.prepared.model.baseline} (89 %)")
     shown = table.dropna(subset="mean")
-    largest = records(shown.loc[shown["mean"].abs().sort_values(ascending=False).index].head(3))
+    largest = sorted(records(shown), key=lambda row: -abs(row["mean"]))[:3]
     found = [f"{row['persona']} in {row['condition']} {points(row['mean'])} points" for row in largest]
     return told(figure, f"Shifts of persona weights. Largest: {listed(found) or 'all withheld'}.")
 
@@ -86,5 +86,5 @@ def _finish(axes: "Axes", rope: float | int, rows: float | int, label: str) -> N
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -2 * rope), max(high, 2 * rope))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+g}".replace("+0", "0").replace("-", "−"))
-    axes.xaxis.get_major_locator().set_params(nbins=6)
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(label)

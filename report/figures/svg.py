@@ -40,5 +40,5 @@ def to_svg(figure: "Figure", name: str) -> str:
         text = text.replace(color, role)
     size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text)
     text = text.replace(size[0], "", 1) if size else text
-    label = figure.get_label().replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    label = str(figure.get_label()).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

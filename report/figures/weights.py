@@ -1,6 +1,6 @@
 """The mixture of every condition as one bar."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def weights(result: Result) -> "Figure":
     """Persona weights of every condition, stacked to one.
 
     The whisker at the right end of a part is the 89 % interval of that part's weight, counted from its own left end.
-    The legend says how often each persona does what the outcome asks.
+    What is withheld is left blank. The legend says how often each persona does what the outcome asks.
     """
     table = result.weight_table()
     colors = persona_colors(result.personas)
@@ -36,20 +36,16 @@ def weights(result: Result) -> "Figure":
         leads.setdefault(top["persona"] if top else "withheld", []).append(condition)
     name_rows(axes, result.conditions)
     axes.set_ylim(-len(result.conditions) - 0.2, -0.15)
-    axes.set_xlim(0, 1.005)
+    axes.set_xlim(0, 1.04)
     axes.set_xlabel("weight (89 % interval at the right end of each part)")
     _legend(figure, axes, result, colors)
     found = "; ".join(f"{name} in {listed(conditions)}" for name, conditions in leads.items())
     return told(figure, f"Persona weights. Largest: {found}.")
 
 
-def _bar(axes: "Axes", height: float, parts: list[dict], colors: dict[str, str]) -> None:
-    if any(np.isnan(part["mean"]) for part in parts):
-        held = ", ".join(part["persona"] for part in parts if np.isnan(part["mean"]))
-        axes.text(0.5, height, f"withheld: {held}", ha="center", va="center", color=MUTED, fontstyle="italic")
-        return
-    left = 0.0
-    for part in parts:
+def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[str, str]) -> None:
+    left, below = 0.0, 0.28
+    for part in (part for part in parts if not np.isnan(part["mean"])):
         color, mean = colors[part["persona"]], part["mean"]
         axes.barh(height, mean, left=left, height=0.44, color=color, linewidth=0)
         if mean >= 0.07:
@@ -57,8 +53,16 @@ def _bar(axes: "Axes", height: float, parts: list[dict], colors: dict[str, str])
             axes.text(left + mean / 2, height, text, ha="center", va="center", color=contrast_ink(color), fontsize=8.5)
         if mean >= 0.01:
             ends = [left + part["eti89_lb"], left + part["eti89_ub"]]
-            axes.plot(ends, [height - 0.29] * 2, color=INK, linewidth=1.4, solid_capstyle="butt", clip_on=False)
+            axes.plot(ends, [height - below] * 2, color=INK, linewidth=1.4, clip_on=False)
+            below = 0.63 - below  # neighbours on two lines, so that they stay apart
         left += mean
+    held = [part["persona"] for part in parts if np.isnan(part["mean"])]
+    if held:
+        axes.barh(height, 1 - left, left=left, height=0.44, facecolor="none", edgecolor=MUTED, linestyle=":")
+        axes.text(
+            1, height + 0.38, f"withheld: {', '.join(held)}", ha="right", va="center", color=MUTED, fontsize=8,
+            fontstyle="italic",
+        )  # fmt: skip
 
 
 def _legend(figure: "Figure", axes: "Axes", result: Result, colors: dict[str, str]) -> None:
