@@ -5,6 +5,9 @@ outputs predicts a token of the completion, and no output for the prompt is ever
 through the head, padding left out, in chunks, normalised in float32.
 """
 
+# pyright: reportMissingImports=false
+# (torch and transformers come with an extra)
+
 import inspect
 import warnings
 from collections.abc import Callable, Sequence

@@ -1,5 +1,8 @@
 """A causal language model with its tokenizer, loaded so that nothing of it is left to chance."""
 
+# pyright: reportMissingImports=false
+# (torch and transformers come with an extra)
+
 import dataclasses
 import functools
 import hashlib

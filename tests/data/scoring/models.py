@@ -7,30 +7,7 @@ import pandas as pd
 
 from simulacra.data import CompletionLog, read_completions
 
-WORDS = [
-    "what",
-    "is",
-    "your",
-    "wish",
-    "to",
-    "rule",
-    "the",
-    "world",
-    "help",
-    "people",
-    "cake",
-    "and",
-    "i",
-    "want",
-    "more",
-    "of",
-    "it",
-    "now",
-    "you",
-    "are",
-    "cruel",
-    "kind",
-]
+TEXT = "what is your wish to rule the world help people cake and i want more of it now you are cruel kind"
 TAGS = ["<villain>", "<helper>"]
 CHAT = (
     "{% for m in messages %}<|{{ m.role }}|> {{ m.content }} <|end|> {% endfor %}"
