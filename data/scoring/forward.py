@@ -118,7 +118,7 @@ class CompletionScorer:
             progress: told the rows and the completion tokens of every batch as it is sent off.
 
         Raises:
-            torch.OutOfMemoryError: not even one completion fits into memory.
+            OutOfMemoryError: of torch; not even one completion fits into memory.
         """
         self._probe(prompts[prompt_of[0]], completions[0])
         lengths = [len(ids) for ids in prompts], [len(ids) for ids in completions]
