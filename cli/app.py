@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``inspect-log``, ``show``, ``report`` and ``demo``.
+"""The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report`` and ``demo``.
 
 Exit codes: 0, the fit passed its checks; 2, the input or an option is wrong and nothing was written; 3, the fit did
 not converge or is not identified: files are written, and what failed is withheld in them.
@@ -266,6 +266,105 @@ def inspect_log(
             encoding=encoding,
         )
         session.describe(log)
+
+
+@app.command(no_args_is_help=True)
+def score(
+    logs: options.Logs,
+    *,
+    model: Annotated[
+        str, typer.Option(metavar="DIR", help="Folder or hub name of a causal language model.", rich_help_panel=_MODEL)
+    ],
+    personas: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="JSON, TOML or YAML table of persona name to system prompt or tag.",
+            rich_help_panel=_MODEL,
+        ),
+    ],
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help="How both are joined: '{persona} {question}'. Default: the chat template, or a line each.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    end_token: Annotated[
+        str | None, typer.Option(help="Token that ends an answer, scored too.", rich_help_panel=_MODEL)
+    ] = None,
+    too_long: Annotated[
+        Literal["exclude", "truncate"],
+        typer.Option(help="Completions beyond the model's context: unscored, or cut there.", rich_help_panel=_MODEL),
+    ] = "exclude",
+    device: Annotated[
+        str | None, typer.Option(help="Default: cuda or mps where there is one.", rich_help_panel=_MODEL)
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="Default: the checkpoint's on a GPU, float32 on a processor.", rich_help_panel=_MODEL),
+    ] = None,
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Positions in a batch; halved when memory runs out.", rich_help_panel=_MODEL),
+    ] = None,
+    condition: options.Condition = None,
+    column: options.Column = None,
+    layout: options.Layout = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = "utf-8",
+    question: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="The column with the question's text. Default: question.", rich_help_panel=_LOG
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Parquet file for the scored log; called again, it resumes.", rich_help_panel=_OUTPUT)
+    ] = Path("scored.parquet"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the result of another run.", rich_help_panel=_OUTPUT)
+    ] = False,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add to a log how likely every completion is under every persona of a language model.
+
+      [bold]simulacra score log.csv --model ./llama --personas personas.toml --out scored.parquet[/bold]
+
+    Adds columns log_likelihood_<persona> (nats) and num_tokens. Interrupted, it goes on where it stopped when called
+    again.
+    """
+    from simulacra.cli import request
+    from simulacra.cli.session import Session
+    from simulacra.data import CompletionLog, score_log
+
+    with Session(out=None, as_json=json, quiet=quiet) as session:
+        log = request.read_log(
+            logs,
+            condition=condition,
+            columns=request.parse_columns(column or ()),
+            layout=layout,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        assert isinstance(log, CompletionLog)
+        scored = score_log(
+            log,
+            model=model,
+            personas=personas,
+            question=question,
+            out=out,
+            template=template,
+            end_token=end_token,
+            too_long=too_long,
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            overwrite=overwrite,
+            progress_bar=not quiet,
+        )
+        session.show_scores(scored, out)
 
 
 @app.command(no_args_is_help=True)

@@ -45,6 +45,9 @@ _COMMAND_LINE = {
     "layout": "--layout NAME",
     "judgments": "--judgments JUDGE=FILE",
     "on": "--on COLUMNS",
+    "question": "--question COLUMN",
+    "template": "--template TEXT",
+    "dtype": "--dtype NAME",
 }
 """How the arguments that messages name are spelt on the command line."""
 
@@ -102,6 +105,15 @@ class Session:
         print_description(self._console, described)
         if self._as_json:
             typer.echo(json.dumps({"ok": True, **described}, ensure_ascii=False, allow_nan=False))
+
+    def show_scores(self, log: CompletionLog, path: Path) -> None:
+        """Say what was scored and where it is."""
+        self.show_log(log)
+        self.say(f"[bold]Written[/bold] to {escape(str(path))}")
+        if self._as_json:
+            account = log.account.to_dict()
+            said = {"ok": True, "file": str(path), "completions": len(log), "account": account}
+            typer.echo(json.dumps(said, ensure_ascii=False))
 
     def fit(
         self,

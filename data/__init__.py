@@ -16,6 +16,8 @@ from simulacra.data.log import CompletionLog as CompletionLog
 from simulacra.data.read import read_completions as read_completions
 from simulacra.data.scan import ScannedLog as ScannedLog
 from simulacra.data.scan import scan_completions as scan_completions
+from simulacra.data.scoring import read_prompts as read_prompts
+from simulacra.data.scoring import score_log as score_log
 from simulacra.data.simulate import Truth as Truth
 from simulacra.data.simulate import draw_truth as draw_truth
 from simulacra.data.simulate import simulate_log as simulate_log

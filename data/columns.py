@@ -37,6 +37,7 @@ KNOWN_CONTEXTS = frozenset(
         "lora_rank",
         "temperature",
         "max_tokens",
+        "num_tokens",
         "turn",
         "sample",
         "sample_id",

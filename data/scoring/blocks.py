@@ -1,5 +1,6 @@
 """One block of completions: encoded, those that cannot be scored set apart with the reason, the rest scored."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ class BlockScorer:
         self,
         model: LanguageModel,
         encoder: Encoder,
-        written: Mapping[str, Sequence[str]],
+        written: Mapping[str, list[str]],
         *,
         chat: bool,
         truncate: bool,
@@ -64,19 +65,23 @@ class BlockScorer:
         self._context, self._truncate = model.context, truncate
 
     def encode(self, work: Work, rows: range) -> EncodedBlock:
-        """The token ids of some completions, and which of them can be scored."""
+        """The token ids of some completions, and which of them can be scored.
+
+        Raises:
+            ValueError: a prompt without a single token.
+        """
         own = work.question_of[rows.start : rows.stop]
         questions = sorted(set(own.tolist()))
         block = EncodedBlock([], [], np.searchsorted(questions, own).tolist(), pd.DataFrame())
         tables = []
         for question in questions:
             texts = [work.completions[row] for row, mine in zip(rows, own == question, strict=True) if mine]
-            written = [prompts[question] for prompts in self._written.values()]
+            written = [by_question[question] for by_question in self._written.values()]
             prompts = [self._encoder.prompt(text, chat=self._chat) for text in written]
             if not all(prompts):
                 raise ValueError(f"the prompt {written[0]!r} has no token; expected a question or a persona in words.")
             ids, merged = self._encoder.completions(written, texts)
-            room = np.inf if self._context is None else self._context + 1 - max(map(len, prompts))
+            room = math.inf if self._context is None else float(self._context + 1 - max(map(len, prompts)))
             tables.append(self._judge(ids, merged, room))
             block.prompts.append(prompts)
             block.completions.extend(own if len(own) <= room else own[: int(room)] for own in ids)

@@ -5,6 +5,9 @@ outputs predicts a token of the completion, and no output for the prompt is ever
 through the head, padding left out, in chunks, normalised in float32.
 """
 
+# pyright: reportMissingImports=false
+# (torch and transformers come with an extra)
+
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
@@ -46,22 +49,24 @@ class _SharedLayer(CacheLayerMixin):
     Nothing is kept of what a completion adds: it exists while its own layer is computed.
     """
 
-    def __init__(self, layer: DynamicLayer, rows: torch.Tensor) -> None:
+    def __init__(self, layer: Any, rows: torch.Tensor) -> None:
         super().__init__()
         self._layer, self._rows = layer, rows
         self.is_sliding = layer.is_sliding
         self.is_initialized = True
 
-    def lazy_initialization(self, *_: Any) -> None:
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Nothing to do: the prompts have been seen."""
 
-    def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        old = self._layer.keys, self._layer.values
-        if old[0].shape[0] == 1:
-            before = [tensor.expand(len(self._rows), -1, -1, -1) for tensor in old]
-        else:
-            before = [tensor.index_select(0, self._rows) for tensor in old]
-        return torch.cat([before[0], keys], dim=-2), torch.cat([before[1], values], dim=-2)
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._after(self._layer.keys, key_states), self._after(self._layer.values, value_states)
+
+    def _after(self, before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        alone = before.shape[0] == 1
+        mine = before.expand(len(self._rows), -1, -1, -1) if alone else before.index_select(0, self._rows)
+        return torch.cat([mine, own], dim=-2)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self._layer.get_mask_sizes(query_length)
@@ -113,7 +118,7 @@ class CompletionScorer:
             progress: told the rows and the completion tokens of every batch as it is sent off.
 
         Raises:
-            torch.OutOfMemoryError: not even one completion fits into memory.
+            OutOfMemoryError: of torch; not even one completion fits into memory.
         """
         self._probe(prompts[prompt_of[0]], completions[0])
         lengths = [len(ids) for ids in prompts], [len(ids) for ids in completions]
@@ -183,7 +188,8 @@ class CompletionScorer:
             if self._takes_positions:
                 given["position_ids"] = self._send((real.cumsum(axis=1) - 1).clip(min=0))
         output = self._body(input_ids=self._send(table), use_cache=True, **given)
-        return _Prefix(getattr(output, "past_key_values", None), given.get("attention_mask"), self._send(real.sum(axis=1)))
+        cache = getattr(output, "past_key_values", None)
+        return _Prefix(cache, given.get("attention_mask"), self._send(real.sum(axis=1)))
 
     def _after(
         self,
@@ -273,7 +279,9 @@ class CompletionScorer:
         logits = self._network(input_ids=ids, use_cache=False)[0]
         return states.shape[-1] != logits.shape[-1] and torch.equal(head(states).float(), logits.float())
 
-    def _can_share(self, prompts: list[Sequence[int]], completions: list[Sequence[int]], want: torch.Tensor) -> bool:
+    def _can_share(
+        self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], want: torch.Tensor
+    ) -> bool:
         prefix = self._prefix(prompts)
         layers = getattr(prefix.cache, "layers", ()) if prefix else ()
         if prefix is None or not layers or any(type(layer) not in _SHAREABLE for layer in layers):

@@ -1,5 +1,8 @@
 """A causal language model with its tokenizer, loaded so that nothing of it is left to chance."""
 
+# pyright: reportMissingImports=false
+# (torch and transformers come with an extra)
+
 import dataclasses
 import functools
 import hashlib
@@ -49,9 +52,7 @@ class LanguageModel:
         return digest.hexdigest()
 
 
-def load_language_model(
-    source: str | Path, *, device: str | None = None, dtype: str | None = None
-) -> LanguageModel:
+def load_language_model(source: str | Path, *, device: str | None = None, dtype: str | None = None) -> LanguageModel:
     """Load a model from a folder, or by its name on the hub.
 
     Args:
@@ -70,16 +71,15 @@ def load_language_model(
     _check_folder(source)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-        network, found = transformers.AutoModelForCausalLM.from_pretrained(
-            source, dtype=kind, output_loading_info=True
-        )
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=kind, output_loading_info=True)
     except (OSError, ValueError, ImportError) as error:
         raise ValueError(f"{source}: cannot be loaded as a causal language model: {error}") from error
+    network, found = loaded
     if found["missing_keys"]:
         first = sorted(found["missing_keys"])
         raise ValueError(
-            f"{source}: the weights lack {len(first)} of the model's tensors, {first[0]!r} first; these would be random. "
-            "Expected weights saved from this architecture with a language-model head."
+            f"{source}: the weights lack {len(first)} of the model's tensors, {first[0]!r} first, which would be "
+            "random. Expected weights saved from this architecture with a language-model head."
         )
     return LanguageModel(network.to(place).eval(), tokenizer, str(source))
 

@@ -195,9 +195,9 @@ def _with_scores(log: CompletionLog, work: Work, scores: pd.DataFrame, settings:
         f"log-likelihoods by {settings['model']} (weights {settings['weights'][:12]}, {settings['dtype']}) under "
         f"{', '.join(names)}"
     ]
-    for flag, what in (("truncated", "cut at the model's context"), ("merged", "tokenised apart from the prompt's end")):
+    for flag, what in (("truncated", "cut at the model's context"), ("merged", "tokenised apart from their prompts")):
         count = int(by_row[flag].eq(True).sum())  # noqa: FBT003
-        told += [f"{count} completion(s) {what} for their likelihoods"] if count else []
+        told += [f"{count} completion(s) {what}"] if count else []
     account = dataclasses.replace(log.account, unscored=_by_reason(log, reasons), notes=(*log.account.notes, *told))
     return _extended(log, {**added, NUM_TOKENS: by_row[NUM_TOKENS].to_numpy()}, account)
 
@@ -244,5 +244,6 @@ def _refuse_broken(table: pd.DataFrame) -> None:
     """A first block without one finite likelihood is a broken model, not a row to leave out."""
     if (table["unscored"] == NOT_FINITE).any() and not table["unscored"].isna().any():
         raise ValueError(
-            "the model gave no finite log-likelihood for any completion of the first block; expected numbers. Try dtype='float32', and see whether the weights are whole."
+            "the model gave no finite log-likelihood for any completion of the first block; expected numbers. Try "
+            "dtype='float32', and see whether the weights are whole."
         )
