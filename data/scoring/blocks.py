@@ -64,7 +64,11 @@ class BlockScorer:
         self._context, self._truncate = model.context, truncate
 
     def encode(self, work: Work, rows: range) -> EncodedBlock:
-        """The token ids of some completions, and which of them can be scored."""
+        """The token ids of some completions, and which of them can be scored.
+
+        Raises:
+            ValueError: a prompt without a token.
+        """
         own = work.question_of[rows.start : rows.stop]
         questions = sorted(set(own.tolist()))
         block = EncodedBlock([], [], np.searchsorted(questions, own).tolist(), pd.DataFrame())

@@ -67,6 +67,9 @@ class PromptWriter:
             as system message, the question as user message, then the opening of the answer), or without one
             :data:`PLAIN_TEMPLATE`.
         template_kwargs: passed on to the chat template, such as ``{"enable_thinking": False}``.
+
+    Raises:
+        ValueError: a template without ``{persona}`` or ``{question}``.
     """
 
     tokenizer: Any
