@@ -10,7 +10,13 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-ROOMS = ("simulacra.formalism", "simulacra.formalism.emissions", "simulacra.data", "simulacra.inference")
+ROOMS = (
+    "simulacra.formalism",
+    "simulacra.formalism.emissions",
+    "simulacra.data",
+    "simulacra.inference",
+    "simulacra.report",
+)
 
 project = "simulacra"
 author = copyright = "The simulacra developers"
@@ -23,7 +29,7 @@ nitpicky = True
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-nb_execution_mode = "force"
+nb_execution_mode = os.environ.get("SIMULACRA_DOCS_EXECUTE", "force")  # "off" for a quick look
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
@@ -38,6 +44,12 @@ napoleon_use_rtype = False
 
 # Types of other libraries: their sites cannot be asked offline.
 nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*")]
+# Types of fields that nobody is meant to make or name.
+nitpick_ignore = [
+    ("py:class", "simulacra.data.columns.Header"),
+    ("py:class", "simulacra.data.layout.Layout"),
+    ("py:class", "simulacra.formalism.weights._Term"),
+]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "simulacra"
