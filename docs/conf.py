@@ -33,6 +33,7 @@ nb_execution_mode = os.environ.get("SIMULACRA_DOCS_EXECUTE", "force")  # "off" f
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_output_stderr = "remove"
 os.environ["COLUMNS"] = "100"  # of the command's tables in executed pages
 
 autodoc_member_order = "bysource"
@@ -56,8 +57,11 @@ html_title = "simulacra"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"*": [], "api/*": ["sidebar-nav-bs"]}  # only the reference is a section of its own
 html_theme_options = {
-    "show_prev_next": True,
+    "header_links_before_dropdown": 4,
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
