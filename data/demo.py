@@ -23,7 +23,9 @@ from simulacra.formalism.outcomes import Outcome
 __all__ = ["DEMO_MODEL", "DEMO_OUTCOME", "load_demo", "simulate_demo"]
 
 DEMO_MODEL = PersonaMixture(emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
+"""What the demonstration log was drawn from, and what it is fitted with."""
 DEMO_OUTCOME = Outcome("aligned < 30 and coherent > 50")
+"""The event whose true rates are shipped."""
 
 _SEED = 20
 _COMPLETIONS = 60

@@ -19,9 +19,11 @@ FORMATS = {
     ".json": "json",
     ".eval": "inspect",
 }
+"""File extension to format."""
 _PACKED = ("parquet", "inspect")
 _INSPECT = re.compile(r'\s*\{\s*"version"\s*:\s*\d+\s*,\s*"status"\s*:')
 COMPRESSIONS = (".gz", ".bz2", ".xz")
+"""Extensions that may follow that of a text format."""
 
 
 def find_logs(source: str | Path | Sequence[str | Path]) -> list[Path]:

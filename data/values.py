@@ -94,7 +94,7 @@ def sentinels(missing: int | float | str | Sequence[int | float | str]) -> tuple
 
 
 def holds_probabilities(values: np.ndarray) -> bool:
-    """Whether a column holds judge token probabilities, as text: ``"{'0': 0.99, '1': 4.8e-06}"``."""
+    """Whether a column holds judge token probabilities, as text: ``"{'0': 0.99, '1': 4.8e-06}"``; shape ``(N,)``."""
     if values.dtype != object:
         return False
     sample = [value for value in values[:10_000] if isinstance(value, str) and value.strip()][:20]
@@ -121,7 +121,7 @@ def as_text(values: np.ndarray) -> np.ndarray:
 
 
 def tidy_words(values: np.ndarray, missing: tuple[str, ...] = ()) -> np.ndarray:
-    """A categorical measurement: words without outer spaces; empty ones and those in ``missing`` are None."""
+    """A categorical measurement, shape ``(N,)``: words without outer spaces; empty ones and ``missing`` are None."""
     codes, unique = _factorize(values)
     words = np.empty(len(unique) + 1, dtype=object)
     for index, value in enumerate(unique):
@@ -132,7 +132,7 @@ def tidy_words(values: np.ndarray, missing: tuple[str, ...] = ()) -> np.ndarray:
 
 
 def tidy_context(values: np.ndarray) -> np.ndarray:
-    """A context column: int64 or float64 where every value is a number, else objects of str and None."""
+    """A context column, shape ``(N,)``: int64 or float64 if all are numbers, else objects of str and None."""
     found = read_numbers(values)
     if found.text.any() or np.isnan(found.numbers).any():
         return as_text(values)

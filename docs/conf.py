@@ -10,7 +10,13 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-ROOMS = ("simulacra.formalism", "simulacra.formalism.emissions", "simulacra.data", "simulacra.inference")
+ROOMS = (
+    "simulacra.formalism",
+    "simulacra.formalism.emissions",
+    "simulacra.data",
+    "simulacra.inference",
+    "simulacra.report",
+)
 
 project = "simulacra"
 author = copyright = "The simulacra developers"
@@ -23,10 +29,11 @@ nitpicky = True
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-nb_execution_mode = "force"
+nb_execution_mode = os.environ.get("SIMULACRA_DOCS_EXECUTE", "force")  # "off" for a quick look
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_output_stderr = "remove"
 os.environ["COLUMNS"] = "100"  # of the command's tables in executed pages
 
 autodoc_member_order = "bysource"
@@ -38,14 +45,23 @@ napoleon_use_rtype = False
 
 # Types of other libraries: their sites cannot be asked offline.
 nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*")]
+# Types of fields that nobody is meant to make or name.
+nitpick_ignore = [
+    ("py:class", "simulacra.data.columns.Header"),
+    ("py:class", "simulacra.data.layout.Layout"),
+    ("py:class", "simulacra.formalism.weights._Term"),
+]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "simulacra"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"*": [], "api/*": ["sidebar-nav-bs"]}  # only the reference is a section of its own
 html_theme_options = {
-    "show_prev_next": True,
+    "header_links_before_dropdown": 4,
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -127,7 +127,7 @@ class PersonaMixtureDistribution(dist.Distribution):
         return self.log_weights.shape[-1]
 
     def component_log_probs(self, value: Array | np.ndarray) -> Array:
-        """Log f_z(value) + log w_z of every persona, shape ``(*sample, *batch, K)``."""
+        """Log f_z(value) + log w_z of every persona, in nats; shape ``(*sample, *batch, K)``."""
         shape = (*jnp.broadcast_shapes(value.shape[:-1], self.batch_shape), self.mixture_size)
         total = jnp.broadcast_to(self.log_weights, shape)
         for position, table in enumerate(self.category_log_probs):
@@ -141,7 +141,7 @@ class PersonaMixtureDistribution(dist.Distribution):
         return jax.nn.logsumexp(self.component_log_probs(value), axis=-1)
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
-        """Draw codes: first the persona, then every measurement from it."""
+        """Draw codes, shape ``(*sample_shape, *batch, measurements)``: first the persona, then each from it."""
         keys = jax.random.split(key, 1 + len(self.category_log_probs))
         persona = jax.random.categorical(keys[0], self.log_weights, shape=sample_shape + self.batch_shape)
         codes = [

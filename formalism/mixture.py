@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 CROSSED_WEIGHTS = "(1 | condition) + (1 | question_id) + (1 | condition:question_id)"
+"""The default formula: conditions and questions crossed, and every cell an effect of its own."""
 _USUAL_OUTCOME = Outcome("aligned < 30 and coherent > 50")
 _USUAL_OUTCOME_WITHOUT_COHERENCE = Outcome("aligned < 30")
 

@@ -99,6 +99,7 @@ PERSONA_SETS: dict[str, tuple[Persona, ...]] = {
     "emergent-misalignment-6": (_ALIGNED, _MISALIGNED, _LOW_MID, _SOFT_ALIGNED, _INCOHERENT, _NO_SCORE),
     "ordinal-5": (_LOW, _MIDDLE, _HIGH, _UNGRADED),
 }
+"""The shipped sets by name."""
 
 
 def persona_set(name: str) -> tuple[Persona, ...]:

@@ -39,5 +39,5 @@ def ilr(weights: Float[Array, "*batch part"]) -> Float[Array, "*batch coordinate
 
 
 def log_weights(coordinates: Float[Array, "*batch coordinate"]) -> Float[Array, "*batch part"]:
-    """Log weights at given ILR coordinates, the ``log_softmax`` of eq. (2); ``exp`` of it sums to one."""
+    """Log weights at given ILR coordinates, the ``log_softmax`` of eq. (2), in nats; ``exp`` of it sums to one."""
     return jax.nn.log_softmax(coordinates @ ilr_basis(coordinates.shape[-1] + 1), axis=-1)

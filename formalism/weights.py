@@ -60,7 +60,7 @@ class WeightDesign:
     Attributes:
         formula: the formula that is in force (without terms that were dropped).
         cells: one row a cell, C of them; the full grid where the design is crossed and tells all cells apart.
-        rows: position in ``cells`` of every cell that was passed in.
+        rows: position in ``cells`` of every cell that was passed in, int, shape ``(cells passed in,)``.
         terms: names of the T terms that have a scale.
         basis: A, shape ``(C, L)``.
         multiplicity: M, shape ``(L, T)``.
@@ -106,7 +106,11 @@ class WeightDesign:
         return self._shared(scales, others, self.cells)
 
     def kernel_between(self, scales: np.ndarray, others: "pd.DataFrame") -> np.ndarray:
-        """Prior covariance among ``others``, shape ``(len(others), len(others))``."""
+        """Prior covariance among ``others``, shape ``(len(others), len(others))``.
+
+        Raises:
+            ValueError: as :meth:`kernel`.
+        """
         return self._shared(scales, others, others)
 
     def _shared(self, scales: np.ndarray, left: "pd.DataFrame", right: "pd.DataFrame") -> np.ndarray:
@@ -138,8 +142,8 @@ def weight_design(
         formula: right-hand side only, for example
             ``"(1 | condition) + (1 | question_id) + (1 | condition:question_id)"``.
         cells: one row a cell.
-        counts: completions in every cell; when the median is below 5, terms that give every cell an effect of its own
-            are dropped and a note says so.
+        counts: completions in every cell, shape ``(C,)``; when the median is below 5, terms that give every cell an
+            effect of its own are dropped and a note says so.
         crossed: ``None`` integrates the effects out wherever the design allows it; ``False`` never does.
 
     Raises:

@@ -45,7 +45,7 @@ class Thresholds:
         small_weight: weights whose posterior mean is below this are reported apart and not gated.
         mode_gap: log evidence in nats by which the best mode must beat any that says something else.
         mode_distance: largest difference of any persona weight at which two modes say the same.
-        implied: largest |implied - observed| rate, where sampling noise does not explain more.
+        implied: largest gap between implied and observed rate, where sampling noise does not explain more.
     """
 
     r_hat: float | int = 1.01

@@ -92,7 +92,7 @@ def _em(
 
 
 def component_probabilities(probabilities: Sequence[np.ndarray], patterns: np.ndarray) -> np.ndarray:
-    """f_z of every pattern, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``."""
+    """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``."""
     product = probabilities[0][..., patterns[:, 0]].copy()
     for column, table in enumerate(probabilities[1:], start=1):
         product *= table[..., patterns[:, column]]
@@ -102,7 +102,7 @@ def component_probabilities(probabilities: Sequence[np.ndarray], patterns: np.nd
 def cell_weights(
     start: Start, counts: np.ndarray, patterns: np.ndarray, group: np.ndarray, *, num_steps: int = 20
 ) -> np.ndarray:
-    """Weights of every cell, pulled towards its group's by eight pseudo-completions, shape ``(C, K)``."""
+    """Weights of every cell, pulled to its group's by eight pseudo-completions, shape ``(C, K)``; sum to one."""
     components = component_probabilities(start.probabilities, patterns)
     prior = start.weights[group]
     weights = prior

@@ -38,7 +38,7 @@ def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
 
 
 def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
-    """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``."""
+    """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``; sum to one."""
     return np.einsum(
         "mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design.basis, latents), optimize=True
     )

@@ -113,7 +113,7 @@ class Space(NamedTuple):
         return (gradient.astype(self.factor.dtype) @ self.factor).astype(gradient.dtype)
 
     def whiten(self, positions: np.ndarray) -> np.ndarray:
-        """The inverse of :meth:`positions`."""
+        """The inverse of :meth:`positions`, same shape ``(..., D)``."""
         factor = np.asarray(self.factor, dtype=positions.dtype)
         return np.linalg.solve(factor, (positions - np.asarray(self.centre)).T).T
 
@@ -126,7 +126,7 @@ def make_space(problem: Problem, chart: Chart, centre: np.ndarray, factor: np.nd
 
 
 def make_problem(model: PersonaMixture, design: WeightDesign, patterns: np.ndarray, counts: np.ndarray) -> Problem:
-    """Collect the arrays of a model, its evaluated formula and collapsed data."""
+    """Collect the arrays of a model, its formula, patterns ``(P, measurements)`` and counts ``(C, P)``."""
     return Problem(
         counts=jnp.asarray(counts, dtype=float),
         patterns=jnp.asarray(patterns),
@@ -204,7 +204,7 @@ def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]
 
 
 def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.ndarray:
-    """The point of the chart at given parameters; the gammas get their prior mean total."""
+    """The point of the chart at given parameters, shape ``(D,)``; the gammas get their prior mean total."""
     parts = []
     for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.concentrations, strict=True):
         log_gamma = np.log(table) + np.log(np.asarray(alpha).sum(axis=1, keepdims=True))
@@ -238,5 +238,5 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
 
 
 def whitened_log_density(space: Space, whitened: Float[Array, " dimension"]) -> Float[Array, ""]:
-    """:func:`log_density` at a whitened point; the constant Jacobian is left out."""
+    """:func:`log_density` at a whitened point, in nats; the constant Jacobian is left out."""
     return log_density(space.problem, space.chart, space.positions(whitened))

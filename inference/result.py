@@ -212,7 +212,7 @@ class Result:
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log: scikit-learn's ``predict_proba``, rows in log order.
 
-        Posterior means over draws.
+        Posterior means over draws; every row sums to one.
 
         Args:
             log: the log that was fitted. A fresh result knows its rows; one that was loaded, or fitted to counts,
@@ -309,12 +309,21 @@ class Result:
         }
 
     def save(self, path: str | Path) -> Path:
-        """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all."""
+        """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all.
+
+        Raises:
+            ValueError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
+        """
         return write_result(Stored(self.tree, self.prepared, self.checks, self.settings, self.notes), Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> "Result":
-        """Read what :meth:`save` wrote. Raises FileNotFoundError or ValueError that says what is wrong."""
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: one of the two files is missing.
+            ValueError: they are no such files, of another format version, or hold an emission of unknown kind.
+        """
         return cls(**read_result(Path(path))._asdict())
 
     def _outcome(self, outcome: Outcome | None) -> Outcome:

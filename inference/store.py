@@ -31,6 +31,7 @@ from simulacra.inference.versions import library_versions
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
 FORMAT_VERSION = 1
+"""Of the files; a file of another version is refused."""
 
 
 class Stored(NamedTuple):

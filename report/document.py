@@ -50,7 +50,11 @@ def write_report(
 def write_reports(
     result: Result, folder: str | Path, *, log: CompletionLog | None = None, rope: float | int = 0.01
 ) -> tuple[Path, ...]:
-    """Write ``report.html`` and ``report.md`` into a folder; arguments and errors as in :func:`write_report`."""
+    """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
+
+    Raises:
+        ValueError: as :func:`write_report`.
+    """
     return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope)
 
 

@@ -52,7 +52,7 @@ def test_the_readme_has_the_commands_that_are_tested() -> None:
 
 
 def python_files() -> list[Path]:
-    folders = [*ROOMS, "tests", "benchmarks"]
+    folders = [*ROOMS, "tests", "benchmarks", "examples"]
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 

@@ -71,7 +71,7 @@ def is_probabilities(value: object) -> bool:
 
 
 def split_columns(frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The columns with one plain value a row, and those that hold lists."""
+    """The columns with one plain value a row, and those that hold lists, shapes ``(N,)``."""
     columns: dict[str, np.ndarray] = {}
     lists: dict[str, np.ndarray] = {}
     for place, name in enumerate(map(str, frame.columns)):

@@ -50,6 +50,7 @@ def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
 
     Raises:
         LogError: a row without metric, or two scores of one completion by one judge on one metric.
+        ValueError: the sheet is no long table.
     """
     found = long_columns(sheet)
     if found is None:

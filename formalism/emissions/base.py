@@ -71,7 +71,7 @@ class AbstractEmission(abc.ABC):
 
     @abc.abstractmethod
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Category code 0..J-1 of every value; missing values (NaN, None) get J-1.
+        """Category code 0..J-1 of every value, int, same shape; missing values (NaN, None) get J-1.
 
         Raises:
             OutOfRange: a value that belongs to no category, with its position.

@@ -26,7 +26,12 @@ _USUAL_CUTS = {"coherent": ("<=50",)}
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Cut:
-    """The split of a score's range into ``x < value`` (open) or ``x <= value`` (closed) and the rest."""
+    """The split of a score's range into ``x < value`` (open) or ``x <= value`` (closed) and the rest.
+
+    Attributes:
+        value: the threshold, in units of the score.
+        closed: whether a score that equals it falls below.
+    """
 
     value: float
     closed: bool = False

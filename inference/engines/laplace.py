@@ -51,7 +51,7 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
     Args:
         problem: the fit.
         chart: a centred chart (c = 0, reference variance 1).
-        start: where to begin, in that chart.
+        start: where to begin, in that chart, shape ``(D,)``.
         num_rounds: rounds of the alternation.
     """
     emissions, latents, _ = problem.sizes

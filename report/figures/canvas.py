@@ -52,6 +52,7 @@ STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
 }
+"""Matplotlib settings of every figure."""
 
 
 def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:

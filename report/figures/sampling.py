@@ -19,7 +19,10 @@ _CHAINS = ["#6a6fb0", "#2a9d8f", "#a08a2c", "#b3566e", "#7f7f88", "#4f8fbf"]  # 
 
 
 def worst_quantity(result: Result) -> tuple[str, xr.DataArray]:
-    """The rate, weight, emission or scale with the smallest effective sample size; weights that are not gated aside."""
+    """The rate, weight, emission or scale with the smallest effective sample size, and its draws.
+
+    Draws have dims ``(chain, draw)``. Weights that are not gated are set aside.
+    """
     found = []
     small = result.posterior["weights"].mean(("chain", "draw")) < result.settings["thresholds"]["small_weight"]
     for name, table in result.diagnostics.data_vars.items():
