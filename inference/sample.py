@@ -32,7 +32,7 @@ from simulacra.inference.problem import (
 
 __all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
 
-_STAGES = (0.125, 0.25, 0.375, 0.25)  # of the warm-up; before each but the first the preconditioner is renewed
+_STAGES = (0.125, 0.25, 0.5, 0.125)  # of the warm-up; before each but the first the preconditioner is renewed
 _POINTS = 8  # draws whose curvature a preconditioner averages
 _FIRST_STEP = 0.2
 _DISPERSION = 0.5  # of the chains' starts, in Laplace standard deviations
@@ -127,15 +127,15 @@ def _warm_up(
     space = make_space(problem, chart, mode, laplace.average_factor(problem, chart, points))
     whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
     states = ensembles.begin(space, whitened, [_FIRST_STEP])
-    draws: hmc.Draws | None = None
+    kept: list[np.ndarray] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
-        if draws is not None:
-            flat = draws.position.reshape(-1, mode.size)
+        if kept:
+            flat = np.concatenate(kept[-2:]).reshape(-1, mode.size)  # long directions show in many draws only
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             factor = laplace.stretch(laplace.average_factor(problem, chart, points), flat)
             space = make_space(problem, chart, flat.mean(axis=0), factor)
             steps = [float(jnp.exp(state.log_step_average)) for state in states]
-            states = ensembles.begin(space, space.whiten(draws.position[-1]), steps)
+            states = ensembles.begin(space, space.whiten(kept[-1][-1]), steps)
         states, draws = ensembles.run(
             space,
             states,
@@ -145,6 +145,7 @@ def _warm_up(
             target=settings.target_accept_prob,
             progress=functools.partial(progress, "warming up"),
         )
+        kept.append(draws.position)
     return space, states
 
 

@@ -1,7 +1,7 @@
 """Hamiltonian Monte Carlo with jittered trajectory lengths, the chains of an ensemble in one program.
 
 In well preconditioned coordinates every direction has about the same width, so a tree that looks for the turning
-point at each step (NUTS) finds what is known beforehand. A trajectory of random length around 3 standard deviations
+point at each step (NUTS) finds what is known beforehand. A trajectory of random length around 4 standard deviations
 mixes as well with fewer gradients, and since all chains take the same number of steps none waits for another.
 
 References:
@@ -25,7 +25,7 @@ __all__ = ["BLOCK", "Draws", "State", "initial_state", "run"]
 BLOCK = 50
 """Iterations of one compiled call; numbers of iterations are rounded up to whole blocks."""
 
-TRAJECTORY = 3.0
+TRAJECTORY = 4.0
 """Mean trajectory length in posterior standard deviations."""
 
 _MAX_STEPS = 64
