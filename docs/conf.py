@@ -45,8 +45,10 @@ napoleon_use_rtype = False
 
 # Types of other libraries: their sites cannot be asked offline.
 nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*")]
-# Types of fields that nobody is meant to make or name.
+# Types of fields that nobody is meant to make or name, and a class whose module needs PyTorch.
 nitpick_ignore = [
+    ("py:class", "simulacra.data.scoring.language_model.LanguageModel"),
+    ("py:class", "simulacra.data.scoring.work.Work"),
     ("py:class", "simulacra.data.columns.Header"),
     ("py:class", "simulacra.data.layout.Layout"),
     ("py:class", "simulacra.formalism.weights._Term"),
