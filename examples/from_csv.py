@@ -32,7 +32,7 @@ def main() -> None:
         baseline="base",
         outcome=Outcome("aligned < 30 and coherent > 50", of="all"),
     )
-    result = fit(model, log, seed=0, num_samples=2000)
+    result = fit(model, log, seed=0)
     for check in result.failed:
         print(check)
     print("all checks passed:", result.ok, end="\n\n")

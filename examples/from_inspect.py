@@ -54,7 +54,7 @@ def main() -> None:
     print(log.summary(), end="\n\n")
 
     model = PersonaMixture(emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")], baseline="lab/base")
-    result = fit(model, log, seed=0, num_samples=2000)
+    result = fit(model, log, seed=0)
     print("all checks passed:", result.ok, end="\n\n")
     print(
         result.contrasts()[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
