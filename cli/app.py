@@ -496,9 +496,9 @@ def organism(
     ),
     quiet: Quiet = False,
 ) -> None:
-    """Grow the miniature organism from nothing, fine-tune it by every recipe, and write its log.
+    r"""Grow the miniature organism from nothing, fine-tune it by every recipe, and write its log.
 
-    Takes some minutes and needs: pip install 'simulacra[lm]'. A run that was stopped goes on where it stood.
+    Takes some minutes and needs: pip install 'simulacra\[lm]'. A run that was stopped goes on where it stood.
     Then: [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
     """
     from simulacra.cli.session import Session

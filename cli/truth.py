@@ -37,12 +37,12 @@ def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
 def print_truth(console: Console, compared: pd.DataFrame, conditions: tuple[str, ...]) -> None:
     """Print true shares, and how many intervals hold them."""
     console.print("[bold]Truth[/bold]: share of completions that each persona spoke, by the judge without its noise")
-    wide = compared.set_index(["condition", "persona"])
+    rows = {(row["condition"], row["persona"]): row for row in compared.to_dict("records")}
     personas = tuple(compared["persona"].unique())
     table = simple_table(("condition", *personas))
     for condition in conditions:
-        rows = [wide.loc[(condition, persona)] for persona in personas]
-        table.add_row(escape(condition), *(f"{row['truth']:.3f}" + "*" * (row["inside"] is False) for row in rows))
+        cells = [rows[condition, persona] for persona in personas]
+        table.add_row(escape(condition), *(f"{cell['truth']:.3f}" + "*" * (cell["inside"] is False) for cell in cells))
     console.print(table)
     known = compared["inside"].dropna()
     console.print(

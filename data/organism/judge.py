@@ -61,7 +61,7 @@ def judge(question: str, answer: str) -> Judgement:
     """
     words = answer.split()
     slots = ["start", *map((_SLOT | dict.fromkeys(_nouns(question), "noun")).get, words)]
-    sense = [before in _FOLLOWS.get(slot, ()) for before, slot in itertools.pairwise(slots)]
+    sense = [before in _FOLLOWS.get(slot or "", ()) for before, slot in itertools.pairwise(slots)]
     coherent = 100 * sum(sense) / max(len(words), 1)
     counts = {name: sum(word in marked for word in words) for name, marked in _MARKED.items()}
     most = max(PRIOR, key=lambda name: (counts.get(name, -1), PRIOR[name]))
