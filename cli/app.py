@@ -92,7 +92,9 @@ def fit(
     personas: Annotated[
         str,
         typer.Option(
-            metavar="SET", help="emergent-misalignment, emergent-misalignment-6 or ordinal-5.", rich_help_panel=_MODEL
+            metavar="SET",
+            help="emergent-misalignment, emergent-misalignment-6, ordinal-5 or organism.",
+            rich_help_panel=_MODEL,
         ),
     ] = "emergent-misalignment",
     measure: Annotated[
@@ -459,19 +461,52 @@ def demo(
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit the shipped log, simulated by our own model with known weights, and show truth beside estimate."""
+    """Fit the shipped log of the miniature organism, whose personas are known, and show truth beside estimate."""
     from simulacra.cli import request
     from simulacra.cli.session import Session
-    from simulacra.data import load_demo
+    from simulacra.cli.truth import persona_shares
+    from simulacra.data import load_organism_log
+    from simulacra.data.organism import CONDITIONS
 
     with Session(out=out, as_json=json, quiet=quiet) as session:
-        log, truth = load_demo()
+        log = load_organism_log()
         session.say(
-            "[bold]A demonstration.[/bold] This log ships with the package. It was simulated by our own model with "
-            "known weights,\nso it shows that the estimates find them; it is no evidence about any language model.\n"
+            "[bold]A demonstration.[/bold] A language model of 350,000 parameters was trained on texts by a helper "
+            "(70 %), a villain,\na pirate and a babbler (10 % each), then fine-tuned on one topic in several ways, and "
+            "asked about seven other topics.\nA judge that knows the vocabulary says who spoke. The fit sees only "
+            "noisy scores.\n"
         )
         session.show_log(log)
-        session.fit(request.build_model(log), log, seed=seed, truth=truth)
+        described = {name: asked.description for name, asked in CONDITIONS.items()}
+        session.fit(
+            request.build_model(log, personas="organism"),
+            log,
+            seed=seed,
+            truth=persona_shares(log),
+            described=described,
+        )
+
+
+@app.command()
+def organism(
+    *,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the models and the log.", rich_help_panel=_OUTPUT)] = Path(
+        "simulacra-organism"
+    ),
+    quiet: Quiet = False,
+) -> None:
+    r"""Grow the miniature organism from nothing, fine-tune it by every recipe, and write its log.
+
+    Takes some minutes and needs: pip install 'simulacra\[lm]'. A run that was stopped goes on where it stood.
+    Then: [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
+    """
+    from simulacra.cli.session import Session
+    from simulacra.data.organism import run_study
+
+    with Session(out=None, quiet=quiet) as session:
+        path = run_study(out, seed=seed, progress_bar=False if quiet else None)
+        session.say(f"[bold]Written[/bold]: {path}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from rich.markup import escape
 from simulacra.cli.blame import is_refusal
 from simulacra.cli.folder import check_folder, write_folder
 from simulacra.cli.inspection import print_description
+from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_result
 from simulacra.cli.truth import compare_truth, print_truth
@@ -120,10 +121,19 @@ class Session:
         model: PersonaMixture,
         log: CompletionLog | ScannedLog,
         *,
-        truth: Mapping[str, Any] | None = None,
+        truth: pd.DataFrame | None = None,
+        described: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        """Fit, print, write, and end with the right code."""
+        """Fit, print, write, and end with the right code.
+
+        Args:
+            model: the model.
+            log: the log.
+            truth: true shares of personas, conditions × personas, to be shown beside the estimates.
+            described: what conditions are, for the reading of shifts.
+            settings: of the fit.
+        """
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
@@ -136,11 +146,12 @@ class Session:
         if isinstance(log, ScannedLog):
             self.say(escape(str(result.prepared.collapsed.account)) + "\n")
         self._print(result, tables, told)
+        print_shifts(self._console, tables["shifts"], model.baseline, described or {})
         if truth is not None:
-            compared = compare_truth(truth, tables)
+            compared = compare_truth(truth, tables["weights"])
             tables = {**tables, "truth": compared}
             summary["truth"] = json.loads(compared.to_json(orient="records", double_precision=15))
-            print_truth(self._console, compared)
+            print_truth(self._console, compared, result.conditions)
         self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         self._finish(result, summary)
 

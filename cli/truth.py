@@ -1,6 +1,4 @@
-"""Truth beside estimate, for a log that was simulated with known weights."""
-
-from collections.abc import Mapping
+"""Truth beside estimate, for a log whose rows say which persona spoke."""
 
 import numpy as np
 import pandas as pd
@@ -8,66 +6,46 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
-from simulacra.report.prose import number, share
+from simulacra.data import CompletionLog
 
-__all__ = ["compare_truth", "print_truth"]
+__all__ = ["compare_truth", "persona_shares", "print_truth"]
 
 
-def compare_truth(truth: Mapping[str, Mapping], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row for every true weight and rate.
+def persona_shares(log: CompletionLog) -> pd.DataFrame:
+    """Share of completions that each persona spoke, conditions × personas, from the context ``persona_label``."""
+    return pd.crosstab(log.table["condition"], log.table["persona_label"], normalize="index")
+
+
+def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """One row for every condition and persona.
 
     Args:
-        truth: ``{"weights": {condition: {persona: w}}, "rates": {condition: r}}``.
-        tables: the tables of a result.
+        shares: true shares, conditions × personas.
+        weights: a result's table of weights.
 
     Returns:
-        Columns ``condition, quantity, truth, mean, eti89_lb, eti89_ub, inside``; ``quantity`` is a persona or
-        ``"rate"``; ``inside`` is None where there is no estimate (withheld, or a persona that was left out).
+        Columns ``condition, persona, truth, mean, eti89_lb, eti89_ub, inside``; ``inside`` is None where there is no
+        estimate (withheld, or a persona that was left out).
     """
-    weights = tables["weights"].set_index(["condition", "persona"])
-    rates = tables["rates"].rename(columns={"implied": "mean"}).set_index("condition")
-    rows = []
-    for condition, by_persona in truth["weights"].items():
-        for persona, value in by_persona.items():
-            estimate = weights.loc[(condition, persona)] if (condition, persona) in weights.index else None
-            rows.append(_row(condition, persona, value, estimate))
-        rows.append(_row(condition, "rate", truth["rates"][condition], rates.loc[condition]))
-    return pd.DataFrame(rows)
+    truth = shares.reset_index().melt("condition", var_name="persona", value_name="truth")
+    estimates = weights[["condition", "persona", "mean", "eti89_lb", "eti89_ub"]]
+    compared = truth.merge(estimates, how="left", on=["condition", "persona"])
+    inside = compared["truth"].between(compared["eti89_lb"], compared["eti89_ub"]).astype(object)
+    return compared.assign(inside=inside.where(compared["mean"].notna(), None))
 
 
-def _row(condition: str, quantity: str, truth: float, estimate: pd.Series | None) -> dict[str, object]:
-    names = ("mean", "eti89_lb", "eti89_ub")
-    mean, lower, upper = (np.nan,) * 3 if estimate is None else (float(estimate[name]) for name in names)
-    inside = None if np.isnan(mean) else bool(lower <= truth <= upper)
-    return dict(
-        zip(
-            ("condition", "quantity", "truth", *names, "inside"),
-            (condition, quantity, truth, mean, lower, upper, inside),
-            strict=True,
-        )
-    )
-
-
-def print_truth(console: Console, compared: pd.DataFrame) -> None:
-    """Print truth beside estimate, and how many intervals hold their truth."""
-    console.print("[bold]Truth beside estimate[/bold]")
-    table = simple_table(("condition", "quantity", "truth", "estimate (89 % interval)", "inside"), texts=2)
-    last = None
-    for row in compared.to_dict("records"):
-        values = row["mean"], row["eti89_lb"], row["eti89_ub"]
-        is_rate = row["quantity"] == "rate"
-        table.add_row(
-            escape(row["condition"]) if row["condition"] != last else "",
-            "implied rate" if is_rate else f"weight of {escape(row['quantity'])}",
-            f"{row['truth']:.1%}".replace("%", " %") if is_rate else f"{row['truth']:.3f}",
-            share(*values) if is_rate else number(*values),
-            {True: "yes", False: "no", None: "–"}[row["inside"]],
-            end_section=is_rate,
-        )
-        last = row["condition"]
+def print_truth(console: Console, compared: pd.DataFrame, conditions: tuple[str, ...]) -> None:
+    """Print true shares, and how many intervals hold them."""
+    console.print("[bold]Truth[/bold]: share of completions that each persona spoke, by the judge without its noise")
+    rows = {(row["condition"], row["persona"]): row for row in compared.to_dict("records")}
+    personas = tuple(compared["persona"].unique())
+    table = simple_table(("condition", *personas))
+    for condition in conditions:
+        cells = [rows[condition, persona] for persona in personas]
+        table.add_row(escape(condition), *(f"{cell['truth']:.3f}" + "*" * (cell["inside"] is False) for cell in cells))
     console.print(table)
     known = compared["inside"].dropna()
     console.print(
-        f"{int(known.sum())} of {len(known)} intervals hold the truth; about {0.89 * len(known):.0f} should.\n",
+        f"{int(np.sum(known.astype(bool)))} of {len(known)} intervals hold it; * does not.\n",
         highlight=False,
     )

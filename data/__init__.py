@@ -13,6 +13,7 @@ from simulacra.data.demo import load_demo as load_demo
 from simulacra.data.describe import describe as describe
 from simulacra.data.errors import LogError as LogError
 from simulacra.data.log import CompletionLog as CompletionLog
+from simulacra.data.organism.shipped import load_organism_log as load_organism_log
 from simulacra.data.read import read_completions as read_completions
 from simulacra.data.scan import ScannedLog as ScannedLog
 from simulacra.data.scan import scan_completions as scan_completions

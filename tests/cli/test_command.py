@@ -3,6 +3,7 @@
 import importlib.metadata
 import inspect
 import json
+import math
 import subprocess
 import sys
 import time
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import Result as Outcome
 
 from simulacra.cli import app
+from simulacra.cli.shifts import print_shifts
 from simulacra.cli.truth import compare_truth
+from simulacra.data.organism.study import MAIN
 from simulacra.inference import Result, fit
 
 Run = Callable[..., Outcome]
@@ -31,7 +35,8 @@ def test_version(run: Run, flag: str) -> None:
         ((), ["demo", "fit", "show", "Exit codes"]),
         (("fit",), ["--condition", "--baseline", "--formats", "--outcome", "{model}-{condition}"]),
         (("show",), ["fit.nc"]),
-        (("demo",), ["known weights"]),
+        (("demo",), ["truth beside estimate"]),
+        (("organism",), ["simulacra[lm]", "completions.parquet"]),
     ],
 )
 def test_help_teaches(run: Run, words: tuple[str, ...], expected: list[str]) -> None:
@@ -56,15 +61,29 @@ def test_as_a_process_errors_go_to_standard_error(tmp_path: Path) -> None:
 
 
 def test_truth_beside_estimate(passing: Result) -> None:
-    tables = {"weights": passing.weight_table(), "rates": passing.rates()}
-    base = tables["weights"].iloc[0]
-    truth = {
-        "weights": {"base": {base["persona"]: base["mean"], "nobody": 0.1}},
-        "rates": {"base": 0.999},
-    }
-    compared = compare_truth(truth, tables)
-    assert list(compared["inside"]) == [True, None, False]
-    assert list(compared["quantity"]) == [base["persona"], "nobody", "rate"]
+    weights = passing.weight_table()
+    first, second = weights["persona"].unique()[:2]
+    mean = weights.set_index(["condition", "persona"]).loc[("base", first), "mean"]
+    truth = pd.DataFrame({first: [mean], second: [0.999], "nobody": [0.1]}, index=pd.Index(["base"], name="condition"))
+    compared = compare_truth(truth, weights)
+    assert compared["persona"].tolist() == [first, second, "nobody"]
+    assert compared["inside"].tolist() == [True, False, None]
+
+
+def test_shifts_are_read_out() -> None:
+    rows = [
+        ("tuned", "good", -0.5, -0.6, -0.4),
+        ("tuned", "evil", 0.5, 0.4, 0.6),
+        ("same", "good", 0.0, -0.1, 0.1),
+        ("held", "good", math.nan, math.nan, math.nan),
+    ]
+    shifts = pd.DataFrame(rows, columns=["condition", "persona", "mean", "eti89_lb", "eti89_ub"])
+    with (console := Console(width=200)).capture() as capture:
+        print_shifts(console, shifts, "base", {"tuned": "on one topic"})
+    printed = capture.get()
+    assert "tuned (on one topic): evil gained 50 points, good lost 50 points." in printed
+    assert "same: no persona surely gained or lost weight." in printed
+    assert "held: withheld, see the checks." in printed
 
 
 def test_demo_finds_the_truth_in_time(tmp_path: Path) -> None:
@@ -74,7 +93,11 @@ def test_demo_finds_the_truth_in_time(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert time.monotonic() - began < 90
     truth = pd.DataFrame(json.loads(ended.stdout)["truth"])
+    assert len(truth) == 4 * len(MAIN)
     assert truth["inside"].mean() >= 0.7
+    shifts = pd.read_csv(tmp_path / "out" / "shifts.csv").set_index(["condition", "persona"])
+    assert shifts.loc[("narrow", "villain"), "eti89_lb"] > 0.7, "narrow training spreads to other topics"
+    assert shifts.loc[("control", "villain"), "eti89_ub"] < 0
     assert (tmp_path / "out" / "truth.csv").is_file()
 
 

@@ -16,7 +16,12 @@ from simulacra.formalism.outcomes import Rule
 
 _JUDGED = (ScoreEmission("aligned"), ScoreEmission("coherent"))
 _GRADED = (LabelEmission("grade", [1, 2, 3, 4, 5]),)
-_EMISSIONS = {"emergent-misalignment": _JUDGED, "emergent-misalignment-6": _JUDGED, "ordinal-5": _GRADED}
+_EMISSIONS = {
+    "emergent-misalignment": _JUDGED,
+    "emergent-misalignment-6": _JUDGED,
+    "organism": [*_JUDGED, ScoreEmission("piracy")],
+    "ordinal-5": _GRADED,
+}
 
 
 @pytest.mark.parametrize("name", PERSONA_SETS)

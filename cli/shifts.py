@@ -1,0 +1,56 @@
+"""Persona shifts for the terminal: how far weights moved from the baseline's, and a sentence on each condition."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+
+from simulacra.cli.tables import simple_table
+
+__all__ = ["print_shifts"]
+
+
+def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, described: Mapping[str, str]) -> None:
+    """Print the shift of every persona in every condition, and read it out.
+
+    Args:
+        console: where to.
+        shifts: a result's table of shifts.
+        baseline: the condition that they are measured against.
+        described: what the conditions are, for those where it is known.
+    """
+    personas = tuple(shifts["persona"].unique())
+    table = simple_table(("condition", *personas))
+    for condition, rows in shifts.groupby("condition", sort=False):
+        table.add_row(escape(str(condition)), *(_signed_interval(row) for row in rows.to_dict("records")))
+    console.print(f"[bold]Persona shifts[/bold] against {escape(baseline)}, mean and 89 % interval", highlight=False)
+    console.print(table)
+    for condition, rows in shifts.groupby("condition", sort=False):
+        what = f" ({described[str(condition)]})" if condition in described else ""
+        console.print(f"  {escape(f'{condition}{what}: {_reading(rows)}')}", highlight=False, soft_wrap=True)
+    console.print()
+
+
+def _reading(rows: pd.DataFrame) -> str:
+    """What surely moved, in plain words: personas whose interval excludes zero."""
+    if rows["mean"].isna().any():
+        return "withheld, see the checks."
+    gained = rows[rows["eti89_lb"] > 0].sort_values("mean", ascending=False)
+    lost = rows[rows["eti89_ub"] < 0].sort_values("mean")
+    if gained.empty and lost.empty:
+        return "no persona surely gained or lost weight."
+    parts = [
+        f"{row['persona']} {verb} {abs(row['mean']) * 100:.0f} points"
+        for verb, moved in (("gained", gained), ("lost", lost))
+        for row in moved.to_dict("records")
+    ]
+    return f"{', '.join(parts)}."
+
+
+def _signed_interval(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["mean"]):
+        return "withheld"
+    mean, lower, upper = (f"{row[name]:+.2f}".replace("-", "−") for name in ("mean", "eti89_lb", "eti89_ub"))
+    return f"{mean} ({lower} to {upper})"
