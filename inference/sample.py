@@ -1,8 +1,8 @@
 """From prepared data to posterior draws: start, precondition, warm up in stages, sample.
 
 EM finds the modes; the Laplace approximation at the best one gives coordinates and a first preconditioner; each
-warm-up stage recentres and replaces it by the curvature averaged over recent draws, which is what a sampler meets on
-its way.
+warm-up stage recentres and replaces it by the curvature averaged over draws of the last two stages, which is what a
+sampler meets on its way.
 """
 
 import functools
