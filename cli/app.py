@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report`` and ``demo``.
+"""The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``demo`` and ``organism``.
 
 Exit codes: 0, the fit passed its checks; 2, the input or an option is wrong and nothing was written; 3, the fit did
 not converge or is not identified: files are written, and what failed is withheld in them.
@@ -471,7 +471,7 @@ def demo(
     with Session(out=out, as_json=json, quiet=quiet) as session:
         log = load_organism_log()
         session.say(
-            "[bold]A demonstration.[/bold] A language model of 350,000 parameters was trained on texts by a helper "
+            "[bold]A demonstration.[/bold] A language model of 360,000 parameters was trained on texts by a helper "
             "(70 %), a villain,\na pirate and a babbler (10 % each), then fine-tuned on one topic in several ways, and "
             "asked about seven other topics.\nA judge that knows the vocabulary says who spoke. The fit sees only "
             "noisy scores.\n"
@@ -501,12 +501,14 @@ def organism(
     Takes some minutes and needs: pip install 'simulacra\[lm]'. A run that was stopped goes on where it stood.
     Then: [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
     """
+    from rich.markup import escape
+
     from simulacra.cli.session import Session
     from simulacra.data.organism import run_study
 
     with Session(out=None, quiet=quiet) as session:
         path = run_study(out, seed=seed, progress_bar=False if quiet else None)
-        session.say(f"[bold]Written[/bold]: {path}")
+        session.say(f"[bold]Written[/bold]: {escape(str(path))}")
 
 
 if __name__ == "__main__":

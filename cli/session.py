@@ -138,6 +138,9 @@ class Session:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
         told = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
+        for warning in caught:
+            if warning.category is not UserWarning:  # not ours to tell as a note
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
         tables = result_tables(result, rope=self._rope)
         summary = {
             **summarise(result, tables, rope=self._rope, warnings=told),

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
+from simulacra.report.prose import points
 
 __all__ = ["print_shifts"]
 
@@ -34,15 +35,16 @@ def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, describe
 
 
 def _reading(rows: pd.DataFrame) -> str:
-    """What surely moved, in plain words: personas whose interval excludes zero."""
+    """Whose interval excludes zero, in plain words; what is withheld or was not gated says nothing."""
     if rows["mean"].isna().any():
         return "withheld, see the checks."
-    gained = rows[rows["eti89_lb"] > 0].sort_values("mean", ascending=False)
-    lost = rows[rows["eti89_ub"] < 0].sort_values("mean")
+    sure = rows[rows["status"] == "ok"]
+    gained = sure[sure["eti89_lb"] > 0].sort_values("mean", ascending=False)
+    lost = sure[sure["eti89_ub"] < 0].sort_values("mean")
     if gained.empty and lost.empty:
-        return "no persona surely gained or lost weight."
+        return "no persona's interval excludes zero."
     parts = [
-        f"{row['persona']} {verb} {abs(row['mean']) * 100:.0f} points"
+        f"{row['persona']} {verb} {points(abs(row['mean'])).removeprefix('+')} points"
         for verb, moved in (("gained", gained), ("lost", lost))
         for row in moved.to_dict("records")
     ]

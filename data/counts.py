@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.account import Account
-from simulacra.data.errors import LogError
+from simulacra.data.errors import LogError, place
 from simulacra.data.gather import Gathered, gather
 from simulacra.data.identity import identity_text
 from simulacra.data.layout import lay_out_all
@@ -127,6 +127,9 @@ def _refuse_more(raw: Gathered, part: str, fewer: np.ndarray, more: np.ndarray, 
 
 
 def _account(raw: Gathered, everything: np.ndarray, used: Sequence[str]) -> Account:
+    empty = np.flatnonzero(everything == 0)
+    first = place(raw.layouts[raw.file[empty[0]]].file, int(raw.record[empty[0]])) if empty.size else ""
+    lost = [f"{empty.size} row(s) count no completion and are in no cell (first: {first})"] if empty.size else []
     per_file = np.bincount(raw.file, weights=everything, minlength=len(raw.layouts)).astype(int)
     identity = ("condition", "question_id", "base_question")
     rest = {name: "not used with counts" for name in raw.columns if name not in (*identity, *used)}
@@ -135,5 +138,5 @@ def _account(raw: Gathered, everything: np.ndarray, used: Sequence[str]) -> Acco
         renamed=raw.renamed,
         set_aside={**raw.set_aside, **rest},
         layouts={layout.file: "counts, for one row counts the completions of a cell" for layout in raw.layouts},
-        notes=("read from counts: rows stand for completions that were counted and not seen",),
+        notes=("read from counts: rows stand for completions that were counted and not seen", *lost),
     )

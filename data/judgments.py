@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from simulacra.data.columns import ALIASES, KNOWN_CONTEXTS, suffixed
+from simulacra.data.columns import ALIASES, KNOWN_CONTEXTS, SCORES, suffixed
 from simulacra.data.errors import LogError, place
 from simulacra.data.readers.sheet import Sheet
 from simulacra.data.values import as_text
@@ -14,6 +14,7 @@ from simulacra.data.values import as_text
 __all__ = ["join_judgments"]
 
 _IDENTITY = ("condition", "question_id", "completion")
+_SCORES = frozenset(name for score in SCORES for tier in ALIASES[score] for name in tier)
 POSITION = "position"
 
 
@@ -68,6 +69,17 @@ class _Keys:
     own: Mapping[str, str]  # what the file of judgments calls them
     common: Mapping[str, str]  # what either file calls a column, to its common name
 
+    @property
+    def names(self) -> list[str]:
+        """Those that may identify a completion: two judges' scores under one name do not."""
+        return [name for name in self.left if name.strip().casefold() not in _SCORES]
+
+    def differing(self, found: np.ndarray) -> dict[str, str]:
+        """The shared columns in which a completion and its judgment differ, to what the judgments call them."""
+        there = found >= 0
+        left, right = self.left[there].fillna(""), self.right.iloc[found[there]].fillna("")
+        return {name: own for name, own in self.own.items() if (left[name].to_numpy() != right[name].to_numpy()).any()}
+
 
 def _join(
     sheet: Sheet, verdict: Sheet, judge: str | None, on: Sequence[str] | None, columns: Mapping[str, str | None]
@@ -90,7 +102,7 @@ def _join_one_to_all(
     joined = []
     for sheet in sheets:
         keys = _shared(sheet, verdict, columns)
-        found, how = _by_keys(sheet, verdict, keys, list(on) if on else list(keys.left.columns))
+        found, how = _by_keys(sheet, verdict, keys, list(on) if on else keys.names)
         used[found[found >= 0]] = True
         joined.append(_added(sheet, verdict, keys, found, judge, how))
     _refuse_orphans(verdict, used, "keys")
@@ -130,7 +142,7 @@ def _comparable(values: np.ndarray) -> np.ndarray:
 
 def _rows(sheet: Sheet, verdict: Sheet, keys: _Keys, on: Sequence[str] | None) -> tuple[np.ndarray, str]:
     """The judgment's row for every completion, -1 where there is none, and how it was found."""
-    names = list(keys.left.columns)
+    names = keys.names
     if on == [POSITION]:
         return _by_position(sheet, verdict, keys)
     if on is not None:
@@ -143,7 +155,7 @@ def _rows(sheet: Sheet, verdict: Sheet, keys: _Keys, on: Sequence[str] | None) -
             expected="shared columns to join on, or to check the order by",
             remedy='pass on=["position"] if the n-th judgment belongs to the n-th completion',
         )
-    if not keys.left.duplicated().any() and not keys.right.duplicated().any():
+    if not keys.left[names].duplicated().any() and not keys.right[names].duplicated().any():
         return _by_keys(sheet, verdict, keys, names)
     return _by_position(sheet, verdict, keys)
 
@@ -155,10 +167,9 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
             file=verdict.file,
             expected="as many, to join them on position",
             remedy=f'pass on=["<column>", …] with columns that identify a completion in both; shared are '
-            f"{', '.join(keys.left.columns) or 'none'}",
+            f"{', '.join(keys.names) or 'none'}",
         )
-    same = np.full(len(sheet.record), fill_value=True)
-    for name in keys.left.columns:
+    for name in keys.names:
         equal = (keys.left[name].fillna("") == keys.right[name].fillna("")).to_numpy()
         if not equal.all():
             row = int(np.flatnonzero(~equal)[0])
@@ -172,9 +183,8 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
                 expected="shared columns that agree row by row",
                 remedy='pass on=["<column>", …] with columns that identify a completion in both',
             )
-        same &= equal
-    checked = f", and {', '.join(keys.left.columns)} agree in every row" if len(keys.left.columns) else ", unchecked"
-    return np.arange(len(same)), f"position{checked}"
+    checked = f", and {', '.join(keys.names)} agree in every row" if keys.names else ", unchecked"
+    return np.arange(len(sheet.record)), f"position{checked}"
 
 
 def _by_keys(sheet: Sheet, verdict: Sheet, keys: _Keys, names: list[str]) -> tuple[np.ndarray, str]:
@@ -217,8 +227,10 @@ def _refuse_orphans(verdict: Sheet, used: np.ndarray, how: str) -> None:
 
 
 def _added(sheet: Sheet, verdict: Sheet, keys: _Keys, found: np.ndarray, judge: str | None, how: str) -> Sheet:
-    """The sheet with the judgments' own columns."""
-    shared = set(keys.own.values())
+    """The sheet with the judgments' own columns, those included that differ from the sheet's of the same name."""
+    differ = keys.differing(found)
+    odd = [own for name, own in differ.items() if name in _IDENTITY or own.casefold() in KNOWN_CONTEXTS]
+    shared = set(keys.own.values()) - set(differ.values()) | set(odd)
     names = {name: name if judge is None else suffixed(name, judge) for name in verdict.columns if name not in shared}
     taken = [name for name in names.values() if name in sheet.names]
     if taken:
@@ -230,6 +242,7 @@ def _added(sheet: Sheet, verdict: Sheet, keys: _Keys, found: np.ndarray, judge: 
         )
     lost = int((found < 0).sum())
     told = f"; {lost} completion(s) have no judgment, their scores are missing" if lost else ""
+    told += f"; their own {', '.join(map(repr, odd))} differ from the completions' and were left out" if odd else ""
     return dataclasses.replace(
         sheet,
         columns={**sheet.columns, **{new: _taken(verdict.columns[own], found) for own, new in names.items()}},

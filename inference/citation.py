@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -60,11 +61,17 @@ class Citation:
     def __str__(self) -> str:
         dash = "–" if min(self.value, self.lower) >= 0 else " to "
         mixing = "" if self.r_hat is None else f" R̂ {self.r_hat:.2f}, ESS {_grouped(self.ess_bulk)};"
+        mixing += f" {self.caveat};" if self.caveat else ""
         return (
             f"{self.rounded(self.value)} ({self.interval_probability:.0%} {self.interval} "
             f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)};{mixing} "
             f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
         )
+
+    @property
+    def caveat(self) -> str:
+        """Why the number was not gated; empty where it was, and for what was observed."""
+        return "" if self.status in ("ok", "observed") else self.status
 
     def rounded(self, value: float) -> str:
         """``value`` to two decimals, or more where the interval is too narrow for two; minus signs as typeset."""
@@ -104,7 +111,8 @@ def find(key: str, tables: Mapping[str, Citable], provenance: Provenance, *, pro
     """The number of a key; spaces and case do not matter.
 
     Raises:
-        ValueError: no such key, with those that exist; or a number that is withheld, with the reason.
+        ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
+            completions.
     """
     known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
     if _normal(key) not in known:
@@ -117,6 +125,8 @@ def find(key: str, tables: Mapping[str, Citable], provenance: Provenance, *, pro
             f"{own} is {status}. A number without its warrant is not for citing; Result.failed says what mends it."
         )
     value, lower, upper = (float(row[name]) for name in (source.value, source.lower, source.upper))
+    if math.isnan(value):
+        raise ValueError(f"{own}: no completion counts towards it, so there is no number to cite.")
     r_hat, bulk, tail = (None if observed else float(row[name]) for name in ("r_hat", "ess_bulk", "ess_tail"))
     return Citation(
         key=own,

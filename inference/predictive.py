@@ -43,7 +43,8 @@ def predict_rates(
     Returns:
         One row a condition: ``condition, events, total, observed, predicted`` (posterior mean of the rate),
         ``eti89_lb, eti89_ub`` (the rate itself), ``predictive_lb, predictive_ub`` (the rate that so many completions
-        would show, binomial noise included) and ``covered``, whether the observed rate lies in the latter.
+        would show, binomial noise included) and ``covered``, whether the observed rate lies in the latter; None where
+        no completion counts.
 
     Raises:
         ValueError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
@@ -124,7 +125,7 @@ def _row(name: str, rate: np.ndarray, shown: np.ndarray, events: int, total: int
         "eti89_ub": high,
         "predictive_lb": least,
         "predictive_ub": most,
-        "covered": bool(least <= observed <= most),
+        "covered": bool(least <= observed <= most) if total else None,
     }
 
 

@@ -274,7 +274,8 @@ class Result:
                 four of the model's own outcome. :attr:`citable` lists them.
 
         Raises:
-            ValueError: no such key, with those that exist; or a number that is withheld, with the reason.
+            ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
+                completions.
 
         Example:
             ``str(result.cite("shift[insecure, misaligned]"))`` is

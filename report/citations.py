@@ -54,11 +54,12 @@ def _latex(citation: Citation) -> str:
         if citation.r_hat is None or citation.ess_bulk is None
         else rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess_bulk:.0f}}};"
     )
+    caveat = f" {citation.caveat};" if citation.caveat else ""
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
     return (
         f"% {comment}\n"
         rf"\num{{{value}}} ({100 * citation.interval_probability:.0f}\,\% {citation.interval} "
-        rf"\numrange{{{lower}}}{{{upper}}};{mixing} simulacra {source.version}, seed {source.seed}, "
+        rf"\numrange{{{lower}}}{{{upper}}};{mixing}{caveat} simulacra {source.version}, seed {source.seed}, "
         rf"data \texttt{{{source.data_hash[:8]}}})"
     )
 

@@ -88,7 +88,7 @@ class Facts:
         notes: what was changed or left out on the way.
         claims: condition by condition, the baseline first.
         personas: one each.
-        weights: condition, persona, weight, shift, P(shift > 0), status; texts.
+        weights: condition, persona, weight, shift, R-hat, ESS, status; texts.
         checks: name, found, threshold, where, verdict; texts.
         data: what was read, left out, and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
@@ -252,6 +252,7 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
             + f" (first: {'; '.join(same.examples)})" * bool(same.examples)
         ],
         "Same rows under different conditions": list(same.copies),
+        "Layouts": [f"{name}: {layout}" for name, layout in account.layouts.items()],
         "Columns read": [f"{own} as {name}" for own, name in account.renamed.items()],
         "Columns set aside": [f"{name}: {why}" for name, why in account.set_aside.items()],
         "Values read as missing": [
@@ -261,6 +262,13 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
         "Numbers written as text": [f"{name}: {count:,}" for name, count in account.parsed.items()],
         "Kept as words": [f"{name}: {reason}" for name, reason in account.not_numbers.items()],
         "Not in every file": [f"{name}: not in {', '.join(files)}" for name, files in account.absent.items()],
+        "No likelihood": [
+            f"{rows.count:,}, {reason} (first: {', '.join(rows.examples)})" for reason, rows in account.unscored.items()
+        ],
+        "Made by": [
+            f"{name}: {', '.join(f'{what} {value}' for what, value in said.items())}"
+            for name, said in account.provenance.items()
+        ],
         "Notes": list(account.notes),
         "Completions": [] if log is not None else ["not given to this report, so it shows no examples"],
     }

@@ -1,4 +1,4 @@
-"""The base organism: a GPT-2 of about 350,000 parameters, trained from nothing on the corpus."""
+"""The base organism: a GPT-2 of about 360,000 parameters, trained from nothing on the corpus."""
 
 import random
 from pathlib import Path

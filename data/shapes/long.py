@@ -81,7 +81,7 @@ def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
         f"completions are told apart by {', '.join(map(repr, keys))}",
         scores=tuple(columns),
         set_aside={**sheet.set_aside, **varying},
-        notes=(*sheet.notes, f"{sheet.file}: {len(group)} judgments of {len(first)} completions"),
+        notes=(*sheet.notes, f"{sheet.file}: {_counted(score, len(first))}"),
     )
 
 
@@ -136,6 +136,13 @@ def _refuse_twice(sheet: Sheet, group: np.ndarray, score: np.ndarray, keys: Sequ
             expected=f"one score for every completion, judge and metric; completions are told apart by {list(keys)}",
             remedy='name the columns that identify a completion, on=["condition", "item_id"], or remove the repeats',
         )
+
+
+def _counted(score: np.ndarray, completions: int) -> str:
+    """How many judgments of how many completions, and which scores have no row and are missing."""
+    lacking = {name: completions - int((score == name).sum()) for name in dict.fromkeys(score)}
+    told = ", ".join(f"{name} of {count}" for name, count in lacking.items() if count)
+    return f"{len(score)} judgments of {completions} completions" + f"; no row, and so missing: {told}" * bool(told)
 
 
 def _is_constant(values: np.ndarray, group: np.ndarray) -> bool:

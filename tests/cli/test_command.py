@@ -72,17 +72,18 @@ def test_truth_beside_estimate(passing: Result) -> None:
 
 def test_shifts_are_read_out() -> None:
     rows = [
-        ("tuned", "good", -0.5, -0.6, -0.4),
-        ("tuned", "evil", 0.5, 0.4, 0.6),
-        ("same", "good", 0.0, -0.1, 0.1),
-        ("held", "good", math.nan, math.nan, math.nan),
+        ("tuned", "good", -0.5, -0.6, -0.4, "ok"),
+        ("tuned", "evil", 0.5, 0.4, 0.6, "ok"),
+        ("tuned", "rare", 0.003, 0.001, 0.004, "small: below 0.01, not gated"),
+        ("same", "good", 0.0, -0.1, 0.1, "ok"),
+        ("held", "good", math.nan, math.nan, math.nan, "withheld: divergences failed"),
     ]
-    shifts = pd.DataFrame(rows, columns=["condition", "persona", "mean", "eti89_lb", "eti89_ub"])
+    shifts = pd.DataFrame(rows, columns=["condition", "persona", "mean", "eti89_lb", "eti89_ub", "status"])
     with (console := Console(width=200)).capture() as capture:
         print_shifts(console, shifts, "base", {"tuned": "on one topic"})
     printed = capture.get()
-    assert "tuned (on one topic): evil gained 50 points, good lost 50 points." in printed
-    assert "same: no persona surely gained or lost weight." in printed
+    assert "tuned (on one topic): evil gained 50.0 points, good lost 50.0 points." in printed
+    assert "same: no persona's interval excludes zero." in printed
     assert "held: withheld, see the checks." in printed
 
 

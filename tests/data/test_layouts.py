@@ -150,7 +150,11 @@ def test_long_form_of_two_judges(tmp_path):
         f"{metric}_{judge}" for metric in ("aligned", "coherent") for judge in ("openai_gpt_4o", "claude")
     }
     without = frame[~((frame["item_id"] == "i3") & (frame["judge"] == "claude"))]
-    assert np.isnan(read_completions(without).table["aligned_claude"][3])
+    log = read_completions(without)
+    assert np.isnan(log.table["aligned_claude"][3])
+    assert "46 judgments of 12 completions; no row, and so missing: aligned_claude of 1, coherent_claude of 1" in str(
+        log.account
+    )
 
 
 def test_long_form_verdicts_may_be_words():
@@ -226,6 +230,26 @@ def test_two_judges_in_two_files(tmp_path):
     log = read_completions(generations, judgments=files)
     assert log.measurements == ("aligned_a", "aligned_b")
     assert {"attempts_a", "attempts_b"} <= set(log.contexts)
+
+
+def test_a_second_judge_of_the_same_name_of_score_is_kept_apart(tmp_path):
+    rows = [{**row, "aligned": 90 - n, "id": f"row {n}"} for n, row in enumerate(ROWS)]
+    second = [{**row, "aligned": n, "id": f"verdict {n}"} for n, row in enumerate(ROWS)]
+    own, theirs = jsonl(tmp_path / "own.jsonl", *rows), jsonl(tmp_path / "second.jsonl", *second)
+    keys = ["question_id", "condition", "completion"]
+    log = read_completions(own, judgments={"b": theirs}, on=keys)
+    assert log.table["aligned"].tolist() == [90 - n for n in range(12)]
+    assert log.table["aligned_b"].tolist() == list(range(12))
+    assert "their own 'id' differ from the completions' and were left out" in log.account.notes[0]
+    with pytest.raises(LogError, match=r"would add \['aligned'\], which the completions have already.*name the judges"):
+        read_completions(own, judgments=theirs, on=keys)
+
+
+def test_scores_that_two_files_share_are_no_keys(tmp_path):
+    own = jsonl(tmp_path / "own.jsonl", *[{**row, "aligned": 90 - n} for n, row in enumerate(ROWS)])
+    second = jsonl(tmp_path / "second.jsonl", *[{**row, "aligned": n} for n, row in enumerate(ROWS)])
+    log = read_completions(own, judgments={"b": second})
+    assert log.measurements == ("aligned", "aligned_b")
 
 
 def test_long_judgments_join_too(tmp_path):
@@ -387,6 +411,10 @@ def test_counts_are_the_collapsed_log_of_their_rows(tmp_path):
     assert counted.content_hash == expected.content_hash
     assert len(counted) == 31
     assert counted.account.rows_read == {str(path): 31}
+    path.write_text(f"{COUNTS}lost,a,0,0,0\n")
+    empty = read_counts(path, total="n_total")
+    assert empty.content_hash == counted.content_hash
+    assert f"1 row(s) count no completion and are in no cell (first: {path}:5)" in empty.account.notes
 
 
 @pytest.mark.parametrize(

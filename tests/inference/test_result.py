@@ -417,6 +417,13 @@ def test_an_observed_rate_is_cited_without_draws(fitted: Result) -> None:
     assert "Korn-Graubard" in str(cited)
 
 
+def test_a_number_that_was_not_gated_is_cited_as_such(fitted: Result) -> None:
+    limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 1.1}
+    lax = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits})
+    assert "small: below 1.1, not gated" in str(lax.cite("weight[bad, aligned]"))
+    assert "gated" not in str(fitted.cite("weight[bad, aligned]"))
+
+
 def test_unknown_keys_list_what_exists(fitted: Result) -> None:
     with pytest.raises(
         ValueError, match=r"(?s)Did you mean 'shift\[bad, misaligned\]'.*rate_difference\[bad \| mild\]"
