@@ -25,7 +25,7 @@ class CollapsedLog:
         categories: labels of the categories of every emission; the last of each is ``"missing"``.
         account: what reading the log did.
         row_cell: the cell of every row of the log, int64, shape ``(N,)``, -1 for references; None for a scanned log.
-        row_pattern: the pattern of every row of the log, likewise.
+        row_pattern: the pattern of every row of the log, likewise, shape ``(N,)``.
         texts: log-likelihoods of the texts, where they were asked for.
     """
 

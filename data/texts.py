@@ -133,8 +133,8 @@ def gather_texts(
 
     Args:
         read: of every row, N of them.
-        row_cell: the cell of every row, -1 for references.
-        row_pattern: the pattern of every row, likewise.
+        row_cell: the cell of every row, -1 for references, shape ``(N,)``.
+        row_pattern: the pattern of every row, likewise, shape ``(N,)``.
         bin_width: of the grid, nats; ``None`` chooses it.
     """
     own = read.reference < 0

@@ -30,13 +30,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import solve
 
 from simulacra.formalism.arrays import Array, Float, Int
 
 __all__ = [
     "Texts",
     "log_density_ratios",
-    "points_log_density_ratios",
+    "points_density_ratios",
     "pooled_weights",
     "texts_log_likelihood",
     "texts_log_probs",
@@ -46,7 +47,7 @@ __all__ = [
 _PSEUDOCOUNT = 0.5  # of every persona in the common mixture, which keeps it inside the simplex, where it is smooth
 _NEWTON_STEPS = 30
 _TO_BOUNDARY = 0.9  # of the way to zero that a Newton step may go
-_CONVERGED = 1e-9
+_CONVERGED = 1e-6  # relative change of the last step; the error after it is about its square
 
 
 class Texts(NamedTuple):
@@ -98,17 +99,23 @@ def log_density_ratios(
     return jax.nn.log_softmax(logits, axis=0) + jnp.log(len(offset))
 
 
-def points_log_density_ratios(
+def points_density_ratios(
     texts: Texts, temperature: Float[Array, ""], offset: Float[Array, " persona"]
 ) -> Float[Array, "persona point"]:
-    """:func:`log_density_ratios` of every point, 0 where it was not scored, in nats."""
-    return log_density_ratios(texts.log_likelihoods, temperature, offset) * jnp.asarray(texts.scored)[None]
+    """The exp of :func:`log_density_ratios` (nats) of every point; 1 where it was not scored."""
+    logits = temperature * jnp.asarray(texts.log_likelihoods).T + offset[:, None]
+    return jnp.where(jnp.asarray(texts.scored)[None] > 0, len(offset) * jax.nn.softmax(logits, axis=0), 1.0)
 
 
-def pooled_weights(ratios: Float[Array, "persona text"], counts: Float[Array, " text"]) -> Float[Array, " persona"]:
+def pooled_weights(
+    ratios: Float[Array, "persona text"],
+    counts: Float[Array, " text"],
+    start: Float[Array, " persona"] | None = None,
+) -> Float[Array, " persona"]:
     """ρ of the best common mixture: maximises Σ n log Σ_z ρ_z r_z, and half a pseudo-count a persona; sums to one.
 
-    Newton's method on a convex problem of K numbers; derivatives are those of the implicit function.
+    Newton's method on a convex problem of K numbers; derivatives are those of the implicit function. ``start`` is
+    where it begins, even weights if left out; the result does not depend on it.
     """
     counts = counts / (counts.sum() + _PSEUDOCOUNT * len(ratios))
     prior = (1 - counts.sum()) / len(ratios)
@@ -117,18 +124,18 @@ def pooled_weights(ratios: Float[Array, "persona text"], counts: Float[Array, " 
         return 1 - ratios @ (counts / (weights @ ratios)) - prior / weights
 
     def minimise(_: object, start: Array) -> Array:
-        return jax.lax.while_loop(_unfinished, improve, (start, jnp.asarray(jnp.inf, start.dtype), 0))[0]
+        return jax.lax.while_loop(_unfinished, improve, (start, jnp.asarray(jnp.inf, start.dtype), jnp.asarray(0)))[0]
 
     def improve(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         weights, _, step = state
         scaled = ratios / (weights @ ratios)[None]
         curvature = (scaled * counts[None]) @ scaled.T + jnp.diag(prior / weights**2)
-        move = -jnp.linalg.solve(curvature, slope(weights))
+        move = -solve(curvature, 1 - scaled @ counts - prior / weights, assume_a="pos")
         furthest = jnp.maximum((-move / weights).max() / _TO_BOUNDARY, 1.0)
         return weights + move / furthest, jnp.abs(move / weights).max(), step + 1
 
-    start = jnp.full(len(ratios), 1 / len(ratios), ratios.dtype)
-    return jax.lax.custom_root(slope, start, minimise, lambda g, y: jnp.linalg.solve(jax.jacobian(g)(y), y))
+    begin = jnp.full(len(ratios), 1 / len(ratios), ratios.dtype) if start is None else start
+    return jax.lax.custom_root(slope, begin, minimise, lambda g, y: solve(jax.jacobian(g)(y), y, assume_a="pos"))
 
 
 def _unfinished(state: tuple[Array, Array, Array]) -> Array:
@@ -142,6 +149,7 @@ def texts_log_likelihood(
     log_f: Float[Array, "persona pattern"],
     temperature: Float[Array, ""],
     offset: Float[Array, " persona"],
+    start: Float[Array, " persona"] | None = None,
 ) -> Float[Array, ""]:
     """Log likelihood of all texts, measurements and references together, in nats; see the module.
 
@@ -151,8 +159,9 @@ def texts_log_likelihood(
         log_f: log f_z of every measurement pattern, eq. (3).
         temperature: τ.
         offset: b.
+        start: weights of a common mixture near the best one, for speed.
     """
-    points, references = texts_log_probs(texts, log_w, log_f, temperature, offset)
+    points, references = texts_log_probs(texts, log_w, log_f, temperature, offset, start)
     return jnp.dot(texts.total, points) + jnp.dot(texts.reference_total, references)
 
 
@@ -162,19 +171,20 @@ def texts_log_probs(
     log_f: Float[Array, "persona pattern"],
     temperature: Float[Array, ""],
     offset: Float[Array, " persona"],
+    start: Float[Array, " persona"] | None = None,
 ) -> tuple[Float[Array, " point"], Float[Array, " reference"]]:
     """Log density of one text of every point, with its measurements, and of every reference, in nats.
 
     Densities are relative to the best common mixture of all texts; arguments as :func:`texts_log_likelihood`.
     """
-    log_r = points_log_density_ratios(texts, temperature, offset)
+    own = points_density_ratios(texts, temperature, offset)
     log_known = log_density_ratios(texts.reference_log_likelihoods, temperature, offset)
-    ratios = jnp.exp(jnp.concatenate([log_r, log_known], axis=1))
+    ratios = jnp.concatenate([own, jnp.exp(log_known)], axis=1)
     counts = jnp.concatenate([texts.total * texts.scored, texts.reference_total])
-    pooled = _log(pooled_weights(ratios, counts) @ ratios)
+    pooled = _log(pooled_weights(ratios, counts, start) @ ratios)
     size = len(texts.cell)
     shift = jax.lax.stop_gradient(log_f.max(axis=0))
-    joint = _joint(texts, log_w, log_f - shift[None], ratios[:, :size])
+    joint = _joint(texts, log_w, log_f - shift[None], own)
     known = log_known[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
     return _log(joint.sum(axis=0)) + shift[texts.pattern] - pooled[:size], known - pooled[size:]
 
@@ -187,7 +197,7 @@ def texts_responsibilities(
     offset: Float[Array, " persona"],
 ) -> Float[Array, "point persona"]:
     """P(persona | text, measurements) of every point; sums to one over personas."""
-    ratios = jnp.exp(points_log_density_ratios(texts, temperature, offset))
+    ratios = points_density_ratios(texts, temperature, offset)
     joint = _joint(texts, log_w, log_f - log_f.max(axis=0, keepdims=True), ratios)
     return (joint / joint.sum(axis=0, keepdims=True)).T
 

@@ -97,7 +97,10 @@ def _em(
 def component_probabilities(
     probabilities: Sequence[np.ndarray], patterns: np.ndarray, ratios: np.ndarray | None = None
 ) -> np.ndarray:
-    """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)`` and a further factor."""
+    """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``.
+
+    ``ratios``, shape ``(K, P)``, is a further factor: density ratios of texts.
+    """
     factors = [table[..., patterns[:, column]] for column, table in enumerate(probabilities)]
     product = (factors.pop(0) if ratios is None else ratios).copy()
     for factor in factors:

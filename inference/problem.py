@@ -59,6 +59,7 @@ _OFFSET_SPREAD = 2.0
 class Problem(NamedTuple):
     """Data and prior of one fit, as arrays.
 
+    ``common_weights`` is where the search for the best common mixture of texts starts.
     ``calibration_location`` and ``calibration_spread`` are the Gaussian prior of the coordinates of τ and b.
     """
 
@@ -71,6 +72,7 @@ class Problem(NamedTuple):
     scale_location: Float[Array, " term"]
     scale_spread: Float[Array, " term"]
     texts: Texts | None
+    common_weights: Float[Array, " persona"] | None
     calibration_location: Float[Array, " calibration"]
     calibration_spread: Float[Array, " calibration"]
 
@@ -155,13 +157,14 @@ def make_problem(
         scale_location=jnp.asarray(design.scale_location),
         scale_spread=jnp.asarray(design.scale_spread),
         texts=jax.tree.map(jnp.asarray, texts),
+        common_weights=None,
         calibration_location=jnp.asarray(location),
         calibration_spread=jnp.asarray(spread),
     )
 
 
 def calibration_prior(model: PersonaMixture, texts: Texts | None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of logit τ and of the coordinates of b; b has none without references."""
+    """Mean and standard deviation of logit τ and the coordinates of b, shape ``(K,)``; ``(1,)`` without references."""
     if texts is None or model.likelihood is None:
         return np.zeros(0), np.zeros(0)
     location, spread = model.likelihood.temperature_prior
@@ -283,7 +286,8 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
     if problem.texts is None:
         return collapsed_log_likelihood(log_w, log_f, problem.counts) + log_prior
     temperature, offset = calibrated(calibration, problem.num_personas)
-    return texts_log_likelihood(problem.texts, log_w, log_f, temperature, offset) + log_prior
+    log_likelihood = texts_log_likelihood(problem.texts, log_w, log_f, temperature, offset, problem.common_weights)
+    return log_likelihood + log_prior
 
 
 def whitened_log_density(space: Space, whitened: Float[Array, " dimension"]) -> Float[Array, ""]:

@@ -78,6 +78,8 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     concentrations = prepared.model.concentrations
     starts = em_starts(by_condition, patterns, concentrations, num_starts=settings.num_starts, rng=rng, ratios=ratios)
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
+    if calibration is not None:
+        problem = problem._replace(common_weights=jnp.asarray(calibration.common))
     chart, mode = _chart_at_mode(prepared, problem, starts[0], calibration)
     space, states = _warm_up(problem, chart, mode, settings, key, rng, progress)
     sampling_key = jax.random.fold_in(key, len(_STAGES))

@@ -1,4 +1,10 @@
-"""What inference does with texts: a first calibration, their log density and responsibilities by draw, and notes."""
+"""What inference does with texts: a first calibration, their log density and responsibilities by draw, and notes.
+
+The calibration that inference starts from is bias-corrected temperature scaling of the references alone.
+
+References:
+    Alexandari, Kundaje & Shrikumar (2020), arXiv:1901.06852.
+"""
 
 import functools
 from typing import Any, NamedTuple
@@ -12,7 +18,8 @@ from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import (
     Texts,
     log_density_ratios,
-    points_log_density_ratios,
+    points_density_ratios,
+    pooled_weights,
     texts_log_likelihood,
     texts_log_probs,
     texts_responsibilities,
@@ -26,11 +33,19 @@ __all__ = ["Calibration", "calibrate", "describe_texts", "pair_log_likelihood", 
 
 
 class Calibration(NamedTuple):
-    """Temperature and offsets to start from, and the density ratios of every point under them, shape ``(K, Q)``."""
+    """Temperature and offsets to start from, and what they imply.
+
+    Attributes:
+        temperature: τ.
+        offset: b, shape ``(K,)``; ``None`` without references.
+        ratios: density ratios of every point, shape ``(K, Q)``.
+        common: weights of the best common mixture, shape ``(K,)``.
+    """
 
     temperature: np.ndarray
     offset: np.ndarray | None
     ratios: np.ndarray
+    common: np.ndarray
 
 
 def calibrate(texts: Texts, model: PersonaMixture) -> Calibration:
@@ -48,8 +63,11 @@ def calibrate(texts: Texts, model: PersonaMixture) -> Calibration:
 
     found = optimize.minimize(lambda point: tuple(map(np.asarray, negative(point))), location, jac=True)
     temperature, offset = calibrated(jnp.asarray(found.x), texts.num_personas)
-    ratios = np.exp(points_log_density_ratios(texts, temperature, offset))
-    return Calibration(np.asarray(temperature), np.asarray(offset) if texts.calibrated else None, ratios)
+    ratios = points_density_ratios(texts, temperature, offset)
+    common = np.asarray(pooled_weights(ratios, jnp.asarray(texts.total * texts.scored)))
+    return Calibration(
+        np.asarray(temperature), np.asarray(offset) if texts.calibrated else None, np.asarray(ratios), common
+    )
 
 
 def pair_log_likelihood(prepared: Prepared, texts: Texts, parameters: Parameters, occurs: np.ndarray) -> np.ndarray:
@@ -107,8 +125,8 @@ def describe_texts(prepared: Prepared, parameters: Parameters) -> list[str]:
     if collapsed.bin_width and collapsed.rows is not None:
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
             state = _state(prepared, jax.tree.map(lambda draws: draws.mean(axis=(0, 1)), parameters))
-            exact = texts_log_likelihood(on_design(collapsed.rows, prepared.design), *state)
-            moved = float(exact - texts_log_likelihood(points, *state))
+            evaluate = jax.jit(texts_log_likelihood)
+            moved = float(evaluate(on_design(collapsed.rows, prepared.design), *state) - evaluate(points, *state))
         notes.append(
             f"{len(collapsed.rows.cell)} texts were gathered into {len(points.cell)} points by boxes of "
             f"{collapsed.bin_width:.3g} nats: the log likelihood at the posterior mean moved by {moved:.2g} nats "
