@@ -209,7 +209,8 @@ class Result:
             table = self._table(self.posterior[name], self.diagnostics[name], withhold=withhold)
             table.insert(0, "measurement", name.removesuffix("_probs"))
             parts.append(table.rename(columns={f"{name.removesuffix('_probs')}_category": "category"}))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["measurement", "persona"])
+        nothing = pd.DataFrame(columns=["measurement", "persona", "mean", "status"])
+        return pd.concat(parts, ignore_index=True) if parts else nothing
 
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log: scikit-learn's ``predict_proba``, rows in log order.
