@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.account import Account
+from simulacra.data.texts import CollapsedTexts
 
 __all__ = ["CollapsedLog", "tabulate"]
 
@@ -23,8 +24,9 @@ class CollapsedLog:
         measurements: the E measurement columns, in the order of the emissions.
         categories: labels of the categories of every emission; the last of each is ``"missing"``.
         account: what reading the log did.
-        row_cell: the cell of every row of the log, int64, shape ``(N,)``; None for a scanned log.
-        row_pattern: the pattern of every row of the log, int64, shape ``(N,)``; None for a scanned log.
+        row_cell: the cell of every row of the log, int64, shape ``(N,)``, -1 for references; None for a scanned log.
+        row_pattern: the pattern of every row of the log, likewise, shape ``(N,)``.
+        texts: log-likelihoods of the texts, where they were asked for.
     """
 
     cells: pd.DataFrame
@@ -35,6 +37,7 @@ class CollapsedLog:
     account: Account
     row_cell: np.ndarray | None = None
     row_pattern: np.ndarray | None = None
+    texts: CollapsedTexts | None = None
 
     def __len__(self) -> int:
         return int(self.counts.sum())
@@ -53,7 +56,8 @@ class CollapsedLog:
     def content_hash(self) -> str:
         """SHA-256 of the counts, hexadecimal: the same for a log in memory and the same log scanned."""
         head = json.dumps([self.measurements, self.categories, self.cells.to_dict("split", index=False)], default=str)
-        return hashlib.sha256(head.encode() + self.patterns.tobytes() + self.counts.tobytes()).hexdigest()
+        arrays = [self.patterns, self.counts, *(self.texts.points if self.texts else ())]
+        return hashlib.sha256(head.encode() + b"".join(array.tobytes() for array in arrays)).hexdigest()
 
     def _names(self, column: str) -> tuple[str, ...]:
         return tuple(self.cells[column].drop_duplicates().sort_values()) if column in self.cells else ()
@@ -102,6 +106,8 @@ def tabulate(cells: pd.DataFrame, codes: np.ndarray, weights: np.ndarray | None 
 
 def _number(keys: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct rows in sorted order: the number of every row, and one row of each number."""
+    if keys.columns.empty:
+        return np.zeros(len(keys), dtype=np.int64), np.zeros(1, dtype=np.int64)
     groups = keys.groupby(list(keys.columns), sort=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
     _, first = np.unique(groups, return_index=True)
     return groups, first

@@ -7,6 +7,7 @@ from simulacra.formalism.distributions import CollapsedMixture as CollapsedMixtu
 from simulacra.formalism.distributions import PersonaMixtureDistribution as PersonaMixtureDistribution
 from simulacra.formalism.emissions import AbstractEmission as AbstractEmission
 from simulacra.formalism.emissions import LabelEmission as LabelEmission
+from simulacra.formalism.emissions import LikelihoodEmission as LikelihoodEmission
 from simulacra.formalism.emissions import OutOfRange as OutOfRange
 from simulacra.formalism.emissions import ScoreEmission as ScoreEmission
 from simulacra.formalism.mixture import PersonaMixture as PersonaMixture

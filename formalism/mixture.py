@@ -18,6 +18,7 @@ import numpyro.distributions as dist
 from simulacra.formalism.arrays import Array, Float, Int
 from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
+from simulacra.formalism.emissions.likelihoods import LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.persona_sets import persona_set
@@ -48,6 +49,9 @@ class PersonaMixture:
     Attributes:
         personas: the K personas; a list, or the name of a shipped set.
         emissions: one for every measurement, independent given the persona (eq. 3).
+        likelihood: the emission of the text itself, where ``emissions`` was given a
+            :class:`~simulacra.formalism.emissions.likelihoods.LikelihoodEmission`; then personas are defined by their
+            prompts and need no archetype.
         weights: a Wilkinson formula over columns of the log.
         baseline: the condition that shifts are measured against.
         outcome: what is compared with observed rates. Left out: ``aligned < 30 and coherent > 50`` where these are
@@ -55,7 +59,7 @@ class PersonaMixture:
 
     Raises:
         ValueError: fewer than two personas, two of the same name or with the same archetypes (they could never be
-            told apart), no emission, or two for one measurement.
+            told apart), no emission, two for one measurement, or a persona without a likelihood column.
 
     A weight is defined only relative to K and to what the personas turn out to do: read it beside P(outcome | persona).
     """
@@ -65,29 +69,36 @@ class PersonaMixture:
     weights: str
     baseline: str
     outcome: Outcome | None
+    likelihood: LikelihoodEmission | None
 
     def __init__(
         self,
         personas: str | Sequence[Persona] = "emergent-misalignment",
         *,
-        emissions: Sequence[AbstractEmission],
+        emissions: Sequence[AbstractEmission | LikelihoodEmission],
         weights: str = CROSSED_WEIGHTS,
         baseline: str = "base",
         outcome: Outcome | None = None,
     ) -> None:
         chosen = persona_set(personas) if isinstance(personas, str) else tuple(personas)
-        _check_emissions(emissions)
-        _check_personas(chosen, emissions)
+        measured, likelihood = _check_emissions(emissions)
+        _check_personas(chosen, measured, likelihood)
         object.__setattr__(self, "personas", chosen)
-        object.__setattr__(self, "emissions", tuple(emissions))
+        object.__setattr__(self, "emissions", measured)
+        object.__setattr__(self, "likelihood", likelihood)
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "baseline", baseline)
-        object.__setattr__(self, "outcome", outcome or _usual_outcome(emissions))
+        object.__setattr__(self, "outcome", outcome or _usual_outcome(measured))
 
     @property
     def measurements(self) -> tuple[str, ...]:
         """Columns that are modelled, in the order of the emissions."""
         return tuple(emission.measurement for emission in self.emissions)
+
+    @property
+    def all_emissions(self) -> tuple[AbstractEmission | LikelihoodEmission, ...]:
+        """The emissions, and that of the text where there is one."""
+        return self.emissions if self.likelihood is None else (*self.emissions, self.likelihood)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +114,7 @@ class PersonaMixture:
         """The same model over other personas."""
         return PersonaMixture(
             personas,
-            emissions=self.emissions,
+            emissions=self.all_emissions,
             weights=self.weights,
             baseline=self.baseline,
             outcome=self.outcome,
@@ -119,7 +130,16 @@ class PersonaMixture:
             patterns: category codes of P measurement patterns, int, shape ``(P, len(emissions))``.
             total: completions in every cell, shape ``(C,)``.
             counts: completions by cell and pattern, shape ``(C, P)``; ``None`` draws them.
+
+        Raises:
+            NotImplementedError: the model has a LikelihoodEmission; texts have densities only up to a factor, so they
+                cannot be drawn. ``simulacra.formalism.density_ratios.texts_log_likelihood`` is their term.
         """
+        if self.likelihood is not None:
+            raise NotImplementedError(
+                "numpyro_model: texts cannot be drawn from their likelihood ratios. For a model of your own, add "
+                "numpyro.factor of simulacra.formalism.density_ratios.texts_log_likelihood."
+            )
         scales = numpyro.sample("scale", dist.LogNormal(design.scale_location, design.scale_spread).to_event(1))
         spread = jnp.sqrt(design.variances(scales))[:, None]
         shape = (design.basis.shape[1], len(self.personas) - 1)
@@ -134,9 +154,16 @@ class PersonaMixture:
 
 
 def pattern_log_components(
-    category_log_probs: Sequence[Float[Array, "persona _"]], patterns: Int[Array | np.ndarray, "pattern measurement"]
+    category_log_probs: Sequence[Float[Array, "persona _"]],
+    patterns: Int[Array | np.ndarray, "pattern measurement"],
+    num_personas: int | None = None,
 ) -> Float[Array, "persona pattern"]:
-    """Log f_z of every pattern, the product over measurements of eq. (3), shape ``(K, P)``, in nats."""
+    """Log f_z of every pattern, the product over measurements of eq. (3), shape ``(K, P)``, in nats.
+
+    ``num_personas`` is asked for where nothing is measured; then f is 1.
+    """
+    if not category_log_probs:
+        return jnp.zeros((num_personas or 0, len(patterns)))
     return sum(
         (table[:, patterns[:, column]] for column, table in enumerate(category_log_probs[1:], start=1)),
         start=category_log_probs[0][:, patterns[:, 0]],
@@ -166,16 +193,29 @@ def _usual_outcome(emissions: Sequence[AbstractEmission]) -> Outcome | None:
     return None
 
 
-def _check_emissions(emissions: Sequence[AbstractEmission]) -> None:
-    names = [emission.measurement for emission in emissions]
-    if not names or len(set(names)) < len(names):
+def _check_emissions(
+    emissions: Sequence[AbstractEmission | LikelihoodEmission],
+) -> tuple[tuple[AbstractEmission, ...], LikelihoodEmission | None]:
+    """The emissions with categories, and the one without."""
+    measured = tuple(each for each in emissions if not isinstance(each, LikelihoodEmission))
+    texts = [each for each in emissions if isinstance(each, LikelihoodEmission)]
+    names = [each.measurement for each in measured]
+    if not emissions or len(set(names)) < len(names):
         raise ValueError(f"PersonaMixture: expected one emission for every measurement, at least one; got {names}.")
+    if len(texts) > 1:
+        raise ValueError(f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}.")
+    return measured, texts[0] if texts else None
 
 
-def _check_personas(personas: Sequence[Persona], emissions: Sequence[AbstractEmission]) -> None:
+def _check_personas(
+    personas: Sequence[Persona], emissions: Sequence[AbstractEmission], likelihood: LikelihoodEmission | None
+) -> None:
     names = [persona.name for persona in personas]
     if len(names) < 2 or len(set(names)) < len(names):
         raise ValueError(f"PersonaMixture: expected two or more personas with different names; got {names}.")
+    if likelihood is not None:  # prompts tell them apart
+        likelihood.columns_of(names)
+        return
     tables = [prior_concentration(emission, personas) for emission in emissions]
     for left in range(len(names)):
         for right in range(left):

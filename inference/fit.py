@@ -32,6 +32,7 @@ from simulacra.inference.rates import observed_rates
 from simulacra.inference.relabel import relabel
 from simulacra.inference.result import Result
 from simulacra.inference.sample import Sampled, Settings, num_iterations, sample_posterior
+from simulacra.inference.texts import describe_texts
 
 __all__ = ["fit"]
 
@@ -98,8 +99,10 @@ def fit(
 
 
 def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, thresholds: Thresholds) -> Result:
-    parameters, switched = relabel(sampled.parameters, sampled.starts[0].probabilities)
-    notes = list(prepared.notes)
+    parameters, switched = sampled.parameters, np.zeros(settings.num_chains)
+    if prepared.texts is None:  # else every persona is bound to its prompt, and labels cannot switch
+        parameters, switched = relabel(parameters, sampled.starts[0].probabilities)
+    notes = [*prepared.notes, *describe_texts(prepared, parameters)]
     if switched.any():
         notes.append(
             f"labels were switched in {int(switched.sum())} of {parameters.scales[..., 0].size} draws and put back."

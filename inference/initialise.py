@@ -41,6 +41,7 @@ def em_starts(
     *,
     num_starts: int,
     rng: np.random.Generator,
+    ratios: np.ndarray | None = None,
     num_steps: int = 150,
 ) -> list[Start]:
     """Run EM from many jittered archetypes, best first.
@@ -51,14 +52,15 @@ def em_starts(
         concentrations: Dirichlet prior of every emission, shapes ``(K, J)``.
         num_starts: runs; the first starts at the archetypes themselves.
         rng: source of the jitter.
+        ratios: a further factor of f_z of every pattern, shape ``(K, P)``.
         num_steps: EM steps a run.
     """
     starts = []
-    for run in range(num_starts):
+    for run in range(num_starts if concentrations else 1):  # with nothing to jitter all runs are the same
         means = [table / table.sum(axis=1, keepdims=True) for table in concentrations]
         if run:
             means = [_jitter(mean, rng) for mean in means]
-        starts.append(_em(counts, patterns, concentrations, means, num_steps))
+        starts.append(_em(counts, patterns, concentrations, means, ratios, num_steps))
     return sorted(starts, key=lambda start: -start.log_evidence)
 
 
@@ -72,38 +74,51 @@ def _em(
     patterns: np.ndarray,
     concentrations: Sequence[np.ndarray],
     probabilities: list[np.ndarray],
+    ratios: np.ndarray | None,
     num_steps: int,
 ) -> Start:
-    size = concentrations[0].shape[0]
+    size = len(component_probabilities(probabilities, patterns, ratios))
     weights = np.full((len(counts), size), 1 / size)
     one_hot = [np.eye(table.shape[1])[patterns[:, column]] for column, table in enumerate(concentrations)]
     for _ in range(num_steps):
-        components = component_probabilities(probabilities, patterns)
+        components = component_probabilities(probabilities, patterns, ratios)
         shares = counts / (weights @ components)
         expected = components * (weights.T @ shares)
         weights = weights * (shares @ components.T) + _WEIGHT_PSEUDOCOUNT
         weights /= weights.sum(axis=1, keepdims=True)
         tables = [alpha + expected @ hot for alpha, hot in zip(concentrations, one_hot, strict=True)]
         probabilities = [table / table.sum(axis=1, keepdims=True) for table in tables]
-    likelihood = (counts * np.log(weights @ component_probabilities(probabilities, patterns))).sum()
+    likelihood = (counts * np.log(weights @ component_probabilities(probabilities, patterns, ratios))).sum()
     prior = sum((alpha * np.log(table)).sum() for alpha, table in zip(concentrations, probabilities, strict=True))
     prior += _WEIGHT_PSEUDOCOUNT * np.log(weights).sum()
     return Start(float(likelihood + prior), weights, tuple(probabilities))
 
 
-def component_probabilities(probabilities: Sequence[np.ndarray], patterns: np.ndarray) -> np.ndarray:
-    """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``."""
-    product = probabilities[0][..., patterns[:, 0]].copy()
-    for column, table in enumerate(probabilities[1:], start=1):
-        product *= table[..., patterns[:, column]]
+def component_probabilities(
+    probabilities: Sequence[np.ndarray], patterns: np.ndarray, ratios: np.ndarray | None = None
+) -> np.ndarray:
+    """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``.
+
+    ``ratios``, shape ``(K, P)``, is a further factor: density ratios of texts.
+    """
+    factors = [table[..., patterns[:, column]] for column, table in enumerate(probabilities)]
+    product = (factors.pop(0) if ratios is None else ratios).copy()
+    for factor in factors:
+        product = np.multiply(product, factor, out=product)
     return product
 
 
 def cell_weights(
-    start: Start, counts: np.ndarray, patterns: np.ndarray, group: np.ndarray, *, num_steps: int = 20
+    start: Start,
+    counts: np.ndarray,
+    patterns: np.ndarray,
+    group: np.ndarray,
+    *,
+    ratios: np.ndarray | None = None,
+    num_steps: int = 20,
 ) -> np.ndarray:
     """Weights of every cell, pulled to its group's by eight pseudo-completions, shape ``(C, K)``; sum to one."""
-    components = component_probabilities(start.probabilities, patterns)
+    components = component_probabilities(start.probabilities, patterns, ratios)
     prior = start.weights[group]
     weights = prior
     for _ in range(num_steps):

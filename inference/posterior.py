@@ -2,7 +2,8 @@
 
 Groups: ``posterior, sample_stats, log_likelihood, log_prior, posterior_predictive, prior, observed_data,
 constant_data``. The pointwise log likelihood is of one completion of every (cell, pattern) pair that occurs;
-``constant_data["count"]`` says how many such completions there are.
+``constant_data["count"]`` says how many such completions there are. Where texts have log-likelihoods, completions of a
+pair differ, and it is their mean.
 """
 
 import concurrent.futures
@@ -18,8 +19,9 @@ from scipy import special, stats
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.problem import Parameters
+from simulacra.inference.problem import Parameters, calibration_prior
 from simulacra.inference.rates import implied_rates
+from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
 __all__ = ["build_tree", "condition_weights", "weights_at", "weights_of_cells"]
@@ -127,6 +129,10 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
     for emission, table in zip(prepared.model.emissions, parameters.probabilities, strict=True):
         name = emission.measurement
         variables[f"{name}_probs"] = ((*draws, "persona", f"{name}_category"), table)
+    if parameters.temperature is not None:
+        variables["temperature"] = (draws, parameters.temperature)
+    if parameters.offset is not None:
+        variables["offset"] = ((*draws, "persona"), parameters.offset)
     outcome = prepared.model.outcome
     if outcome is not None:
         variables["rate"] = ((*draws, "condition"), implied_rates(prepared, outcome, weights, parameters.probabilities))
@@ -139,6 +145,8 @@ def _log_likelihood(
     prepared: Prepared, parameters: Parameters, cell_weights: np.ndarray, occurs: np.ndarray
 ) -> np.ndarray:
     """Log p(y) of one completion of every occurring (cell, pattern), shape ``(chain, draw, obs_id)``, in nats."""
+    if prepared.texts is not None:
+        return pair_log_likelihood(prepared, prepared.texts, parameters, occurs)
     result = np.empty((*parameters.latents.shape[:2], len(occurs)))
 
     def fill(chain: int) -> None:
@@ -165,6 +173,14 @@ def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
         constant = special.gammaln(alpha.sum(axis=1)) - special.gammaln(alpha).sum(axis=1)
         density = (special.xlogy(alpha - 1, table)).sum(axis=-1) + constant
         variables[f"{emission.measurement}_probs"] = (draws, density.sum(axis=-1))
+    location, spread = calibration_prior(prepared.model, prepared.texts)
+    if parameters.temperature is not None:
+        logit = special.logit(parameters.temperature)
+        jacobian = np.log(parameters.temperature) + np.log1p(-parameters.temperature)
+        variables["temperature"] = (draws, stats.norm.logpdf(logit, location[0], spread[0]) - jacobian)
+    if parameters.offset is not None:
+        coordinates = parameters.offset @ ilr_basis(parameters.offset.shape[-1]).T
+        variables["offset"] = (draws, stats.norm.logpdf(coordinates, location[1:], spread[1:]).sum(axis=-1))
     return _dataset(variables, {})
 
 
@@ -177,7 +193,13 @@ def _prior_draws(prepared: Prepared, rng: np.random.Generator) -> Parameters:
     for alpha in prepared.model.concentrations:
         gammas = rng.gamma(alpha, size=(*shape, *alpha.shape))
         tables.append(gammas / gammas.sum(axis=-1, keepdims=True))
-    return Parameters(tuple(tables), np.sqrt(variances)[..., None] * noise, scales)
+    drawn = Parameters(tuple(tables), np.sqrt(variances)[..., None] * noise, scales)
+    if prepared.texts is None:
+        return drawn
+    location, spread = calibration_prior(prepared.model, prepared.texts)
+    calibration = location + spread * rng.standard_normal((*shape, len(location)))
+    offset = calibration[..., 1:] @ ilr_basis(prepared.texts.num_personas) if prepared.texts.calibrated else None
+    return drawn._replace(temperature=special.expit(calibration[..., 0]), offset=offset)
 
 
 def _posterior_predictive(
@@ -220,4 +242,8 @@ def _constant(prepared: Prepared, coords: Mapping[str, np.ndarray], occurs: np.n
     }
     for column in prepared.design.cells:
         variables[f"cell_{column}"] = (("cell",), _text(prepared.design.cells[column].astype(str)))
+    if prepared.collapsed.texts is not None:
+        for name, values in prepared.collapsed.texts.points._asdict().items():
+            kind = "reference" if name.startswith("reference") else "point"
+            variables[f"text_{name}"] = ((kind, "persona")[: values.ndim], values)
     return _dataset(variables, coords)

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.weights import WeightDesign, weight_design
 
-__all__ = ["Prepared", "assemble", "prepare"]
+__all__ = ["Prepared", "assemble", "on_design", "prepare"]
 
 IDLE_SHARE = 0.03
 """A persona is left out when its evidence holds for a smaller share than this in every condition."""
@@ -30,6 +31,7 @@ class Prepared:
         conditions: names of the M conditions, the baseline first.
         condition: index of every cell's condition, -1 for an empty cell of none, shape ``(C,)``.
         collapsed: the counts as they came from the log.
+        texts: log-likelihoods of texts by point, on the cells of the design; ``None`` where the model has none.
         notes: what was changed and why.
     """
 
@@ -40,7 +42,20 @@ class Prepared:
     conditions: tuple[str, ...]
     condition: np.ndarray
     collapsed: CollapsedLog
+    texts: Texts | None
     notes: tuple[str, ...]
+
+    @property
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the likelihood tells apart: category codes ``(Q, measurements)`` and counts by cell ``(C, Q)``.
+
+        Measurement patterns, or points of texts where there are any.
+        """
+        if self.texts is None:
+            return self.patterns, self.counts
+        counts = np.zeros((len(self.counts), len(self.texts.cell)))
+        counts[self.texts.cell, np.arange(len(self.texts.cell))] = self.texts.total
+        return self.patterns[self.texts.pattern], counts
 
     @property
     def shares(self) -> np.ndarray:
@@ -64,7 +79,11 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             the formula names an unknown column; a term has one level; or a measurement is missing (from the readers,
             with file and line).
     """
-    collapsed = log if isinstance(log, CollapsedLog) else collapse(log, model.emissions, by=_cell_columns(model, log))
+    collapsed = log
+    if not isinstance(collapsed, CollapsedLog):
+        by = _cell_columns(model, collapsed)
+        collapsed = collapse(collapsed, model.emissions, by=by, likelihood=model.likelihood, personas=model.names)
+    _check_texts(model, collapsed)
     if tuple(collapsed.measurements) != model.measurements:
         raise ValueError(
             f"The counts are of {', '.join(collapsed.measurements)}, the model measures "
@@ -84,7 +103,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             stacklevel=3,
         )
     counts = np.asarray(collapsed.counts, dtype=float)
-    model, dropped = _without_idle(model, collapsed, counts)
+    model, dropped = (model, []) if model.likelihood else _without_idle(model, collapsed, counts)
     design = weight_design(model.weights, collapsed.cells, counts=counts.sum(axis=1))
     return assemble(model, design, collapsed, (*dropped, *design.notes))
 
@@ -103,8 +122,24 @@ def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLo
         conditions=tuple(conditions),
         condition=design.cells["condition"].map(index).fillna(-1).to_numpy(dtype=int),  # an empty cell may have none
         collapsed=collapsed,
+        texts=None if collapsed.texts is None else on_design(collapsed.texts.points, design),
         notes=notes,
     )
+
+
+def on_design(points: Texts, design: WeightDesign) -> Texts:
+    """Texts of a collapsed log on the cells of a design."""
+    return points._replace(cell=design.rows[points.cell])
+
+
+def _check_texts(model: PersonaMixture, collapsed: CollapsedLog) -> None:
+    wanted = model.likelihood.columns_of(model.names) if model.likelihood else None
+    found = collapsed.texts.columns if collapsed.texts else None
+    if wanted != found:
+        raise ValueError(
+            f"The counts come with log-likelihoods {list(found or ())}, the model has {list(wanted or ())}. Collapse "
+            "the log with likelihood=model.likelihood and personas=model.names."
+        )
 
 
 def _check_rules(model: PersonaMixture) -> None:

@@ -8,6 +8,7 @@ The vector holds, in this order,
 * for every emission, coordinates u of independent gammas G ~ Gamma(α, 1) whose normalised values are the category
   probabilities (a Dirichlet). log G = u - softplus(τ - u)² / 2α: plain logarithms where there are data, and where
   there are none the long exponential tail of a log gamma, exp(α log G), becomes Gaussian in u;
+* where texts have log-likelihoods, logit τ, and with references the ILR coordinates of the offsets b;
 * for every latent of the weights, z = ζ (λ(σ) / λ(σ̂))^(-c/2), partially non-centred: c = 0 is centred, best where
   the data determine ζ; c = 1 is non-centred, best where its scale does;
 * log σ of every scale.
@@ -27,8 +28,9 @@ import numpy as np
 from scipy import optimize, special
 
 from simulacra.formalism.arrays import Array, Float, Int
+from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
 from simulacra.formalism.mixture import PersonaMixture, collapsed_log_likelihood, pattern_log_components
-from simulacra.formalism.simplex import log_weights
+from simulacra.formalism.simplex import ilr_basis, log_weights
 from simulacra.formalism.weights import WeightDesign
 
 __all__ = [
@@ -36,6 +38,8 @@ __all__ = [
     "Parameters",
     "Problem",
     "Space",
+    "calibrated",
+    "calibration_prior",
     "constrain",
     "log_density",
     "make_problem",
@@ -48,9 +52,16 @@ __all__ = [
 _MANY = 30.0
 """Completions from which on the fold of a tail moves away."""
 
+_OFFSET_SPREAD = 2.0
+"""Prior standard deviation of every ILR coordinate of the offsets b, nats."""
+
 
 class Problem(NamedTuple):
-    """Data and prior of one fit, as arrays."""
+    """Data and prior of one fit, as arrays.
+
+    ``common_weights`` is where the search for the best common mixture of texts starts.
+    ``calibration_location`` and ``calibration_spread`` are the Gaussian prior of the coordinates of τ and b.
+    """
 
     counts: Float[Array, "cell pattern"]
     patterns: Int[Array, "pattern measurement"]
@@ -60,16 +71,20 @@ class Problem(NamedTuple):
     fixed_variance: Float[Array, " latent"]
     scale_location: Float[Array, " term"]
     scale_spread: Float[Array, " term"]
+    texts: Texts | None
+    common_weights: Float[Array, " persona"] | None
+    calibration_location: Float[Array, " calibration"]
+    calibration_spread: Float[Array, " calibration"]
 
     @property
     def num_personas(self) -> int:
         """K."""
-        return self.concentrations[0].shape[0]
+        return self.concentrations[0].shape[0] if self.texts is None else self.texts.num_personas
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Lengths of the three parts of the vector: emissions, latents, scales."""
-        emissions = sum(table.size for table in self.concentrations)
+        """Lengths of the three parts of the vector: emissions with their calibration, latents, scales."""
+        emissions = sum(table.size for table in self.concentrations) + self.calibration_location.size
         return emissions, self.basis.shape[1] * (self.num_personas - 1), self.multiplicity.shape[1]
 
 
@@ -87,6 +102,8 @@ class Parameters(NamedTuple):
     probabilities: tuple[Any, ...]
     latents: Any
     scales: Any
+    temperature: Any = None  # τ, where texts have log-likelihoods
+    offset: Any = None  # b, shape (..., K), summing to zero, where there are references
 
 
 class Space(NamedTuple):
@@ -125,8 +142,11 @@ def make_space(problem: Problem, chart: Chart, centre: np.ndarray, factor: np.nd
     return Space(problem, chart, jnp.asarray(centre), jnp.asarray(single), jnp.asarray(transposed))
 
 
-def make_problem(model: PersonaMixture, design: WeightDesign, patterns: np.ndarray, counts: np.ndarray) -> Problem:
-    """Collect the arrays of a model, its formula, patterns ``(P, measurements)`` and counts ``(C, P)``."""
+def make_problem(
+    model: PersonaMixture, design: WeightDesign, patterns: np.ndarray, counts: np.ndarray, texts: Texts | None = None
+) -> Problem:
+    """Collect the arrays of a model, its formula, patterns ``(P, measurements)``, counts ``(C, P)`` and texts."""
+    location, spread = calibration_prior(model, texts)
     return Problem(
         counts=jnp.asarray(counts, dtype=float),
         patterns=jnp.asarray(patterns),
@@ -136,7 +156,28 @@ def make_problem(model: PersonaMixture, design: WeightDesign, patterns: np.ndarr
         fixed_variance=jnp.asarray(design.fixed_variance),
         scale_location=jnp.asarray(design.scale_location),
         scale_spread=jnp.asarray(design.scale_spread),
+        texts=jax.tree.map(jnp.asarray, texts),
+        common_weights=None,
+        calibration_location=jnp.asarray(location),
+        calibration_spread=jnp.asarray(spread),
     )
+
+
+def calibration_prior(model: PersonaMixture, texts: Texts | None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of logit τ and the coordinates of b, shape ``(K,)``; ``(1,)`` without references."""
+    if texts is None or model.likelihood is None:
+        return np.zeros(0), np.zeros(0)
+    location, spread = model.likelihood.temperature_prior
+    offsets = np.zeros(texts.num_personas - 1 if texts.calibrated else 0)
+    return np.array([location, *offsets]), np.array([spread, *(offsets + _OFFSET_SPREAD)])
+
+
+def calibrated(
+    coordinates: Float[Array, " calibration"], num_personas: int
+) -> tuple[Float[Array, ""], Float[Array, " persona"]]:
+    """τ and b at their coordinates."""
+    basis = ilr_basis(num_personas)[: coordinates.size - 1]
+    return jax.nn.sigmoid(coordinates[0]), coordinates[1:] @ basis
 
 
 def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
@@ -161,14 +202,14 @@ def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
     return Chart(tuple(tails), jnp.zeros(shape), jnp.ones(shape[0]))
 
 
-def _split(problem: Problem, vector: Array) -> tuple[list[Array], Array, Array]:
+def _split(problem: Problem, vector: Array) -> tuple[list[Array], Array, Array, Array]:
     emissions, latents, _ = problem.sizes
     tables, start = [], 0
     for table in problem.concentrations:
         tables.append(vector[start : start + table.size].reshape(table.shape))
         start += table.size
     coordinates = vector[emissions : emissions + latents].reshape(problem.basis.shape[1], -1)
-    return tables, coordinates, vector[emissions + latents :]
+    return tables, vector[start:emissions], coordinates, vector[emissions + latents :]
 
 
 def _variances(problem: Problem, log_scales: Array) -> Array:
@@ -194,13 +235,17 @@ def _unfold(log_gamma: np.ndarray, tail: np.ndarray, alpha: np.ndarray) -> np.nd
 
 def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Parameters:
     """Parameters at a point of the chart."""
-    tables, coordinates, log_scales = _split(problem, vector)
+    tables, calibration, coordinates, log_scales = _split(problem, vector)
     probabilities = tuple(
         jax.nn.softmax(_log_gamma(u, tail, alpha), axis=1)
         for u, tail, alpha in zip(tables, chart.tails, problem.concentrations, strict=True)
     )
     stretch = (_variances(problem, log_scales) / chart.reference)[:, None] ** (chart.noncentring / 2)
-    return Parameters(probabilities, coordinates * stretch, jnp.exp(log_scales))
+    parameters = Parameters(probabilities, coordinates * stretch, jnp.exp(log_scales))
+    if problem.texts is None:
+        return parameters
+    temperature, offset = calibrated(calibration, problem.num_personas)
+    return parameters._replace(temperature=temperature, offset=offset if problem.texts.calibrated else None)
 
 
 def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.ndarray:
@@ -209,6 +254,10 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
     for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.concentrations, strict=True):
         log_gamma = np.log(table) + np.log(np.asarray(alpha).sum(axis=1, keepdims=True))
         parts.append(_unfold(log_gamma.ravel(), np.asarray(tail).ravel(), np.asarray(alpha).ravel()))
+    if parameters.temperature is not None:
+        parts.append(special.logit(parameters.temperature)[None])
+    if parameters.offset is not None:
+        parts.append(ilr_basis(problem.num_personas) @ parameters.offset)
     log_scales = np.log(parameters.scales)
     fixed, multiplicity = np.asarray(problem.fixed_variance), np.asarray(problem.multiplicity)
     variances = fixed + multiplicity @ np.exp(2 * log_scales)
@@ -217,9 +266,9 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
 
 
 def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
-    """Log posterior density in the chart, up to a constant: eqs. (1)-(3), the priors, and the Jacobians, in nats."""
-    tables, coordinates, log_scales = _split(problem, vector)
-    log_prior = jnp.zeros(())
+    """Log posterior density in the chart, up to a constant: eqs. (1)-(4), the priors, and the Jacobians, in nats."""
+    tables, calibration, coordinates, log_scales = _split(problem, vector)
+    log_prior = -0.5 * (((calibration - problem.calibration_location) / problem.calibration_spread) ** 2).sum()
     category_log_probs = []
     for u, tail, alpha in zip(tables, chart.tails, problem.concentrations, strict=True):
         log_gamma = _log_gamma(u, tail, alpha)
@@ -233,8 +282,12 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
     log_prior -= 0.5 * (((log_scales - problem.scale_location) / problem.scale_spread) ** 2).sum()
     latents = coordinates * (variances / chart.reference[:, None]) ** (exponent / 2)
     log_w = log_weights(problem.basis @ latents)
-    log_f = pattern_log_components(category_log_probs, problem.patterns)
-    return collapsed_log_likelihood(log_w, log_f, problem.counts) + log_prior
+    log_f = pattern_log_components(category_log_probs, problem.patterns, problem.num_personas)
+    if problem.texts is None:
+        return collapsed_log_likelihood(log_w, log_f, problem.counts) + log_prior
+    temperature, offset = calibrated(calibration, problem.num_personas)
+    log_likelihood = texts_log_likelihood(problem.texts, log_w, log_f, temperature, offset, problem.common_weights)
+    return log_likelihood + log_prior
 
 
 def whitened_log_density(space: Space, whitened: Float[Array, " dimension"]) -> Float[Array, ""]:

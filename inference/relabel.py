@@ -24,7 +24,8 @@ def permute(parameters: Parameters, order: np.ndarray) -> Parameters:
         parameters: with any leading axes; persona is the first axis after them in every per-persona array.
         order: a permutation of 0..K-1, or one for every leading index, shape ``(..., K)``.
 
-    The latents are isometric log-ratio coordinates, so they rotate; prior and likelihood do not change.
+    The latents are isometric log-ratio coordinates, so they rotate; prior and likelihood do not change. Where texts
+    have log-likelihoods, their columns belong to the personas and have to be renumbered alike.
     """
     order = np.broadcast_to(order, (*parameters.latents.shape[:-2], np.shape(order)[-1]))
     probabilities = tuple(np.take_along_axis(table, order[..., None], axis=-2) for table in parameters.probabilities)
@@ -32,7 +33,8 @@ def permute(parameters: Parameters, order: np.ndarray) -> Parameters:
     rotation = np.einsum("ik,...jk->...ij", basis, np.moveaxis(basis[:, order], 0, -2))
     # Logits are basisᵀζ; renumbered they are the columns of basis in that order, so ζ turns by basis[:, order] basisᵀ.
     latents = np.einsum("...li,...ji->...lj", parameters.latents, rotation)
-    return Parameters(probabilities, latents, parameters.scales)
+    offset = None if parameters.offset is None else np.take_along_axis(np.asarray(parameters.offset), order, axis=-1)
+    return Parameters(probabilities, latents, parameters.scales, parameters.temperature, offset)
 
 
 def relabel(parameters: Parameters, reference: tuple[np.ndarray, ...]) -> tuple[Parameters, np.ndarray]:

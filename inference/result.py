@@ -19,8 +19,10 @@ from simulacra.inference.diagnostics import Check, Thresholds, check_implied, co
 from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.problem import Parameters
 from simulacra.inference.rates import implied_rates, observed_rates
 from simulacra.inference.store import Stored, read_result, write_result
+from simulacra.inference.texts import point_responsibilities
 
 __all__ = ["Result"]
 
@@ -207,12 +209,13 @@ class Result:
             table = self._table(self.posterior[name], self.diagnostics[name], withhold=withhold)
             table.insert(0, "measurement", name.removesuffix("_probs"))
             parts.append(table.rename(columns={f"{name.removesuffix('_probs')}_category": "category"}))
-        return pd.concat(parts, ignore_index=True)
+        nothing = pd.DataFrame(columns=["measurement", "persona", "mean", "status"])
+        return pd.concat(parts, ignore_index=True) if parts else nothing
 
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log: scikit-learn's ``predict_proba``, rows in log order.
 
-        Posterior means over draws; every row sums to one.
+        Posterior means over draws; every row sums to one, or is NaN for references, whose persona is known.
 
         Args:
             log: the log that was fitted. A fresh result knows its rows; one that was loaded, or fitted to counts,
@@ -227,6 +230,10 @@ class Result:
                 "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
                 "scanned log. Pass the log: responsibilities(read_completions(...))."
             )
+        if self.prepared.texts is not None and collapsed.texts is not None:
+            mean = point_responsibilities(self.prepared, self.prepared.texts, self._parameters())
+            padded = np.vstack([mean, np.full(mean.shape[1], np.nan)])  # the last row is that of references
+            return pd.DataFrame(padded[collapsed.texts.row_point], columns=list(self.personas))
         weights = self.weights(by="cell").to_numpy()
         total = np.zeros((weights.shape[2], len(self.prepared.patterns), weights.shape[3]))
         tables = [self.posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements]
@@ -240,7 +247,9 @@ class Result:
 
     def _collapse_again(self, log: CompletionLog) -> CollapsedLog:
         own = self.prepared.collapsed
-        again = collapse(log, self.prepared.model.emissions, by=tuple(own.cells.columns))
+        model = self.prepared.model
+        by = tuple(own.cells.columns)
+        again = collapse(log, model.emissions, by, likelihood=model.likelihood, personas=model.names)
         if again.content_hash != own.content_hash:
             raise ValueError(
                 f"This is not the log that was fitted: its counts hash to {again.content_hash[:12]}…, those of the fit "
@@ -326,6 +335,17 @@ class Result:
             ValueError: they are no such files, of another format version, or hold an emission of unknown kind.
         """
         return cls(**read_result(Path(path))._asdict())
+
+    def _parameters(self) -> Parameters:
+        posterior = self.posterior
+        arrays = {
+            name: posterior[name].to_numpy() if name in posterior else None
+            for name in ("scale", "temperature", "offset")
+        }
+        scales = arrays.pop("scale")
+        tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements)
+        latents = posterior["latents"].to_numpy()
+        return Parameters(tables, latents, np.empty((*latents.shape[:2], 0)) if scales is None else scales, **arrays)
 
     def _outcome(self, outcome: Outcome | None) -> Outcome:
         chosen = outcome or self.prepared.model.outcome

@@ -29,6 +29,7 @@ from simulacra.inference.problem import (
     natural_chart,
     unconstrain,
 )
+from simulacra.inference.texts import Calibration, calibrate
 
 __all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
 
@@ -69,13 +70,17 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     """Draw from the posterior. ``progress(stage, iterations)`` is called after every block of iterations."""
     rng = np.random.default_rng(settings.seed)
     key = jax.random.key(settings.seed)
-    by_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition) @ prepared.counts
+    patterns, counts = prepared.points
+    by_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition) @ counts
     progress("looking for modes", 0)
-    starts = em_starts(
-        by_condition, prepared.patterns, prepared.model.concentrations, num_starts=settings.num_starts, rng=rng
-    )
-    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
-    chart, mode = _chart_at_mode(prepared, problem, starts[0])
+    calibration = None if prepared.texts is None else calibrate(prepared.texts, prepared.model)
+    ratios = None if calibration is None else calibration.ratios
+    concentrations = prepared.model.concentrations
+    starts = em_starts(by_condition, patterns, concentrations, num_starts=settings.num_starts, rng=rng, ratios=ratios)
+    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
+    if calibration is not None:
+        problem = problem._replace(common_weights=jnp.asarray(calibration.common))
+    chart, mode = _chart_at_mode(prepared, problem, starts[0], calibration)
     space, states = _warm_up(problem, chart, mode, settings, key, rng, progress)
     sampling_key = jax.random.fold_in(key, len(_STAGES))
     if settings.engine == "nuts":
@@ -93,19 +98,23 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     return Sampled(_parameters(problem, chart, positions), stats, starts)
 
 
-def _chart_at_mode(prepared: Prepared, problem: Problem, start: Start) -> tuple[Chart, np.ndarray]:
+def _chart_at_mode(
+    prepared: Prepared, problem: Problem, start: Start, calibration: Calibration | None
+) -> tuple[Chart, np.ndarray]:
     """Partially non-centred coordinates fitted to the Laplace approximation, and its mode in them."""
-    weights = cell_weights(start, prepared.counts, prepared.patterns, prepared.condition)
-    components = component_probabilities(start.probabilities, prepared.patterns)
-    by_pattern = components * (weights.T @ (prepared.counts / (weights @ components)))
+    patterns, counts = prepared.points
+    ratios = None if calibration is None else calibration.ratios
+    weights = cell_weights(start, counts, patterns, prepared.condition, ratios=ratios)
+    components = component_probabilities(start.probabilities, patterns, ratios)
+    by_pattern = components * (weights.T @ (counts / (weights @ components)))
     expected = [
-        by_pattern @ np.eye(table.shape[1])[prepared.patterns[:, column]]
-        for column, table in enumerate(start.probabilities)
+        by_pattern @ np.eye(table.shape[1])[patterns[:, column]] for column, table in enumerate(start.probabilities)
     ]
     chart = natural_chart(problem, expected)
     coordinates = np.log(weights) @ ilr_basis(weights.shape[1]).T
     latents = np.linalg.lstsq(prepared.design.basis, coordinates, rcond=None)[0]
-    begin = Parameters(start.probabilities, latents, np.exp(prepared.design.scale_location))
+    calibrated = () if calibration is None else (calibration.temperature, calibration.offset)
+    begin = Parameters(start.probabilities, latents, np.exp(prepared.design.scale_location), *calibrated)
     mode = laplace.find_mode(problem, chart, unconstrain(problem, chart, begin))
     parameters = jax.tree.map(lambda draws: draws[0, 0], _parameters(problem, chart, mode.vector[None, None]))
     reference = prepared.design.variances(parameters.scales)

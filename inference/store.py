@@ -19,7 +19,9 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog
 from simulacra.data.account import Account
-from simulacra.formalism.emissions import AbstractEmission, rebuild_emission
+from simulacra.data.texts import CollapsedTexts
+from simulacra.formalism.density_ratios import Texts
+from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, rebuild_emission
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.personas import Archetype, Gate, Persona
@@ -98,7 +100,7 @@ def read_result(path: Path) -> Stored:
     tree.close()
     return Stored(
         tree=tree,
-        prepared=_prepared(record["prepared"]),
+        prepared=_prepared(record["prepared"], tree),
         checks=tuple(Check(**_numbers(check)) for check in record["checks"]),
         settings=record["settings"],
         notes=tuple(record["notes"]),
@@ -124,6 +126,7 @@ def _record(stored: Stored) -> dict[str, Any]:
             "counts": np.asarray(prepared.collapsed.counts).tolist(),
             "categories": prepared.collapsed.categories,
             "account": prepared.collapsed.account.to_dict(),
+            "texts": _texts_record(prepared.collapsed.texts),
             "notes": prepared.notes,
         },
     }
@@ -133,22 +136,42 @@ def _model_record(model: PersonaMixture) -> dict[str, Any]:
     return {
         "personas": [dataclasses.asdict(persona) for persona in model.personas],
         "emissions": [_emission_record(emission) for emission in model.emissions],
+        "likelihood": None if model.likelihood is None else model.likelihood.configuration(),
         "weights": model.weights,
         "baseline": model.baseline,
         "outcome": None if model.outcome is None else dataclasses.asdict(model.outcome),
     }
 
 
-def _prepared(record: Mapping[str, Any]) -> Prepared:
+def _texts_record(texts: CollapsedTexts | None) -> dict[str, Any] | None:
+    """What is told of texts beside their points, which are in the tree, and their rows, which are not kept."""
+    if texts is None:
+        return None
+    return {
+        "columns": texts.columns,
+        "bin_width": texts.bin_width,
+        "bound": texts.bound,
+        "unscored_references": texts.unscored_references,
+    }
+
+
+def _texts(record: Mapping[str, Any], tree: xr.DataTree) -> CollapsedTexts:
+    constant = tree["constant_data"]
+    points = Texts(**{name: constant[f"text_{name}"].to_numpy() for name in Texts._fields})
+    return CollapsedTexts(points, **{**record, "columns": tuple(record["columns"])})
+
+
+def _prepared(record: Mapping[str, Any], tree: xr.DataTree) -> Prepared:
     model = _model(record["model"])
     cells = pd.DataFrame(record["cells"])
     collapsed = CollapsedLog(
         cells=cells,
-        patterns=np.asarray(record["patterns"]),
+        patterns=np.asarray(record["patterns"], dtype=np.int64).reshape(len(record["patterns"]), -1),
         counts=np.asarray(record["counts"]),
         measurements=model.measurements,
         categories=tuple(map(tuple, record["categories"])),
         account=Account.from_dict(record["account"]),
+        texts=_texts(record["texts"], tree) if record.get("texts") else None,
     )
     design = weight_design(record["formula"], cells, crossed=record["crossed"])
     return assemble(model, design, collapsed, tuple(record["notes"]))
@@ -157,7 +180,10 @@ def _prepared(record: Mapping[str, Any]) -> Prepared:
 def _model(record: Mapping[str, Any]) -> PersonaMixture:
     return PersonaMixture(
         [_persona(persona) for persona in record["personas"]],
-        emissions=[rebuild_emission(emission) for emission in record["emissions"]],
+        emissions=[
+            *(rebuild_emission(emission) for emission in record["emissions"]),
+            *([LikelihoodEmission(**record["likelihood"])] if record.get("likelihood") else []),
+        ],
         weights=record["weights"],
         baseline=record["baseline"],
         outcome=None if record["outcome"] is None else Outcome(**record["outcome"]),

@@ -148,4 +148,5 @@ def _prior_spread(problem: Problem, chart: Chart) -> np.ndarray:
     """Prior standard deviation of every coordinate, near enough to say how long a direction may be."""
     emissions = [1 / np.sqrt(np.maximum(np.asarray(table), 1.0)).ravel() for table in problem.concentrations]
     reference = np.broadcast_to(np.asarray(chart.reference)[:, None], chart.noncentring.shape)
-    return np.concatenate([*emissions, np.sqrt(reference).ravel(), np.asarray(problem.scale_spread)])
+    calibration = np.asarray(problem.calibration_spread)
+    return np.concatenate([*emissions, calibration, np.sqrt(reference).ravel(), np.asarray(problem.scale_spread)])

@@ -1,0 +1,211 @@
+r"""Tempered density ratios: what sequence log-likelihoods say about the persona behind a text, eq. (4).
+
+The log-likelihood ℓ_z of a text under the prompt of persona z sums over tokens that are far from independent, so it is
+over-confident, and f_z^τ is no density: its integral is unknown and differs between personas. What can be calibrated
+are ratios of densities. For an unknown density g that all personas share,
+
+.. math:: f_z(x) = g(x)\, e^{τ ℓ_z(x) + b_z}, \qquad \textstyle\int f_z = 1 \text{ for every } z,
+
+a density ratio model: bias-corrected temperature scaling as a statement about densities. g is not modelled. It is
+profiled out: of all g, the one under which the texts are likeliest puts mass only on them, and what remains is a
+mixture likelihood relative to that of the best *common* mixture of all texts,
+
+.. math:: \log L = \sum_i \log \sum_z w_{iz} r_{iz} - \max_ρ \sum_i \log \sum_z ρ_z r_{iz}, \qquad
+    r_i = K\, \mathrm{softmax}(τ ℓ_i + b),
+
+in which a *reference* (a text whose persona is known, because its prompt elicited it) has w one at that persona. The
+second sum enforces that every f_z is normalised. Without it τ and b would be free to declare every text certain, and
+many texts of unknown persona would outvote the references. For fixed τ and b it is a constant.
+
+References:
+    Guo et al. (2017), On calibration of modern neural networks, arXiv:1706.04599; Alexandari, Kundaje & Shrikumar
+    (2020), Maximum likelihood with bias-corrected calibration is hard to beat at label shift adaptation,
+    arXiv:1901.06852; Saerens, Latinne & Decaestecker (2002), doi:10.1162/089976602753284446 (label shift by EM);
+    Qin (1999), Empirical likelihood ratio based confidence intervals for mixture proportions,
+    doi:10.1214/aos/1017938930 (this likelihood for two components).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve
+
+from simulacra.formalism.arrays import Array, Float, Int
+
+__all__ = [
+    "Texts",
+    "log_density_ratios",
+    "points_density_ratios",
+    "pooled_weights",
+    "texts_log_likelihood",
+    "texts_log_probs",
+    "texts_responsibilities",
+]
+
+_PSEUDOCOUNT = 0.5  # of every persona in the common mixture, which keeps it inside the simplex, where it is smooth
+_NEWTON_STEPS = 30
+_TO_BOUNDARY = 0.9  # of the way to zero that a Newton step may go
+_CONVERGED = 1e-6  # relative change of the last step; the error after it is about its square
+
+
+class Texts(NamedTuple):
+    """Log-likelihoods of texts under every persona, NumPy or JAX arrays.
+
+    A *point* is one or more texts of one cell and one measurement pattern.
+
+    Attributes:
+        cell: of every point.
+        pattern: of every point, an index into the measurement patterns.
+        total: texts of every point.
+        scored: 1, or 0 for texts without log-likelihoods, which then say nothing.
+        log_likelihoods: ℓ less its largest entry, nats.
+        reference_persona: the persona that each reference is known to come from.
+        reference_total: texts of every reference point.
+        reference_log_likelihoods: as ``log_likelihoods``.
+    """
+
+    cell: Int[Array | np.ndarray, " point"]
+    pattern: Int[Array | np.ndarray, " point"]
+    total: Float[Array | np.ndarray, " point"]
+    scored: Float[Array | np.ndarray, " point"]
+    log_likelihoods: Float[Array | np.ndarray, "point persona"]
+    reference_persona: Int[Array | np.ndarray, " reference"]
+    reference_total: Float[Array | np.ndarray, " reference"]
+    reference_log_likelihoods: Float[Array | np.ndarray, "reference persona"]
+
+    @property
+    def num_personas(self) -> int:
+        """K."""
+        return self.log_likelihoods.shape[1]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether there are references."""
+        return len(self.reference_persona) > 0
+
+
+def log_density_ratios(
+    log_likelihoods: Float[Array | np.ndarray, "text persona"],
+    temperature: Float[Array, ""],
+    offset: Float[Array, " persona"],
+) -> Float[Array, "persona text"]:
+    """Log of K softmax(τ ℓ + b): log density of every persona relative to the even mixture of them, in nats.
+
+    ``exp`` of it sums to K over personas. Adding one number to all log-likelihoods of a text changes nothing.
+    """
+    logits = temperature * jnp.asarray(log_likelihoods).T + offset[:, None]
+    return jax.nn.log_softmax(logits, axis=0) + jnp.log(len(offset))
+
+
+def points_density_ratios(
+    texts: Texts, temperature: Float[Array, ""], offset: Float[Array, " persona"]
+) -> Float[Array, "persona point"]:
+    """The exp of :func:`log_density_ratios` (nats) of every point; 1 where it was not scored."""
+    logits = temperature * jnp.asarray(texts.log_likelihoods).T + offset[:, None]
+    return jnp.where(jnp.asarray(texts.scored)[None] > 0, len(offset) * jax.nn.softmax(logits, axis=0), 1.0)
+
+
+def pooled_weights(
+    ratios: Float[Array, "persona text"],
+    counts: Float[Array, " text"],
+    start: Float[Array, " persona"] | None = None,
+) -> Float[Array, " persona"]:
+    """ρ of the best common mixture: maximises Σ n log Σ_z ρ_z r_z, and half a pseudo-count a persona; sums to one.
+
+    Newton's method on a convex problem of K numbers; derivatives are those of the implicit function. ``start`` is
+    where it begins, even weights if left out; the result does not depend on it.
+    """
+    counts = counts / (counts.sum() + _PSEUDOCOUNT * len(ratios))
+    prior = (1 - counts.sum()) / len(ratios)
+
+    def slope(weights: Array) -> Array:
+        return 1 - ratios @ (counts / (weights @ ratios)) - prior / weights
+
+    def minimise(_: object, start: Array) -> Array:
+        return jax.lax.while_loop(_unfinished, improve, (start, jnp.asarray(jnp.inf, start.dtype), jnp.asarray(0)))[0]
+
+    def improve(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        weights, _, step = state
+        scaled = ratios / (weights @ ratios)[None]
+        curvature = (scaled * counts[None]) @ scaled.T + jnp.diag(prior / weights**2)
+        move = -solve(curvature, 1 - scaled @ counts - prior / weights, assume_a="pos")
+        furthest = jnp.maximum((-move / weights).max() / _TO_BOUNDARY, 1.0)
+        return weights + move / furthest, jnp.abs(move / weights).max(), step + 1
+
+    begin = jnp.full(len(ratios), 1 / len(ratios), ratios.dtype) if start is None else start
+    return jax.lax.custom_root(slope, begin, minimise, lambda g, y: solve(jax.jacobian(g)(y), y, assume_a="pos"))
+
+
+def _unfinished(state: tuple[Array, Array, Array]) -> Array:
+    _, change, step = state
+    return (change > _CONVERGED) & (step < _NEWTON_STEPS)
+
+
+def texts_log_likelihood(
+    texts: Texts,
+    log_w: Float[Array, "cell persona"],
+    log_f: Float[Array, "persona pattern"],
+    temperature: Float[Array, ""],
+    offset: Float[Array, " persona"],
+    start: Float[Array, " persona"] | None = None,
+) -> Float[Array, ""]:
+    """Log likelihood of all texts, measurements and references together, in nats; see the module.
+
+    Args:
+        texts: log-likelihoods by point, and references.
+        log_w: log weights of every cell.
+        log_f: log f_z of every measurement pattern, eq. (3).
+        temperature: τ.
+        offset: b.
+        start: weights of a common mixture near the best one, for speed.
+    """
+    points, references = texts_log_probs(texts, log_w, log_f, temperature, offset, start)
+    return jnp.dot(texts.total, points) + jnp.dot(texts.reference_total, references)
+
+
+def texts_log_probs(
+    texts: Texts,
+    log_w: Float[Array, "cell persona"],
+    log_f: Float[Array, "persona pattern"],
+    temperature: Float[Array, ""],
+    offset: Float[Array, " persona"],
+    start: Float[Array, " persona"] | None = None,
+) -> tuple[Float[Array, " point"], Float[Array, " reference"]]:
+    """Log density of one text of every point, with its measurements, and of every reference, in nats.
+
+    Densities are relative to the best common mixture of all texts; arguments as :func:`texts_log_likelihood`.
+    """
+    own = points_density_ratios(texts, temperature, offset)
+    log_known = log_density_ratios(texts.reference_log_likelihoods, temperature, offset)
+    ratios = jnp.concatenate([own, jnp.exp(log_known)], axis=1)
+    counts = jnp.concatenate([texts.total * texts.scored, texts.reference_total])
+    pooled = _log(pooled_weights(ratios, counts, start) @ ratios)
+    size = len(texts.cell)
+    shift = jax.lax.stop_gradient(log_f.max(axis=0))
+    joint = _joint(texts, log_w, log_f - shift[None], own)
+    known = log_known[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
+    return _log(joint.sum(axis=0)) + shift[texts.pattern] - pooled[:size], known - pooled[size:]
+
+
+def texts_responsibilities(
+    texts: Texts,
+    log_w: Float[Array, "cell persona"],
+    log_f: Float[Array, "persona pattern"],
+    temperature: Float[Array, ""],
+    offset: Float[Array, " persona"],
+) -> Float[Array, "point persona"]:
+    """P(persona | text, measurements) of every point; sums to one over personas."""
+    ratios = points_density_ratios(texts, temperature, offset)
+    joint = _joint(texts, log_w, log_f - log_f.max(axis=0, keepdims=True), ratios)
+    return (joint / joint.sum(axis=0, keepdims=True)).T
+
+
+def _joint(texts: Texts, log_w: Array, log_f: Array, ratios: Array) -> Array:
+    """The product w f r of every persona and point: one exponential a cell or pattern and none a point."""
+    return jnp.exp(log_w).T[:, texts.cell] * jnp.exp(log_f)[:, texts.pattern] * ratios
+
+
+def _log(value: Array) -> Array:
+    return jnp.log(jnp.maximum(value, np.finfo(value.dtype).tiny))

@@ -1,0 +1,149 @@
+"""What inference does with texts: a first calibration, their log density and responsibilities by draw, and notes.
+
+The calibration that inference starts from is bias-corrected temperature scaling of the references alone.
+
+References:
+    Alexandari, Kundaje & Shrikumar (2020), arXiv:1901.06852.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import optimize
+
+from simulacra.formalism.arrays import Array
+from simulacra.formalism.density_ratios import (
+    Texts,
+    log_density_ratios,
+    points_density_ratios,
+    pooled_weights,
+    texts_log_likelihood,
+    texts_log_probs,
+    texts_responsibilities,
+)
+from simulacra.formalism.mixture import PersonaMixture, pattern_log_components
+from simulacra.formalism.simplex import log_weights
+from simulacra.inference.prepare import Prepared, on_design
+from simulacra.inference.problem import Parameters, calibrated, calibration_prior
+
+__all__ = ["Calibration", "calibrate", "describe_texts", "pair_log_likelihood", "point_responsibilities"]
+
+
+class Calibration(NamedTuple):
+    """Temperature and offsets to start from, and what they imply.
+
+    Attributes:
+        temperature: τ.
+        offset: b, shape ``(K,)``; ``None`` without references.
+        ratios: density ratios of every point, shape ``(K, Q)``.
+        common: weights of the best common mixture, shape ``(K,)``.
+    """
+
+    temperature: np.ndarray
+    offset: np.ndarray | None
+    ratios: np.ndarray
+    common: np.ndarray
+
+
+def calibrate(texts: Texts, model: PersonaMixture) -> Calibration:
+    """The likeliest temperature and offsets of the references alone, with their prior; the prior's without any."""
+    location, spread = calibration_prior(model, texts)
+    share = np.bincount(texts.reference_persona, minlength=texts.num_personas) + 0.5
+
+    @jax.jit
+    @jax.value_and_grad
+    def negative(point: Array) -> Array:
+        log_r = log_density_ratios(texts.reference_log_likelihoods, *calibrated(point, texts.num_personas))
+        log_resp = jax.nn.log_softmax(log_r + jnp.log(share)[:, None], axis=0)
+        own = log_resp[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
+        return 0.5 * (((point - location) / spread) ** 2).sum() - own.sum()
+
+    found = optimize.minimize(lambda point: tuple(map(np.asarray, negative(point))), location, jac=True)
+    temperature, offset = calibrated(jnp.asarray(found.x), texts.num_personas)
+    ratios = points_density_ratios(texts, temperature, offset)
+    common = np.asarray(pooled_weights(ratios, jnp.asarray(texts.total * texts.scored)))
+    return Calibration(
+        np.asarray(temperature), np.asarray(offset) if texts.calibrated else None, np.asarray(ratios), common
+    )
+
+
+def pair_log_likelihood(prepared: Prepared, texts: Texts, parameters: Parameters, occurs: np.ndarray) -> np.ndarray:
+    """Mean log density of the completions of every (cell, pattern) that occurs, ``(chain, draw, obs_id)``, in nats."""
+    number = {(cell, pattern): index for index, (cell, pattern) in enumerate(occurs.tolist())}
+    pair = np.array([number[key] for key in zip(texts.cell.tolist(), texts.pattern.tolist(), strict=True)])
+    share = jnp.asarray(texts.total / np.bincount(pair, weights=texts.total)[pair])
+
+    def mean(*state: Array) -> Array:
+        points, _ = texts_log_probs(texts, *state)
+        return jax.ops.segment_sum(points * share, pair, num_segments=len(occurs))
+
+    return _over_draws(prepared, parameters, mean)
+
+
+def point_responsibilities(prepared: Prepared, texts: Texts, parameters: Parameters) -> np.ndarray:
+    """P(persona | completion) of every point, averaged over draws, shape ``(Q, K)``."""
+    return _over_draws(prepared, parameters, functools.partial(texts_responsibilities, texts), average=True)
+
+
+def _over_draws(prepared: Prepared, parameters: Parameters, function: Any, *, average: bool = False) -> np.ndarray:
+    """``function(log_w, log_f, τ, b)`` for all draws, shape ``(chain, draw, ...)``, or its average over them."""
+    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+        flat = jax.tree.map(lambda draws: jnp.asarray(draws.reshape(-1, *draws.shape[2:])), parameters)
+        apply = jax.jit(lambda draw: function(*_state(prepared, draw)))
+        if average:
+            first = jax.tree.map(lambda draws: draws[0], flat)
+            total, _ = jax.lax.scan(lambda sum_, draw: (sum_ + apply(draw), None), jnp.zeros_like(apply(first)), flat)
+            return np.asarray(total / len(flat.temperature))
+        values = np.asarray(jax.lax.map(apply, flat))
+    return values.reshape(*parameters.temperature.shape, *values.shape[1:])
+
+
+def _state(prepared: Prepared, parameters: Parameters) -> tuple[Array, Array, Array, Array]:
+    """Return log w of cells, log f of patterns, τ and b of one draw."""
+    size = len(prepared.model.personas)
+    log_w = log_weights(jnp.asarray(prepared.design.basis) @ jnp.asarray(parameters.latents))
+    tables = [jnp.log(table) for table in parameters.probabilities]
+    offset = jnp.zeros(size) if parameters.offset is None else jnp.asarray(parameters.offset)
+    log_f = pattern_log_components(tables, prepared.patterns, size)
+    return log_w, log_f, jnp.asarray(parameters.temperature), offset
+
+
+def describe_texts(prepared: Prepared, parameters: Parameters) -> list[str]:
+    """What was done to the texts, and what their temperature rests on, for people."""
+    collapsed, points = prepared.collapsed.texts, prepared.texts
+    if collapsed is None or points is None:
+        return []
+    notes = [_calibration_note(points, prepared.model)]
+    if collapsed.unscored or collapsed.unscored_references:
+        notes.append(
+            f"{collapsed.unscored} completion(s) without log-likelihoods count by their measurements only; "
+            f"{collapsed.unscored_references} reference(s) without any were left out."
+        )
+    if collapsed.bin_width and collapsed.rows is not None:
+        with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+            state = _state(prepared, jax.tree.map(lambda draws: draws.mean(axis=(0, 1)), parameters))
+            evaluate = jax.jit(texts_log_likelihood)
+            moved = float(evaluate(on_design(collapsed.rows, prepared.design), *state) - evaluate(points, *state))
+        notes.append(
+            f"{len(collapsed.rows.cell)} texts were gathered into {len(points.cell)} points by boxes of "
+            f"{collapsed.bin_width:.3g} nats: the log likelihood at the posterior mean moved by {moved:.2g} nats "
+            f"(at most {collapsed.bound:.2g} at any temperature up to 1)."
+        )
+    return notes
+
+
+def _calibration_note(points: Texts, model: PersonaMixture) -> str:
+    if not points.calibrated:
+        return (
+            "the temperature of the log-likelihoods is not calibrated: there are no references, so it has its prior, "
+            "and the offsets of the personas are taken to be 0. Weights rest on both; add completions elicited by "
+            "each persona's prompt, and name their column in LikelihoodEmission(reference=...)."
+        )
+    numbers = np.bincount(points.reference_persona, minlength=points.num_personas)
+    each = ", ".join(f"{number} of {name}" for name, number in zip(model.names, numbers, strict=True))
+    lacking = [name for name, number in zip(model.names, numbers, strict=True) if not number]
+    more = f" The offset of {', '.join(lacking)} has only its prior." if lacking else ""
+    return f"temperature and offsets of the log-likelihoods were calibrated by references: {each}.{more}"
