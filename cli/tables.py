@@ -1,5 +1,6 @@
 """A fitted result for the terminal: weights, rates, what may be claimed, and the checks."""
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -80,8 +81,8 @@ def _print_checks(console: Console, result: Result) -> None:
     found = checks_sentence(result.checks)
     console.print(f"[bold]Checks[/bold] {found}", highlight=False, soft_wrap=True)
     for check in result.failed:
-        console.print(
-            f"  [red]failed[/red] {escape(str(check).replace('FAILED ', ''))}", highlight=False, soft_wrap=True
-        )
+        told = str(check).replace(": FAILED (", " (")
+        told = re.sub(r"\b(num_\w+)=(\d+)", lambda found: f"--{found[1].replace('_', '-')} {found[2]}", told)
+        console.print(f"  [red]failed[/red] {escape(told)}", highlight=False, soft_wrap=True)
     if result.failed:
         console.print("  What this concerns is withheld above; docs/troubleshooting.md explains every check.")

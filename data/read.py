@@ -17,7 +17,7 @@ from simulacra.data.kinds import Kinds, sort_columns
 from simulacra.data.layout import lay_out_all
 from simulacra.data.log import CompletionLog
 from simulacra.data.objects import object_array
-from simulacra.data.questions import split_formats
+from simulacra.data.questions import split_formats, unnested_formats
 from simulacra.data.readers import Sheet
 from simulacra.data.schema import check_table
 from simulacra.data.shapes import as_rows
@@ -112,7 +112,7 @@ def read_completions(
         absent={name: files for name, files in raw.absent.items() if name in kinds.measurements},
         left_out=left_out,
         duplicates=found,
-        notes=tuple(dict.fromkeys(note for sheet in sheets for note in sheet.notes)),
+        notes=(*dict.fromkeys(note for sheet in sheets for note in sheet.notes), *_question_notes(checked)),
         layouts={sheet.file: f"{sheet.layout}, for {sheet.why}" for sheet in sheets},
         provenance={sheet.file: sheet.provenance for sheet in sheets if sheet.provenance},
     )
@@ -180,6 +180,21 @@ def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
         "record": raw.record,
     }
     return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
+
+
+def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
+    """How questions nest, and suffixes that look like formats of a question and were not named."""
+    ids = table["question_id"].drop_duplicates()
+    base = table["base_question"].nunique()
+    if base < len(ids):
+        return (f"{len(ids)} questions are formats of {base} base questions",)
+    suffixes = unnested_formats(ids.to_numpy())
+    if not suffixes:
+        return ()
+    return (
+        f"question ids that end in {', '.join(suffixes)} look like prompt formats of other questions and count as "
+        f"questions of their own, which makes intervals too narrow; formats={list(suffixes)} nests them",
+    )
 
 
 def _texts(values: np.ndarray) -> np.ndarray:

@@ -61,6 +61,17 @@ def test_formats_nest_in_base_questions(frame):
     assert (plain.table["base_question"] == plain.table["question_id"]).all()
 
 
+def test_ids_that_look_like_formats_are_told(frame):
+    frame["question_id"] = frame["question_id"].replace({"ruler_template": "ruler_json"})
+    (note,) = read_completions(frame).account.notes
+    assert "ids that end in _json look like prompt formats" in note
+    assert "formats=['_json'] nests them" in note
+    nested = read_completions(frame, formats=["_json"])
+    assert nested.account.notes == ("4 questions are formats of 2 base questions",)
+    with pytest.raises(LogError, match=r"leaves '(wish|ruler)_' of .*name the suffix '_json'"):
+        read_completions(frame, formats=["json"])
+
+
 def test_base_question_columns(frame):
     frame["base_question"] = frame["question_id"].str.removesuffix("_json")
     assert read_completions(frame).base_questions == ("ruler", "ruler_template", "wish")
