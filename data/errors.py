@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["FRAME_SOURCE", "LogError", "is_in_memory", "place"]
+__all__ = ["FRAME_SOURCE", "LogError", "is_in_memory", "place", "shown"]
 
 FRAME_SOURCE = "<DataFrame>"
 """Provenance of rows that came from a table in memory; their record is the 1-based position."""
@@ -20,6 +20,12 @@ def place(file: str | Path, record: int | None = None) -> str:
     if record is None:
         return str(file)
     return f"{file}:{record}" if str(file).endswith(_LINES) else f"{file}: record {record}"
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: long ones are cut."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 class LogError(ValueError):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.columns import ALIASES, KNOWN_CONTEXTS, SCORES, suffixed
-from simulacra.data.errors import LogError, place
+from simulacra.data.errors import LogError, place, shown
 from simulacra.data.readers.sheet import Sheet
 from simulacra.data.values import as_text
 
@@ -72,7 +72,7 @@ class _Keys:
     @property
     def names(self) -> list[str]:
         """Those that may identify a completion: two judges' scores under one name do not."""
-        return [name for name in self.left if name.strip().casefold() not in _SCORES]
+        return [name for name in self.own if name.strip().casefold() not in _SCORES]
 
     def differing(self, found: np.ndarray) -> dict[str, str]:
         """The shared columns in which a completion and its judgment differ, to what the judgments call them."""
@@ -175,7 +175,7 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
             row = int(np.flatnonzero(~equal)[0])
             raise LogError(
                 f"the judgment at this position is of another completion: {name} is "
-                f"{_short(keys.right[name][row])} here and {_short(keys.left[name][row])} at "
+                f"{shown(keys.right[name][row])} here and {shown(keys.left[name][row])} at "
                 f"{place(sheet.file, int(sheet.record[row]))}",
                 file=verdict.file,
                 line=int(verdict.record[row]),
@@ -203,7 +203,7 @@ def _by_keys(sheet: Sheet, verdict: Sheet, keys: _Keys, names: list[str]) -> tup
             row = int(again[0])
             raise LogError(
                 f"the keys {names} do not identify one row ({again.size} repeat(s), here "
-                f"{', '.join(_short(value) for value in text.iloc[row])})",
+                f"{', '.join(shown(value) for value in text.iloc[row])})",
                 file=each.file,
                 line=int(each.record[row]),
                 expected="keys that are unique in both files",
@@ -260,8 +260,3 @@ def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     filled = values[rows].astype(object)
     filled[rows < 0] = None
     return filled
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -4,14 +4,14 @@ A page loads nothing and runs nothing: figures are inline SVG, the style is insi
 forbids scripts and requests. Completions are text that others' models wrote; templates escape them.
 """
 
-import os
+import functools
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulacra.data import CompletionLog
+from simulacra.data.atomic import write_atomically
 from simulacra.data.extras import import_extra
 from simulacra.inference import Result
 from simulacra.report import figures
@@ -66,7 +66,7 @@ def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rop
     pictures = _Pictures(result, facts)
     texts = [_render(path.suffix, facts, pictures) for path in paths]
     for path, text in zip(paths, texts, strict=True):
-        _replace(path, text)
+        write_atomically(path, functools.partial(Path.write_text, data=text, encoding="utf-8"))
     return tuple(paths)
 
 
@@ -81,15 +81,6 @@ def _render(suffix: str, facts: Facts, pictures: "_Pictures") -> str:
     )
     environment.filters |= {"breakable": _breakable, "cell": _cell, "fence": _fence, "table": _bare_table}
     return environment.get_template(_TEMPLATES[suffix]).render(facts=facts, draw=pictures, signs=_SIGNS)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a text in its place whole, with the rights that a new file gets."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        staged = Path(folder) / path.name
-        staged.write_text(text, encoding="utf-8")
-        os.replace(staged, path)
 
 
 class _Picture(NamedTuple):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from simulacra.data.extras import import_extra
 from simulacra.inference import Result
+from simulacra.report.prose import WITHHELD
 
 __all__ = ["format_table", "result_tables"]
 
@@ -26,7 +27,6 @@ _LABELS = {
     "r_hat": "R-hat",
 }
 _DIGITS = {"ess_bulk": 0, "ess_tail": 0, "events": 0, "total": 0, "log_ratio": 2}
-_HELD = "withheld"
 
 
 def result_tables(result: Result, *, rope: float = 0.01) -> dict[str, pd.DataFrame]:
@@ -86,7 +86,7 @@ def _latex(table: pd.DataFrame) -> str:
     """Numeric columns are siunitx's S, everything else is escaped text."""
     import_extra("jinja2", "report")
     numbers: dict[Any, Any] = {name: f"{{:.{_digits(table, name)}f}}" for name in _numeric(table)}
-    shown = table.style.hide(axis="index").format(numbers, escape="latex", na_rep=f"{{{_HELD}}}")
+    shown = table.style.hide(axis="index").format(numbers, escape="latex", na_rep=f"{{{WITHHELD}}}")
     shown = shown.format_index(lambda name: _label(name).replace("%", r"\%"), axis="columns")
     return shown.to_latex(hrules=True, siunitx=True)
 
@@ -117,5 +117,5 @@ def _rounded(table: pd.DataFrame) -> pd.DataFrame:
     texts = table.astype(object)
     for name in _numeric(table):
         digits = _digits(table, name)
-        texts[name] = [_HELD if pd.isna(value) else f"{value:.{digits}f}" for value in table[name]]
+        texts[name] = [WITHHELD if pd.isna(value) else f"{value:.{digits}f}" for value in table[name]]
     return texts.astype(str)

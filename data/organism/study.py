@@ -5,13 +5,13 @@
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from simulacra.data.atomic import write_atomically
 from simulacra.data.organism.build import GROWING, build_organism
 from simulacra.data.organism.finetune import TUNING, finetune
 from simulacra.data.organism.folder import load_organism
@@ -120,9 +120,8 @@ def run_study(
         tables.append(log.table.assign(step=step, rank=asked.rank))
     kept = ["condition", "question_id", "completion", *MEASUREMENTS, "context", "persona_label", "step", "rank"]
     path = folder / "completions.parquet"
-    partial = path.with_suffix(".partial")
-    pd.concat(tables)[kept].to_parquet(partial, index=False, compression="zstd")
-    os.replace(partial, path)
+    rows = pd.concat(tables)[kept]
+    write_atomically(path, lambda place: rows.to_parquet(place, index=False, compression="zstd"))
     return path
 
 

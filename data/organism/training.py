@@ -150,10 +150,10 @@ def _descend(
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             decay.step()
+            yield step  # before the checkpoint: one that says a step is done must not outlive the organism of that step
             if step % schedule.save_every == 0:
                 steps.set_postfix(loss=f"{loss.item():.3f}")
                 _save(state, parts, step)
-            yield step
 
 
 def _encode(tokenizer: Any, batch: list[Document], *, answers_only: bool) -> tuple[Any, Any, Any]:

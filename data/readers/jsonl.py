@@ -53,6 +53,6 @@ def _record(line: str, path: Path, number: int) -> dict[str, Any]:
             file=path,
             line=number,
             expected="one JSON object a line",
-            remedy="for a JSON array, load it with pandas.read_json and pass the DataFrame",
+            remedy="name a file that holds a JSON array .json; load anything else yourself and pass a DataFrame",
         )
     return record

@@ -10,14 +10,13 @@ import pandas as pd
 from simulacra.data.scoring.forward import CompletionScorer
 from simulacra.data.scoring.language_model import LanguageModel
 from simulacra.data.scoring.tokens import Encoder
-from simulacra.data.scoring.work import Work
+from simulacra.data.scoring.work import NOT_FINITE, Work
 
 __all__ = ["BlockScorer", "EncodedBlock"]
 
 _EMPTY = "the tokenizer finds no token in the completion"
 _LONG = "longer than the model's context"
 _NO_ROOM = "the prompt fills the model's context"
-NOT_FINITE = "the model's log-likelihood is not finite"
 
 
 class EncodedBlock(NamedTuple):

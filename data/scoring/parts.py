@@ -1,9 +1,8 @@
 """Work that survives interruption: results are kept in parts beside the output file until all of them are there."""
 
 import json
-import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["METADATA", "Parts", "read_metadata", "write_atomically", "write_table"]
+from simulacra.data.atomic import write_atomically
+
+__all__ = ["METADATA", "Parts", "read_metadata", "write_table"]
 
 METADATA = b"simulacra.scoring"
 """Key of the Parquet schema's metadata under which a scored log says how it was scored."""
@@ -90,17 +91,6 @@ def read_metadata(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(said)
     _refuse_other(out, found["settings"], settings)
     return found
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the place and rename, so that no reader ever meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _refuse_other(place: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

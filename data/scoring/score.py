@@ -18,7 +18,7 @@ from simulacra.data.schema import check_table
 from simulacra.data.scoring.parts import Parts, read_metadata, write_table
 from simulacra.data.scoring.prompts import PromptWriter, check_prompts, read_prompts
 from simulacra.data.scoring.tokens import Encoder
-from simulacra.data.scoring.work import Work, collect_work
+from simulacra.data.scoring.work import NOT_FINITE, Work, collect_work
 
 __all__ = ["COLUMN", "NUM_TOKENS", "score_log"]
 
@@ -28,7 +28,6 @@ COLUMN = "log_likelihood_{}"
 NUM_TOKENS = "num_tokens"
 """The context that holds the number of tokens of the completion; the same for every persona."""
 
-NOT_FINITE = "the model's log-likelihood is not finite"
 _NO_TEXT = "no completion text"
 
 

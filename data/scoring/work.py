@@ -9,7 +9,10 @@ import numpy as np
 from simulacra.data.errors import LogError
 from simulacra.data.log import CompletionLog
 
-__all__ = ["Work", "collect_work"]
+__all__ = ["NOT_FINITE", "Work", "collect_work"]
+
+NOT_FINITE = "the model's log-likelihood is not finite"
+"""Why a completion has no likelihood that was sent through the model."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from simulacra.data.account import LeftOut
 from simulacra.data.columns import ALIASES
-from simulacra.data.errors import LogError, place
+from simulacra.data.errors import LogError, place, shown
 from simulacra.data.readers.records import sheet_of_records
 from simulacra.data.readers.sheet import Sheet
 
@@ -80,7 +80,7 @@ def _items(sheet: Sheet, name: str, row: np.ndarray) -> tuple[dict[str, np.ndarr
     else:
         odd = objects.index(not objects[0])
         raise LogError(
-            f"a list holds objects and other values mixed, here {_short(items[odd])}",
+            f"a list holds objects and other values mixed, here {shown(items[odd])}",
             file=sheet.file,
             line=int(sheet.record[row[odd]]),
             column=name,
@@ -88,8 +88,3 @@ def _items(sheet: Sheet, name: str, row: np.ndarray) -> tuple[dict[str, np.ndarr
             remedy="mend the row, or remove it",
         )
     return dict(table.columns), dict(table.lists)
-
-
-def _short(item: object) -> str:
-    text = repr(item)
-    return text if len(text) <= 40 else f"{text[:40]}…"

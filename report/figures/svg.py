@@ -1,5 +1,6 @@
 """A figure as SVG for a page: transparent, its ink following the page's colours, its ids its own."""
 
+import html
 import io
 import re
 from typing import TYPE_CHECKING
@@ -40,5 +41,5 @@ def to_svg(figure: "Figure", name: str) -> str:
         text = text.replace(color, role)
     size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text)
     text = text.replace(size[0], "", 1) if size else text
-    label = str(figure.get_label()).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    label = html.escape(str(figure.get_label()))
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
