@@ -128,7 +128,7 @@ def _refuse_more(raw: Gathered, part: str, fewer: np.ndarray, more: np.ndarray, 
 
 def _account(raw: Gathered, everything: np.ndarray, used: Sequence[str]) -> Account:
     empty = np.flatnonzero(everything == 0)
-    first = place(raw.layouts[raw.file[empty[0]]].file, int(raw.record[empty[0]])) if empty.size else ""
+    first = place(raw.layouts[int(raw.file[empty[0]])].file, int(raw.record[empty[0]])) if empty.size else ""
     lost = [f"{empty.size} row(s) count no completion and are in no cell (first: {first})"] if empty.size else []
     per_file = np.bincount(raw.file, weights=everything, minlength=len(raw.layouts)).astype(int)
     identity = ("condition", "question_id", "base_question")

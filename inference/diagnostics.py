@@ -86,7 +86,9 @@ class Check:
 
 
 _NAME_CHECK = "name: "
-_LONGER = "Sample longer (num_samples=4000, num_warmup=800); if it stays, the data do not settle this: fewer personas help."
+_LONGER = (
+    "Sample longer (num_samples=4000, num_warmup=800); if it stays, the data do not settle this: fewer personas help."
+)
 
 
 def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
