@@ -20,6 +20,7 @@ from simulacra.inference.result import INTERVAL, Result
 __all__ = ["predict_rates"]
 
 _RIDGE = 1e-9
+_NOTHING = np.finfo(float).tiny  # for a denominator without mass, of which there is no event either
 
 
 def predict_rates(
@@ -63,7 +64,7 @@ def predict_rates(
     inside, happens = _cell_probabilities(result, collapsed.cells, outcome, num_draws, rng)
     sizes = collapsed.counts.sum(axis=1)
     totals = rng.binomial(sizes, np.clip(inside, 0, 1))
-    events = rng.binomial(totals, np.clip(happens / inside, 0, 1))
+    events = rng.binomial(totals, np.clip(happens / np.maximum(inside, _NOTHING), 0, 1))
     emissions = result.prepared.model.emissions
     counted = np.ones(len(collapsed.patterns), dtype=bool)
     if outcome.denominator is not None:
@@ -72,7 +73,7 @@ def predict_rates(
     rows = []
     for name in (name for name in result.prepared.conditions if name in collapsed.conditions):
         own = (collapsed.cells["condition"] == name).to_numpy()
-        rate = (happens[:, own] @ sizes[own]) / (inside[:, own] @ sizes[own])
+        rate = (happens[:, own] @ sizes[own]) / np.maximum(inside[:, own] @ sizes[own], _NOTHING)
         shown = events[:, own].sum(axis=1) / np.maximum(totals[:, own].sum(axis=1), 1)
         rows.append(_row(name, rate, shown, *map(int, seen[own].sum(axis=0))))
     return pd.DataFrame(rows)

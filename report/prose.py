@@ -29,7 +29,7 @@ WITHHELD = "withheld"
 _READINGS = {
     "increase": "an increase: the interval lies above +{rope}",
     "decrease": "a decrease: the interval lies below −{rope}",
-    "equivalent": "practically no difference: almost surely within ±{rope}",
+    "equivalent": "practically no difference: within ±{rope} (probability 94.5 % or more)",
     "undecided": "undecided: neither a difference nor its absence (within ±{rope}) is sure",
 }
 

