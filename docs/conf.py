@@ -43,8 +43,8 @@ python_maximum_signature_line_length = 88
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
-# Types of other libraries: their sites cannot be asked offline.
-nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*")]
+# Types of other libraries, whose sites cannot be asked offline, and names of axes in the shapes of arrays.
+nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*"), (r"py:.*", r"'.*'")]
 # Types of fields that nobody is meant to make or name, and a class whose module needs PyTorch.
 nitpick_ignore = [
     ("py:class", "simulacra.data.scoring.language_model.LanguageModel"),
