@@ -23,7 +23,7 @@ _SIGMAS = 4.5
 def _settings(**changes: object) -> Settings:
     usual = Settings(
         seed=3,
-        num_warmup=300,
+        num_warmup=800,  # its last stage, which adapts the step size, has 100 iterations
         num_samples=4000,
         num_chains=4,
         engine="hmc",
