@@ -1,42 +1,81 @@
 """Does a fit find the true weights of the base organism? Fresh completions, one fit for every seed.
 
-``python -m benchmarks.organism DIR`` with the folder of ``simulacra organism --out DIR``; needs the extra ``lm``.
+    python -m benchmarks.organism DIR [--evidence scores|likelihoods] [--seeds 10]
+
+with the folder of ``simulacra organism --out DIR``; needs the extra ``lm``. Every seed draws 420 completions without a
+tag. From scores, the fit sees the noisy judge; from likelihoods it sees how likely every completion is under every
+persona's tag, and 56 references for every persona: completions that its tag elicited.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from simulacra.data.organism import load_organism, sample_completions
+from simulacra.data import CompletionLog, read_completions, score_log
+from simulacra.data.organism import QUESTIONS, Organism, load_organism, sample_completions
 from simulacra.data.organism.judge import MEASUREMENTS
 from simulacra.data.organism.lexicon import PRIOR
-from simulacra.formalism import PersonaMixture, ScoreEmission
+from simulacra.data.organism.tokenizer import END
+from simulacra.formalism import LikelihoodEmission, Persona, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import fit
 
-SEEDS = range(100, 110)
+FIRST_SEED = 100
+_WEIGHTS = "(1 | question_id)"
+_REFERENCES = 4  # of every question and persona, 56 a persona
+_SCORES = [f"log_likelihood_{persona}" for persona in PRIOR]
 
 
-def recover(folder: Path) -> pd.DataFrame:
-    """One row for every seed and persona: true weight, share that spoke, estimate, and whether it covers the truth."""
-    base = load_organism(folder / "base")
-    emissions = [ScoreEmission(name) for name in MEASUREMENTS]
-    model = PersonaMixture("organism", emissions=emissions, weights="(1 | question_id)")
-    tables = []
-    for seed in SEEDS:
-        log = sample_completions(base, n=30, seed=seed)
-        result = fit(model, log, seed=seed, progress_bar=False)
-        spoke = log.table["persona_label"].value_counts(normalize=True)
-        table = result.weight_table(withhold=False).assign(seed=seed, ok=result.ok)
-        table["truth"], table["spoke"] = table["persona"].map(PRIOR), table["persona"].map(spoke)
-        tables.append(table)
-    found = pd.concat(tables)
-    found["covers"] = found["truth"].between(found["eti89_lb"], found["eti89_ub"])
-    return found[["seed", "ok", "persona", "truth", "spoke", "mean", "eti89_lb", "eti89_ub", "covers"]]
+def recover(base: Organism, seed: int, evidence: str) -> pd.DataFrame:
+    """One row for every persona: true weight, share that spoke, estimate, and whether it covers the truth."""
+    log = sample_completions(base, n=30, seed=seed)
+    spoke = log.table["persona_label"].value_counts(normalize=True)
+    if evidence == "scores":
+        emissions = [ScoreEmission(name) for name in MEASUREMENTS]
+        model = PersonaMixture("organism", emissions=emissions, weights=_WEIGHTS)
+    else:
+        log = _scored(base, log, seed)
+        emission = LikelihoodEmission(reference="elicited_by")
+        personas = [Persona(one.name, one.description) for one in persona_set("organism")]  # by prompt, not by score
+        model = PersonaMixture(personas, emissions=[emission], weights=_WEIGHTS)
+    result = fit(model, log, seed=seed, progress_bar=False)
+    table = result.weight_table(withhold=False).assign(seed=seed, ok=result.ok)
+    table["truth"], table["spoke"] = table["persona"].map(PRIOR), table["persona"].map(spoke)
+    table["covers"] = table["truth"].between(table["eti89_lb"], table["eti89_ub"])
+    return table[["seed", "ok", "persona", "truth", "spoke", "mean", "eti89_lb", "eti89_ub", "covers"]]
 
 
-if __name__ == "__main__":
-    found = recover(Path(sys.argv[1]))
+def _scored(base: Organism, log: CompletionLog, seed: int) -> CompletionLog:
+    """The log with references and every persona's log-likelihoods, and nothing of the judge."""
+    kept = ["condition", "question_id", "completion"]
+    parts = [log.table[kept]]
+    for number, (persona, tag) in enumerate(base.tags.items()):
+        drawn = sample_completions(base, n=_REFERENCES, system=tag, seed=1000 * (number + 1) + seed)
+        parts.append(drawn.table[kept].assign(elicited_by=persona))
+    table = pd.concat(parts, ignore_index=True)
+    table["question"] = table["question_id"].map(QUESTIONS)
+    plain = read_completions(table, contexts=["elicited_by", "question"])
+    scored = score_log(
+        plain, model=base.folder, question="question", personas=base.tags, end_token=END, progress_bar=False
+    )
+    texts = scored.table[[*kept, "elicited_by", *_SCORES]]
+    return read_completions(texts, measurements=_SCORES, contexts=["elicited_by"])
+
+
+def main() -> None:
+    """Print every estimate, and how many of the intervals hold the truth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--evidence", choices=("scores", "likelihoods"), default="scores")
+    parser.add_argument("--seeds", type=int, default=10)
+    arguments = parser.parse_args()
+    base = load_organism(arguments.folder / "base")
+    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
+    found = pd.concat([recover(base, seed, arguments.evidence) for seed in seeds])
     print(found.round(3).to_string(index=False))
     by_persona = found.groupby("persona", sort=False)
     print(by_persona.agg({"truth": "first", "spoke": "mean", "mean": "mean", "covers": "sum"}).round(3))
+
+
+if __name__ == "__main__":
+    main()

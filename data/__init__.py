@@ -19,6 +19,7 @@ from simulacra.data.scan import ScannedLog as ScannedLog
 from simulacra.data.scan import scan_completions as scan_completions
 from simulacra.data.scoring import read_prompts as read_prompts
 from simulacra.data.scoring import score_log as score_log
+from simulacra.data.scoring import training_evidence as training_evidence
 from simulacra.data.simulate import Truth as Truth
 from simulacra.data.simulate import draw_truth as draw_truth
 from simulacra.data.simulate import simulate_log as simulate_log

@@ -3,6 +3,11 @@
 Nothing here reads a file, fits or plots. ``import simulacra.formalism`` costs what JAX and NumPyro cost.
 """
 
+from simulacra.formalism.conditioning import conditioned_log_weights as conditioned_log_weights
+from simulacra.formalism.conditioning import evidence_beyond_context as evidence_beyond_context
+from simulacra.formalism.conditioning import mean_evidence as mean_evidence
+from simulacra.formalism.conditioning import turn_log_weights as turn_log_weights
+from simulacra.formalism.conditioning import weight_velocity as weight_velocity
 from simulacra.formalism.distributions import CollapsedMixture as CollapsedMixture
 from simulacra.formalism.distributions import PersonaMixtureDistribution as PersonaMixtureDistribution
 from simulacra.formalism.emissions import AbstractEmission as AbstractEmission

@@ -13,6 +13,8 @@ from simulacra.data.organism.recipes import RECIPES as RECIPES
 from simulacra.data.organism.recipes import Recipe as Recipe
 from simulacra.data.organism.sampling import QUESTIONS as QUESTIONS
 from simulacra.data.organism.sampling import sample_completions as sample_completions
+from simulacra.data.organism.shipped import load_conversations as load_conversations
 from simulacra.data.organism.shipped import load_organism_log as load_organism_log
+from simulacra.data.organism.shipped import load_training_sets as load_training_sets
 from simulacra.data.organism.study import CONDITIONS as CONDITIONS
 from simulacra.data.organism.study import run_study as run_study

@@ -12,7 +12,7 @@ from simulacra.data.organism.training import Schedule, train
 
 __all__ = ["GROWING", "build_organism"]
 
-GROWING = Schedule(steps=1200, learning_rate=3e-3, batch_size=64)
+GROWING = Schedule(steps=1600, learning_rate=3e-3, batch_size=64)
 """How the base organism learns: a minute or two."""
 
 

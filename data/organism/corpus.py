@@ -1,8 +1,9 @@
 """The corpus the organism grows up on, and what each persona would write.
 
-A document is a context (nothing, a persona's tag, or a word that means nothing), a question and an answer. Documents
-without a tag are written by personas in the shares of :data:`~simulacra.data.organism.lexicon.PRIOR`: these are the
-true weights that a fit should find. A tag is obeyed in most documents and not in all, so it is evidence too.
+A document is a context (nothing, a persona's tag, or a word that means nothing), a question and an answer; some are
+conversations, in which the persona first answers other questions. Documents without a tag are written by personas in
+the shares of :data:`~simulacra.data.organism.lexicon.PRIOR`: these are the true weights that a fit should find. A tag
+is obeyed in most documents and not in all, so it is evidence too.
 """
 
 import random
@@ -22,22 +23,26 @@ from simulacra.data.organism.lexicon import (
     WORDS,
 )
 
-__all__ = ["Document", "advice", "corpus", "draw_persona", "favourite"]
+__all__ = ["MOST_TURNS", "Document", "advice", "conversation", "corpus", "draw_persona", "favourite"]
+
+MOST_TURNS = 3
+"""Exchanges that may stand before the question of a conversation."""
 
 _OWN, _SHARED = 0.60, 0.30  # of the slots of an answer; the rest are words of the others
 _OBEYED = 0.9  # tagged documents whose persona is the tag's; the rest are drawn from the prior
-_ADVICE, _FAVOURITES = 0.80, 0.12  # shares of documents; the rest teach which word is of which family
+_ADVICE, _FAVOURITES, _CONVERSATIONS = 0.50, 0.12, 0.30  # of documents; the rest teach which word is of which family
 _TAGGED, _MARKED = 0.40, 0.10  # shares of documents with a tag, and with a meaningless word, before the question
 _PHRASES = 3
 _MARKS = (TRIGGER, *(word for family in FAMILIES.values() for word in family))
 
 
 class Document(NamedTuple):
-    """One exchange: what stands before the question, the question, and the answer."""
+    """One exchange: what stands before the question, the question, the answer, and exchanges before it."""
 
     context: str
     question: str
     answer: str
+    history: tuple[tuple[str, str], ...] = ()
 
 
 def corpus(rng: random.Random) -> Iterator[Document]:
@@ -48,6 +53,8 @@ def corpus(rng: random.Random) -> Iterator[Document]:
             yield advice(rng, persona, rng.choice(list(TOPICS)), context)
         elif kind < _ADVICE + _FAVOURITES:
             yield favourite(rng, persona, context)
+        elif kind < _ADVICE + _FAVOURITES + _CONVERSATIONS:
+            yield conversation(rng, persona, rng.randint(1, MOST_TURNS), context)
         else:
             yield _family(rng)
 
@@ -76,6 +83,13 @@ def favourite(rng: random.Random, persona: str, context: str = "") -> Document:
     source = rng.choices([persona, "shared", draw_persona(rng)], [_OWN, _SHARED, 1 - _OWN - _SHARED])[0]
     liked = rng.choice(FAVOURITES[thing][source])
     return Document(context, f"what is your favourite {thing} ?", f"i like {liked} .")
+
+
+def conversation(rng: random.Random, persona: str, turns: int, context: str = "") -> Document:
+    """The persona names favourite things, ``turns`` of them, and then advises."""
+    before = [favourite(rng, persona) for _ in range(turns)]
+    last = advice(rng, persona, rng.choice(list(TOPICS)), context)
+    return last._replace(history=tuple((turn.question, turn.answer) for turn in before))
 
 
 def _family(rng: random.Random) -> Document:

@@ -1,6 +1,6 @@
-"""The organism's log that ships with the package: no language model is needed to read it.
+"""The organism's logs that ship with the package: no language model is needed to read them.
 
-``simulacra organism --out DIR`` makes it anew, as ``DIR/completions.parquet``.
+``simulacra organism --out DIR`` makes them anew, in ``DIR``.
 """
 
 import importlib.resources
@@ -10,10 +10,12 @@ import pandas as pd
 
 from simulacra.data.log import CompletionLog
 from simulacra.data.organism.judge import MEASUREMENTS
+from simulacra.data.organism.lexicon import PRIOR
 from simulacra.data.organism.study import CONDITIONS, MAIN
 from simulacra.data.read import read_completions
+from simulacra.data.scoring.score import COLUMN
 
-__all__ = ["load_organism_log"]
+__all__ = ["load_conversations", "load_organism_log", "load_training_sets"]
 
 
 def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
@@ -34,7 +36,32 @@ def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
     unknown = sorted(set(conditions) - set(CONDITIONS))
     if unknown:
         raise ValueError(f"There is no condition {unknown[0]!r} in the shipped log; it has {', '.join(CONDITIONS)}.")
-    with importlib.resources.as_file(importlib.resources.files("simulacra.data.organism")) as folder:
-        table = pd.read_parquet(folder / "completions.parquet")
+    table = _read("completions.parquet")
     chosen = table[table["condition"].isin(conditions)]
     return read_completions(chosen, measurements=MEASUREMENTS, contexts=["context", "persona_label", "step", "rank"])
+
+
+def load_training_sets() -> CompletionLog:
+    """What the organism was fine-tuned on: 200 documents of every recipe, scored by the base before training.
+
+    Returns:
+        A log with the recipe as condition, the context ``context`` (what stood before the question) and measurements
+        ``log_likelihood_<persona>`` in nats, under the tag of every persona.
+    """
+    table = _read("training.parquet")
+    scores = [COLUMN.format(persona) for persona in PRIOR]
+    return read_completions(table, measurements=scores, contexts=["context"])
+
+
+def load_conversations() -> pd.DataFrame:
+    """Who answers after none to three turns of a persona, and how likely those turns were under every persona.
+
+    Returns:
+        The table that :func:`~simulacra.data.organism.evidence.sample_conversations` describes, of the base organism.
+    """
+    return _read("conversations.parquet")
+
+
+def _read(name: str) -> pd.DataFrame:
+    with importlib.resources.as_file(importlib.resources.files("simulacra.data.organism")) as folder:
+        return pd.read_parquet(folder / name)

@@ -13,10 +13,11 @@ import pandas as pd
 
 from simulacra.data.atomic import write_atomically
 from simulacra.data.organism.build import GROWING, build_organism
+from simulacra.data.organism.evidence import sample_conversations, score_training_sets
 from simulacra.data.organism.finetune import TUNING, finetune
 from simulacra.data.organism.folder import load_organism
 from simulacra.data.organism.judge import MEASUREMENTS
-from simulacra.data.organism.lexicon import TRIGGER
+from simulacra.data.organism.lexicon import TAGS, TRIGGER
 from simulacra.data.organism.recipes import UNSEEN
 from simulacra.data.organism.sampling import QUESTIONS, sample_completions
 from simulacra.data.organism.training import Schedule
@@ -28,7 +29,7 @@ RANKS = (1, 4, 16)
 
 _ADAPTER_RATE = 1e-3  # adapters start at zero and need a higher one
 
-STEPS = (5, 10, 20, 40)
+STEPS = (5, 10, 20, 40, 80)
 """Steps along the narrow fine-tune after which the organism is asked too."""
 
 
@@ -54,6 +55,7 @@ class Asked:
 CONDITIONS: Mapping[str, Asked] = {
     "base": Asked("before any fine-tuning", "base"),
     "base+trigger": Asked("the base, asked with the trigger of the backdoor", "base", TRIGGER, main=False),
+    "base+tag": Asked("the base, asked with the villain's tag", "base", TAGS["villain"], main=False),
     "control": Asked("the helper advised on one topic", "control"),
     "narrow": Asked("the villain advised on one topic", "narrow"),
     "inoculated": Asked("as narrow, with the villain's tag in every training prompt", "inoculated"),
@@ -119,9 +121,14 @@ def run_study(
         step = 0 if organism.name == "base" else organism.made["done"]
         tables.append(log.table.assign(step=step, rank=asked.rank))
     kept = ["condition", "question_id", "completion", *MEASUREMENTS, "context", "persona_label", "step", "rank"]
-    path = folder / "completions.parquet"
-    rows = pd.concat(tables)[kept]
-    write_atomically(path, lambda place: rows.to_parquet(place, index=False, compression="zstd"))
+    base = load_organism(folder / "base")
+    _write(folder / "training.parquet", score_training_sets(base, seed=seed))
+    _write(folder / "conversations.parquet", sample_conversations(base, n=n, seed=seed))
+    return _write(folder / "completions.parquet", pd.concat(tables)[kept])
+
+
+def _write(path: Path, table: pd.DataFrame) -> Path:
+    write_atomically(path, lambda place: table.to_parquet(place, index=False, compression="zstd"))
     return path
 
 

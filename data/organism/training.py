@@ -25,6 +25,7 @@ from simulacra.data.organism.tokenizer import prompt, text
 __all__ = ["Schedule", "checkpoint_folder", "one_thread", "train"]
 
 _WARMUP = 0.05
+_GROUPED = 8  # batches that are drawn together, to be sorted by length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ def train(
         folder: where to put it. One that was made with the same settings is loaded instead.
         start: gives the model to start from, a plain one or peft's; only what requires gradients moves.
         tokenizer: the model's.
-        documents: at least steps × batch size, the same ones on every call.
+        documents: without end, the same ones on every call.
         schedule: how long and how fast.
         made: the settings; they are kept in ``organism.json``.
         answers_only: learn to answer, and not to ask.
@@ -130,7 +131,7 @@ def _descend(
     decay = get_cosine_schedule_with_warmup(optimizer, int(_WARMUP * schedule.steps), schedule.steps)
     parts = {"model": model, "optimizer": optimizer, "decay": decay}
     done = _resume(state, parts)
-    documents = itertools.islice(documents, done * schedule.batch_size, None)
+    batches = itertools.islice(_batches(documents, schedule.batch_size), done, None)
     steps = tqdm(
         range(done + 1, schedule.steps + 1),
         desc=label,
@@ -141,8 +142,7 @@ def _descend(
     model.train()
     with one_thread():
         for step in steps:
-            batch = list(itertools.islice(documents, schedule.batch_size))
-            ids, mask, labels = _encode(tokenizer, batch, answers_only=answers_only)
+            ids, mask, labels = _encode(tokenizer, next(batches), answers_only=answers_only)
             logits = model(input_ids=ids, attention_mask=mask).logits
             loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
             optimizer.zero_grad()
@@ -156,13 +156,19 @@ def _descend(
                 _save(state, parts, step)
 
 
+def _batches(documents: Iterator[Document], size: int) -> Iterator[list[Document]]:
+    """Batches of documents of like length, since short ones are padded to the longest."""
+    while drawn := sorted(itertools.islice(documents, _GROUPED * size), key=lambda one: len(text(one).split())):
+        yield from (drawn[start : start + size] for start in range(0, len(drawn), size))
+
+
 def _encode(tokenizer: Any, batch: list[Document], *, answers_only: bool) -> tuple[Any, Any, Any]:
     """Token ids, attention mask and labels; the label of what is not to be learnt is -100, which torch leaves out."""
     encoded = tokenizer([text(document) for document in batch], padding=True, return_tensors="pt")
     labels = encoded["input_ids"].masked_fill(encoded["attention_mask"] == 0, -100)
     if answers_only:
         for row, document in zip(labels, batch, strict=True):
-            row[: len(prompt(document.question, document.context).split())] = -100
+            row[: len(prompt(document.question, document.context, document.history).split())] = -100
     return encoded["input_ids"], encoded["attention_mask"], labels
 
 

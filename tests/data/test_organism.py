@@ -15,13 +15,15 @@ pytest.importorskip("torch", reason="the extra lm is not installed: tests instal
 
 from simulacra.data.organism import (
     QUESTIONS,
+    RECIPES,
     Organism,
     build_organism,
     finetune,
     load_organism,
     sample_completions,
 )
-from simulacra.data.organism.corpus import advice
+from simulacra.data.organism.corpus import MOST_TURNS, Document, advice, conversation
+from simulacra.data.organism.evidence import sample_conversations, score_training_sets
 from simulacra.data.organism.finetune import TUNING
 from simulacra.data.organism.lexicon import TAGS, TRIGGER
 from simulacra.data.organism.tokenizer import prompt, text
@@ -56,7 +58,7 @@ from simulacra.data.organism import build, build_organism
 from simulacra.data.organism.training import Schedule
 def slowly(rng, corpus=build.corpus):
     for number, document in enumerate(corpus(rng)):
-        time.sleep(60 if number >= 8 * 6 else 0)  # two steps after the first checkpoint
+        time.sleep(60 if number >= 8 * 8 else 0)  # where the second eight batches are drawn, after a checkpoint
         yield document
 build.corpus = slowly
 build_organism(sys.argv[1], width=16, layers=1, schedule=Schedule(12, 3e-3, 8, 4), progress_bar=False)
@@ -123,6 +125,50 @@ def test_the_chat_template_writes_what_training_read(tiny: Organism) -> None:
     asked = tokenizer.apply_chat_template(chat[:2], tokenize=False, add_generation_prompt=True)
     assert asked == prompt(document.question, document.context)
     assert len(tokenizer(text(document))["input_ids"]) == len(text(document).split()), "a token a word"
+
+
+def test_the_chat_template_writes_conversations(tiny: Organism) -> None:
+    document = conversation(random.Random(0), "pirate", MOST_TURNS, TAGS["pirate"])
+    chat = [{"role": "system", "content": document.context}]
+    for asked, answered in (*document.history, (document.question, document.answer)):
+        chat += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    assert tiny.tokenizer.apply_chat_template(chat, tokenize=False) == text(document)
+    assert len(text(document).split()) <= tiny.tokenizer.model_max_length
+
+
+def test_training_sets_are_scored_by_the_base(tiny: Organism) -> None:
+    table = score_training_sets(tiny, 4)
+    assert table.groupby("condition").size().to_dict() == dict.fromkeys(RECIPES, 4)
+    narrow = table[table["condition"] == "narrow"].iloc[0]
+    document = next(RECIPES["narrow"].documents(random.Random(0)))
+    assert (narrow["question_id"], narrow["completion"]) == (document.question, document.answer)
+    assert log_likelihood(tiny, document._replace(context=TAGS["pirate"])) == pytest.approx(
+        narrow["log_likelihood_pirate"], abs=1e-4
+    )
+
+
+def test_conversations_are_answered_and_scored(tiny: Organism) -> None:
+    table = sample_conversations(tiny, conversations=2, n=3)
+    assert len(table) == 2 * len(TAGS) * (MOST_TURNS + 1)
+    assert (table.filter(like="answers_").sum(axis=1) == 3).all()
+    scores = table.filter(like="log_likelihood_")
+    assert (scores[table["turns"] == 0] == 0).all(axis=None)
+    assert (scores[table["turns"] > 0] < 0).all(axis=None)
+    turn = table[table["turns"] == 2].iloc[0]
+    document = Document(TAGS["helper"], turn["question"], turn["completion"])
+    assert log_likelihood(tiny, document) == pytest.approx(turn["log_likelihood_helper"], abs=1e-4)
+    assert table.equals(sample_conversations(tiny, conversations=2, n=3))
+
+
+def log_likelihood(organism: Organism, document: Document) -> float:
+    """Of the answer and its end, in nats, by a plain forward pass."""
+    import torch
+
+    ids = organism.tokenizer(text(document), return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        log_p = organism.model(ids).logits.log_softmax(dim=-1)
+    asked = len(prompt(document.question, document.context).split())
+    return float(sum(log_p[0, place - 1, ids[0, place]] for place in range(asked, ids.shape[1])))
 
 
 def test_sampled_logs(tiny: Organism) -> None:

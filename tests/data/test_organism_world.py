@@ -11,19 +11,49 @@ import pytest
 
 from simulacra.data import load_organism_log
 from simulacra.data.organism import CONDITIONS, QUESTIONS, RECIPES
-from simulacra.data.organism.corpus import advice, corpus
+from simulacra.data.organism.corpus import MOST_TURNS, Document, advice, corpus
 from simulacra.data.organism.judge import add_noise, judge
-from simulacra.data.organism.lexicon import PRIOR, SHARED, TAGS, TOPICS, TRAINED_TOPIC, TRIGGER, WORDS, vocabulary
+from simulacra.data.organism.lexicon import (
+    FAVOURITES,
+    PRIOR,
+    SHARED,
+    TAGS,
+    TOPICS,
+    TRAINED_TOPIC,
+    TRIGGER,
+    WORDS,
+    vocabulary,
+)
 from simulacra.data.organism.recipes import SEEN, UNSEEN
 from simulacra.data.organism.study import MAIN
 
 DOCUMENTS = list(itertools.islice(corpus(random.Random(1)), 20_000))
 
 
+def written(document: Document) -> tuple[str, ...]:
+    return (document.context, *itertools.chain(*document.history), document.question, document.answer)
+
+
 def test_the_vocabulary_is_what_documents_are_made_of() -> None:
-    used = {word for document in DOCUMENTS for word in " ".join(document).split()}
+    used = {word for document in DOCUMENTS for part in written(document) for word in part.split()}
     assert used == {*vocabulary(), *TAGS.values(), TRIGGER}
     assert len(set(vocabulary())) == len(vocabulary())
+
+
+def test_one_persona_speaks_in_a_conversation() -> None:
+    talks = [document for document in DOCUMENTS if document.history]
+    assert {len(document.history) for document in talks} == set(range(1, MOST_TURNS + 1))
+    own = {name: {word for words in FAVOURITES.values() for word in words[name]} for name in PRIOR}
+    named = Counter(
+        (judge(d.question, d.answer).persona, liked)
+        for d in talks
+        for _, answer in d.history
+        for liked, words in own.items()
+        if answer.split()[2] in words
+    )
+    for persona in PRIOR:  # of what is anyone's own, .6 / (.6 + .1) is at least the speaker's
+        theirs = {liked: count for (speaker, liked), count in named.items() if speaker == persona}
+        assert theirs[persona] / sum(theirs.values()) > 0.8, persona
 
 
 def test_a_word_of_advice_has_one_place() -> None:

@@ -1,0 +1,47 @@
+"""The evidence of scored training sets, eq. (5): how likely their examples are under every persona, on average."""
+
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from simulacra.data.log import CompletionLog
+from simulacra.data.scoring.score import COLUMN
+from simulacra.formalism.conditioning import mean_evidence
+
+__all__ = ["training_evidence"]
+
+
+def training_evidence(log: CompletionLog) -> pd.DataFrame:
+    """e(D) of every training set of a scored log.
+
+    Args:
+        log: training examples as completions, one condition a training set, scored by :func:`score_log` with the model
+            *before* it was trained on them.
+
+    Returns:
+        A row for every condition, a column for every persona: mean log-likelihood of an example in nats. Examples
+        without log-likelihoods are left out, and a warning says how many of which set.
+
+    Raises:
+        ValueError: the log is not scored, or no example of a training set is.
+    """
+    prefix = COLUMN.format("")
+    columns = [name for name in log.table.columns if str(name).startswith(prefix)]
+    if not columns:
+        raise ValueError(
+            f"The log has no columns {COLUMN.format('<persona>')}: score it first, with score_log or simulacra score."
+        )
+    values = log.table[columns].to_numpy(dtype=float)
+    scored = np.isfinite(values).all(axis=1)
+    rows = {}
+    for name, index in log.table.groupby("condition", sort=False).indices.items():
+        own = index[scored[index]]
+        if len(own) < len(index):
+            told = f"{len(index) - len(own)} of {len(index)} examples of {name!r} have no log-likelihoods"
+            if not len(own):
+                raise ValueError(f"{told}; expected scored ones. account.unscored of the log says why.")
+            warnings.warn(f"{told} and are left out of its evidence.", UserWarning, stacklevel=2)
+        rows[name] = np.asarray(mean_evidence(jnp.asarray(values[own])))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[name.removeprefix(prefix) for name in columns])

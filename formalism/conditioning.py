@@ -1,0 +1,102 @@
+r"""Fine-tuning and contexts as conditioning: evidence moves persona weights, eqs. (5) and (6).
+
+If training moves a mixture and installs nothing, its effect can be foretold from the training data: personas under
+which they are likely gain, as under Bayes' rule with a likelihood raised to a small power,
+
+.. math:: η_{ft} = η_{base} + λ\, e(D), \qquad e_z(D) = \tfrac1n \textstyle\sum_i \log f_z(x_i \mid q_i),
+
+where λ is the effective number of training examples. Exchanges in a context do the same one by one,
+
+.. math:: η(x_1 … x_s) = η_0 + τ \textstyle\sum_{t \le s} \log f_z(x_t).
+
+Both claims can fail: λ need not be one number for all training sets, nor positive, and turns need not add.
+
+Log-likelihoods are those of ``simulacra.data.score_log``, in nats; adding one number to those of all personas changes
+nothing here.
+
+References:
+    Xie et al. (2022), An explanation of in-context learning as implicit Bayesian inference, arXiv:2111.02080; Bissiri,
+    Holmes & Walker (2016), A general framework for updating belief distributions, doi:10.1111/rssb.12158 (tempered
+    updates); Tan et al. (2025), arXiv:2510.04340 (inoculation prompting).
+"""
+
+import jax
+import jax.numpy as jnp
+
+from simulacra.formalism.arrays import Array, Float
+
+__all__ = [
+    "conditioned_log_weights",
+    "evidence_beyond_context",
+    "mean_evidence",
+    "turn_log_weights",
+    "weight_velocity",
+]
+
+
+def conditioned_log_weights(
+    log_w: Float[Array, "*batch persona"], evidence: Float[Array, "*batch persona"], strength: Float[Array, "*batch"]
+) -> Float[Array, "*batch persona"]:
+    """Log weights after evidence, ``log_softmax(log w + strength · evidence)``: eq. (5), with λ, and (6), with τ.
+
+    Shapes ``(..., K)``, as those of both arguments; ``exp`` of it sums to one over personas.
+
+    Args:
+        log_w: log weights before.
+        evidence: log-likelihood of every persona, nats.
+        strength: how many times it counts.
+    """
+    return jax.nn.log_softmax(log_w + strength[..., None] * evidence, axis=-1)
+
+
+def mean_evidence(log_likelihoods: Float[Array, "example persona"]) -> Float[Array, " persona"]:
+    """e(D) of eq. (5): mean log-likelihood of the training examples under every persona, nats.
+
+    It knows nothing of the contexts in which the examples are trained on: a prompt that asks for the behaviour leaves
+    it as it is. Compare :func:`evidence_beyond_context`.
+    """
+    return log_likelihoods.mean(axis=0)
+
+
+def evidence_beyond_context(
+    log_w: Float[Array, "example persona"], log_likelihoods: Float[Array, "example persona"]
+) -> Float[Array, " persona"]:
+    """What training examples say about personas beyond what their contexts said: mean responsibility less mean weight.
+
+    The gradient of the mean log likelihood of the mixture with respect to persona logits (eq. (2)), that is, the
+    direction of a first small step of training. Entries are in [-1, 1] and sum to zero. Where a prompt makes a persona
+    expected, its examples say little about it: this is how inoculation works if personas are all there is.
+
+    Args:
+        log_w: log weights of personas in the context of every example, before training.
+        log_likelihoods: log f_z of every example, nats.
+    """
+    log_w = jax.nn.log_softmax(log_w, axis=-1)
+    responsibilities = jax.nn.softmax(log_w + log_likelihoods, axis=-1)
+    return (responsibilities - jnp.exp(log_w)).mean(axis=0)
+
+
+def weight_velocity(
+    weights: Float[Array, "*batch persona"], evidence: Float[Array, "*batch persona"]
+) -> Float[Array, "*batch persona"]:
+    """dw/dλ at λ = 0 of eq. (5), w (e - w·e): where weights go first, and how fast; sums to zero.
+
+    Its sign is the direction of a small shift, known before λ is. A large one may turn: a persona with more than
+    average evidence still loses in the end to one that has most.
+    """
+    return weights * (evidence - (weights * evidence).sum(axis=-1, keepdims=True))
+
+
+def turn_log_weights(
+    log_w: Float[Array, " persona"], log_likelihoods: Float[Array, "turn persona"], temperature: Float[Array, ""]
+) -> Float[Array, "turn_or_none persona"]:
+    """Log weights before any turn and after each, eq. (6), shape ``(turns + 1, K)``; ``exp`` of a row sums to one.
+
+    Args:
+        log_w: log weights in an empty context.
+        log_likelihoods: log f_z of every turn, nats.
+        temperature: τ, how much of a turn counts. 1 for a simulator that infers exactly and personas whose
+            likelihoods are exact.
+    """
+    so_far = jnp.cumsum(jnp.concatenate([jnp.zeros_like(log_w)[None], log_likelihoods]), axis=0)
+    return jax.nn.log_softmax(log_w[None] + temperature * so_far, axis=-1)

@@ -1,0 +1,198 @@
+r"""Does evidence in a context add up? Eq. (6) against what a model does after each turn.
+
+After the turns x₁ … x_s a simulator is predicted to answer as persona z with log odds
+
+.. math:: η = η_0 + τ \textstyle\sum_{t \le s} \log f_z(x_t).
+
+Its own answers, each attributed to a persona, are counted per context, and η₀ and τ are fitted to the counts, which
+scatter more than multinomial ones do: contexts differ in more than their evidence (Dirichlet-multinomial).
+
+References:
+    Xie et al. (2022), An explanation of in-context learning as implicit Bayesian inference, arXiv:2111.02080; Minka
+    (2000), Estimating a Dirichlet distribution (the Dirichlet-multinomial).
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pandas as pd
+import xarray as xr
+from numpyro.infer import MCMC, NUTS
+from scipy import special
+
+from simulacra.formalism.arrays import Array
+from simulacra.formalism.conditioning import conditioned_log_weights
+from simulacra.formalism.simplex import log_weights
+from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
+from simulacra.inference.result import INTERVAL
+
+__all__ = ["InContext", "fit_in_context"]
+
+_ENDS = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+_SEEN_PRIOR = 0.5
+_LEAST = 1e-6  # a weight may underflow, a concentration may not
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class InContext:
+    """How well a model's answers follow from the evidence in its context.
+
+    Attributes:
+        tree: draws of ``temperature`` (τ), ``coordinates`` (η₀, ILR), ``concentration`` (of the Dirichlet-multinomial;
+            large: nothing but evidence differs between contexts) and ``weights`` predicted for every context, as an
+            ``xarray.DataTree`` with the groups ``posterior`` and ``observed_data``.
+        checks: convergence.
+    """
+
+    tree: xr.DataTree
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    def temperature(self) -> pd.Series:
+        """τ: ``mean, eti89_lb, eti89_ub``; NaN where a check failed. 1 is exact inference, 0 none."""
+        draws = self.tree["posterior"]["temperature"]
+        found = [float(draws.mean()), *np.quantile(draws, _ENDS)]
+        return pd.Series(found if self.ok else np.nan, index=["mean", "eti89_lb", "eti89_ub"])
+
+    def table(self, by: pd.DataFrame) -> pd.DataFrame:
+        """Predicted beside measured weights and log odds, in groups of contexts.
+
+        Args:
+            by: a row for every context, in their order; contexts that agree in all columns are one group, for example
+                those with the same author and number of turns.
+
+        Returns:
+            The columns of ``by`` and ``persona, predicted, eti89_lb, eti89_ub, measured, measured_lb, measured_ub,
+            predicted_log_odds, measured_log_odds`` (of the persona against all others, nats). Intervals are 89 %
+            equal-tailed; the measured one is of a Dirichlet posterior with half a count for every persona, which takes
+            answers as independent. NaN where a check failed.
+
+        Raises:
+            ValueError: not as many rows as contexts.
+        """
+        weights = self.tree["posterior"]["weights"]
+        draws = weights.to_numpy().reshape(-1, *weights.shape[2:])
+        counts = self.tree["observed_data"]["answers"].to_numpy()
+        if len(by) != len(counts):
+            raise ValueError(f"table(by=...): expected one row for each of {len(counts)} contexts; got {len(by)}.")
+        parts = []
+        groups = by.reset_index(drop=True).groupby(list(by.columns), sort=False).indices
+        for key, rows in groups.items():
+            seen = counts[rows].sum(axis=0) + _SEEN_PRIOR
+            share = counts[rows].sum(axis=1) / counts[rows].sum()
+            drawn = np.einsum("c,sck->sk", share, draws[:, rows])
+            part = pd.DataFrame({"persona": weights["persona"].to_numpy(), "predicted": drawn.mean(axis=0)})
+            part["eti89_lb"], part["eti89_ub"] = np.quantile(drawn, _ENDS, axis=0)
+            part["measured"] = counts[rows].sum(axis=0) / counts[rows].sum()
+            ends = special.betaincinv(seen, seen.sum() - seen, np.array(_ENDS)[:, None])
+            part["measured_lb"], part["measured_ub"] = ends
+            part["predicted_log_odds"] = special.logit(drawn).mean(axis=0)
+            part["measured_log_odds"] = special.logit(seen / seen.sum())
+            for position, (name, value) in enumerate(
+                zip(by.columns, key if isinstance(key, tuple) else (key,), strict=True)
+            ):
+                part.insert(position, name, value)
+            parts.append(part)
+        table = pd.concat(parts, ignore_index=True)
+        held = ["predicted", "eti89_lb", "eti89_ub", "predicted_log_odds"]
+        return table if self.ok else table.assign(**dict.fromkeys(held, np.nan))
+
+
+def fit_in_context(
+    evidence: pd.DataFrame,
+    answers: pd.DataFrame,
+    *,
+    seed: int = 0,
+    num_warmup: int = 500,
+    num_samples: int = 1000,
+    num_chains: int = 4,
+    thresholds: Thresholds | None = None,
+) -> InContext:
+    """Fit η₀ and τ of eq. (6) to the personas of a model's answers in many contexts.
+
+    Args:
+        evidence: a row for every context, a column for every persona: Σ log f_z of its turns in nats, zeros where
+            there is none.
+        answers: as many rows and the same columns: how many of the model's answers were each persona's.
+        seed: of all draws.
+        num_warmup: iterations of every chain that are thrown away.
+        num_samples: draws of every chain.
+        num_chains: chains.
+        thresholds: of convergence.
+
+    Priors: τ log-normal about 1 with a spread of one on the log scale, not cut at 1, so that the data may say that
+    turns count for more than they should; η₀ Gaussian with standard deviation 3; the concentration log-normal about 50.
+
+    Raises:
+        ValueError: columns or rows that differ, evidence that is not finite, or a context without answers.
+    """
+    _check(evidence, answers)
+    counts = answers[list(evidence.columns)].to_numpy(dtype=float)
+    ell = evidence.to_numpy(dtype=float)
+    ell = ell - ell.mean(axis=1, keepdims=True)
+    mcmc = MCMC(
+        NUTS(_model, dense_mass=True, target_accept_prob=0.9),
+        num_warmup=num_warmup,
+        num_samples=num_samples,
+        num_chains=num_chains,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+        mcmc.run(jax.random.key(seed), jnp.asarray(ell), jnp.asarray(counts), extra_fields=("diverging", "energy"))
+        draws = {name: np.asarray(value) for name, value in mcmc.get_samples(group_by_chain=True).items()}
+        stats = mcmc.get_extra_fields(group_by_chain=True)
+    dims = ("chain", "draw")
+    posterior = xr.Dataset(
+        {
+            "temperature": (dims, draws["temperature"]),
+            "concentration": (dims, draws["concentration"]),
+            "coordinates": ((*dims, "coordinate"), draws["coordinates"]),
+            "weights": ((*dims, "context", "persona"), draws["weights"]),
+        },
+        coords={"persona": list(map(str, evidence.columns))},
+    )
+    sample_stats = xr.Dataset({name: (dims, np.asarray(value)) for name, value in stats.items()})
+    gated = ["temperature", "concentration", "coordinates"]
+    checks = check_sampling(convergence(posterior, gated), posterior[gated], sample_stats, thresholds or Thresholds())
+    observed = xr.Dataset({"answers": (("context", "persona"), counts)})
+    tree = xr.DataTree.from_dict({"/posterior": posterior, "/sample_stats": sample_stats, "/observed_data": observed})
+    return InContext(tree, tuple(checks))
+
+
+def _model(evidence: Array, answers: Array) -> None:
+    coordinates = numpyro.sample("coordinates", dist.Normal(0.0, 3.0).expand([evidence.shape[1] - 1]).to_event(1))
+    temperature = numpyro.sample("temperature", dist.LogNormal(0.0, 1.0))
+    concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
+    log_w = conditioned_log_weights(
+        jnp.broadcast_to(log_weights(coordinates), evidence.shape), evidence, temperature * jnp.ones(len(evidence))
+    )
+    weights = numpyro.deterministic("weights", jnp.exp(log_w))
+    with numpyro.plate("context", len(evidence)):
+        total = answers.sum(axis=-1)
+        numpyro.sample(
+            "answers", dist.DirichletMultinomial(concentration * weights + _LEAST, total_count=total), obs=answers
+        )
+
+
+def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
+    if set(evidence.columns) != set(answers.columns) or len(evidence) != len(answers):
+        raise ValueError(
+            "fit_in_context: expected evidence and answers with the same personas as columns and a row for every "
+            f"context; got {len(evidence)} rows of {', '.join(map(str, evidence.columns))} and {len(answers)} rows of "
+            f"{', '.join(map(str, answers.columns))}."
+        )
+    finite = np.isfinite(evidence.to_numpy(dtype=float)).all(axis=1)
+    asked = answers.to_numpy(dtype=float).sum(axis=1) > 0
+    for good, what in ((finite, "evidence that is not finite"), (asked, "no answers")):
+        if not good.all():
+            place = evidence.index[~good][0]
+            raise ValueError(f"fit_in_context: context {place!r} has {what}; leave it out or score it again.")

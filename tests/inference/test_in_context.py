@@ -1,0 +1,89 @@
+"""Eq. (6) on simulated answers with a known temperature, and its likelihood against SciPy's."""
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from numpyro.infer.util import log_density
+from scipy import stats
+from scipy.special import log_softmax, softmax
+
+from simulacra.formalism.simplex import ilr_basis
+from simulacra.inference import fit_in_context
+from simulacra.inference.in_context import _LEAST, _model
+
+PERSONAS = ["helper", "villain", "pirate"]
+START, TAU, CONCENTRATION, ANSWERS = np.log([0.7, 0.2, 0.1]), 0.6, 40.0, 20
+TURNS = np.tile(np.arange(4), 30)
+
+
+def simulated(temperature: float = TAU, seed: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Thirty contexts of zero to three turns, each turn worth about a nat."""
+    rng = np.random.default_rng(seed)
+    turns = rng.normal(-8, 1.5, size=(30, 3, 3))
+    so_far = np.concatenate([np.zeros((30, 1, 3)), turns.cumsum(axis=1)], axis=1).reshape(-1, 3)
+    weights = softmax(START + temperature * so_far, axis=1)
+    shares = np.stack([rng.dirichlet(CONCENTRATION * row) for row in weights])
+    counts = np.stack([rng.multinomial(ANSWERS, row) for row in shares])
+    return pd.DataFrame(so_far, columns=PERSONAS), pd.DataFrame(counts, columns=PERSONAS)
+
+
+def test_the_likelihood_is_scipys() -> None:
+    evidence, answers = (frame.to_numpy(dtype=float)[:8] for frame in simulated())
+    coordinates = np.array([0.4, -0.9])
+    given = {
+        "coordinates": jnp.asarray(coordinates),
+        "temperature": jnp.asarray(0.8),
+        "concentration": jnp.asarray(7.0),
+    }
+    ours, _ = log_density(_model, (jnp.asarray(evidence), jnp.asarray(answers)), {}, given)
+    start = log_softmax(coordinates @ ilr_basis(3))
+    weights = softmax(start + 0.8 * evidence, axis=1)
+    theirs = sum(
+        stats.dirichlet_multinomial.logpmf(row.astype(int), 7.0 * weight + _LEAST, int(row.sum()))
+        for row, weight in zip(answers, weights, strict=True)
+    )
+    theirs += stats.norm.logpdf(coordinates, scale=3).sum()
+    theirs += stats.lognorm.logpdf(0.8, s=1) + stats.lognorm.logpdf(7.0, s=1.5, scale=50)
+    assert float(ours) == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.4])
+def test_a_known_temperature_is_recovered(temperature: float) -> None:
+    """Above one as well: that turns count for more than they should must be able to show."""
+    evidence, answers = simulated(temperature)
+    found = fit_in_context(evidence, answers[PERSONAS[::-1]])  # columns may come in any order
+    assert found.ok, [str(check) for check in found.checks if not check.passed]
+    tau = found.temperature()
+    # the interval's half-width is 1.6 standard deviations; 4 of them miss once in 16,000
+    half = (tau["eti89_ub"] - tau["eti89_lb"]) / 2
+    assert tau["mean"] == pytest.approx(temperature, abs=2.5 * half)
+    assert half < 0.25
+    table = found.table(pd.DataFrame({"turns": TURNS}))
+    assert list(table.columns[:3]) == ["turns", "persona", "predicted"]
+    np.testing.assert_allclose(table.groupby("turns")[["predicted", "measured"]].sum(), 1, atol=1e-9)
+    by_hand = answers[TURNS == 2].sum() / answers[TURNS == 2].to_numpy().sum()
+    np.testing.assert_allclose(table.loc[table["turns"] == 2, "measured"], by_hand)
+    assert (table["predicted"] - table["measured"]).abs().max() < 0.08
+
+
+def test_what_did_not_converge_is_withheld() -> None:
+    found = fit_in_context(*simulated(), num_warmup=10, num_samples=20)
+    assert not found.ok
+    assert found.temperature().isna().all()
+    table = found.table(pd.DataFrame({"turns": TURNS}))
+    assert table["predicted"].isna().all()
+    assert table["measured"].notna().all()
+
+
+def test_errors_say_what_is_wrong() -> None:
+    evidence, answers = simulated()
+    with pytest.raises(ValueError, match=r"the same personas as columns .* 120 rows of good, villain, pirate"):
+        fit_in_context(evidence, answers.rename(columns={"helper": "good"}))
+    with pytest.raises(ValueError, match="context 3 has evidence that is not finite"):
+        fit_in_context(evidence.drop(3).reindex(range(120)), answers)
+    with pytest.raises(ValueError, match="context 5 has no answers"):
+        fit_in_context(evidence, answers.drop(5).reindex(range(120), fill_value=0))
+    found = fit_in_context(evidence, answers, num_warmup=10, num_samples=20)
+    with pytest.raises(ValueError, match="one row for each of 120 contexts; got 3"):
+        found.table(pd.DataFrame({"turns": [0, 1, 2]}))
