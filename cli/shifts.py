@@ -12,6 +12,10 @@ from simulacra.report.prose import points
 
 __all__ = ["print_shifts"]
 
+_NO_CLAIM = (
+    "gained, lost: the interval excludes zero. That is no claim: claims are about rates, with a region of equivalence."
+)
+
 
 def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, described: Mapping[str, str]) -> None:
     """Print the shift of every persona in every condition, and read it out.
@@ -31,7 +35,7 @@ def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, describe
     for condition, rows in shifts.groupby("condition", sort=False):
         what = f" ({described[str(condition)]})" if condition in described else ""
         console.print(f"  {escape(f'{condition}{what}: {_reading(rows)}')}", highlight=False, soft_wrap=True)
-    console.print()
+    console.print(f"{_NO_CLAIM}\n", style="dim", highlight=False, soft_wrap=True)
 
 
 def _reading(rows: pd.DataFrame) -> str:

@@ -84,6 +84,7 @@ def test_shifts_are_read_out() -> None:
     assert "tuned (on one topic): evil gained 50.0 points, good lost 50.0 points." in printed
     assert "same: no persona's interval excludes zero." in printed
     assert "held: withheld, see the checks." in printed
+    assert "excludes zero. That is no claim" in printed
 
 
 def test_demo_finds_the_truth(tmp_path: Path) -> None:
