@@ -39,20 +39,20 @@ def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, describe
 
 
 def _reading(rows: pd.DataFrame) -> str:
-    """Whose interval excludes zero, in plain words; what is withheld or was not gated says nothing."""
-    if rows["mean"].isna().any():
+    """Whose interval excludes zero, in plain words; what was not gated says nothing."""
+    held = rows["mean"].isna()
+    if held.all():
         return "withheld, see the checks."
     sure = rows[rows["status"] == "ok"]
     gained = sure[sure["eti89_lb"] > 0].sort_values("mean", ascending=False)
     lost = sure[sure["eti89_ub"] < 0].sort_values("mean")
-    if gained.empty and lost.empty:
-        return "no persona's interval excludes zero."
     parts = [
         f"{row['persona']} {verb} {points(abs(row['mean'])).removeprefix('+')} points"
         for verb, moved in (("gained", gained), ("lost", lost))
         for row in moved.to_dict("records")
     ]
-    return f"{', '.join(parts)}."
+    told = ", ".join(parts) or "no persona's interval excludes zero"
+    return f"{told}{'; the rest is withheld, see the checks' if held.any() else ''}."
 
 
 def _signed_interval(row: Mapping[Any, Any]) -> str:
