@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from simulacra.cli import options
+from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
 __all__ = ["app", "main"]
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 all checks passed, 2 wrong input, 3 not converged or not identified (results are withheld).",
 )
 
-_LOG, _MODEL, _SAMPLING, _OUTPUT = "Reading the logs", "The model", "Sampling", "Output"
+_LOG, _MODEL, _SAMPLING, _OUTPUT = PANEL, "The model", "Sampling", "Output"
 
 Out = Annotated[
     Path, typer.Option(help="Folder for the result and its tables; one of ours is replaced.", rich_help_panel=_OUTPUT)
@@ -70,20 +70,11 @@ def simulacra(
 
 
 @app.command(no_args_is_help=True)
+@reading_options
 def fit(
-    logs: options.Logs,
+    logs: Logs,
     *,
-    condition: options.Condition = None,
-    column: options.Column = None,
-    layout: options.Layout = None,
-    judgments: options.Judgments = None,
-    on: options.On = None,
-    formats: options.Formats = None,
-    base_question: options.BaseQuestion = None,
-    missing: options.Missing = "-1",
-    duplicates: options.Duplicates = "keep",
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = "utf-8",
+    reading: Reading,
     scan: Annotated[
         bool,
         typer.Option("--scan", help="Count where the files lie, for logs too large for memory.", rich_help_panel=_LOG),
@@ -97,14 +88,6 @@ def fit(
             rich_help_panel=_MODEL,
         ),
     ] = "emergent-misalignment",
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A measurement to model, repeatable. Default: what the personas are known by.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
     score: Annotated[
         list[str] | None,
         typer.Option(
@@ -175,28 +158,12 @@ def fit(
     from simulacra.cli.session import Session
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope) as session:
-        log = request.read_log(
-            logs,
-            scan=scan,
-            condition=condition,
-            columns=request.parse_columns(column or ()),
-            measurements=measure or (),
-            layout=layout,
-            judgments=request.parse_judgments(judgments or ()),
-            on=request.parse_names(on) or None,
-            progress_bar=False if quiet else None,
-            missing=request.parse_missing(missing),
-            base_question=base_question,
-            formats=request.parse_names(formats),
-            duplicates=duplicates,
-            delimiter=delimiter,
-            encoding=encoding,
-        )
+        log = reading.scan(logs) if scan else reading.read(logs, quiet=quiet)
         session.show_log(log)
         model = request.build_model(
             log,
             personas=personas,
-            measurements=measure or (),
+            measurements=reading.measure or (),
             scores=request.parse_scores(score or ()),
             cuts=request.parse_cuts(cuts or ()),
             weights=weights,
@@ -207,6 +174,7 @@ def fit(
         session.fit(
             model,
             log,
+            read={"paths": logs, "options": reading.to_dict()},
             seed=seed,
             num_warmup=num_warmup,
             num_samples=num_samples,
@@ -217,21 +185,11 @@ def fit(
 
 
 @app.command("inspect-log", no_args_is_help=True)
+@reading_options
 def inspect_log(
-    logs: options.Logs,
+    logs: Logs,
     *,
-    condition: options.Condition = None,
-    column: options.Column = None,
-    measure: options.Measure = None,
-    layout: options.Layout = None,
-    judgments: options.Judgments = None,
-    on: options.On = None,
-    formats: options.Formats = None,
-    base_question: options.BaseQuestion = None,
-    missing: options.Missing = "-1",
-    duplicates: options.Duplicates = "keep",
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = "utf-8",
+    reading: Reading,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -246,33 +204,16 @@ def inspect_log(
 
       [bold]simulacra inspect-log generations.jsonl --judgments gpt4o=a.jsonl --judgments claude=b.jsonl[/bold]
     """
-    from simulacra.cli import request
     from simulacra.cli.session import Session
-    from simulacra.data import read_completions
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
-        log = read_completions(
-            logs,
-            condition=condition,
-            columns=request.parse_columns(column or ()),
-            measurements=measure or None,
-            layout=layout,
-            judgments=request.parse_judgments(judgments or ()),
-            on=request.parse_names(on) or None,
-            progress_bar=False if quiet else None,
-            missing=request.parse_missing(missing),
-            base_question=base_question,
-            formats=request.parse_names(formats),
-            duplicates=duplicates,
-            delimiter=delimiter,
-            encoding=encoding,
-        )
-        session.describe(log)
+        session.describe(reading.read(logs, quiet=quiet))
 
 
 @app.command(no_args_is_help=True)
+@reading_options
 def score(
-    logs: options.Logs,
+    logs: Logs,
     *,
     model: Annotated[
         str, typer.Option(metavar="DIR", help="Folder or hub name of a causal language model.", rich_help_panel=_MODEL)
@@ -310,11 +251,7 @@ def score(
         int | None,
         typer.Option(min=1, help="Positions in a batch; halved when memory runs out.", rich_help_panel=_MODEL),
     ] = None,
-    condition: options.Condition = None,
-    column: options.Column = None,
-    layout: options.Layout = None,
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = "utf-8",
+    reading: Reading,
     question: Annotated[
         str | None,
         typer.Option(
@@ -337,22 +274,12 @@ def score(
     Adds columns log_likelihood_<persona> (nats) and num_tokens. Interrupted, it goes on where it stopped when called
     again.
     """
-    from simulacra.cli import request
     from simulacra.cli.session import Session
-    from simulacra.data import CompletionLog, score_log
+    from simulacra.data import score_log
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
-        log = request.read_log(
-            logs,
-            condition=condition,
-            columns=request.parse_columns(column or ()),
-            layout=layout,
-            delimiter=delimiter,
-            encoding=encoding,
-        )
-        assert isinstance(log, CompletionLog)
         scored = score_log(
-            log,
+            reading.read(logs, quiet=quiet),
             model=model,
             personas=personas,
             question=question,
@@ -384,6 +311,7 @@ def show(
 
 
 @app.command(no_args_is_help=True)
+@reading_options
 def report(
     result: Annotated[Path, typer.Argument(help="A saved result, fit.nc, or the folder that holds it.")],
     *,
@@ -395,18 +323,7 @@ def report(
             rich_help_panel=_LOG,
         ),
     ] = None,
-    condition: options.Condition = None,
-    column: options.Column = None,
-    measure: options.Measure = None,
-    layout: options.Layout = None,
-    judgments: options.Judgments = None,
-    on: options.On = None,
-    formats: options.Formats = None,
-    base_question: options.BaseQuestion = None,
-    missing: options.Missing = "-1",
-    duplicates: options.Duplicates = "keep",
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = "utf-8",
+    reading: Reading,
     rope: Rope = 0.01,
     out: Annotated[
         Path | None,
@@ -424,33 +341,15 @@ def report(
 
       [bold]simulacra report simulacra-out --out meeting.html[/bold]
 
-      [bold]simulacra report simulacra-out --log 'logs/*.csv' --condition '{model}-{condition}'[/bold]
+      [bold]simulacra report simulacra-out --log 'logs/*.csv'[/bold]
 
-    A saved result holds counts and draws, no completions. With the log, read with the options of the fit, the report
-    shows example completions of every persona.
+    A saved result holds counts and draws, no completions. With the log the report shows example completions of every
+    persona. The log is read with the options that the fit was given; an option given here takes the place of its own.
     """
-    from simulacra.cli import request
     from simulacra.cli.session import Session
-    from simulacra.data import CompletionLog
 
     with Session(out=None, as_json=json, quiet=quiet, rope=rope) as session:
-        rows = log and request.read_log(
-            log,
-            condition=condition,
-            columns=request.parse_columns(column or ()),
-            measurements=measure or (),
-            layout=layout,
-            judgments=request.parse_judgments(judgments or ()),
-            on=request.parse_names(on) or None,
-            progress_bar=False if quiet else None,
-            missing=request.parse_missing(missing),
-            base_question=base_question,
-            formats=request.parse_names(formats),
-            duplicates=duplicates,
-            delimiter=delimiter,
-            encoding=encoding,
-        )
-        session.report(result, out, rows if isinstance(rows, CompletionLog) else None)
+        session.report(result, out, log or (), reading)
 
 
 @app.command()

@@ -2,35 +2,23 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from simulacra.cli.truth import TRUTH
+from simulacra.data.atomic import replaced_folder
 from simulacra.inference import Result
+from simulacra.report.tables import TABLES
 
-__all__ = ["RESULT", "check_folder", "write_folder"]
+__all__ = ["RESULT", "check_folder", "read_summary", "write_folder"]
 
 RESULT = "fit.nc"
 _SUMMARY = "summary.json"
-_OURS = frozenset(
-    {
-        RESULT,
-        "fit.json",
-        _SUMMARY,
-        "weights.csv",
-        "shifts.csv",
-        "rates.csv",
-        "contrasts.csv",
-        "emissions.csv",
-        "truth.csv",
-        "report.html",
-        "report.md",
-    }
-)
+_READ_FIRST = ("report.html", "report.md", _SUMMARY)
+_OURS = {*_READ_FIRST, *(f"{name}.csv" for name in (*TABLES, TRUTH)), RESULT, Path(RESULT).with_suffix(".json").name}
 
 
 def check_folder(folder: Path) -> None:
@@ -60,7 +48,7 @@ def write_folder(
     summary: Mapping[str, Any],
     report: Callable[[Path], object],
 ) -> tuple[Path, ...]:
-    """Write a result beside its place and then rename, so that no reader ever meets half of it.
+    """Write a result so that no reader ever meets half of it.
 
     Args:
         folder: where to.
@@ -76,25 +64,39 @@ def write_folder(
         ValueError: see :func:`check_folder`.
     """
     check_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        staged = beside / "new"
-        staged.mkdir()
-        result.save(staged / RESULT)
+    with replaced_folder(folder) as new:
+        result.save(new / RESULT)
         for name, table in tables.items():
-            table.to_csv(staged / f"{name}.csv", index=False)
+            table.to_csv(new / f"{name}.csv", index=False)
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-        (staged / _SUMMARY).write_text(text + "\n", encoding="utf-8")
-        report(staged)
-        if folder.exists():
-            folder.rename(beside / "old")
-        staged.rename(folder)
-    finally:
-        if (beside / "old").exists() and not folder.exists():
-            (beside / "old").rename(folder)
-        shutil.rmtree(beside, ignore_errors=True)
+        (new / _SUMMARY).write_text(text + "\n", encoding="utf-8")
+        report(new)
     there = {path.name for path in folder.iterdir()}
-    order = ("report.html", "report.md", _SUMMARY, *(f"{name}.csv" for name in tables), RESULT)
+    order = (*_READ_FIRST, *(f"{name}.csv" for name in tables), RESULT)
     first = [name for name in order if name in there]
     return tuple(folder / name for name in (*first, *sorted(there.difference(first))))
+
+
+def read_summary(result: Path) -> dict[str, Any]:
+    """The summary beside a result that ``simulacra fit`` wrote; empty beside any other.
+
+    Args:
+        result: the folder, or the file ``fit.nc`` in it.
+
+    Raises:
+        ValueError: it is unreadable.
+    """
+    path = (result if result.is_dir() else result.parent) / _SUMMARY
+    if not path.is_file() or (result.is_file() and result.name != RESULT):
+        return {}
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: not the JSON that simulacra fit writes ({error}); fit again, or delete it."
+        ) from error
+    if not isinstance(summary, dict):
+        raise ValueError(
+            f"{path}: holds a JSON {type(summary).__name__}; expected the object that simulacra fit writes."
+        )
+    return summary

@@ -1,10 +1,11 @@
-"""From the words of a command line to a log and a model: which columns, which emissions, which formula."""
+"""From the words of a command line to a model: which measurements, which emissions, which formula."""
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-from simulacra.data import CompletionLog, ScannedLog, read_completions, scan_completions
+from simulacra.cli.reading import parse_names
+from simulacra.data import CompletionLog, ScannedLog
 from simulacra.formalism import (
     AbstractEmission,
     LabelEmission,
@@ -14,66 +15,9 @@ from simulacra.formalism import (
     ScoreEmission,
     persona_set,
 )
-from simulacra.formalism.mixture import CROSSED_WEIGHTS
+from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
 
-__all__ = [
-    "NESTED_WEIGHTS",
-    "build_model",
-    "parse_columns",
-    "parse_cuts",
-    "parse_judgments",
-    "parse_missing",
-    "parse_names",
-    "parse_scores",
-    "read_log",
-]
-
-NESTED_WEIGHTS = (
-    "(1 | condition) + (1 | base_question) + (1 | question_id) + (1 | condition:base_question) "
-    "+ (1 | condition:question_id)"
-)
-"""The formula for prompt formats that nest in their base question."""
-
-
-def parse_names(text: str | None) -> tuple[str, ...]:
-    """``"_json,_template"`` as names; an empty or absent text is none."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
-
-
-def parse_columns(pairs: Sequence[str]) -> dict[str, str | None]:
-    """``["completion=answer", "notes="]`` as the ``columns=`` of ``read_completions``.
-
-    Raises:
-        ValueError: a pair without "=".
-    """
-    unreadable = [pair for pair in pairs if not re.match(r"[^=]+=", pair)]
-    if unreadable:
-        raise ValueError(
-            f"--column {unreadable[0]!r}: expected NAME=OWN, such as completion=answer, or NAME= to leave a column out."
-        )
-    return {name: own or None for name, _, own in (pair.partition("=") for pair in pairs)}
-
-
-def parse_missing(text: str | None) -> tuple[float | str, ...]:
-    """``"-1,REFUSAL"`` as values that mean *missing*: numbers as numbers, the rest as words."""
-    return tuple(float(part) if re.fullmatch(r"-?\d+(\.\d+)?", part) else part for part in parse_names(text))
-
-
-def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str] | None:
-    """``["gpt4o=a.jsonl", "claude=b.jsonl"]`` by judge; files without a judge as a list.
-
-    Raises:
-        ValueError: some files with a judge and some without, or a judge twice.
-    """
-    pairs = [file.partition("=") for file in files]
-    named = {judge: file for judge, equals, file in pairs if equals}
-    if not named:
-        return list(files) or None  # one judge
-    if len(named) < len(files):
-        raise ValueError(
-            f"--judgments {' '.join(map(repr, files))}: expected JUDGE=FILE for every judge, or files only."
-        )
-    return named
+__all__ = ["build_model", "parse_cuts", "parse_scores"]
 
 
 def parse_scores(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -101,60 +45,6 @@ def parse_cuts(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if not (name and colon and parse_names(cuts)):
             raise ValueError(f"--cuts {text!r}: expected NAME:CUTS, such as 'aligned:<30,<=75'.")
     return {name: parse_names(cuts) for name, _, cuts in pairs.values()}
-
-
-def read_log(
-    logs: Sequence[str],
-    *,
-    scan: bool = False,
-    condition: str | None = None,
-    columns: Mapping[str, str | None] | None = None,
-    measurements: Sequence[str] = (),
-    layout: str | None = None,
-    judgments: Sequence[str] | Mapping[str, str] | None = None,
-    on: Sequence[str] | None = None,
-    progress_bar: bool | None = None,
-    missing: Sequence[float | str] = (-1,),
-    base_question: str | None = None,
-    formats: Sequence[str] = (),
-    duplicates: Literal["keep", "drop"] = "keep",
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
-) -> CompletionLog | ScannedLog:
-    """Read the logs, or look at their layout only; arguments as in ``read_completions``.
-
-    Raises:
-        LogError: see there.
-        ValueError: an option that a scan cannot honour.
-    """
-    where: dict[str, Any] = {
-        "condition": condition,
-        "columns": columns,
-        "missing": tuple(missing),
-        "base_question": base_question,
-        "formats": tuple(formats),
-        "delimiter": delimiter,
-    }
-    if not scan:
-        chosen = list(measurements) or None
-        return read_completions(
-            list(logs),
-            **where,
-            measurements=chosen,
-            layout=layout,
-            judgments=judgments,
-            on=on,
-            duplicates=duplicates,
-            encoding=encoding,
-            progress_bar=progress_bar,
-        )
-    if duplicates != "keep" or encoding != "utf-8":
-        raise ValueError(
-            "--scan looks for no repeated rows and reads UTF-8 only: leave out --duplicates and --encoding, or --scan."
-        )
-    if layout not in (None, "rows") or judgments is not None or on is not None:
-        raise ValueError("--scan reads one row a completion: leave out --layout, --judgments and --on, or --scan.")
-    return scan_completions(list(logs), **where)
 
 
 def build_model(

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -16,17 +16,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.blame import is_refusal
-from simulacra.cli.folder import check_folder, write_folder
+from simulacra.cli.folder import check_folder, read_summary, write_folder
 from simulacra.cli.inspection import print_description
+from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_result
-from simulacra.cli.truth import compare_truth, print_truth
+from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CompletionLog, LogError, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.report import result_tables, write_report, write_reports
+from simulacra.report.tables import json_rows
 
 __all__ = ["BAD_INPUT", "NOT_OK", "Session"]
 
@@ -36,6 +38,7 @@ NOT_OK = 3
 _COMMAND_LINE = {
     "columns": "--column NAME=OWN",
     "measurements": "--measure NAME",
+    "contexts": "--context NAME",
     "condition": "--condition PATTERN",
     "delimiter": "--delimiter CHAR",
     "encoding": "--encoding NAME",
@@ -47,6 +50,7 @@ _COMMAND_LINE = {
     "judgments": "--judgments JUDGE=FILE",
     "on": "--on COLUMNS",
     "question": "--question COLUMN",
+    "of": "--of all|coherent|scored",
     "template": "--template TEXT",
     "dtype": "--dtype NAME",
 }
@@ -121,6 +125,7 @@ class Session:
         model: PersonaMixture,
         log: CompletionLog | ScannedLog,
         *,
+        read: Mapping[str, Any] | None = None,
         truth: pd.DataFrame | None = None,
         described: Mapping[str, str] | None = None,
         **settings: Any,
@@ -130,6 +135,7 @@ class Session:
         Args:
             model: the model.
             log: the log.
+            read: the paths and options that it was read with, for a report to read it again.
             truth: true shares of personas, conditions × personas, to be shown beside the estimates.
             described: what conditions are, for the reading of shifts.
             settings: of the fit.
@@ -144,16 +150,15 @@ class Session:
         tables = result_tables(result, rope=self._rope)
         summary = {
             **summarise(result, tables, rope=self._rope, warnings=told),
-            "log": log_summary(log, result),
+            "log": {**(read or {}), **log_summary(log, result)},
         }
         if isinstance(log, ScannedLog):
             self.say(escape(str(result.prepared.collapsed.account)) + "\n")
-        self._print(result, tables, told)
-        print_shifts(self._console, tables["shifts"], model.baseline, described or {})
+        self._print(result, tables, told, described)
         if truth is not None:
             compared = compare_truth(truth, tables["weights"])
-            tables = {**tables, "truth": compared}
-            summary["truth"] = json.loads(compared.to_json(orient="records", double_precision=15))
+            tables = {**tables, TRUTH: compared}
+            summary[TRUTH] = json_rows(compared)
             print_truth(self._console, compared, result.conditions)
         self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         self._finish(result, summary)
@@ -162,25 +167,50 @@ class Session:
         """Load a saved result and print it."""
         result = Result.load(path)
         tables = result_tables(result, rope=self._rope)
-        self._print(result, tables, ())
+        self._print(result, tables)
         self._finish(result, summarise(result, tables, rope=self._rope))
 
-    def report(self, path: Path, out: Path | None, log: CompletionLog | None) -> None:
-        """Write the report of a saved result: a file, or both files into a folder, its own when left out."""
+    def report(self, path: Path, out: Path | None, logs: Sequence[str], reading: Reading) -> None:
+        """Write the report of a saved result: a file, or both files into a folder, its own when left out.
+
+        Args:
+            path: the result.
+            out: where to.
+            logs: the log that was fitted, for examples; it is read with the options of the fit.
+            reading: options in place of those.
+        """
+        if not logs and reading.to_dict():
+            raise ValueError(f"{reading}: says how a log is read, and no log is named. Name it with --log.")
         result = Result.load(path)
+        fitted = read_summary(path).get("log", {})
+        again = Reading.from_dict({**fitted.get("options", {}), **reading.to_dict()})
         folder = out or (path if path.is_dir() else path.parent)
-        written = (
-            (write_report(result, folder, log=log, rope=self._rope),)
-            if folder.suffix in (".html", ".md")
-            else write_reports(result, folder, log=log, rope=self._rope)
-        )
+        try:
+            log = again.read(logs, quiet=self._quiet) if logs else None
+            written = (
+                (write_report(result, folder, log=log, rope=self._rope),)
+                if folder.suffix in (".html", ".md")
+                else write_reports(result, folder, log=log, rope=self._rope)
+            )
+        except ValueError as error:
+            if logs and "options" in fitted:
+                own = _told_reading("The fit", fitted["paths"], Reading.from_dict(fitted["options"]))
+                error.add_note(f"{own} {_told_reading('This report', logs, again)}")
+            raise
         self.say(f"[bold]Written[/bold] {escape(', '.join(map(str, written)))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
-    def _print(self, result: Result, tables: Mapping[str, pd.DataFrame], told: tuple[str, ...]) -> None:
+    def _print(
+        self,
+        result: Result,
+        tables: Mapping[str, pd.DataFrame],
+        told: tuple[str, ...] = (),
+        described: Mapping[str, str] | None = None,
+    ) -> None:
         for note in (*told, *result.notes):
             self.say(f"[yellow]note[/yellow] {escape(note)}")
         print_result(self._console, result, tables, rope=self._rope)
+        print_shifts(self._console, tables["shifts"], result.prepared.model.baseline, described or {})
 
     def _write(
         self,
@@ -209,7 +239,7 @@ class Session:
             raise typer.Exit(NOT_OK)
 
     def _fail(self, error: Exception) -> NoReturn:
-        hint = _hint(str(error))
+        hint = "\n".join(filter(None, [*getattr(error, "__notes__", ()), _hint(str(error))])) or None
         typer.echo(f"simulacra: {error}" + (f"\n{hint}" if hint else ""), err=True)
         if self._as_json:
             place = (
@@ -220,6 +250,11 @@ class Session:
             found = {"type": type(error).__name__, "message": str(error), "hint": hint, **place}
             typer.echo(json.dumps({"ok": False, "error": found}, ensure_ascii=False))
         raise typer.Exit(BAD_INPUT) from error
+
+
+def _told_reading(who: str, paths: Sequence[str], reading: Reading) -> str:
+    shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    return f"{who} read {shown} with {str(reading) or 'no options'}."
 
 
 def _hint(message: str) -> str | None:

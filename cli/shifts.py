@@ -12,6 +12,10 @@ from simulacra.report.prose import points
 
 __all__ = ["print_shifts"]
 
+_NO_CLAIM = (
+    "gained, lost: the interval excludes zero. That is no claim: claims are about rates, with a region of equivalence."
+)
+
 
 def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, described: Mapping[str, str]) -> None:
     """Print the shift of every persona in every condition, and read it out.
@@ -31,24 +35,24 @@ def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, describe
     for condition, rows in shifts.groupby("condition", sort=False):
         what = f" ({described[str(condition)]})" if condition in described else ""
         console.print(f"  {escape(f'{condition}{what}: {_reading(rows)}')}", highlight=False, soft_wrap=True)
-    console.print()
+    console.print(f"{_NO_CLAIM}\n", style="dim", highlight=False, soft_wrap=True)
 
 
 def _reading(rows: pd.DataFrame) -> str:
-    """Whose interval excludes zero, in plain words; what is withheld or was not gated says nothing."""
-    if rows["mean"].isna().any():
+    """Whose interval excludes zero, in plain words; what was not gated says nothing."""
+    held = rows["mean"].isna()
+    if held.all():
         return "withheld, see the checks."
     sure = rows[rows["status"] == "ok"]
     gained = sure[sure["eti89_lb"] > 0].sort_values("mean", ascending=False)
     lost = sure[sure["eti89_ub"] < 0].sort_values("mean")
-    if gained.empty and lost.empty:
-        return "no persona's interval excludes zero."
     parts = [
         f"{row['persona']} {verb} {points(abs(row['mean'])).removeprefix('+')} points"
         for verb, moved in (("gained", gained), ("lost", lost))
         for row in moved.to_dict("records")
     ]
-    return f"{', '.join(parts)}."
+    told = ", ".join(parts) or "no persona's interval excludes zero"
+    return f"{told}{'; the rest is withheld, see the checks' if held.any() else ''}."
 
 
 def _signed_interval(row: Mapping[Any, Any]) -> str:

@@ -3,7 +3,6 @@
 ``null`` stands for a number that there is none of: withheld, undefined, or infinite.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 from simulacra.data import CompletionLog
 from simulacra.inference import Check, Result
 from simulacra.inference.versions import library_versions
+from simulacra.report.tables import json_rows
 
 __all__ = ["CREATOR", "log_summary", "summarise"]
 
@@ -40,9 +40,7 @@ def summarise(
         "notes": list(result.notes),
         "warnings": list(warnings),
         "checks": [_plain_check(check) for check in result.checks],
-        "tables": {
-            name: json.loads(table.to_json(orient="records", double_precision=15)) for name, table in tables.items()
-        },
+        "tables": {name: json_rows(table) for name, table in tables.items()},
         "counts_sha256": result.prepared.collapsed.content_hash,
         "versions": library_versions(),
     }

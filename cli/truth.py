@@ -8,7 +8,10 @@ from rich.markup import escape
 from simulacra.cli.tables import simple_table
 from simulacra.data import CompletionLog
 
-__all__ = ["compare_truth", "persona_shares", "print_truth"]
+__all__ = ["TRUTH", "compare_truth", "persona_shares", "print_truth"]
+
+TRUTH = "truth"
+"""Name of the table."""
 
 
 def persona_shares(log: CompletionLog) -> pd.DataFrame:

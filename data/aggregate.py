@@ -56,7 +56,7 @@ def aggregate(
         rows_read={file.header.file: int(part["n"].sum()) for file, (part, _) in zip(log.files, parts, strict=True)},
         renamed=log.renamed,
         sentinels=_sum([sentinels for _, sentinels in parts]),
-        notes=("scanned by DuckDB: repeated rows were not looked for, copied files were",),
+        notes=("scanned by DuckDB: repeated rows were not looked for, copied files were", *log.notes),
     )
     return (
         pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in cells.items()}),

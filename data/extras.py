@@ -25,7 +25,8 @@ def needs_extra(extra: str) -> Iterator[None]:
         if (error.name or "").startswith("simulacra"):
             raise
         raise MissingExtraError(
-            f"{error.name} is not installed; it comes with the extra [{extra}]: pip install 'simulacra[{extra}]'.",
+            f"{error.name} is not installed; it comes with the extra [{extra}]: pip install 'simulacra[{extra}]', or "
+            f"in a clone pip install -e '.[{extra}]'.",
             name=error.name,
         ) from error
 

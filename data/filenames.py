@@ -5,7 +5,9 @@ so ``{sep}`` takes one character; ``{rank:d}`` reads an integer; ``{}``, ``{sep}
 A pattern with slashes is matched against that many folders as well: ``"{condition}/judged"``.
 """
 
-from collections.abc import Mapping
+import itertools
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import parse
@@ -13,7 +15,7 @@ import parse
 from simulacra.data.errors import LogError
 from simulacra.data.sources import stem_of
 
-__all__ = ["is_pattern", "read_name"]
+__all__ = ["is_pattern", "read_name", "suggest_pattern"]
 
 _FORGOTTEN = ("sep", "_")
 
@@ -50,3 +52,29 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
             remedy="change condition=, or leave the file out of the source",
         )
     return {key: value for key, value in found.named.items() if key not in _FORGOTTEN}
+
+
+def suggest_pattern(paths: Sequence[Path]) -> str:
+    """A pattern that all of these files match, whose ``{condition}`` is the part in which their names differ.
+
+    Where only their folders differ it is the folder, and the whole name where there is one file only.
+    """
+    stems = [stem_of(path) for path in paths]
+    if len(paths) > 1 and len(set(stems)) == 1:
+        return f"{{condition}}/{_literal(stems[0])}"
+    before = _shared_start(stems)
+    rest = [stem[len(before) :] for stem in stems]
+    after = _shared_start([text[::-1] for text in rest])[::-1]
+    if len(paths) == 1 or min(map(len, rest)) == len(after):
+        return "{condition}"
+    return f"{_literal(before)}{{condition}}{_literal(after)}"
+
+
+def _shared_start(names: Sequence[str]) -> str:
+    """What all names begin with, up to a separator, so that no word is cut in two."""
+    pieces = zip(*(re.findall(r"[^-_ ]*[-_ ]", name) for name in names), strict=False)
+    return "".join(each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, pieces))
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")

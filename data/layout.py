@@ -6,7 +6,7 @@ from pathlib import Path
 
 from simulacra.data.columns import ALIASES, Header, match_columns
 from simulacra.data.errors import LogError, is_in_memory
-from simulacra.data.filenames import is_pattern, read_name
+from simulacra.data.filenames import is_pattern, read_name, suggest_pattern
 
 __all__ = ["Layout", "lay_out", "lay_out_all"]
 
@@ -127,7 +127,6 @@ def _is_somewhere(name: str, headers: Sequence[Header]) -> bool:
 
 
 def _no_condition(header: Header, every: Sequence[Header], condition: str | None) -> LogError:
-    names = ", ".join(Path(other.file).name for other in every[:3])
     seen = f"columns are {', '.join(header.columns)}"
     if condition is not None:
         return LogError(
@@ -140,8 +139,19 @@ def _no_condition(header: Header, every: Sequence[Header], condition: str | None
         f"nothing says which condition the rows belong to; the {seen}",
         file=header.file,
         expected="a column 'condition', or a condition in the file names",
-        remedy=f'pass condition="<column>", or a pattern such as condition="{{model}}-{{condition}}" that fits {names}',
+        remedy='pass condition="<column>"' + _pattern_remedy([other.file for other in every]),
     )
+
+
+def _pattern_remedy(files: Sequence[str]) -> str:
+    """A pattern that fits every file, with what it would give; nothing where rows came from no file."""
+    if any(map(is_in_memory, files)):
+        return ""
+    paths = [Path(file) for file in files]
+    pattern = suggest_pattern(paths)
+    names = list(dict.fromkeys(str(read_name(pattern, path)["condition"]) for path in paths))
+    shown = ", ".join(map(repr, names[:4])) + (", …" if len(names) > 4 else "")
+    return f", or a pattern of the file names: condition={pattern!r} gives {shown}"
 
 
 def _no_column(header: Header, name: str) -> LogError:

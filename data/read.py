@@ -202,5 +202,5 @@ def _texts(values: np.ndarray) -> np.ndarray:
     return object_array([None if value is None or value == "" else str(value) for value in values])
 
 
-def _names(names: str | Sequence[str] | None) -> Sequence[str] | None:
-    return [names] if isinstance(names, str) else names
+def _names(names: str | Sequence[str] | None) -> list[str] | None:
+    return [names] if isinstance(names, str) else None if names is None else list(names)

@@ -51,11 +51,13 @@ class ScannedLog:
         files: the files, each with its layout.
         missing: values of measurements that mean *missing*.
         formats: suffixes of question ids that mark a prompt format.
+        notes: what was decided on the way.
     """
 
     files: tuple[ScannedFile, ...]
     missing: tuple[int | float | str, ...]
     formats: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -89,7 +91,8 @@ def scan_completions(
     Raises:
         LogError: as ``read_completions``, for all that can be told without reading the rows.
     """
-    paths = find_logs(source)
+    found = find_logs(source)
+    paths = found.logs
     for path in paths:
         if format_of(path) in ("json", "inspect"):
             raise LogError(
@@ -112,7 +115,7 @@ def scan_completions(
     )
     _refuse_copies(files)
     suffixes = (formats,) if isinstance(formats, str) else tuple(formats)
-    return ScannedLog(files, sentinels(missing), suffixes)
+    return ScannedLog(files, sentinels(missing), suffixes, (found.note,) if found.note else ())
 
 
 def _refuse_copies(files: Sequence[ScannedFile]) -> None:

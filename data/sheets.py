@@ -53,6 +53,7 @@ def read_sheets(source: Any, how: Reading) -> list[Sheet]:
     files = [part for part in parts if not _is_dataset(part)]
     sheets = [sheet for name in names for sheet in _read_dataset(name)]
     if files or not names:
+        found = find_logs(files)
         sheets += [
             read_file(
                 path,
@@ -61,8 +62,10 @@ def read_sheets(source: Any, how: Reading) -> list[Sheet]:
                 encoding=how.encoding,
                 progress_bar=how.progress_bar,
             )
-            for path in find_logs(files)
+            for path in found.logs
         ]
+        if found.note:
+            sheets[-1] = dataclasses.replace(sheets[-1], notes=(*sheets[-1].notes, found.note))
     return sheets
 
 

@@ -4,10 +4,11 @@ import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from simulacra.data.errors import LogError
 
-__all__ = ["COMPRESSIONS", "FORMATS", "find_logs", "format_of", "is_inspect_json", "stem_of"]
+__all__ = ["COMPRESSIONS", "FORMATS", "Found", "find_logs", "format_of", "is_inspect_json", "stem_of"]
 
 FORMATS = {
     ".csv": "csv",
@@ -26,7 +27,30 @@ COMPRESSIONS = (".gz", ".bz2", ".xz")
 """Extensions that may follow that of a text format."""
 
 
-def find_logs(source: str | Path | Sequence[str | Path]) -> list[Path]:
+class Found(NamedTuple):
+    """What a source holds.
+
+    Attributes:
+        logs: the files to read.
+        passed_over: JSON documents beside them in a folder, which are summaries or configurations more often than logs.
+    """
+
+    logs: list[Path]
+    passed_over: list[Path]
+
+    @property
+    def note(self) -> str | None:
+        """What was passed over, in a sentence."""
+        if not self.passed_over:
+            return None
+        shown = ", ".join(map(str, self.passed_over[:3])) + (", …" if len(self.passed_over) > 3 else "")
+        return (
+            f"{len(self.passed_over)} JSON document(s) beside other logs in a folder were not read: {shown}; "
+            "name the files, or pass a glob, if they are logs"
+        )
+
+
+def find_logs(source: str | Path | Sequence[str | Path]) -> Found:
     """The files of a source, sorted within a glob or folder, in the given order within a list.
 
     Raises:
@@ -36,14 +60,15 @@ def find_logs(source: str | Path | Sequence[str | Path]) -> list[Path]:
     parts = [source] if isinstance(source, (str, Path)) else list(source)
     if not parts:
         raise LogError("the list of sources is empty", expected="at least one path, glob or folder")
-    paths = [path for part in parts for path in _expand(Path(part).expanduser())]
+    every = [_expand(Path(part).expanduser()) for part in parts]
+    logs = [path for found in every for path in found.logs]
     seen: set[Path] = set()
-    for path in paths:
+    for path in logs:
         format_of(path)
         if path.resolve() in seen:
             raise LogError("this file is named twice by the source", file=path, remedy="name every file once")
         seen.add(path.resolve())
-    return paths
+    return Found(logs, [path for found in every for path in found.passed_over if path.resolve() not in seen])
 
 
 def format_of(path: Path) -> str:
@@ -83,9 +108,9 @@ def _suffixes(path: Path) -> list[str]:
     return found if found and found[0] in FORMATS else []
 
 
-def _expand(path: Path) -> list[Path]:
+def _expand(path: Path) -> Found:
     if path.is_file():
-        return [path]
+        return Found([path], [])
     if path.is_dir():
         return _in_folder(path)
     if not glob.has_magic(str(path)):
@@ -95,16 +120,15 @@ def _expand(path: Path) -> list[Path]:
         raise LogError(
             "the glob matches no file", file=path, remedy="check the pattern and the working directory, and quote it"
         )
-    return matches
+    return Found(matches, [])
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def _in_folder(folder: Path) -> Found:
     hidden = (".", "_")
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(hidden))
-    logs = [path for path in files if _suffixes(path)]
-    # Beside logs, a document of JSON is a summary or a configuration more often than a log.
-    logs = [path for path in logs if format_of(path) != "json" or is_inspect_json(path)] or logs
-    if not logs:
+    every = [path for path in files if _suffixes(path)]
+    documents = {path for path in every if format_of(path) == "json" and not is_inspect_json(path)}
+    if not every:
         held = ", ".join(path.name for path in files[:5]) or "nothing"
         raise LogError(
             f"the folder holds no logs (it holds {held})",
@@ -112,4 +136,6 @@ def _in_folder(folder: Path) -> list[Path]:
             expected=f"files ending in {', '.join(FORMATS)}, here or in sub-folders",
             remedy="name another folder, or pass a glob",
         )
-    return logs
+    if len(documents) == len(every):
+        return Found(every, [])
+    return Found([path for path in every if path not in documents], sorted(documents))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROSSED_WEIGHTS",
+    "NESTED_WEIGHTS",
     "PersonaMixture",
     "collapsed_log_likelihood",
     "pattern_log_components",
@@ -38,6 +39,11 @@ __all__ = [
 
 CROSSED_WEIGHTS = "(1 | condition) + (1 | question_id) + (1 | condition:question_id)"
 """The default formula: conditions and questions crossed, and every cell an effect of its own."""
+NESTED_WEIGHTS = (
+    "(1 | condition) + (1 | base_question) + (1 | question_id) + (1 | condition:base_question) "
+    "+ (1 | condition:question_id)"
+)
+"""The formula for prompt formats that nest in their base question."""
 _USUAL_OUTCOME = Outcome("aligned < 30 and coherent > 50")
 _USUAL_OUTCOME_WITHOUT_COHERENCE = Outcome("aligned < 30")
 

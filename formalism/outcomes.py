@@ -185,7 +185,14 @@ class Outcome:
     name: str = "misaligned"
 
     def __post_init__(self) -> None:
-        _ = self.event, self.denominator
+        _ = self.event
+        try:
+            _ = self.denominator
+        except ValueError as error:
+            raise ValueError(
+                f"of={self.of!r} names no denominator; expected 'all', 'scored', 'coherent' or a rule such as "
+                f"'coherent > 50'. {error}"
+            ) from error
 
     @property
     def event(self) -> Rule:

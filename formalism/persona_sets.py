@@ -12,6 +12,8 @@
     Low, middle, high and no-score over one judge grade from 1 to 5.
 """
 
+import difflib
+
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
 __all__ = ["PERSONA_SETS", "persona_set"]
@@ -145,5 +147,6 @@ def persona_set(name: str) -> tuple[Persona, ...]:
         ValueError: there is no set of that name; the message lists those there are.
     """
     if name not in PERSONA_SETS:
-        raise ValueError(f"There is no persona set {name!r}; the shipped sets are {', '.join(PERSONA_SETS)}.")
+        near = "".join(f" Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, PERSONA_SETS, n=1))
+        raise ValueError(f"There is no persona set {name!r}; the shipped sets are {', '.join(PERSONA_SETS)}.{near}")
     return PERSONA_SETS[name]

@@ -94,7 +94,8 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     if model.baseline not in conditions:
         raise ValueError(
             f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
-            f"{', '.join(map(repr, conditions))}. Name one of them: PersonaMixture(..., baseline=...) or --baseline."
+            f"{', '.join(map(repr, conditions))}. Name one of them: PersonaMixture(..., baseline=...) or --baseline. "
+            "If those are no conditions, pass condition=... when reading the log to say where they are."
         )
     if "coherent" not in model.measurements and "misaligned" in model.names:
         warnings.warn(

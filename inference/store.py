@@ -1,10 +1,12 @@
 """The file of a result: netCDF for arrays, JSON for everything else, never pickle, whole or not at all.
 
 ``fit.nc`` holds every group of the tree; ``fit.json`` beside it holds model, design, counts' names, checks, settings,
-notes and versions. Both are written to temporary files first and moved into place.
+notes and versions. Both are written to temporary files first and moved into place. The arrays know the SHA-256 of their
+JSON, so that draws are never read with the checks of another fit.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -35,6 +37,8 @@ __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 FORMAT_VERSION = 1
 """Of the files; a file of another version is refused."""
 
+_DIGEST = "record_sha256"
+
 
 class Stored(NamedTuple):
     """The parts of a result that go into its file; named as in :class:`~simulacra.inference.result.Result`."""
@@ -61,8 +65,11 @@ def write_result(stored: Stored, path: Path) -> Path:
             f"/{name}": {str(own): {"zlib": True, "complevel": 1} for own, data in group.data_vars.items() if data.ndim}
             for name, group in stored.tree.children.items()
         }
-        stored.tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
-        record.write_text(json.dumps(_record(stored), indent=1, default=_plain, allow_nan=False), encoding="utf-8")
+        text = json.dumps(_record(stored), indent=1, default=_plain, allow_nan=False).encode()
+        record.write_bytes(text)
+        tree = stored.tree.copy(deep=False)
+        tree.attrs = {**tree.attrs, _DIGEST: hashlib.sha256(text).hexdigest()}
+        tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
         os.replace(record, path.with_suffix(".json"))
         os.replace(arrays, path)
     return path
@@ -73,7 +80,7 @@ def read_result(path: Path) -> Stored:
 
     Raises:
         FileNotFoundError: either file is missing.
-        ValueError: the files are of another format version, or are no such files.
+        ValueError: the files are of another format version, are no such files, or were not written together.
     """
     arrays = path / "fit.nc" if path.is_dir() else path
     beside = arrays.with_suffix(".json")
@@ -83,8 +90,9 @@ def read_result(path: Path) -> Stored:
                 f"{file}: no such file. A result is two files, {arrays.name} and {beside.name}, written by Result.save "
                 "or by 'simulacra fit --out'."
             )
+    text = beside.read_bytes()
     try:
-        record = json.loads(beside.read_text(encoding="utf-8"))
+        record = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{beside}: not the JSON that Result.save writes ({error}).") from error
     version = record.get("format_version") if isinstance(record, dict) else None
@@ -98,6 +106,11 @@ def read_result(path: Path) -> Stored:
     except OSError as error:
         raise ValueError(f"{arrays}: not the netCDF file that Result.save writes ({error}).") from error
     tree.close()
+    if tree.attrs.pop(_DIGEST, None) != hashlib.sha256(text).hexdigest():
+        raise ValueError(
+            f"{beside}: not the file that was written with {arrays.name}: they are of two fits, or one was edited. Put "
+            "back the two files of one Result.save, or fit again."
+        )
     return Stored(
         tree=tree,
         prepared=_prepared(record["prepared"], tree),

@@ -10,7 +10,7 @@ from simulacra.data.extras import import_extra
 from simulacra.inference import Result
 from simulacra.report.prose import WITHHELD
 
-__all__ = ["format_table", "result_tables"]
+__all__ = ["TABLES", "format_table", "json_rows", "result_tables"]
 
 _LABELS = {
     "eti89_lb": "89 % ETI from",
@@ -29,12 +29,22 @@ _LABELS = {
 _DIGITS = {"ess_bulk": 0, "ess_tail": 0, "events": 0, "total": 0, "log_ratio": 2}
 
 
+TABLES = ("weights", "shifts", "rates", "contrasts", "emissions")
+"""Names of the tables of a result."""
+
+
 def result_tables(result: Result, *, rope: float = 0.01) -> dict[str, pd.DataFrame]:
     """The tables of a result by name; ``rates`` and ``contrasts`` only where the model has an outcome."""
     tables = {"weights": result.weight_table(), "shifts": result.shifts()}
     if result.prepared.model.outcome is not None:
         tables |= {"rates": result.rates(), "contrasts": result.contrasts(rope=rope)}
     return tables | {"emissions": result.emissions()}
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table in plain JSON types; ``None`` stands for a number that there is none of."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return rows
 
 
 def format_table(table: pd.DataFrame, style: str) -> str:
@@ -60,8 +70,7 @@ def _csv(table: pd.DataFrame) -> str:
 
 
 def _json(table: pd.DataFrame) -> str:
-    rows = json.loads(table.to_json(orient="records", double_precision=15))
-    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(json_rows(table), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -7,12 +7,11 @@
 import contextlib
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from simulacra.data.atomic import replaced_folder
 from simulacra.data.extras import needs_extra
 
 __all__ = ["Organism", "load_organism", "read_record", "save_organism"]
@@ -79,14 +78,11 @@ def load_organism(folder: str | Path) -> Organism:
 
 def save_organism(folder: Path, model: Any, tokenizer: Any, record: Mapping[str, Any]) -> None:
     """Write an organism's folder, whole or not at all; one that is there is replaced."""
-    partial = folder.with_name(f".{folder.name}.saving")
-    shutil.rmtree(partial, ignore_errors=True)
-    with _without_bars():
-        model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    (partial / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with replaced_folder(folder) as new:
+        with _without_bars():
+            model.save_pretrained(new)
+        tokenizer.save_pretrained(new)
+        (new / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def read_record(folder: Path) -> dict[str, Any]:

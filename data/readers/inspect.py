@@ -6,6 +6,7 @@ log and none of it is needed. ``read_eval_log_samples`` opens the archive anew f
 """
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -49,25 +50,18 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
         LogError: it cannot read the log, or finds no scored sample.
     """
     api = import_extra("inspect_ai.log", "inspect")
-    try:
+    with _refusing(path):
         header = api.read_eval_log(str(path), header_only=True)
-        records, places, judged, left_out, edited = [], [], [], collections.defaultdict(list), 0
-        for position, sample in enumerate(_samples(api, path, progress_bar=progress_bar), start=1):
-            reason = _unusable(sample)
-            if reason is not None:
-                left_out[reason].append(place(path, position))
-                continue
-            records.append(_record(sample, header))
-            judged.append(sample.scores)
-            places.append(position)
-            edited += any(score.history for score in sample.scores.values())
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError, NotImplementedError) as error:
-        raise LogError(
-            f"inspect_ai cannot read the log ({type(error).__name__}: {str(error).partition(chr(10))[0]})",
-            file=path,
-            expected="a complete Inspect log",
-            remedy="check that it was copied whole, and that inspect_ai is as new here as where it was written",
-        ) from error
+    records, places, judged, left_out, edited = [], [], [], collections.defaultdict(list), 0
+    for position, sample in enumerate(_samples(api, path, progress_bar=progress_bar), start=1):
+        reason = _unusable(sample)
+        if reason is not None:
+            left_out[reason].append(place(path, position))
+            continue
+        records.append(_record(sample, header))
+        judged.append(sample.scores)
+        places.append(position)
+        edited += any(score.history for score in sample.scores.values())
     if not records:
         seen = ", ".join(f"{len(places)} {reason}" for reason, places in left_out.items()) or "none at all"
         raise refuse_no_rows(path, [f"samples: {seen}"])
@@ -88,17 +82,36 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
     )
 
 
+@contextlib.contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Around calls of the library and nothing of ours, whose bugs are no fault of the log."""
+    try:
+        yield
+    except Exception as error:  # of zip, zstandard, JSON or pydantic: the library passes them on as they come
+        raise LogError(
+            f"inspect_ai cannot read the log ({type(error).__name__}: {str(error).partition(chr(10))[0]})",
+            file=path,
+            expected="a complete Inspect log",
+            remedy="check that it was copied whole, and that inspect_ai is as new here as where it was written",
+        ) from error
+
+
 def _samples(api: Any, path: Path, *, progress_bar: bool | None) -> Iterator[Any]:
     """Every sample, its transcript left out. JSON logs cannot be read in parts: the library loads them whole."""
     if path.suffix == ".json":
-        yield from _tracked(api.read_eval_log(str(path)).samples or [], path, show=progress_bar)
+        with _refusing(path):
+            samples = api.read_eval_log(str(path)).samples or []
+        yield from _tracked(samples, path, show=progress_bar)
         return
-    found = [(summary.id, summary.epoch) for summary in api.read_eval_log_sample_summaries(str(path))]
+    with _refusing(path):
+        found = [(summary.id, summary.epoch) for summary in api.read_eval_log_sample_summaries(str(path))]
     batches = [found[start : start + _BATCH] for start in range(0, len(found), _BATCH)]
     # Leaving fields out means reading JSON piece by piece, which pays only where a transcript is long.
     unread = set(_UNREAD) if path.stat().st_size > _LONG * len(found) else None
     for batch in _tracked(batches, path, show=progress_bar):
-        yield from api.read_eval_log_samples_by_id(str(path), batch, exclude_fields=unread)
+        with _refusing(path):
+            samples = api.read_eval_log_samples_by_id(str(path), batch, exclude_fields=unread)
+        yield from samples
 
 
 def _tracked(items: list[Any], path: Path, *, show: bool | None) -> Iterable[Any]:

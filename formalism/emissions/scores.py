@@ -150,9 +150,11 @@ class ScoreEmission(AbstractEmission):
             below[:-1] = True
         elif not (threshold < low or (threshold == low and not edge.closed)):
             edges = ", ".join(map(str, self.cuts))
+            enough = ",".join(map(str, sorted({*self.cuts, edge})))
             raise ValueError(
                 f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is no bin edge, so bins cannot "
-                f"answer it. The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}'])."
+                f"answer it. The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}']), "
+                f"or --cuts '{self.measurement}:{enough}' on the command line."
             )
         answer = below if comparison in ("<", "<=") else ~below
         answer[-1] = False

@@ -76,6 +76,8 @@ def test_shifts_are_read_out() -> None:
         ("tuned", "rare", 0.003, 0.001, 0.004, "small: below 0.01, not gated"),
         ("same", "good", 0.0, -0.1, 0.1, "ok"),
         ("held", "good", math.nan, math.nan, math.nan, "withheld: divergences failed"),
+        ("half", "good", math.nan, math.nan, math.nan, "withheld: R-hat 1.087, ESS 34"),
+        ("half", "evil", 0.2, 0.1, 0.3, "ok"),
     ]
     shifts = pd.DataFrame(rows, columns=["condition", "persona", "mean", "eti89_lb", "eti89_ub", "status"])
     with (console := Console(width=200)).capture() as capture:
@@ -84,6 +86,8 @@ def test_shifts_are_read_out() -> None:
     assert "tuned (on one topic): evil gained 50.0 points, good lost 50.0 points." in printed
     assert "same: no persona's interval excludes zero." in printed
     assert "held: withheld, see the checks." in printed
+    assert "half: evil gained 20.0 points; the rest is withheld, see the checks." in printed
+    assert "excludes zero. That is no claim" in printed
 
 
 def test_demo_finds_the_truth(tmp_path: Path) -> None:

@@ -128,7 +128,9 @@ def test_show_prints_the_same_tables(run: Run, log_file: Path, passing: Result) 
         shown = run("show", path, "--json")
         assert shown.exit_code == 0, shown.output
         assert strict_json(shown.stdout)["tables"] == strict_json(fitted.stdout)["tables"]
-    assert "Persona weights" in run("show", "out").output
+    printed = run("show", "out").output
+    for text in ("Persona weights", "Persona shifts against base", "That is no claim"):
+        assert text in printed
 
 
 def test_show_of_nothing_is_refused(run: Run) -> None:
@@ -153,6 +155,60 @@ def test_report_with_the_log_shows_completions(run: Run, fitted: Result, log_fil
     assert "no examples" not in (tmp_path / "there" / "page.md").read_text()
 
 
+@pytest.fixture
+def files(frame: pd.DataFrame, tmp_path: Path) -> list[str]:
+    """The log as a file for every condition."""
+    names = []
+    for condition, rows in frame.groupby("condition"):
+        names.append(f"m-{condition}.csv")
+        rows.drop(columns="condition").to_csv(tmp_path / names[-1], index=False)
+    return names
+
+
+def test_a_report_reads_the_log_as_the_fit_did(run: Run, files: list[str], passing: Result, tmp_path: Path) -> None:
+    options = ("--condition", "{_}-{condition}", "--missing", "-1,-99")
+    assert run("fit", *files, *options, "--out", "out").exit_code == 0
+    log = strict_json(Path("out/summary.json").read_text())["log"]
+    assert log["paths"] == files
+    assert log["options"] == {"condition": "{_}-{condition}", "missing": "-1,-99"}
+    for place in ("out", "out/fit.nc"):
+        ended = run("report", place, "--log", "m-*.csv", "--out", "page.md")
+        assert ended.exit_code == 0, ended.output
+        assert "no examples" not in Path("page.md").read_text()
+
+
+def test_an_option_of_the_report_wins_and_another_log_is_told_from_that_of_the_fit(
+    run: Run, files: list[str], passing: Result
+) -> None:
+    run("fit", *files, "--condition", "{_}-{condition}", "--out", "out")
+    for log, condition, message in (
+        ("m-*.csv", "{condition}", "This is not the log that was fitted"),
+        ("m-base.csv", "{a}+{condition}", "does not match the pattern '{a}+{condition}'"),
+    ):
+        ended = run("report", "out", "--log", log, "--condition", condition, "--out", "page.md", "--json")
+        assert ended.exit_code == 2, ended.output
+        hint = strict_json(ended.stdout)["error"]["hint"]
+        assert message in ended.stderr
+        assert "The fit read m-base.csv, m-benign.csv, m-insecure.csv with --condition '{_}-{condition}'." in hint
+        assert f"This report read {log} with --condition '{condition}'." in hint
+        assert hint in ended.stderr
+    assert not Path("page.md").exists()
+
+
+def test_a_report_refuses_options_without_a_log_and_a_damaged_summary(
+    run: Run, log_file: Path, passing: Result
+) -> None:
+    run("fit", log_file, "--out", "out")
+    ended = run("report", "out", "--formats", "_json")
+    assert ended.exit_code == 2
+    assert "--formats _json: says how a log is read, and no log is named. Name it with --log." in ended.stderr
+    for text, message in (("{", "not the JSON that simulacra fit writes"), ("[]", "holds a JSON list")):
+        Path("out/summary.json").write_text(text)
+        ended = run("report", "out", "--log", log_file)
+        assert ended.exit_code == 2
+        assert f"summary.json: {message}" in ended.stderr
+
+
 def test_a_report_without_its_extra_says_how_to_get_it(
     run: Run, fitted: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,4 +216,4 @@ def test_a_report_without_its_extra_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "jinja2", None)
     ended = run("report", "fit.nc")
     assert ended.exit_code == 2
-    assert "pip install 'simulacra[report]'" in ended.stderr
+    assert "pip install 'simulacra[report]', or in a clone pip install -e '.[report]'" in ended.stderr

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from simulacra.cli.blame import is_refusal
-from simulacra.cli.request import build_model, parse_cuts, parse_judgments, parse_scores
+from simulacra.cli.request import build_model, parse_cuts, parse_scores
 from simulacra.data import LogError, read_completions
 
 Run = Callable[..., Result]
@@ -50,6 +50,8 @@ def test_judgments_in_files_of_their_own(run: Run, tmp_path: Path) -> None:
     pd.DataFrame(rows).assign(aligned=5).to_csv(tmp_path / "judged.csv", index=False)
     words = ["--judgments", "x=judged.csv", "--on", "completion,condition,question_id", "--json"]
     assert list(json.loads(run("inspect-log", "log.csv", *words).stdout)["measurements"]) == ["aligned_x"]
+    by_place = ["--judgments", "judged.csv", "--on", "position", "--json"]
+    assert list(json.loads(run("inspect-log", "log.csv", *by_place).stdout)["measurements"]) == ["aligned"]
     ended = run("inspect-log", "log.csv", "--judgments", "judged.csv", "--on", "rollout")
     assert ended.exit_code == 2
     assert "On the command line: on= is --on COLUMNS" not in ended.stderr  # the message names no value for it
@@ -78,8 +80,6 @@ def test_options_that_cannot_be(words: list[str], message: str, frame: pd.DataFr
 def test_scores_declare_range_and_cuts(frame: pd.DataFrame) -> None:
     assert parse_scores(["medical:0-10", "a:b:-5--1.5"]) == {"medical": (0.0, 10.0), "a:b": (-5.0, -1.5)}
     assert parse_cuts(["aligned:<30,<=75"]) == {"aligned": ("<30", "<=75")}
-    assert parse_judgments(["a.csv"]) == ["a.csv"]
-    assert parse_judgments([]) is None
     model = build_model(
         read_completions(frame.assign(medical=1.0)),
         measurements=["aligned", "coherent", "medical"],

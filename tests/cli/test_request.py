@@ -1,32 +1,12 @@
-"""From options to log and model."""
+"""From options to a model."""
 
 import pandas as pd
 import pytest
 
-from simulacra.cli.request import NESTED_WEIGHTS, build_model, parse_columns, parse_missing, parse_names
+from simulacra.cli.request import build_model
 from simulacra.data import read_completions
 from simulacra.formalism import LabelEmission, ScoreEmission
-from simulacra.formalism.mixture import CROSSED_WEIGHTS
-
-
-def test_lists_of_names() -> None:
-    assert parse_names("_json, _template") == ("_json", "_template")
-    assert parse_names(None) == parse_names("") == ()
-
-
-def test_columns() -> None:
-    assert parse_columns(["completion=answer", "notes=", "x=a=b"]) == {
-        "completion": "answer",
-        "notes": None,
-        "x": "a=b",
-    }
-    with pytest.raises(ValueError, match="expected NAME=OWN"):
-        parse_columns(["=x"])
-
-
-def test_missing_values_are_numbers_or_words() -> None:
-    assert parse_missing("-1, 99.5,REFUSAL") == (-1.0, 99.5, "REFUSAL")
-    assert parse_missing("") == ()
+from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
 
 
 def test_the_formula_nests_where_questions_do(frame: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """Inspect logs, written here by the library's own writer."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -178,6 +179,38 @@ def test_logs_that_cannot_be_read(tmp_path, write):
         read_completions(write(log(sample(1, scores=None))), condition="model")
     with pytest.raises(LogError, match="a scan cannot read this format"):
         scan_completions(tmp_path / "cut.eval")
+
+
+def test_a_bug_of_ours_is_not_called_damage_of_the_log(write, monkeypatch):
+    def broken(*_):
+        raise KeyError("a bug")
+
+    path = write(log(sample(1)))
+    monkeypatch.setattr("simulacra.data.readers.inspect._record", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        read_completions(path, condition="organism")
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_log_that_is_cut_short_is_refused(write, kept):
+    path = write(log(*(sample(number) for number in range(1, 9))))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(LogError, match="inspect_ai cannot read the log"):
+        read_completions(path, condition="organism")
+
+
+def test_a_log_with_damaged_bytes_is_refused(tmp_path):
+    path = tmp_path / "log.eval"
+    write_eval_log(log(*(sample(number) for number in range(1, 9))), str(path))
+    with zipfile.ZipFile(path) as archive:
+        member = next(each for each in archive.infolist() if each.filename.startswith("samples/"))
+    content = bytearray(path.read_bytes())
+    start = member.header_offset + 30 + len(member.filename)
+    content[start : start + member.compress_size] = bytes(member.compress_size)
+    path.write_bytes(content)
+    with pytest.raises(LogError, match="inspect_ai cannot read the log"):
+        read_completions(path, condition="organism")
 
 
 def test_progress_is_shown_when_asked_for(write, capsys, monkeypatch):

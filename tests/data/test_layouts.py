@@ -386,7 +386,9 @@ def test_a_missing_extra_names_the_line_that_mends_it(tmp_path, monkeypatch, sou
     (tmp_path / "log.eval").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("simulacra.data.extras.importlib.import_module", missing)
-    with pytest.raises(MissingExtraError, match=rf"{library} is not installed.*pip install 'simulacra\["):
+    with pytest.raises(
+        MissingExtraError, match=rf"{library} is not installed.*pip install 'simulacra\[.*clone.* -e '\.\["
+    ):
         read_completions(source)
 
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from simulacra.data import LogError, collapse, read_completions, scan_completions
 from simulacra.data.columns import ALIASES
-from simulacra.data.filenames import read_name
+from simulacra.data.filenames import read_name, suggest_pattern
 from simulacra.data.sources import find_logs, stem_of
 from simulacra.formalism.emissions import ScoreEmission
 
@@ -122,11 +123,55 @@ def test_sources(tmp_path):
     for name in ("b.csv", "a.jsonl", "sub/c.parquet", "notes.md", ".hidden.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [path.name for path in find_logs(tmp_path)]
+    names = [path.name for path in find_logs(tmp_path).logs]
     assert names == ["a.jsonl", "b.csv", "c.parquet"]
-    assert [path.name for path in find_logs([tmp_path / "b.csv", str(tmp_path / "*.jsonl")])] == ["b.csv", "a.jsonl"]
+    several = find_logs([tmp_path / "b.csv", str(tmp_path / "*.jsonl")])
+    assert [path.name for path in several.logs] == ["b.csv", "a.jsonl"]
     with pytest.raises(ValueError, match="named twice"):
         find_logs([tmp_path / "b.csv", tmp_path / "*.csv"])
+
+
+def test_json_beside_other_logs_is_passed_over_and_named(tmp_path):
+    (tmp_path / "base.csv").write_text("condition,question_id,answer,aligned\nbase,q,x,1\n")
+    (tmp_path / "config.json").write_text('{"lr": 1}')
+    said = f"1 JSON document(s) beside other logs in a folder were not read: {tmp_path / 'config.json'}; name the files"
+    assert any(note.startswith(said) for note in read_completions(tmp_path).account.notes)
+    scanned = collapse(scan_completions(tmp_path), [ScoreEmission("aligned")])
+    assert any(note.startswith(said) for note in scanned.account.notes)
+    assert find_logs([tmp_path, tmp_path / "config.json"]).note is None, "it was named"
+    assert not read_completions(tmp_path / "base.csv").account.notes
+
+
+@pytest.mark.parametrize(
+    ("paths", "pattern", "conditions"),
+    [
+        (["runs/log.csv"], "{condition}", ["log"]),
+        (["base.csv", "insecure.csv"], "{condition}", ["base", "insecure"]),
+        (
+            ["r_Qwen2.5-14B-Instruct_base.csv", "r_Qwen2.5-14B-Instruct_bad_medical.jsonl.gz"],
+            "r_Qwen2.5-14B-Instruct_{condition}",
+            ["base", "bad_medical"],
+        ),
+        (["insecure_R1.csv", "inoculated_R1.csv"], "{condition}_R1", ["insecure", "inoculated"]),
+        (["Qwen2.5-a.csv", "Qwen2.7-a.csv"], "{condition}-a", ["Qwen2.5", "Qwen2.7"]),
+        (["m-.csv", "m-b.csv"], "{condition}", ["m-", "m-b"]),
+        (["a-b.csv", "a-b-b.csv"], "a-{condition}", ["b", "b-b"]),
+        (["runs/base/judged.csv", "runs/tuned/judged.csv"], "{condition}/judged", ["base", "tuned"]),
+        (["{x}-a.csv", "{x}-b.csv"], "{{x}}-{condition}", ["a", "b"]),
+    ],
+)
+def test_a_suggested_pattern_fits_every_name(paths, pattern, conditions):
+    assert suggest_pattern([Path(path) for path in paths]) == pattern
+    assert [read_name(pattern, Path(path))["condition"] for path in paths] == conditions
+
+
+def test_a_missing_condition_is_answered_with_a_pattern_and_what_it_gives(tmp_path):
+    for name in ("m2.5-14B_base", "m2.5-14B_bad_medical"):
+        (tmp_path / f"{name}.csv").write_text("question_id,answer,aligned\nq,x,1\n")
+    with pytest.raises(LogError, match=r"condition='m2\.5-14B_\{condition\}' gives 'bad_medical', 'base'\.$"):
+        read_completions(tmp_path)
+    with pytest.raises(LogError, match=r'pass condition="<column>"\.$'):
+        read_completions(pd.DataFrame({"question_id": ["q"], "answer": ["x"], "aligned": [1]}))
 
 
 def test_stems_keep_their_dots():

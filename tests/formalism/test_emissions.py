@@ -203,7 +203,7 @@ def test_score_emissions_refuse(arguments: dict, message: str) -> None:
     ("comparison", "value", "message"),
     [
         ("<", 25, r"no bin edge.*The edges are <30, <=50\. Add it: ScoreEmission\('aligned', cuts=\[\.\.\., '<25'\]\)"),
-        ("<=", 30, "Add it.*'<=30'"),
+        ("<=", 30, "Add it.*'<=30'.*or --cuts 'aligned:<30,<=30,<=50' on the command line"),
         (">", 30, "Add it.*'<=30'"),
         ("<", 50, "Add it.*'<50'"),
         ("<", 100, "no bin edge"),

@@ -169,6 +169,13 @@ def test_what_is_no_rule_is_refused_with_the_part(rule: str, message: str) -> No
         Outcome("aligned < 30", of=rule)
 
 
+def test_an_unknown_denominator_is_named_with_those_there_are() -> None:
+    with pytest.raises(
+        ValueError, match=r"of='everything' names no denominator; expected 'all', 'scored', 'coherent' or"
+    ):
+        Outcome("aligned < 30", of="everything")
+
+
 def test_a_rule_about_something_unmeasured_says_what_is_measured() -> None:
     message = "asks about 'toxic', which no emission measures; the model measures aligned, coherent, grade, kind"
     tables = [np.full((2, len(emission.categories)), 1 / len(emission.categories)) for emission in _EMISSIONS]

@@ -343,6 +343,7 @@ def test_save_and_load_give_the_same_result(fitted: Result, tmp_path) -> None:
     for place in (path, path.parent):
         loaded = Result.load(place)
         xr.testing.assert_equal(loaded.tree, fitted.tree)
+        assert set(loaded.tree.attrs) == set(fitted.tree.attrs)
         assert loaded.checks == fitted.checks
         assert loaded.notes == fitted.notes
         assert dict(loaded.settings) == dict(fitted.settings)
@@ -383,6 +384,16 @@ def test_files_that_are_no_result(spoil, error, message: str, fitted: Result, tm
     path = fitted.save(tmp_path / "fit.nc")
     spoil(path)
     with pytest.raises(error, match=message):
+        Result.load(path)
+
+
+def test_two_halves_of_two_fits_are_no_result(fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    other = dataclasses.replace(fitted, settings={**fitted.settings, "seed": 1}).save(tmp_path / "other" / "fit.nc")
+    other.with_suffix(".json").replace(path.with_suffix(".json"))
+    with pytest.raises(
+        ValueError, match=r"fit\.json: not the file that was written with fit\.nc: they are of two fits"
+    ):
         Result.load(path)
 
 

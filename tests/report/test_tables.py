@@ -12,29 +12,30 @@ from markdown_it import MarkdownIt
 
 from simulacra.inference import Result
 from simulacra.report import format_citation, format_table, result_tables
-
-NAMES = ("weights", "shifts", "rates", "contrasts", "emissions")
+from simulacra.report.tables import TABLES, json_rows
 
 
 @pytest.fixture(scope="module")
 def tables(failing: Result) -> dict[str, pd.DataFrame]:
     """With numbers and with withheld ones."""
     found = result_tables(failing)
+    assert tuple(found) == TABLES
     assert found["weights"]["mean"].isna().any()
     assert found["weights"]["mean"].notna().any()
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_csv_and_json_keep_every_digit(tables: dict[str, pd.DataFrame], name: str) -> None:
     table = tables[name]
     from_csv = pd.read_csv(io.StringIO(format_table(table, "csv")))
     from_json = pd.DataFrame(json.loads(format_table(table, "json")))
+    assert from_json.equals(pd.DataFrame(json_rows(table)))
     for back in (from_csv, from_json):
         pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_markdown_renders_as_one_table_with_the_same_cells(tables: dict[str, pd.DataFrame], name: str) -> None:
     table = tables[name]
     tokens = MarkdownIt("commonmark").enable("table").parse(format_table(table, "markdown"))
@@ -47,7 +48,7 @@ def test_markdown_renders_as_one_table_with_the_same_cells(tables: dict[str, pd.
     assert cells.count("withheld") >= int(table.select_dtypes("number").isna().to_numpy().sum())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_html_shows_names_and_runs_none(tables: dict[str, pd.DataFrame], name: str) -> None:
     page = format_table(tables[name], "html")
     assert "<b>" not in page

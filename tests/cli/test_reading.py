@@ -1,0 +1,110 @@
+"""The options that say how logs are read: the same for every command, and remembered as they were said."""
+
+import dataclasses
+import inspect
+import json
+import shlex
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from simulacra.cli.app import app
+from simulacra.cli.reading import (
+    Reading,
+    parse_columns,
+    parse_judgments,
+    parse_missing,
+    parse_names,
+    reading_options,
+)
+from simulacra.data import read_completions, scan_completions
+
+EVERYTHING = Reading(
+    condition="{model}-{condition}",
+    column=["completion=answer", "notes="],
+    measure=["aligned", "coherent"],
+    context=["dose"],
+    layout="rows",
+    judgments=["gpt4o=a b.jsonl"],
+    on="qid,rollout",
+    formats="_json,_template",
+    base_question="base",
+    missing="-1,REFUSAL",
+    duplicates="drop",
+    delimiter=";",
+    encoding="cp1252",
+)
+
+
+def test_every_argument_of_reading_has_its_option() -> None:
+    """But the logs themselves, and the progress bar, which --quiet settles."""
+    taken = set(inspect.signature(read_completions).parameters) - {"source", "progress_bar"}
+    assert set(EVERYTHING.arguments()) == taken
+    assert len(EVERYTHING.to_dict()) == len(dataclasses.fields(Reading)) == len(taken)
+
+
+@pytest.mark.parametrize("name", ["fit", "inspect-log", "score", "report"])
+def test_every_command_that_reads_has_every_option(name: str) -> None:
+    group = typer.main.get_command(app)
+    command = group.get_command(None, name)  # type: ignore[arg-type, attr-defined]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Reading)} <= known
+
+
+def test_options_come_back_from_a_file_and_from_the_words_that_they_are_told_in() -> None:
+    assert Reading.from_dict(json.loads(json.dumps(EVERYTHING.to_dict()))) == EVERYTHING
+    heard = []
+    alone = typer.Typer()
+
+    @alone.command()
+    @reading_options
+    def listen(*, reading: Reading) -> None:
+        heard.append(reading)
+
+    assert CliRunner().invoke(alone, shlex.split(str(EVERYTHING))).exit_code == 0
+    assert CliRunner().invoke(alone, ["--missing", ""]).exit_code == 0
+    assert CliRunner().invoke(alone, []).exit_code == 0
+    assert heard == [EVERYTHING, Reading(missing=""), Reading()]
+    assert [reading.arguments() for reading in heard[1:]] == [{"missing": ()}, {}]
+    assert (Reading().to_dict(), str(Reading())) == ({}, "")
+
+
+def test_an_option_of_another_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="no reading option 'turn' in this version"):
+        Reading.from_dict({"turn": "1"})
+
+
+def test_a_scan_refuses_what_it_cannot_honour_by_name() -> None:
+    with pytest.raises(ValueError, match="leave out --duplicates, --encoding, --judgments, --on, or --scan"):
+        EVERYTHING.scan(["log.csv"])
+    ignored = {"measure", "context", "layout"}
+    kept = {name: words for name, words in EVERYTHING.to_dict().items() if name not in ignored}
+    honoured = set(inspect.signature(scan_completions).parameters)
+    refused = {"duplicates", "encoding", "judgments", "on"}
+    assert {argument for argument in Reading(**kept).arguments() if argument not in refused} <= honoured
+
+
+def test_lists_of_names() -> None:
+    assert parse_names("_json, _template") == ("_json", "_template")
+    assert parse_names("") == ()
+
+
+def test_columns() -> None:
+    assert parse_columns(["completion=answer", "notes=", "x=a=b"]) == {
+        "completion": "answer",
+        "notes": None,
+        "x": "a=b",
+    }
+    with pytest.raises(ValueError, match="expected NAME=OWN"):
+        parse_columns(["=x"])
+
+
+def test_missing_values_are_numbers_or_words() -> None:
+    assert parse_missing("-1, 99.5,REFUSAL") == (-1.0, 99.5, "REFUSAL")
+    assert parse_missing("") == ()
+
+
+def test_judgments_by_judge_or_by_file() -> None:
+    assert parse_judgments(["a.csv"]) == ["a.csv"]
+    assert parse_judgments(["x=a.csv", "y=b.csv"]) == {"x": "a.csv", "y": "b.csv"}
