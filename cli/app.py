@@ -145,6 +145,20 @@ def fit(
             metavar="all|coherent|scored", help="Out of which completions. Default: all.", rich_help_panel=_MODEL
         ),
     ] = None,
+    likelihoods: Annotated[
+        bool,
+        typer.Option(
+            "--likelihoods", help="Use the columns log_likelihood_<persona> of 'score'.", rich_help_panel=_MODEL
+        ),
+    ] = False,
+    references: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Names the persona that elicited a completion, to calibrate likelihoods; empty elsewhere.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     rope: Rope = 0.01,
     seed: Seed = 0,
     num_warmup: Annotated[int, typer.Option(help="Iterations thrown away.", rich_help_panel=_SAMPLING)] = 400,
@@ -180,7 +194,7 @@ def fit(
             scan=scan,
             condition=condition,
             columns=request.parse_columns(column or ()),
-            measurements=measure or (),
+            measurements=() if likelihoods else measure or (),  # named ones would set likelihoods aside
             layout=layout,
             judgments=request.parse_judgments(judgments or ()),
             on=request.parse_names(on) or None,
@@ -203,6 +217,8 @@ def fit(
             baseline=baseline,
             outcome=outcome,
             of=of,
+            likelihoods=likelihoods,
+            references=references,
         )
         session.fit(
             model,
