@@ -4,6 +4,7 @@ Exit codes: 0, the fit passed its checks; 2, the input or an option is wrong and
 not converge or is not identified: files are written, and what failed is withheld in them.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -128,6 +129,20 @@ def fit(
             metavar="all|coherent|scored", help="Out of which completions. Default: all.", rich_help_panel=_MODEL
         ),
     ] = None,
+    likelihoods: Annotated[
+        bool,
+        typer.Option(
+            "--likelihoods", help="Use the columns log_likelihood_<persona> of 'score'.", rich_help_panel=_MODEL
+        ),
+    ] = False,
+    references: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Names the persona that elicited a completion, to calibrate likelihoods; empty elsewhere.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     rope: Rope = 0.01,
     seed: Seed = 0,
     num_warmup: Annotated[int, typer.Option(help="Iterations thrown away.", rich_help_panel=_SAMPLING)] = 400,
@@ -158,7 +173,9 @@ def fit(
     from simulacra.cli.session import Session
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope) as session:
-        log = reading.scan(logs) if scan else reading.read(logs, quiet=quiet)
+        # Measurements that are named set all others aside, likelihoods too.
+        source = dataclasses.replace(reading, measure=None) if likelihoods else reading
+        log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
         session.show_log(log)
         model = request.build_model(
             log,
@@ -170,11 +187,13 @@ def fit(
             baseline=baseline,
             outcome=outcome,
             of=of,
+            likelihoods=likelihoods,
+            references=references,
         )
         session.fit(
             model,
             log,
-            read={"paths": logs, "options": reading.to_dict()},
+            read={"paths": logs, "options": source.to_dict()},
             seed=seed,
             num_warmup=num_warmup,
             num_samples=num_samples,

@@ -9,6 +9,7 @@ from simulacra.data import CompletionLog, ScannedLog
 from simulacra.formalism import (
     AbstractEmission,
     LabelEmission,
+    LikelihoodEmission,
     Outcome,
     Persona,
     PersonaMixture,
@@ -18,6 +19,8 @@ from simulacra.formalism import (
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
 
 __all__ = ["build_model", "parse_cuts", "parse_scores"]
+
+_LIKELIHOOD = "log_likelihood_"
 
 
 def parse_scores(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -58,6 +61,8 @@ def build_model(
     baseline: str = "base",
     outcome: str | None = None,
     of: str | None = None,
+    likelihoods: bool = False,
+    references: str | None = None,
 ) -> PersonaMixture:
     """The model that a log is fitted with.
 
@@ -71,13 +76,20 @@ def build_model(
         baseline: the condition that shifts are measured against.
         outcome: a rule. Left out: the usual one.
         of: its denominator, ``all`` when left out.
+        likelihoods: take ``log_likelihood_<persona>`` columns as evidence; personas are those that have one, with the
+            archetype and gates that the shipped set knows for the name, if any.
+        references: the column that names the persona whose prompt elicited a completion, to calibrate likelihoods.
 
     Raises:
-        ValueError: nothing to measure, a range or cuts of a score that is not modelled, or a range in which the
-            personas are not known.
+        ValueError: nothing to measure, likelihoods of fewer than two personas, references without likelihoods, a range
+            or cuts of a score that is not modelled, or a range in which the personas are not known.
     """
-    chosen = persona_set(personas)
-    names = tuple(measurements) or _known(log, chosen, personas)
+    chosen: Sequence[Persona] = persona_set(personas)
+    if likelihoods:
+        chosen = _prompted(log, chosen)
+    elif references is not None:
+        raise ValueError("--references calibrate likelihoods: add --likelihoods, or leave them out.")
+    names = tuple(measurements) or _known(log, chosen, personas, needed=not likelihoods)
     formula = weights or (NESTED_WEIGHTS if _nested(log) else CROSSED_WEIGHTS)
     declared = {name: _Declared((scores or {}).get(name), (cuts or {}).get(name)) for name in names}
     unknown = [name for name in (*(scores or ()), *(cuts or ())) if name not in names]
@@ -86,7 +98,11 @@ def build_model(
             f"--score and --cuts name {unknown[0]!r}, which is not modelled; the model measures {', '.join(names)}. "
             f"Add --measure {unknown[0]}."
         )
-    emissions = [_emission(name, chosen, log, declared[name]) for name in names]
+    emissions: list[AbstractEmission | LikelihoodEmission] = [
+        _emission(name, chosen, log, declared[name]) for name in names
+    ]
+    if likelihoods:
+        emissions.append(LikelihoodEmission(reference=references))
     model = PersonaMixture(chosen, emissions=emissions, weights=formula, baseline=baseline)
     if outcome is not None or of is not None:
         rule = outcome or (model.outcome.rule if model.outcome else None)
@@ -105,11 +121,24 @@ class _Declared(NamedTuple):
     cuts: Sequence[str] | None
 
 
-def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: str) -> tuple[str, ...]:
+def _prompted(log: CompletionLog | ScannedLog, personas: Sequence[Persona]) -> list[Persona]:
+    """The personas that the log has log-likelihoods of."""
+    there = log.measurements if isinstance(log, CompletionLog) else log.columns
+    names = [column.removeprefix(_LIKELIHOOD) for column in there if column.startswith(_LIKELIHOOD)]
+    if len(names) < 2:
+        raise ValueError(
+            f"--likelihoods: expected columns {_LIKELIHOOD}<persona> of two personas or more, as 'simulacra score' "
+            f"writes them; the log measures {', '.join(there) or 'nothing'}."
+        )
+    known = {persona.name: persona for persona in personas}
+    return [known.get(name, Persona(name, f"What the prompt of {name!r} makes likely.")) for name in names]
+
+
+def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: str, *, needed: bool) -> tuple[str, ...]:
     known = tuple(dict.fromkeys(column for persona in personas for column in persona.scores))
     there = log.measurements if isinstance(log, CompletionLog) else log.columns
     found = tuple(column for column in known if column in there)
-    if not found:
+    if not found and needed:
         raise ValueError(
             f"The personas of {name!r} are known by {', '.join(known)}, and the log measures "
             f"{', '.join(there) or 'nothing'}. Say which column is which with --column {known[0]}=<its name>, or "

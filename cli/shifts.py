@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
-from simulacra.report.prose import points
+from simulacra.report.prose import difference, interval, points
 
 __all__ = ["print_shifts"]
 
@@ -30,7 +30,9 @@ def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, describe
     table = simple_table(("condition", *personas))
     for condition, rows in shifts.groupby("condition", sort=False):
         table.add_row(escape(str(condition)), *(_signed_interval(row) for row in rows.to_dict("records")))
-    console.print(f"[bold]Persona shifts[/bold] against {escape(baseline)}, mean and 89 % interval", highlight=False)
+    console.print(
+        f"[bold]Persona shifts[/bold] against {escape(baseline)} in points, mean and 89 % interval", highlight=False
+    )
     console.print(table)
     for condition, rows in shifts.groupby("condition", sort=False):
         what = f" ({described[str(condition)]})" if condition in described else ""
@@ -58,5 +60,4 @@ def _reading(rows: pd.DataFrame) -> str:
 def _signed_interval(row: Mapping[Any, Any]) -> str:
     if pd.isna(row["mean"]):
         return "withheld"
-    mean, lower, upper = (f"{row[name]:+.2f}".replace("-", "−") for name in ("mean", "eti89_lb", "eti89_ub"))
-    return f"{mean} ({lower} to {upper})"
+    return "{}\n({} to {})".format(*difference(*interval(row)))

@@ -30,6 +30,7 @@ def summarise(
         "model": {
             "personas": list(result.personas),
             "emissions": [dict(emission.configuration()) for emission in model.emissions],
+            "likelihood": None if model.likelihood is None else dict(model.likelihood.configuration()),
             "weights": model.weights,
             "weights_in_force": result.prepared.design.formula,
             "baseline": model.baseline,

@@ -9,8 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from simulacra.formalism import Outcome
 from simulacra.inference import Result
-from simulacra.report.prose import checks_sentence, claim_sentence, interval, number, records, share
+from simulacra.report.prose import (
+    checks_sentence,
+    claim_sentence,
+    interval,
+    number,
+    records,
+    share,
+    unrated_sentence,
+)
 
 __all__ = ["print_result", "simple_table"]
 
@@ -26,9 +35,12 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 def print_result(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float) -> None:
     """Print a result: weights beside what personas do, rates, claims, checks."""
     _print_weights(console, result, tables)
-    if result.prepared.model.outcome is not None:
-        _print_rates(console, tables["rates"], str(result.prepared.model.outcome))
-        _print_claims(console, result, tables["contrasts"], rope)
+    outcome = result.prepared.model.outcome
+    if outcome is None:
+        console.print(f"{unrated_sentence(result)}\n", highlight=False, soft_wrap=True)
+    else:
+        _print_rates(console, tables["rates"], str(outcome))
+        _print_claims(console, tables["contrasts"], outcome, result.prepared.model.baseline, rope)
     _print_checks(console, result)
 
 
@@ -37,19 +49,25 @@ def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.Dat
     table = simple_table(("condition", *result.personas))
     for condition in result.conditions:
         rows = records(weights[weights["condition"] == condition])
-        cells = [number(*interval(row)) + "*" * str(row["status"]).startswith("small") for row in rows]
+        cells = [_two_lines(number(*interval(row)), "*" * str(row["status"]).startswith("small")) for row in rows]
         table.add_row(escape(condition), *cells)
     outcome = result.prepared.model.outcome
     if outcome is not None:
         table.add_section()
         rows = records(emissions[emissions["measurement"] == "outcome_given_persona"])
-        cells = [number(*interval(row)) for row in rows]
+        cells = [_two_lines(number(*interval(row))) for row in rows]
         table.add_row(f"P({escape(outcome.name)} | persona)", *cells, style="italic")
     console.print("[bold]Persona weights[/bold], mean and 89 % interval", highlight=False)
     console.print(table)
     small = weights["status"].str.startswith("small")
     if small.any():
         console.print(f"* {weights.loc[small, 'status'].iloc[0]}\n", style="dim", highlight=False)
+
+
+def _two_lines(number: str, mark: str = "") -> str:
+    """A mean over its interval, which leaves room for six personas and the names of conditions."""
+    mean, _, interval = number.partition(" ")
+    return f"{mean}{mark}\n{interval}"
 
 
 def _print_rates(console: Console, rates: pd.DataFrame, outcome: str) -> None:
@@ -66,13 +84,11 @@ def _print_rates(console: Console, rates: pd.DataFrame, outcome: str) -> None:
     console.print("observed: clustered by base question; implied: posterior, for these questions\n", style="dim")
 
 
-def _print_claims(console: Console, result: Result, contrasts: pd.DataFrame, rope: float) -> None:
-    model = result.prepared.model
-    name = model.outcome.name if model.outcome else ""
+def _print_claims(console: Console, contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float) -> None:
     equal = f"practically equal: within ±{rope * 100:g} points"
-    console.print(f"[bold]What may be claimed against {escape(model.baseline)}[/bold] ({equal})", highlight=False)
+    console.print(f"[bold]What may be claimed against {escape(baseline)}[/bold] ({equal})", highlight=False)
     for row in records(contrasts):
-        sentence = f"{row['condition']}: {claim_sentence(row, name, model.baseline, rope)}"
+        sentence = f"{row['condition']}: {claim_sentence(row, outcome, baseline, rope)}"
         console.print(f"  {escape(sentence)}", highlight=False, soft_wrap=True)
     console.print()
 

@@ -1,4 +1,7 @@
-"""How the site is built: `python -m sphinx -W -n -b html docs site`. Nothing is fetched while it is built."""
+"""How the site is built: `python -m sphinx -W -n -b html docs site`. Nothing is fetched while it is built.
+
+Pages with formulas load MathJax from a public server (jsDelivr) when they are read; offline they show the TeX source.
+"""
 
 import importlib
 import importlib.metadata

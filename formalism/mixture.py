@@ -102,6 +102,11 @@ class PersonaMixture:
         return tuple(emission.measurement for emission in self.emissions)
 
     @property
+    def observables(self) -> tuple[str, ...]:
+        """What is observed of completions, for people: measurements, and log-likelihoods where there are any."""
+        return (*self.measurements, *(["log-likelihoods under persona prompts"] if self.likelihood else []))
+
+    @property
     def all_emissions(self) -> tuple[AbstractEmission | LikelihoodEmission, ...]:
         """The emissions, and that of the text where there is one."""
         return self.emissions if self.likelihood is None else (*self.emissions, self.likelihood)

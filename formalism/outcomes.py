@@ -65,7 +65,7 @@ class Rule:
             if name not in columns:
                 raise ValueError(
                     f"Rule {self.text!r} asks about {name!r}, which no emission measures; "
-                    f"the model measures {', '.join(columns)}."
+                    f"the model measures {', '.join(columns) or 'no scores, only texts'}."
                 )
         return columns
 
@@ -213,6 +213,33 @@ class Outcome:
         """Event and denominator together."""
         denominator = self.denominator
         return self.event if denominator is None else Rule(f"({self.rule}) and ({denominator.text})")
+
+    @property
+    def judged(self) -> Rule | None:
+        """The completions in which the event could be seen at all; ``None`` where that is all of them.
+
+        Those that meet what the event asks of coherence beside other things, and that have a value of whatever else it
+        compares. Text that has fallen apart, or that the judge gave no score, is never an event: a condition of nothing
+        but such text has a rate of 0, which says nothing about what it would do if it could write.
+
+        Example:
+            >>> Outcome("aligned < 30 and coherent > 50").judged.text
+            'coherent > 50 and not missing(aligned)'
+        """
+        tree = self.event._tree()
+        parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
+        rules = [(part, Rule(ast.unparse(part))) for part in parts]
+        coherence = [rule.text for _, rule in rules if rule.measurements == ("coherent",)] if len(rules) > 1 else []
+        if len(coherence) == len(rules):  # an event that is about coherence itself
+            coherence = []
+        compared = [
+            name
+            for part, rule in rules
+            if isinstance(part, ast.Compare) and rule.text not in coherence
+            for name in rule.measurements
+        ]
+        conditions = [*coherence, *(f"not missing({name})" for name in dict.fromkeys(compared))]
+        return Rule(" and ".join(conditions)) if conditions else None
 
     def __str__(self) -> str:
         return f"{self.name}: {self.rule} (of {self.of})"

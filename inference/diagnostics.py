@@ -203,6 +203,9 @@ def _check_gate(
     remedy = (
         "This persona does something else, so it loses its name. The log may hold no such persona: leave it out, or "
         "try another persona set."
+        if not unmeasured
+        else "Nothing that was measured can confirm this name, so it is withheld: add an emission for "
+        f"{', '.join(sorted(unmeasured))}, or a persona without gates, which is what its prompt says."
     )
     passed = not unmeasured and value >= gate.at_least
     return Check(f"{_NAME_CHECK}{named.name}", passed, value, float(gate.at_least), where, remedy, persona.name)

@@ -15,7 +15,7 @@ from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.weights import WeightDesign
 from simulacra.inference.posterior import weights_at
-from simulacra.inference.result import INTERVAL, Result
+from simulacra.inference.result import ENDS, Result
 
 __all__ = ["predict_rates"]
 
@@ -113,8 +113,7 @@ def _cell_probabilities(
 
 
 def _row(name: str, rate: np.ndarray, shown: np.ndarray, events: int, total: int) -> dict[str, object]:
-    ends = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
-    (low, high), (least, most) = np.quantile(rate, ends), np.quantile(shown, ends)
+    (low, high), (least, most) = np.quantile(rate, ENDS), np.quantile(shown, ENDS)
     observed = events / total if total else float("nan")
     return {
         "condition": name,

@@ -17,7 +17,7 @@ from scipy import stats
 from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.prepare import Prepared
 
-__all__ = ["ObservedRate", "implied_rates", "observed_rates"]
+__all__ = ["ObservedRate", "implied_rates", "judged_shares", "observed_rates"]
 
 
 class ObservedRate(NamedTuple):
@@ -93,6 +93,19 @@ def _clustered(events: np.ndarray, total: np.ndarray, probability: float) -> Obs
     lower = float(stats.beta.ppf(alpha, successes, failures + 1)) if count > 0 else 0.0
     upper = float(stats.beta.ppf(1 - alpha, successes + 1, failures)) if count < size else 1.0
     return ObservedRate(round(count), round(size), lower, upper)
+
+
+def judged_shares(prepared: Prepared, outcome: Outcome) -> np.ndarray:
+    """Share of every condition's completions in which the outcome's event could be seen, shape ``(M,)``.
+
+    See :attr:`~simulacra.formalism.outcomes.Outcome.judged`. It is counted, whatever the outcome's denominator.
+    """
+    if outcome.judged is None:
+        return np.ones(len(prepared.conditions))
+    judged = outcome.judged.holds(prepared.model.emissions, prepared.patterns)
+    in_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition)
+    by_pattern = in_condition @ prepared.counts
+    return np.asarray(by_pattern @ judged / by_pattern.sum(axis=1))
 
 
 def implied_rates(

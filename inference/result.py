@@ -20,7 +20,7 @@ from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.problem import Parameters
-from simulacra.inference.rates import implied_rates, observed_rates
+from simulacra.inference.rates import implied_rates, judged_shares, observed_rates
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.texts import point_responsibilities
 
@@ -28,6 +28,8 @@ __all__ = ["Result"]
 
 INTERVAL = 0.89
 """Probability of every reported interval: equal-tailed, ArviZ's default, columns ``eti89_lb`` and ``eti89_ub``."""
+ENDS = ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
+"""The quantiles at which these intervals begin and end."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -138,9 +140,11 @@ class Result:
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
             withhold: leave out numbers whose checks failed.
 
-        Columns ``condition, rate_difference, eti89_lb, eti89_ub, claim, total_variation, jensen_shannon, ess_bulk,
-        ess_tail, r_hat, status``. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
-        Jensen-Shannon is in nats.
+        Columns ``condition, rate_difference, eti89_lb, eti89_ub, claim, judged, total_variation, jensen_shannon,
+        ess_bulk, ess_tail, r_hat, status``. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
+        Jensen-Shannon is in nats. ``judged`` is the share of the condition's completions in which the event could be
+        seen (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). Where it is small, ``equivalent`` and ``decrease``
+        say little: gibberish is never misaligned.
 
         Raises:
             ValueError: no outcome, or one that the model's bins cannot answer.
@@ -162,8 +166,9 @@ class Result:
         others = weights.sel(condition=list(self.conditions[1:])).to_numpy()
         claims = [claim(difference.sel(condition=name).to_numpy(), rope=rope) for name in self.conditions[1:]]
         table.insert(4, "claim", claims)
-        table.insert(5, "total_variation", total_variation(others, baseline).mean(axis=(0, 1)))
-        table.insert(6, "jensen_shannon", jensen_shannon(others, baseline).mean(axis=(0, 1)))
+        table.insert(5, "judged", judged_shares(self.prepared, outcome)[1:])
+        table.insert(6, "total_variation", total_variation(others, baseline).mean(axis=(0, 1)))
+        table.insert(7, "jensen_shannon", jensen_shannon(others, baseline).mean(axis=(0, 1)))
         if withhold:
             held = table["status"].str.startswith("withheld")
             table.loc[held, ["total_variation", "jensen_shannon"]] = np.nan
@@ -177,9 +182,10 @@ class Result:
             outcome: event and denominator; the model's own when left out.
             withhold: leave out implied rates whose checks failed. Observed rates are always shown.
 
-        Columns ``condition, events, total, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub, ess_bulk,
-        ess_tail, r_hat, status``. The observed interval is an 89 % Korn-Graubard interval clustered by base question,
-        the implied one an 89 % equal-tailed posterior interval for these questions, not for new ones.
+        Columns ``condition, events, total, judged, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub,
+        ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. The observed interval is an 89 %
+        Korn-Graubard interval clustered by base question, the implied one an 89 % equal-tailed posterior interval for
+        these questions, not for new ones.
 
         Raises:
             ValueError: no outcome, or one that the model's bins cannot answer.
@@ -196,9 +202,10 @@ class Result:
         rows = [observed[name] for name in self.conditions]
         table.insert(1, "events", [row.events for row in rows])
         table.insert(2, "total", [row.total for row in rows])
-        table.insert(3, "observed", [row.rate for row in rows])
-        table.insert(4, "observed_lb", [row.lower for row in rows])
-        table.insert(5, "observed_ub", [row.upper for row in rows])
+        table.insert(3, "judged", judged_shares(self.prepared, outcome))
+        table.insert(4, "observed", [row.rate for row in rows])
+        table.insert(5, "observed_lb", [row.lower for row in rows])
+        table.insert(6, "observed_ub", [row.upper for row in rows])
         return table
 
     def emissions(self, *, withhold: bool = True) -> pd.DataFrame:
@@ -258,7 +265,11 @@ class Result:
         return again
 
     def summary(self, *, var_names: Sequence[str] | None = None) -> pd.DataFrame:
-        """ArviZ's summary (mean, sd, eti89, ESS, R-hat, MCSE) of weights, rates, emissions and scales."""
+        """ArviZ's summary (mean, sd, eti89, ESS, R-hat, MCSE) of weights, rates, emissions and scales.
+
+        ArviZ's view of the draws: it withholds nothing, whatever failed, no more than :attr:`tree` does. Numbers for a
+        paper come from :meth:`cite` and the other tables, which withhold what did not pass.
+        """
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
         table = arviz_stats.summary(  # type: ignore[attr-defined, unused-ignore]
             self.tree,
@@ -288,12 +299,12 @@ class Result:
 
         Example:
             ``str(result.cite("shift[insecure, misaligned]"))`` is
-            ``"0.31 (89% ETI 0.27–0.35; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
+            ``"0.312 (89% ETI 0.273–0.350; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         model = self.prepared.model
         one_line = (
             f"{len(self.personas)} personas ({', '.join(self.personas)}); "
-            f"measurements {', '.join(model.measurements)}; "
+            f"measurements {', '.join(model.observables)}; "
             f"weights {self.prepared.design.formula}; baseline {model.baseline}"
         )
         if model.outcome is not None:
@@ -392,8 +403,7 @@ class Result:
         """
         dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
         index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
-        low, high = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
-        bounds = np.quantile(draws.to_numpy(), [low, high], axis=(0, 1)).reshape(2, -1)
+        bounds = np.quantile(draws.to_numpy(), ENDS, axis=(0, 1)).reshape(2, -1)
         table = index.to_frame(index=False)
         table["mean"] = draws.mean(("chain", "draw")).to_numpy().ravel()
         table["eti89_lb"], table["eti89_ub"] = bounds

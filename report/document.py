@@ -16,6 +16,7 @@ from simulacra.data.extras import import_extra
 from simulacra.inference import Result
 from simulacra.report import figures
 from simulacra.report.facts import Facts, gather_facts
+from simulacra.report.prose import found, gate_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,14 +64,14 @@ def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rop
         if path.suffix not in _TEMPLATES:
             raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")
     facts = gather_facts(result, log=log, rope=rope)
-    pictures = _Pictures(result, facts)
-    texts = [_render(path.suffix, facts, pictures) for path in paths]
+    draw = _painter(result, rope)
+    texts = [_render(path.suffix, facts, draw) for path in paths]
     for path, text in zip(paths, texts, strict=True):
         write_atomically(path, functools.partial(Path.write_text, data=text, encoding="utf-8"))
     return tuple(paths)
 
 
-def _render(suffix: str, facts: Facts, pictures: "_Pictures") -> str:
+def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
     jinja2 = import_extra("jinja2", "report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("simulacra.report", "templates"),
@@ -80,7 +81,8 @@ def _render(suffix: str, facts: Facts, pictures: "_Pictures") -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"breakable": _breakable, "cell": _cell, "fence": _fence, "table": _bare_table}
-    return environment.get_template(_TEMPLATES[suffix]).render(facts=facts, draw=pictures, signs=_SIGNS)
+    environment.filters |= {"found": found, "gate": gate_sentence}
+    return environment.get_template(_TEMPLATES[suffix]).render(facts=facts, draw=draw, signs=_SIGNS)
 
 
 class _Picture(NamedTuple):
@@ -90,22 +92,17 @@ class _Picture(NamedTuple):
     finding: str
 
 
-class _Pictures:
-    """Figures by name, for templates, each drawn once: ``draw.weights()``, ``draw.portrait("mid")``."""
+def _painter(result: Result, rope: float | int) -> Callable[..., _Picture]:
+    """What templates draw with, every figure once: ``draw("weights")``, ``draw("portrait", "mid")``."""
 
-    def __init__(self, result: Result, facts: Facts) -> None:
-        self._result, self._facts = result, facts
-        self._drawn: dict[tuple[str, ...], _Picture] = {}
-
-    def __getattr__(self, name: str) -> Callable[..., _Picture]:
-        return lambda *arguments: self._drawn.get((name, *arguments)) or self._draw(name, *arguments)
-
-    def _draw(self, name: str, *arguments: str) -> _Picture:
-        options = {"rope": self._facts.rope} if name in ("rate_differences", "shifts") else {}
-        figure = getattr(figures, name)(self._result, *arguments, **options)
+    @functools.cache
+    def draw(name: str, *arguments: str) -> _Picture:
+        options = {"rope": rope} if name in ("rate_differences", "shifts") else {}
+        figure = getattr(figures, name)(result, *arguments, **options)
         own = re.sub(r"\W+", "-", "-".join((name, *arguments)))
-        picture = _Picture(import_extra("markupsafe", "report").Markup(figures.to_svg(figure, own)), figure.get_label())
-        return self._drawn.setdefault((name, *arguments), picture)
+        return _Picture(import_extra("markupsafe", "report").Markup(figures.to_svg(figure, own)), figure.get_label())
+
+    return draw
 
 
 def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, numbers: tuple[str, ...] = ()) -> Any:

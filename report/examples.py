@@ -63,15 +63,18 @@ def _clearest(responsibility: np.ndarray, order: np.ndarray, log: CompletionLog,
 
 def _example(log: CompletionLog, row: int, responsibility: float) -> Example:
     record = log.table.iloc[row]
-    scores = {
-        name: "missing" if record[name] != record[name] or record[name] is None else f"{record[name]}"
-        for name in log.measurements
-    }
+    scores = {name: _score(record[name]) for name in log.measurements}
     return Example(
         completion=record["completion"],
         condition=record["condition"],
         question=record["question_id"],
-        scores={name: text.removesuffix(".0") for name, text in scores.items()},
+        scores=scores,
         responsibility=responsibility,
         place=f"{record['source']}:{record['record']}",
     )
+
+
+def _score(value: object) -> str:
+    if value is None or value != value:
+        return "missing"
+    return f"{value:.6g}" if isinstance(value, float) else f"{value}"

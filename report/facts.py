@@ -18,13 +18,17 @@ from simulacra.report.prose import (
     WITHHELD,
     checks_sentence,
     claim_sentence,
+    difference,
     fitted_sentence,
+    found,
     headline,
     interval,
     number,
-    points,
     records,
     share,
+    unjudged_clause,
+    unrated_sentence,
+    withheld_reason,
 )
 
 __all__ = ["Claim", "Facts", "Portrait", "gather_facts"]
@@ -82,6 +86,7 @@ class Facts:
         ok: whether every check passed.
         fitted: what was fitted, in a sentence.
         outcome: the event that rates are of; None where the model has none.
+        unrated: why there are no rates and no claims; empty with an outcome.
         headline: all claims in a sentence; empty without an outcome.
         checked: how many checks passed and how closely.
         failed: the checks that failed.
@@ -100,6 +105,7 @@ class Facts:
     ok: bool
     fitted: str
     outcome: Outcome | None
+    unrated: str
     headline: str
     checked: str
     failed: tuple[Check, ...]
@@ -127,7 +133,8 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
         ok=result.ok,
         fitted=fitted_sentence(result),
         outcome=outcome,
-        headline="" if outcome is None else headline(result.contrasts(rope=rope), outcome.name, baseline, rope),
+        unrated=unrated_sentence(result),
+        headline="" if outcome is None else headline(result.contrasts(rope=rope), outcome, baseline, rope),
         checked=checks_sentence(result.checks),
         failed=result.failed,
         notes=result.notes,
@@ -154,9 +161,9 @@ def _claims(result: Result, outcome: Outcome, rope: float | int) -> list[Claim]:
             Claim(
                 condition=condition,
                 claim=contrast["claim"] if contrast else "baseline",
-                sentence=claim_sentence(contrast, outcome.name, baseline, rope)
+                sentence=claim_sentence(contrast, outcome, baseline, rope)
                 if contrast
-                else "what the others are compared with.",
+                else f"what the others are compared with. {unjudged_clause(row['judged'], outcome)}".rstrip(),
                 events=f"{row['events']} / {row['total']}",
                 observed=share(*interval(row, "observed", "observed_lb", "observed_ub"))
                 if row["total"]
@@ -173,17 +180,15 @@ def _portraits(result: Result, log: CompletionLog | None) -> list[Portrait]:
     acts = {row["persona"]: row for row in records(emissions[emissions["measurement"] == "outcome_given_persona"])}
     portraits = []
     for name, persona in zip(result.personas, result.prepared.model.personas, strict=True):
-        held = emissions.loc[emissions["persona"] == name, "status"]
-        withheld = held[held.str.startswith(WITHHELD)].iloc[0] if held.str.startswith(WITHHELD).all() else ""
+        withheld = withheld_reason(result, name)
+        gates = tuple(c for c in result.checks if c.name.startswith("name: ") and c.subject in (name, persona.name))
         portraits.append(
             Portrait(
                 name=name,
-                description=_described(persona, name),
+                description=_described(persona, name, gates),
                 color=colors[name],
                 acts=number(*interval(acts[name])) if name in acts else None,
-                gates=tuple(
-                    c for c in result.checks if c.name.startswith("name: ") and c.subject in (name, persona.name)
-                ),
+                gates=gates,
                 withheld=withheld,
                 examples=None if examples is None else examples[name] if not withheld else (),
             )
@@ -191,9 +196,11 @@ def _portraits(result: Result, log: CompletionLog | None) -> list[Portrait]:
     return portraits
 
 
-def _described(persona: Persona, name: str) -> str:
+def _described(persona: Persona, name: str, gates: Sequence[Check]) -> str:
     if name == persona.name:
         return persona.description
+    if any(math.isnan(gate.value) for gate in gates):
+        return f"{persona.description} (Was to be {persona.name!r}, which nothing that was measured can confirm.)"
     if persona.otherwise is not None and name == persona.otherwise.name:
         return f"{persona.otherwise.description} (Was to be {persona.name!r}; its scores fit this name instead.)"
     return f"Was to be {persona.name!r}, but does not do what that name says; read its scores."
@@ -220,7 +227,7 @@ def _weights(result: Result) -> pd.DataFrame:
 
 def _shift(row: Mapping[str, object]) -> str:
     mean, lower, upper = interval(row)
-    return WITHHELD if math.isnan(mean) else f"{points(mean)} ({points(lower)} to {points(upper)})"
+    return WITHHELD if math.isnan(mean) else "{} ({} to {})".format(*difference(mean, lower, upper))
 
 
 def _checks(checks: Sequence[Check]) -> pd.DataFrame:
@@ -228,7 +235,7 @@ def _checks(checks: Sequence[Check]) -> pd.DataFrame:
         {
             "check": check.name,
             "verdict": "passed" if check.passed else "failed",
-            "found": f"{check.value:.4g}" if math.isfinite(check.value) else "no rival" if check.value > 0 else "none",
+            "found": found(check),
             "threshold": f"{check.threshold:.4g}",
             "where": check.where,
         }
@@ -252,7 +259,7 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
             + f" (first: {'; '.join(same.examples)})" * bool(same.examples)
         ],
         "Same rows under different conditions": list(same.copies),
-        "Layouts": [f"{name}: {layout}" for name, layout in account.layouts.items()],
+        "Layouts": _layouts(account.layouts),
         "Columns read": [f"{own} as {name}" for own, name in account.renamed.items()],
         "Columns set aside": [f"{name}: {why}" for name, why in account.set_aside.items()],
         "Values read as missing": [
@@ -276,6 +283,14 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
     return {label: tuple(own) or ("none",) for label, own in lines.items() if own or label in always}
 
 
+def _layouts(layouts: Mapping[str, str]) -> list[str]:
+    """Every layout with its file, or with how many files have it."""
+    files: dict[str, list[str]] = {}
+    for name, layout in layouts.items():
+        files.setdefault(layout, []).append(name)
+    return [f"{own[0] if len(own) == 1 else f'{len(own)} files'}: {layout}" for layout, own in files.items()]
+
+
 def _missing(result: Result) -> list[tuple[str, int, int]]:
     """Completions without a value of each measurement."""
     observed = result.tree["observed_data"]
@@ -287,11 +302,13 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
     model, settings, attrs = result.prepared.model, result.settings, result.tree.attrs
     versions = attrs.get("versions", [f"simulacra {attrs['inference_library_version']}"])
     made = datetime.datetime.fromisoformat(str(attrs["created_at"]))
-    scores = "; ".join(f"{each.measurement}: {', '.join(each.categories)}" for each in model.emissions)
-    found = {
+    scores = [f"{each.measurement}: {', '.join(each.categories)}" for each in model.emissions]
+    if model.likelihood is not None:
+        scores.append(f"texts: {', '.join(model.likelihood.columns_of(model.names))}")
+    made_by = {
         "Fitted": f"{made:%Y-%m-%d %H:%M %Z}",
         "Personas": ", ".join(result.personas),
-        "Measurements": scores,
+        "Measurements": "; ".join(scores),
         "Weights": result.prepared.design.formula,
         "Baseline": model.baseline,
         "Outcome": str(model.outcome) if model.outcome else "none",
@@ -300,7 +317,7 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
         "Counts SHA-256": result.prepared.collapsed.content_hash,
         "Versions": ", ".join(np.atleast_1d(versions).tolist()),
     }
-    return found | ({} if log is None else {"Log SHA-256": log.content_hash})
+    return made_by | ({} if log is None else {"Log SHA-256": log.content_hash})
 
 
 def _citations(result: Result) -> list[str]:

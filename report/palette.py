@@ -1,10 +1,10 @@
 """Colours: one for each persona, the same in every figure, told apart by colour-blind readers and on both grounds.
 
-Hues are those of Okabe and Ito; each keeps a contrast of 3:1 or more against white and against near-black or is
-outlined where it is used.
+Seven, found by search: any two differ by 0.07 or more in OKLab (0.02 is just seen) as Machado's model of protanopia,
+deuteranopia and tritanopia has them, and each has a contrast of 3:1 or more against the light and the dark page.
 
 References:
-    Okabe & Ito (2008), Color universal design, https://jfly.uni-koeln.de/color/.
+    Machado, Oliveira & Fernandes (2009), doi:10.1109/TVCG.2009.113; WCAG 2.2, success criterion 1.4.11.
 """
 
 from collections.abc import Sequence
@@ -14,29 +14,38 @@ __all__ = ["BAND", "INK", "MUTED", "contrast_ink", "persona_colors"]
 # These three stand for roles: in a page they follow its light or dark scheme (report/svg.py).
 INK, MUTED, BAND = "#1b1b1f", "#6b6b76", "#e4e4ea"
 
+_BLUE, _SKY, _RED, _GOLD = "#2768dc", "#0f9dda", "#c92618", "#b38f19"
+_PURPLE, _GREY, _GREEN = "#984595", "#858688", "#29754e"
+
 _KNOWN = {
-    "aligned": "#0f7ab8",
-    "misaligned": "#d55e00",
-    "mid": "#b8860b",
-    "low-mid": "#b8860b",
-    "soft-aligned": "#56b4e9",
-    "incoherent": "#b0609a",
-    "no-score": "#8a8a94",
-    "low": "#d55e00",
-    "middle": "#b8860b",
-    "high": "#0f7ab8",
+    "aligned": _BLUE,
+    "misaligned": _RED,
+    "mid": _GOLD,
+    "low-mid": _GOLD,
+    "soft-aligned": _SKY,
+    "incoherent": _PURPLE,
+    "no-score": _GREY,
+    "low": _RED,
+    "middle": _GOLD,
+    "high": _BLUE,
+    "helper": _BLUE,
+    "villain": _RED,
+    "pirate": _GOLD,
+    "babbler": _PURPLE,
 }
-_OTHERS = ("#009e73", "#7a5195", "#cc79a7", "#4c9a2a", "#a0522d", "#2f4b7c", "#e69f00")
+_ALL = (_GREEN, _BLUE, _RED, _GOLD, _PURPLE, _SKY, _GREY)
 
 
 def persona_colors(personas: Sequence[str]) -> dict[str, str]:
     """A colour for every persona: the same name has the same colour in every figure and every report.
 
-    Personas of the shipped sets have their own; others take further ones in order.
+    Personas of the shipped sets have their own; others take what is left, in order. Beyond seven, colours repeat.
     """
-    others = (name for name in personas if name not in _KNOWN)
-    rest = {name: _OTHERS[index % len(_OTHERS)] for index, name in enumerate(others)}
-    return {name: _KNOWN.get(name) or rest[name] for name in personas}
+    own = {_KNOWN[name]: name for name in reversed(personas) if name in _KNOWN}  # the first of two of one colour
+    left = [color for color in _ALL if color not in own] or list(_ALL)
+    others = [name for name in personas if name not in own.values()]
+    rest = {name: left[index % len(left)] for index, name in enumerate(others)}
+    return {name: rest.get(name) or _KNOWN[name] for name in personas}
 
 
 def contrast_ink(color: str) -> str:

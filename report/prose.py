@@ -6,13 +6,18 @@ from typing import Any
 
 import pandas as pd
 
+from simulacra.formalism import Outcome
 from simulacra.inference import Check, Result
+from simulacra.inference.citation import decimals
 
 __all__ = [
     "WITHHELD",
     "checks_sentence",
     "claim_sentence",
+    "difference",
     "fitted_sentence",
+    "found",
+    "gate_sentence",
     "headline",
     "interval",
     "listed",
@@ -21,10 +26,16 @@ __all__ = [
     "points",
     "records",
     "share",
+    "unjudged_clause",
+    "unrated_sentence",
+    "withheld_reason",
 ]
 
 WITHHELD = "withheld"
 """What stands in a table in place of a number that its checks do not warrant."""
+
+MOSTLY = 0.5
+"""A claim says so where a smaller share than this of a condition's completions could show the event at all."""
 
 _READINGS = {
     "increase": "an increase: the interval lies above +{rope}",
@@ -35,10 +46,10 @@ _READINGS = {
 
 
 def number(mean: float, lower: float, upper: float) -> str:
-    """A mean and its interval, ``0.93 (.90–.95)``; a digit more below 0.01; what is withheld says so."""
+    """A mean and its interval, ``0.931 (.902–.953)``; what is withheld says so."""
     if math.isnan(mean):
         return WITHHELD
-    digits = 2 if mean >= 0.01 else 3
+    digits = decimals(lower, upper)
     lower_text, upper_text = (f"{bound:.{digits}f}".removeprefix("0") for bound in (lower, upper))
     return f"{mean:.{digits}f} ({lower_text}–{upper_text})"
 
@@ -49,17 +60,23 @@ def percent(rate: float) -> str:
 
 
 def share(rate: float, lower: float, upper: float) -> str:
-    """A rate and its interval in per cent, ``16.3 % (14.1–18.6)``; a digit more below one per cent."""
+    """A rate and its interval in per cent, ``16.3 % (14.1–18.6)``; what is withheld says so."""
     if math.isnan(rate):
         return WITHHELD
-    digits = 1 if rate >= 0.01 else 2
+    digits = decimals(lower, upper) - 2
     return f"{rate * 100:.{digits}f} % ({lower * 100:.{digits}f}–{upper * 100:.{digits}f})"
 
 
-def points(difference: float) -> str:
+def points(value: float, digits: int = 1) -> str:
     """A difference of two rates or weights in percentage points, ``+17.5`` or ``−0.2``; zero has no sign."""
-    text = f"{100 * difference:+.1f}"
-    return "0.0" if text in ("-0.0", "+0.0") else text.replace("-", "−")
+    text = f"{100 * value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def difference(mean: float, lower: float, upper: float) -> tuple[str, str, str]:
+    """A difference and its interval in percentage points, ``("+2.1", "−0.4", "+4.6")``."""
+    mean_text, lower_text, upper_text = (points(each, decimals(lower, upper) - 2) for each in (mean, lower, upper))
+    return mean_text, lower_text, upper_text
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -79,28 +96,46 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def claim_sentence(row: Mapping[str, Any], outcome: str, baseline: str, rope: float | int) -> str:
+def claim_sentence(row: Mapping[str, Any], outcome: Outcome, baseline: str, rope: float | int) -> str:
     """What may be claimed of one condition, from its row of ``Result.contrasts``, without the condition's name."""
     if row["claim"] == WITHHELD:
         return f"nothing may be claimed ({row['status'].removeprefix('withheld: ')})."
-    difference, lower, upper = (points(value) for value in interval(row, "rate_difference"))
-    return (
-        f"{difference} points {outcome} against {baseline} (89 % interval {lower} to {upper}), "
+    mean, lower, upper = difference(*interval(row, "rate_difference"))
+    claimed = (
+        f"{mean} points {outcome.name} against {baseline} (89 % interval {lower} to {upper}), "
         f"{_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
+    )
+    return " ".join(filter(None, (claimed, unjudged_clause(row["judged"], outcome))))
+
+
+def unjudged_clause(judged: float, outcome: Outcome) -> str:
+    """What a condition's rate cannot see, where most of its completions cannot be judged; else nothing.
+
+    Args:
+        judged: share of completions in which the event could be seen, from a row of ``Result.rates``.
+        outcome: the event.
+    """
+    if outcome.judged is None or judged >= MOSTLY:
+        return ""
+    lack = "incoherent or without a score" if "coherent" in outcome.event.measurements else "without a score"
+    rest = "none is" if judged == 0 else f"only {percent(judged)} are"
+    return (
+        f"But of its completions {percent(1 - judged)} are {lack} and cannot count as {outcome.name}, whatever they "
+        f"were meant to say: {rest} left to judge."
     )
 
 
-def headline(contrasts: pd.DataFrame, outcome: str, baseline: str, rope: float | int) -> str:
-    """All claims in one sentence."""
+def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float | int) -> str:
+    """All claims in one sentence, and one more where hardly a completion could be judged."""
     limit = f"{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
     phrases = {
         "increase": (
-            f"raises the {outcome} rate by more than {limit}",
-            f"raise the {outcome} rate by more than {limit}",
+            f"raises the {outcome.name} rate by more than {limit}",
+            f"raise the {outcome.name} rate by more than {limit}",
         ),
         "decrease": (
-            f"lowers the {outcome} rate by more than {limit}",
-            f"lower the {outcome} rate by more than {limit}",
+            f"lowers the {outcome.name} rate by more than {limit}",
+            f"lower the {outcome.name} rate by more than {limit}",
         ),
         "equivalent": (f"stays within ±{limit}", f"stay within ±{limit}"),
         "undecided": ("is undecided", "are undecided"),
@@ -108,7 +143,17 @@ def headline(contrasts: pd.DataFrame, outcome: str, baseline: str, rope: float |
     }
     count = contrasts["claim"].value_counts()
     parts = [f"{count[name]} {phrase[int(count[name] > 1)]}" for name, phrase in phrases.items() if name in count]
-    return f"Against {baseline}: of {len(contrasts)} condition{'s' * (len(contrasts) != 1)}, {listed(parts)}."
+    blind = int(((contrasts["judged"] < MOSTLY) & (contrasts["claim"] != WITHHELD)).sum())
+    caveat = f" In {blind} of these most completions cannot be judged." if blind else ""
+    return f"Against {baseline}: of {len(contrasts)} condition{'s' * (len(contrasts) != 1)}, {listed(parts)}.{caveat}"
+
+
+def unrated_sentence(result: Result) -> str:
+    """Why there are no rates and no claims; empty where the model has an outcome."""
+    if result.prepared.model.outcome is not None:
+        return ""
+    why = "" if result.prepared.model.measurements else " and no judge's scores that one could be defined by"
+    return f"Rates and claims are withheld: the model has no outcome{why}."
 
 
 def fitted_sentence(result: Result) -> str:
@@ -118,7 +163,7 @@ def fitted_sentence(result: Result) -> str:
     nested = f" ({bases} base questions in several prompt formats)" if bases < questions else ""
     return (
         f"{len(prepared.collapsed):,} completions in {len(result.conditions)} conditions on {questions} "
-        f"questions{nested}, measured by {listed(prepared.model.measurements)}, fitted as a mixture of "
+        f"questions{nested}, measured by {listed(prepared.model.observables)}, fitted as a mixture of "
         f"{len(result.personas)} personas. Baseline: {prepared.model.baseline}."
     )
 
@@ -131,3 +176,25 @@ def checks_sentence(checks: Sequence[Check]) -> str:
         f"{passed} of {len(checks)} passed; R-hat at most {values['r_hat']:.3f}, ESS at least "
         f"{min(values['ess_bulk'], values['ess_tail']):,.0f}, {values['divergences']:.0f} divergences"
     )
+
+
+def found(check: Check) -> str:
+    """What a check found, as text: not every check finds a number."""
+    if math.isfinite(check.value):
+        return f"{check.value:.4g}"
+    return "no rival" if check.value > 0 else "nothing"
+
+
+def gate_sentence(check: Check) -> str:
+    """What a name gate asked and found."""
+    if math.isnan(check.value):
+        return f"{check.where}, so nothing can confirm the name"
+    return f"{check.where} = {check.value:.2f}, its name takes {check.threshold:.2f}"
+
+
+def withheld_reason(result: Result, persona: str) -> str:
+    """Why nothing is shown of a persona; empty where something may be."""
+    emissions = result.emissions()
+    told = emissions if len(emissions) else result.weight_table()
+    status = told.loc[told["persona"] == persona, "status"]
+    return str(status.iloc[0]) if status.str.startswith(WITHHELD).all() else ""

@@ -1,13 +1,14 @@
 """Tables of a result, and one table in every format that papers and pages ask for."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from simulacra.data.extras import import_extra
 from simulacra.inference import Result
+from simulacra.inference.citation import decimals
 from simulacra.report.prose import WITHHELD
 
 __all__ = ["TABLES", "format_table", "json_rows", "result_tables"]
@@ -26,7 +27,12 @@ _LABELS = {
     "ess_tail": "ESS tail",
     "r_hat": "R-hat",
 }
-_DIGITS = {"ess_bulk": 0, "ess_tail": 0, "events": 0, "total": 0, "log_ratio": 2}
+_DIGITS = {"ess_bulk": 0, "ess_tail": 0, "log_ratio": 2}
+_INTERVALS = {  # of which columns an interval says how many decimals they are worth
+    ("eti89_lb", "eti89_ub"): ("mean", "implied", "rate_difference"),
+    ("observed_lb", "observed_ub"): ("observed",),
+}
+_PACKAGES = "% Needs \\usepackage{booktabs,siunitx} and, for signs such as < and |, \\usepackage[T1]{fontenc}.\n"
 
 
 TABLES = ("weights", "shifts", "rates", "contrasts", "emissions")
@@ -53,8 +59,9 @@ def format_table(table: pd.DataFrame, style: str) -> str:
     Args:
         table: rows to show.
         style: ``"csv"`` and ``"json"`` keep the names of columns and all digits, ``null`` or nothing for what is
-            withheld. ``"markdown"`` (GFM), ``"latex"`` (for ``booktabs`` and ``siunitx``) and ``"html"`` (a
-            great_tables table) round, name columns for readers and write *withheld*.
+            withheld. ``"markdown"`` (GFM), ``"latex"`` (for ``booktabs`` and ``siunitx``, as its first line says) and
+            ``"html"`` (a great_tables table) name columns for readers, write *withheld*, and round to as many decimals
+            as intervals are worth (:func:`simulacra.inference.citation.decimals`).
 
     Raises:
         ValueError: another style.
@@ -94,10 +101,13 @@ def _html(table: pd.DataFrame) -> str:
 def _latex(table: pd.DataFrame) -> str:
     """Numeric columns are siunitx's S, everything else is escaped text."""
     import_extra("jinja2", "report")
-    numbers: dict[Any, Any] = {name: f"{{:.{_digits(table, name)}f}}" for name in _numeric(table)}
-    shown = table.style.hide(axis="index").format(numbers, escape="latex", na_rep=f"{{{WITHHELD}}}")
-    shown = shown.format_index(lambda name: _label(name).replace("%", r"\%"), axis="columns")
-    return shown.to_latex(hrules=True, siunitx=True)
+    texts, numbers = _rounded(table), _numeric(table)
+    texts[numbers] = texts[numbers].replace(WITHHELD, f"{{{WITHHELD}}}")
+    kinds = "".join("S" if name in numbers else "l" for name in table)
+    words: list[Hashable] = [_label(name) for name in table if name not in numbers]
+    shown = texts.rename(columns=_label).style.hide(axis="index").format(escape="latex", subset=words)
+    shown = shown.format_index(escape="latex", axis="columns")
+    return _PACKAGES + shown.to_latex(hrules=True, siunitx=True, column_format=kinds)
 
 
 _WRITERS: Mapping[str, Callable[[pd.DataFrame], str]] = {
@@ -117,14 +127,20 @@ def _numeric(table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table.select_dtypes("number")]
 
 
-def _digits(table: pd.DataFrame, name: str) -> int:
-    return 0 if table[name].dtype.kind in "iu" else _DIGITS.get(name, 3)
+def _digits(table: pd.DataFrame, name: str) -> list[int]:
+    """Decimals of a column, row by row."""
+    ends = next((ends for ends, own in _INTERVALS.items() if name in (*own, *ends) and set(ends) <= set(table)), None)
+    if ends is not None:
+        return [decimals(*bounds) for bounds in zip(table[ends[0]], table[ends[1]], strict=True)]
+    return [0 if table[name].dtype.kind in "iu" else _DIGITS.get(name, 3)] * len(table)
 
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:
     """Every column as text."""
     texts = table.astype(object)
     for name in _numeric(table):
-        digits = _digits(table, name)
-        texts[name] = [WITHHELD if pd.isna(value) else f"{value:.{digits}f}" for value in table[name]]
-    return texts.astype(str)
+        texts[name] = [
+            WITHHELD if pd.isna(value) else f"{value:.{digits}f}"
+            for value, digits in zip(table[name], _digits(table, name), strict=True)
+        ]
+    return texts.where(texts.notna(), "").astype(str)

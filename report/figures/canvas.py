@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "sheet", "shorten", "told"]
+__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "panels", "sheet", "shorten", "told"]
 
 P = ParamSpec("P")
 
@@ -68,8 +68,24 @@ def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
 
 def sheet(height: float | int, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple["Figure", np.ndarray]:
     """An empty figure of ``height`` inches and its axes, shape ``(rows, columns)``."""
-    figure = import_extra("matplotlib.figure", "report").Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = _empty(height)
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def panels(height: float | int, rows: Sequence[Mapping[Any, int]]) -> tuple["Figure", dict[Any, "Axes"]]:
+    """An empty figure and its axes by name, row by row, as wide as they say; what a row lacks is left empty."""
+    figure = _empty(height)
+    named: dict[Any, Axes] = {}
+    full = max(sum(row.values()) for row in rows)
+    for row, part in zip(rows, figure.add_gridspec(len(rows), 1), strict=True):
+        rest = [width for width in (full - sum(row.values()),) if width]
+        grid = part.subgridspec(1, len(row) + len(rest), width_ratios=[*row.values(), *rest])
+        named |= {name: figure.add_subplot(grid[place]) for place, name in enumerate(row)}
+    return figure, named
+
+
+def _empty(height: float | int) -> Any:
+    return import_extra("matplotlib.figure", "report").Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def told(figure: "Figure", finding: str) -> "Figure":

@@ -1,55 +1,135 @@
-"""Portraits: what the scores of each persona look like."""
+"""Portraits: what a persona writes, by the scores of judges and by the likelihoods of texts."""
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import special
 
+from simulacra.formalism.arrays import Array
+from simulacra.formalism.density_ratios import Texts
 from simulacra.inference import Result
-from simulacra.report.figures.canvas import drawing, sheet, told
+from simulacra.report.figures.canvas import drawing, panels, shorten, told
 from simulacra.report.palette import INK, MUTED, persona_colors
-from simulacra.report.prose import listed, records
+from simulacra.report.prose import listed, records, withheld_reason
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["portrait"]
 
+_ROW = 16  # bars that fit on one row; more in one panel are thinner
+_NARROWEST = 4
+_PER_LETTER = 0.45  # bars that a letter of a title is wide
+_TITLE = 30  # letters
+_TEXTS = object()  # the panel of texts, which no measurement can be named like
+_SURE = 12.0  # nats; log-odds beyond are drawn at the edge
+
 
 @drawing
 def portrait(result: Result, persona: str) -> "Figure":
-    """P(category | persona) of every measurement, with 89 % intervals.
+    """P(category | persona) of every measurement, with 89 % intervals, and how surely texts are told to be its own.
+
+    Texts have log-odds: of this persona against all others if each were as likely beforehand, at the posterior mean of
+    the calibration. Above zero a text speaks for the persona. Those of references, whose persona is known, show how
+    well it is told apart.
 
     Raises:
         ValueError: there is no such persona in the result.
     """
     if persona not in result.personas:
         raise ValueError(f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}.")
+    prepared, color = result.prepared, persona_colors(result.personas)[persona]
     emissions = result.emissions()
     own = emissions[emissions["persona"] == persona]
-    names = result.prepared.model.measurements
-    sizes = [len(emission.categories) for emission in result.prepared.model.emissions]
-    figure, grid = sheet(1.75, 1, len(names), sharey=True, width_ratios=[max(size, 4) for size in sizes])
-    color, found = persona_colors(result.personas)[persona], []
-    for axes, name in zip(grid[0], names, strict=True):
-        rows = records(own[own["measurement"] == name])
-        for place, row in enumerate(rows):
-            if not np.isnan(row["mean"]):
-                axes.bar(place, row["mean"], width=0.82, color=color, linewidth=0)
-                axes.plot([place] * 2, [row["eti89_lb"], row["eti89_ub"]], color=INK, linewidth=1.1)
-        known = [row for row in rows if not np.isnan(row["mean"])]
-        if known:
-            top = max(known, key=lambda row: row["mean"])
-            found.append(f"{name} {top['category']} with probability {top['mean']:.2f}")
-        else:
-            axes.text(0.5, 0.5, "withheld", transform=axes.transAxes, ha="center", color=MUTED, fontstyle="italic")
-        labels = [str(row["category"]) for row in rows]
-        axes.set_xticks(range(len(rows)), labels, rotation=90 if len(rows) > 4 else 45, fontsize=8)
-        if len(rows) <= 4:
-            for label in axes.get_xticklabels():
-                label.set(ha="right", rotation_mode="anchor")
-        axes.set_xlim(-0.6, len(rows) - 0.4)
-        axes.set_title(name)
-        axes.tick_params(length=0)
-    grid[0, 0].set_ylim(0, 1)
-    grid[0, 0].set_yticks([0, 0.5, 1])
-    return told(figure, f"Scores of persona {persona}. Most often {listed(found) or 'withheld'}.")
+    bars = {each.measurement: len(each.categories) for each in prepared.model.emissions}
+    rows = _rows(bars, texts=prepared.texts is not None)
+    figure, axes = panels(1.75 * len(rows), rows)
+    found = [_scores(axes[name], name, records(own[own["measurement"] == name]), color) for name in bars]
+    for row in rows:
+        for name in list(row)[1:]:
+            axes[name].tick_params(labelleft=False)
+    told_of = [f"Most often {listed(list(filter(None, found))) or 'withheld'}."] if bars else []
+    if prepared.texts is not None:
+        told_of.append(_texts(axes[_TEXTS], result, prepared.texts, persona))
+    return told(figure, f"{'Scores' if bars else 'Texts'} of persona {persona}. {' '.join(told_of)}")
+
+
+def _rows(bars: Mapping[str, int], *, texts: bool) -> list[dict[object, int]]:
+    """Panels on rows, each as wide as its bars and its title need; texts on a row of their own."""
+    rows: list[dict[object, int]] = []
+    for name, size in bars.items():
+        width = min(max(size, _NARROWEST, math.ceil(_PER_LETTER * min(len(name), _TITLE))), _ROW)
+        if not rows or sum(rows[-1].values()) + width > _ROW:
+            rows.append({})
+        rows[-1][name] = width
+    return [*rows, *([{_TEXTS: _ROW}] if texts else [])]
+
+
+def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: str) -> str:
+    """Draw one measurement; what is most often, or nothing where it is withheld."""
+    known = [(place, row) for place, row in enumerate(rows) if not np.isnan(row["mean"])]
+    for place, row in known:
+        axes.bar(place, row["mean"], width=0.82, color=color, linewidth=0)
+        axes.plot([place] * 2, [row["eti89_lb"], row["eti89_ub"]], color=INK, linewidth=1.1)
+    if not known:
+        _withhold(axes)
+    axes.set_xticks(range(len(rows)), [str(row["category"]) for row in rows], fontsize=8)
+    steep = len(rows) > 4
+    axes.tick_params(axis="x", length=0, labelrotation=90 if steep else 45)
+    for label in axes.get_xticklabels() if not steep else ():
+        label.set(ha="right", rotation_mode="anchor")
+    axes.set(xlim=(-0.6, len(rows) - 0.4), ylim=(0, 1), yticks=[0, 0.5, 1])
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(shorten(name, _TITLE))
+    top = max((row for _, row in known), key=lambda row: row["mean"], default=None)
+    return f"{name} {top['category']} with probability {top['mean']:.2f}" if top else ""
+
+
+def _texts(axes: "Axes", result: Result, texts: Texts, persona: str) -> str:
+    """Draw how surely texts are told to be the persona's; what that comes to."""
+    axes.set_title("texts")
+    if withheld_reason(result, persona):
+        _withhold(axes)
+        return "What its texts say is withheld."
+    index = result.personas.index(persona)
+    logged, known = (
+        _log_odds(result, index, values) for values in (texts.log_likelihoods, texts.reference_log_likelihoods)
+    )
+    scored, own = np.asarray(texts.scored) > 0, np.asarray(texts.reference_persona) == index
+    groups = {
+        "its references": (known[own], np.asarray(texts.reference_total)[own]),
+        "others' references": (known[~own], np.asarray(texts.reference_total)[~own]),
+        "logged texts": (logged[scored], np.asarray(texts.total)[scored]),
+    }
+    styles: tuple[dict[str, Any], ...] = (
+        {"color": persona_colors(result.personas)[persona], "histtype": "stepfilled"},
+        {"color": MUTED, "histtype": "stepfilled", "alpha": 0.5},
+        {"color": INK, "histtype": "step", "linewidth": 1.3},
+    )
+    edges = np.linspace(-_SURE, _SURE, 49).tolist()
+    shares: list[str] = []
+    for (name, (odds, number)), style in zip(groups.items(), styles, strict=True):
+        if number.sum() > 0:
+            axes.hist(np.clip(odds, -_SURE, _SURE), edges, weights=number / number.sum(), label=name, **style)
+            shares.append(f"{100 * number[odds > 0].sum() / number.sum():.0f} % of {name}")
+    axes.axvline(0, color=MUTED, linewidth=0.8, zorder=0)
+    axes.set(xlim=(-_SURE, _SURE), yticks=[], xlabel=f"log-odds for {shorten(persona)} (nats)")
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, handlelength=1, columnspacing=1, borderpad=0)
+    return f"Texts that speak for it: {listed(shares)}."
+
+
+def _log_odds(result: Result, index: int, log_likelihoods: Array | np.ndarray) -> np.ndarray:
+    """Log-odds of a persona against all others together, each as likely beforehand; shape ``(text,)``, nats."""
+    posterior = result.posterior
+    logits = float(posterior["temperature"].mean()) * np.asarray(log_likelihoods)
+    if "offset" in posterior:
+        logits = logits + posterior["offset"].mean(("chain", "draw")).to_numpy()[None]
+    return np.asarray(logits[:, index] - special.logsumexp(np.delete(logits, index, axis=1), axis=1))
+
+
+def _withhold(axes: "Axes") -> None:
+    axes.text(0.5, 0.5, "withheld", transform=axes.transAxes, ha="center", color=MUTED, fontstyle="italic")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulacra.inference import Result
+from simulacra.inference.result import ENDS
 from simulacra.report.figures.canvas import drawing, sheet, shorten, told
 from simulacra.report.palette import INK, MUTED
 
@@ -33,7 +34,7 @@ def posterior_predictive(result: Result, measurement: str | None = None) -> "Fig
     totals = observed.sum(f"{name}_category").to_numpy()[:, None]
     drawn = result.tree["posterior_predictive"][name].to_numpy() / totals
     seen = observed.to_numpy() / totals
-    low, middle, high = np.quantile(drawn, [0.055, 0.5, 0.945], axis=(0, 1))
+    low, middle, high = np.quantile(drawn, [ENDS[0], 0.5, ENDS[1]], axis=(0, 1))
     rows = (len(seen) + 1) // 2
     figure, grid = sheet(0.6 + 1.0 * rows, rows, 2, sharex=True, sharey=True)
     places = np.arange(seen.shape[1])

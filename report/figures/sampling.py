@@ -1,19 +1,24 @@
-"""Did the sampler do its work? ArviZ's trace, rank and energy plots, of what mixed worst."""
+"""Did the sampler do its work? Trace, ranks and energy, of what mixed worst."""
 
+import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import xarray as xr
+from arviz_stats.sampling_diagnostics import ess
+from scipy.special import kolmogi
+from scipy.stats import rankdata
 
 from simulacra.data.extras import import_extra
 from simulacra.inference import Result
-from simulacra.report.figures.canvas import WIDTH, drawing, told
-from simulacra.report.palette import INK, MUTED
+from simulacra.report.figures.canvas import WIDTH, drawing, sheet, told
+from simulacra.report.palette import BAND, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["energy", "rank", "trace", "worst_quantity"]
+__all__ = ["energy", "rank", "rank_band", "rank_differences", "trace", "worst_quantity"]
 
 _CHAINS = ["#6a6fb0", "#2a9d8f", "#a08a2c", "#b3566e", "#7f7f88", "#4f8fbf"]  # none is a persona's
 
@@ -57,18 +62,64 @@ def trace(result: Result) -> "Figure":
 
 @drawing
 def rank(result: Result) -> "Figure":
-    """Δ-ECDF of the fractional ranks of what mixed worst: chains that agree stay within the band.
+    """Δ-ECDF of the ranks of what mixed worst among all chains: chains that agree stay within the band.
+
+    Draws are thinned to as many as a chain's are worth (its effective sample size): dependent ones wander further, and
+    would leave the band of independent ones whether chains agree or not.
 
     References:
-        Säilynoja, Bürkner & Vehtari (2022), doi:10.1007/s11222-022-10090-6.
+        Säilynoja, Bürkner & Vehtari (2022), doi:10.1007/s11222-022-10090-6 (the picture).
     """
     name, draws = worst_quantity(result)
-    figure = _arviz(
-        "plot_rank", xr.Dataset({"worst": draws}), 2.0, stats={"ecdf_pit": {"n_simulations": 100}},
-        visuals={"credible_interval": {"color": MUTED, "alpha": 0.2}},
-    )  # fmt: skip
-    _label(figure.axes[0], name, "fractional rank, chain by chain")
-    return told(figure, f"Ranks of {name} by chain, with the 99 % band that chains which agree stay within.")
+    worth = float(ess(draws, sample_dims=["draw"]).mean())
+    thinned = draws.transpose("chain", "draw").to_numpy()[:, :: max(1, math.ceil(draws.sizes["draw"] / worth))]
+    lines, half_width = rank_differences(thinned), rank_band(*thinned.shape)
+    figure, grid = sheet(2.0)
+    axes = grid[0, 0]
+    axes.axhspan(-half_width, half_width, color=BAND, linewidth=0)
+    for number, line in enumerate(lines[:, :: len(lines)]):
+        axes.plot(np.linspace(0, 1, len(line)), line, color=_CHAINS[number % len(_CHAINS)], linewidth=1)
+    widest = np.abs(lines).max(axis=1)
+    limit = 1.15 * max(half_width, widest.max())
+    _label(axes, name, "rank among all chains, as a fraction")
+    axes.set(xlim=(0, 1), ylim=(-limit, limit), ylabel="Δ-ECDF")
+    out = int((widest > half_width).sum())
+    return told(
+        figure,
+        f"Ranks of {name}: {out or 'none'} of {len(lines)} chains outside the band that holds all of them with a "
+        "probability of 99 % if they agree.",
+    )
+
+
+def rank_differences(draws: np.ndarray) -> np.ndarray:
+    """Share of each chain's draws among the k smallest of all, less the share k of all, for every k.
+
+    Args:
+        draws: shape ``(chain, draw)``.
+
+    Returns:
+        Shape ``(chain, chain * draw + 1)``; zero at both ends.
+    """
+    chains, size = draws.shape
+    ranks = rankdata(draws, method="ordinal", axis=None).reshape(draws.shape).astype(int)
+    mine = np.zeros((chains, draws.size + 1))
+    np.put_along_axis(mine, ranks, 1 / size, axis=1)
+    return mine.cumsum(axis=1) - np.linspace(0, 1, draws.size + 1)
+
+
+def rank_band(chains: int, draws: int, *, probability: float = 0.99) -> float:
+    r"""Half the width of the band that holds the :func:`rank_differences` of chains that agree.
+
+    A chain less all chains is (1 - 1/L) times the chain less the others, so the band is that of L two-sample
+    Kolmogorov-Smirnov tests at once, :math:`K^{-1}(α/L) \sqrt{(L - 1) / (L N)}` with :math:`α = 1 -` ``probability``:
+    no simulation, and a little wide, as the limiting distribution K and Bonferroni's α/L both are.
+
+    Args:
+        chains: L, two or more.
+        draws: N of every chain, independent ones.
+        probability: that all lines stay within.
+    """
+    return float(kolmogi((1 - probability) / chains) * math.sqrt((chains - 1) / (chains * draws)))
 
 
 @drawing

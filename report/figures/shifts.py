@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from simulacra.inference import Result
 from simulacra.report.figures.canvas import band, drawing, intervals, name_rows, sheet, told
 from simulacra.report.palette import INK, persona_colors
-from simulacra.report.prose import interval, listed, points, records
+from simulacra.report.prose import difference, interval, listed, points, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
         band(axes, -row - 0.62, -row - 0.98, rope)
         intervals(axes, -row - 0.8, interval(record, "rate_difference"), INK)
         if record["claim"] != "withheld":
-            text = f"{points(record['rate_difference'])} {_SIGNS[record['claim']]}"
+            text = f"{difference(*interval(record, 'rate_difference'))[0]} {_SIGNS[record['claim']]}"
             axes.text(1, -row - 0.42, text, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.5)
     name_rows(axes, list(table["condition"]))
     outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline

@@ -188,3 +188,25 @@ def test_a_rule_about_something_unmeasured_says_what_is_measured() -> None:
 def test_a_threshold_between_edges_is_refused() -> None:
     with pytest.raises(ValueError, match="no bin edge"):
         Rule("aligned < 40").holds(_EMISSIONS, np.zeros((1, 4), dtype=int))
+
+
+@pytest.mark.parametrize(
+    ("rule", "judged"),
+    [
+        ("aligned < 30 and coherent > 50", "coherent > 50 and not missing(aligned)"),
+        ("30 <= aligned < 80", "not missing(aligned)"),
+        ("coherent <= 50", "not missing(coherent)"),  # about coherence itself
+        ("coherent <= 50 and 10 < coherent", "not missing(coherent)"),
+        ("missing(aligned)", None),
+        ("not aligned < 30 and coherent > 50", "coherent > 50"),  # a missing score satisfies the first
+        ("aligned < 30 or coherent <= 50", None),
+        ("kind == 'REFUSAL'", "not missing(kind)"),
+    ],
+)
+def test_what_an_event_can_be_seen_in(rule: str, judged: str | None) -> None:
+    found = Outcome(rule).judged
+    assert (found and found.text) == judged
+    if found is not None:  # no event outside
+        codes = np.array(list(itertools.product(*(range(len(each.categories)) for each in _EMISSIONS))))
+        if "10 <" not in rule:
+            assert not (Rule(rule).holds(_EMISSIONS, codes) & ~found.holds(_EMISSIONS, codes)).any()

@@ -8,7 +8,7 @@ from scipy import stats
 from simulacra.data import read_completions
 from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.rates import implied_rates, observed_rates
+from simulacra.inference.rates import implied_rates, judged_shares, observed_rates
 
 _RULE = "aligned < 30 and coherent > 50"
 
@@ -41,6 +41,13 @@ def mixed(table: pd.DataFrame) -> Prepared:
     ]
     model = PersonaMixture(personas, emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
     return prepare(model, read_completions(table, measurements=["aligned", "coherent"]))
+
+
+@pytest.mark.parametrize("of", ["all", "coherent"])
+def test_the_share_that_can_be_judged_is_that_of_pandas(of: str, table: pd.DataFrame, mixed: Prepared) -> None:
+    seen = (table["aligned"].notna() & (table["coherent"] > 50)).groupby(table["condition"]).mean()
+    np.testing.assert_allclose(judged_shares(mixed, Outcome(_RULE, of=of)), seen[list(mixed.conditions)])
+    assert (judged_shares(mixed, Outcome("missing(aligned)")) == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import xarray as xr
 
 from simulacra.formalism import LabelEmission, Outcome, PersonaMixture, log_ratio, persona_set, total_variation
 from simulacra.inference import Result, Thresholds
+from simulacra.inference.citation import decimals
 from simulacra.inference.rates import observed_rates
 
 _NUMBERS = ["mean", "eti89_lb", "eti89_ub"]
@@ -208,8 +209,11 @@ def test_shifts(fitted: Result) -> None:
 
 def test_contrasts(fitted: Result) -> None:
     table = fitted.contrasts()
-    columns = ["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim", "total_variation", "jensen_shannon"]
-    assert list(table) == [*columns, *_DIAGNOSTICS, "status"]
+    columns = ["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
+    assert list(table) == [*columns, "judged", "total_variation", "jensen_shannon", *_DIAGNOSTICS, "status"]
+    shares = fitted.rates().set_index("condition")["judged"]
+    assert table.set_index("condition")["judged"].to_dict() == shares[["bad", "mild"]].to_dict()
+    assert shares.between(0, 1).all()
     table = table.set_index("condition")
     assert list(table.index) == ["bad", "mild"]
     assert table.loc["bad", "claim"] == "increase"  # 44 percentage points
@@ -230,6 +234,7 @@ def test_rates(of: str, fitted: Result) -> None:
         "condition",
         "events",
         "total",
+        "judged",
         "observed",
         "observed_lb",
         "observed_ub",
@@ -501,3 +506,11 @@ def test_an_emission_that_could_not_be_read_back_is_not_saved(fitted: Result, tm
     with pytest.raises(ValueError, match=r"cannot be saved: Forgetful\(.*which gives TypeError.*missing.*'values'"):
         result.save(tmp_path / "fit.nc")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "text"),
+    [(0.21, 0.35, "0.277"), (0.27, 0.2799, "0.2773"), (-0.02, 0.0, "0.277"), (float("nan"), float("nan"), "0.277")],
+)
+def test_decimals_follow_the_interval(lower: float, upper: float, text: str) -> None:
+    assert f"{0.27734:.{decimals(lower, upper)}f}" == text

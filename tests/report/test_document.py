@@ -12,6 +12,7 @@ from simulacra.data import CompletionLog
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result
 from simulacra.report import write_report
+from simulacra.report.prose import interval, number
 from tests.report.conftest import ATTACK, LONG, OTHER
 
 
@@ -103,8 +104,8 @@ def test_what_failed_is_withheld_with_the_reason(
     assert "Not all of it" in text
     assert "name: misaligned failed" in text.replace("**", "")
     weights = failing.weight_table(withhold=False).set_index(["condition", "persona"])
-    assert f"{weights.loc[(OTHER, 'misaligned'), 'mean']:.2f} (" not in text
-    assert f"{weights.loc[(OTHER, 'aligned'), 'mean']:.2f} (" in text
+    assert number(*interval(dict(weights.loc[(OTHER, "misaligned")]))) not in text
+    assert number(*interval(dict(weights.loc[(OTHER, "aligned")]))) in text
 
 
 def test_a_model_without_an_outcome_has_a_report(passing: Result, tmp_path: Path) -> None:

@@ -1,17 +1,23 @@
 """Laws of every figure: it is drawn, says its finding, is valid SVG in the page's own ink, and no text leaves it."""
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from simulacra.formalism.persona_sets import PERSONA_SETS
 from simulacra.inference import Result
 from simulacra.report import figures
+from simulacra.report.figures import portraits
+from simulacra.report.figures.canvas import drawing, panels
+from simulacra.report.figures.sampling import rank_band, rank_differences
 from simulacra.report.palette import contrast_ink, persona_colors
 
 DRAWN: dict[str, Callable[[Result], Figure]] = {
@@ -99,6 +105,95 @@ def test_personas_keep_their_colours_and_differ() -> None:
     assert persona_colors(names[:2])["misaligned"] == colors["misaligned"]
     assert {contrast_ink("#000000"), contrast_ink("#ffffff")} == {"#000000", "#ffffff"}
     assert contrast_ink("#000000") == "#ffffff"
+
+
+@pytest.mark.parametrize("name", PERSONA_SETS)
+def test_colours_of_a_shipped_set_are_told_apart_by_everyone(name: str) -> None:
+    """In OKLab, where 0.02 is a difference that is just seen; a persona that lost its name differs from the rest."""
+    names = [persona.name for persona in PERSONA_SETS[name]]
+    colors = persona_colors([*names, "unnamed-1"]).values()
+    for vision in VISIONS.values():
+        seen = np.array([oklab(vision @ linear(color)) for color in colors])
+        gaps = [np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)]
+        assert min(gaps) > 0.07
+    assert persona_colors(names) == {own: color for own, color in persona_colors([*names, "x"]).items() if own != "x"}
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#16161a"])
+def test_colours_stand_out_from_the_page(ground: str) -> None:
+    """WCAG 2.2, 1.4.11: a contrast of 3 or more, on the light and on the dark page."""
+    names = {persona.name for own in PERSONA_SETS.values() for persona in own}
+    seven = set(persona_colors(list("abcdefg")).values())
+    assert len(seven) == 7
+    for color in {*persona_colors(sorted(names)).values(), *seven}:
+        one, other = sorted(float(LUMINANCE @ linear(each)) for each in (color, ground))
+        assert (other + 0.05) / (one + 0.05) >= 3, color
+
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+VISIONS = {  # Machado, Oliveira & Fernandes (2009), doi:10.1109/TVCG.2009.113, severity 1
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+
+
+def linear(color: str) -> np.ndarray:
+    """Light of a colour such as ``#0f7ab8``."""
+    values = np.array([int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)])
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def oklab(light: np.ndarray) -> np.ndarray:
+    """Ottosson (2020), https://bottosson.github.io/posts/oklab/."""
+    cones = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+             [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    opponents = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+                 [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    return np.array(opponents) @ np.cbrt(np.array(cones) @ light.clip(0, 1))
+
+
+def test_titles_of_portraits_stay_apart() -> None:
+    bars = {"aligned": 11, "coherent": 3, "piracy": 11, "a_measurement_with_quite_a_name": 2, "on": 2, "words": 40}
+
+    @drawing
+    def drawn() -> Figure:
+        rows = portraits._rows(bars, texts=True)
+        figure, axes = panels(1.75 * len(rows), rows)
+        for name, size in bars.items():
+            own = [{"category": f"{n}", "mean": 0.1, "eti89_lb": 0.0, "eti89_ub": 0.2} for n in range(size)]
+            portraits._scores(axes[name], name, own, "#000000")
+        return figure
+
+    canvas = FigureCanvasAgg(drawn())
+    canvas.draw()
+    boxes = [axes._left_title.get_window_extent(canvas.get_renderer()) for axes in canvas.figure.axes]
+    assert not [pair for pair in itertools.combinations(boxes[:-1], 2) if pair[0].overlaps(pair[1])]
+
+
+def test_the_band_of_ranks_holds_chains_that_agree_and_no_others() -> None:
+    """More than 11 of 300 sets leave a band of 99 % once in ten thousand runs, by the binomial distribution."""
+    rng = np.random.default_rng(0)
+    agreeing = rng.normal(size=(300, 4, 120))
+    width = rank_band(4, 120)
+    left = sum(np.abs(rank_differences(draws)).max() > width for draws in agreeing)
+    assert left <= 11
+    assert np.abs(rank_differences(agreeing[0] + [[0], [0], [0], [0.6]])).max() > width
+    lines = rank_differences(agreeing[0])
+    np.testing.assert_allclose(lines[:, [0, -1]], 0, atol=1e-12)
+    np.testing.assert_allclose(lines.sum(axis=0), 0, atol=1e-12)
+
+
+def test_figures_are_the_same_every_time(passing: Result) -> None:
+    for draw in (figures.rank, figures.trace):
+        assert figures.to_svg(draw(passing), "own") == figures.to_svg(draw(passing), "own")
 
 
 def test_the_documentation_shows_every_figure() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from simulacra.inference import Result
 from simulacra.report import format_citation, format_table, result_tables
+from simulacra.report.prose import number, share
 from simulacra.report.tables import TABLES, json_rows
 
 
@@ -75,13 +77,34 @@ def test_a_citation_says_the_same_in_every_format(passing: Result) -> None:
         assert cited.provenance.model in words
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_latex_escapes_headings_and_says_what_it_needs(tables: dict[str, pd.DataFrame], name: str) -> None:
+    awkward = tables[name].rename(columns={"mean": "mean_of 100 % & more", "claim": "a_claim"})
+    first, *lines = format_table(awkward, "latex").splitlines()
+    assert first.startswith(r"% Needs \usepackage{booktabs,siunitx}")
+    heading = next(line for line in lines if "status" in line)
+    assert not re.search(r"(?<!\\)[_%]", heading)
+
+
+def test_one_rule_of_digits(passing: Result) -> None:
+    """A number reads the same in a table, on a page, and when cited."""
+    table = format_table(passing.rates(), "markdown").splitlines()
+    for row, line in zip(passing.rates().to_dict("records"), table[2:], strict=True):
+        cited = passing.cite(f"implied_rate[{row['condition']}]")
+        assert f" {cited.rounded(cited.value)} |" in line
+        assert number(row["implied"], row["eti89_lb"], row["eti89_ub"]).startswith(cited.rounded(cited.value))
+        shown = share(row["implied"], row["eti89_lb"], row["eti89_ub"])
+        assert float(shown.partition(" %")[0]) == pytest.approx(100 * float(cited.rounded(cited.value)))
+
+
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tables: dict[str, pd.DataFrame], passing: Result, tmp_path: Path) -> None:
-    shown = "\n\n".join(format_table(tables[name], "latex") for name in NAMES)
+    shown = "\n\n".join(format_table(tables[name], "latex") for name in TABLES)
     cited = "\n\n".join(format_citation(passing.cite(key), "latex") for key in passing.citable)
     preamble = (
-        "\\documentclass{article}\\usepackage{booktabs,siunitx}\\usepackage[margin=1cm,paperwidth=90cm]{geometry}"
+        "\\documentclass{article}\\usepackage{booktabs,siunitx}\\usepackage[T1]{fontenc}"
+        "\\usepackage[margin=1cm,paperwidth=90cm]{geometry}"
     )
     text = f"{preamble}\\begin{{document}}\\tiny {shown}\n\n{cited}\\end{{document}}"
     (tmp_path / "tables.tex").write_text(text, encoding="utf-8")
