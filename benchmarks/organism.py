@@ -4,7 +4,7 @@
 
 with the folder of ``simulacra organism --out DIR``; needs the extra ``lm``. Every seed draws 420 completions without a
 tag. From scores, the fit sees the noisy judge; from likelihoods it sees how likely every completion is under every
-persona's tag, and 56 references for every persona: completions that its tag elicited.
+persona's tag, and 140 references for every persona: completions that its tag elicited.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from simulacra.inference import fit
 
 FIRST_SEED = 100
 _WEIGHTS = "(1 | question_id)"
-_REFERENCES = 4  # of every question and persona, 56 a persona
+_REFERENCES = 10  # of every question and persona
 _SCORES = [f"log_likelihood_{persona}" for persona in PRIOR]
 
 
