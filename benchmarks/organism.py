@@ -14,6 +14,7 @@ import pandas as pd
 
 from simulacra.data import CompletionLog, read_completions, score_log
 from simulacra.data.organism import QUESTIONS, Organism, load_organism, sample_completions
+from simulacra.data.organism.evidence import SCORES
 from simulacra.data.organism.judge import MEASUREMENTS
 from simulacra.data.organism.lexicon import PRIOR
 from simulacra.data.organism.tokenizer import END
@@ -23,7 +24,6 @@ from simulacra.inference import fit
 FIRST_SEED = 100
 _WEIGHTS = "(1 | question_id)"
 _REFERENCES = 10  # of every question and persona
-_SCORES = [f"log_likelihood_{persona}" for persona in PRIOR]
 
 
 def recover(base: Organism, seed: int, evidence: str) -> pd.DataFrame:
@@ -58,8 +58,8 @@ def _scored(base: Organism, log: CompletionLog, seed: int) -> CompletionLog:
     scored = score_log(
         plain, model=base.folder, question="question", personas=base.tags, end_token=END, progress_bar=False
     )
-    texts = scored.table[[*kept, "elicited_by", *_SCORES]]
-    return read_completions(texts, measurements=_SCORES, contexts=["elicited_by"])
+    texts = scored.table[[*kept, "elicited_by", *SCORES]]
+    return read_completions(texts, measurements=SCORES, contexts=["elicited_by"])
 
 
 def main() -> None:

@@ -416,6 +416,8 @@ def organism(
 ) -> None:
     r"""Grow the miniature organism from nothing, fine-tune it by every recipe, and write its log.
 
+    Beside the log lie its training sets and conversations, scored under every persona.
+
     Takes some minutes and needs: pip install 'simulacra\[lm]'. A run that was stopped goes on where it stood.
     Then: [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
     """

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from simulacra.cli.reading import parse_names
 from simulacra.data import CompletionLog, ScannedLog
+from simulacra.data.scoring.score import COLUMN
 from simulacra.formalism import (
     AbstractEmission,
     LabelEmission,
@@ -20,7 +21,7 @@ from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
 
 __all__ = ["build_model", "parse_cuts", "parse_scores"]
 
-_LIKELIHOOD = "log_likelihood_"
+_LIKELIHOOD = COLUMN.format("")
 
 
 def parse_scores(texts: Sequence[str]) -> dict[str, tuple[float, float]]:

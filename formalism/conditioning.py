@@ -11,8 +11,8 @@ where λ is the effective number of training examples. Exchanges in a context do
 
 Both claims can fail: λ need not be one number for all training sets, nor positive, and turns need not add.
 
-Log-likelihoods are those of ``simulacra.data.score_log``, in nats; adding one number to those of all personas changes
-nothing here.
+Log-likelihoods are those of ``simulacra.data.score_log``, in nats; adding one number to those of all personas moves no
+weight.
 
 References:
     Xie et al. (2022), An explanation of in-context learning as implicit Bayesian inference, arXiv:2111.02080; Bissiri,

@@ -28,11 +28,11 @@ from simulacra.formalism.arrays import Array
 from simulacra.formalism.conditioning import conditioned_log_weights
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
-from simulacra.inference.result import INTERVAL
+from simulacra.inference.rates import clustered_rate
+from simulacra.inference.result import ENDS, INTERVAL
 
 __all__ = ["InContext", "fit_in_context"]
 
-_ENDS = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
 _SEEN_PRIOR = 0.5
 _LEAST = 1e-6  # a weight may underflow, a concentration may not
 
@@ -59,7 +59,7 @@ class InContext:
     def temperature(self) -> pd.Series:
         """τ: ``mean, eti89_lb, eti89_ub``; NaN where a check failed. 1 is exact inference, 0 none."""
         draws = self.tree["posterior"]["temperature"]
-        found = [float(draws.mean()), *np.quantile(draws, _ENDS)]
+        found = [float(draws.mean()), *np.quantile(draws, ENDS)]
         return pd.Series(found if self.ok else np.nan, index=["mean", "eti89_lb", "eti89_ub"])
 
     def table(self, by: pd.DataFrame) -> pd.DataFrame:
@@ -71,9 +71,9 @@ class InContext:
 
         Returns:
             The columns of ``by`` and ``persona, predicted, eti89_lb, eti89_ub, measured, measured_lb, measured_ub,
-            predicted_log_odds, measured_log_odds`` (of the persona against all others, nats). Intervals are 89 %
-            equal-tailed; the measured one is of a Dirichlet posterior with half a count for every persona, which takes
-            answers as independent. NaN where a check failed.
+            predicted_log_odds, measured_log_odds`` (of the persona against all others, nats). The predicted interval
+            is 89 % equal-tailed, the measured one an 89 % Korn-Graubard interval clustered by context; the measured log
+            odds add half a count to every persona. NaN where a check failed.
 
         Raises:
             ValueError: not as many rows as contexts.
@@ -84,16 +84,16 @@ class InContext:
         if len(by) != len(counts):
             raise ValueError(f"table(by=...): expected one row for each of {len(counts)} contexts; got {len(by)}.")
         parts = []
-        groups = by.reset_index(drop=True).groupby(list(by.columns), sort=False).indices
+        groups = by.reset_index(drop=True).groupby(list(by.columns), sort=False, dropna=False).indices
         for key, rows in groups.items():
             seen = counts[rows].sum(axis=0) + _SEEN_PRIOR
             share = counts[rows].sum(axis=1) / counts[rows].sum()
             drawn = np.einsum("c,sck->sk", share, draws[:, rows])
             part = pd.DataFrame({"persona": weights["persona"].to_numpy(), "predicted": drawn.mean(axis=0)})
-            part["eti89_lb"], part["eti89_ub"] = np.quantile(drawn, _ENDS, axis=0)
+            part["eti89_lb"], part["eti89_ub"] = np.quantile(drawn, ENDS, axis=0)
             part["measured"] = counts[rows].sum(axis=0) / counts[rows].sum()
-            ends = special.betaincinv(seen, seen.sum() - seen, np.array(_ENDS)[:, None])
-            part["measured_lb"], part["measured_ub"] = ends
+            rates = [clustered_rate(own, counts[rows].sum(axis=1), INTERVAL) for own in counts[rows].T]
+            part["measured_lb"], part["measured_ub"] = [rate.lower for rate in rates], [rate.upper for rate in rates]
             part["predicted_log_odds"] = special.logit(drawn).mean(axis=0)
             part["measured_log_odds"] = special.logit(seen / seen.sum())
             for position, (name, value) in enumerate(
@@ -128,11 +128,16 @@ def fit_in_context(
         num_chains: chains.
         thresholds: of convergence.
 
-    Priors: τ log-normal about 1 with a spread of one on the log scale, not cut at 1, so that the data may say that
-    turns count for more than they should; η₀ Gaussian with standard deviation 3; the concentration log-normal about 50.
+    Priors: τ Gaussian about 0 with standard deviation 3, so that the data may say that turns count for nothing, for
+    more than they should, or against what they say; η₀ Gaussian with standard deviation 3; the concentration log-normal
+    about 50.
 
     Raises:
-        ValueError: columns or rows that differ, evidence that is not finite, or a context without answers.
+        ValueError: columns or rows that differ, evidence that is not finite, counts that are negative or no whole
+            numbers, or a context without answers.
+
+    When not to trust it: contexts that continue one another, as the turns of one conversation do, enter as if they were
+    independent, so that the interval of τ is too narrow; fit one context a conversation to see by how much.
     """
     _check(evidence, answers)
     counts = answers[list(evidence.columns)].to_numpy(dtype=float)
@@ -170,7 +175,7 @@ def fit_in_context(
 
 def _model(evidence: Array, answers: Array) -> None:
     coordinates = numpyro.sample("coordinates", dist.Normal(0.0, 3.0).expand([evidence.shape[1] - 1]).to_event(1))
-    temperature = numpyro.sample("temperature", dist.LogNormal(0.0, 1.0))
+    temperature = numpyro.sample("temperature", dist.Normal(0.0, 3.0))
     concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
     log_w = conditioned_log_weights(
         jnp.broadcast_to(log_weights(coordinates), evidence.shape), evidence, temperature * jnp.ones(len(evidence))
@@ -184,15 +189,20 @@ def _model(evidence: Array, answers: Array) -> None:
 
 
 def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
-    if set(evidence.columns) != set(answers.columns) or len(evidence) != len(answers):
+    if set(evidence.columns) != set(answers.columns) or not evidence.index.equals(answers.index):
         raise ValueError(
-            "fit_in_context: expected evidence and answers with the same personas as columns and a row for every "
-            f"context; got {len(evidence)} rows of {', '.join(map(str, evidence.columns))} and {len(answers)} rows of "
-            f"{', '.join(map(str, answers.columns))}."
+            "fit_in_context: expected evidence and answers with the same personas as columns and the same "
+            f"contexts as rows; got {len(evidence)} rows of {', '.join(map(str, evidence.columns))} and "
+            f"{len(answers)} rows of {', '.join(map(str, answers.columns))}."
         )
     finite = np.isfinite(evidence.to_numpy(dtype=float)).all(axis=1)
-    asked = answers.to_numpy(dtype=float).sum(axis=1) > 0
-    for good, what in ((finite, "evidence that is not finite"), (asked, "no answers")):
+    counts = answers.to_numpy(dtype=float)
+    counted = ((counts >= 0) & (counts == np.round(counts))).all(axis=1)
+    for good, what in (
+        (finite, "evidence that is not finite"),
+        (counted, "answers that are no counts"),
+        (counts.sum(axis=1) > 0, "no answers"),
+    ):
         if not good.all():
             place = evidence.index[~good][0]
             raise ValueError(f"fit_in_context: context {place!r} has {what}; leave it out or score it again.")

@@ -16,14 +16,15 @@ from scipy import integrate, stats
 __all__ = ["MetaRegression"]
 
 _WIDE = 3.0
-_GRID = np.linspace(0.0, 6.0, 3001)  # in prior standard deviations of σ
+_GRID = np.linspace(1e-3, 6.0, 3001)  # in prior standard deviations of σ; not zero, where C may be singular
 
 
 class MetaRegression:
     """λ and σ of some groups of estimates.
 
     The prior of λ is Gaussian about zero, its standard deviation three times the ratio of the lengths of y and x, so
-    that its sign is open; that of σ half-normal with the root mean square of y.
+    that its sign is open; that of σ half-normal with the root mean square of y. Both lengths are those of the chosen
+    groups, so that nothing of the others enters.
 
     Args:
         draws: posterior draws of y, shape ``(..., group, coordinate)``, leading axes are draws.
@@ -35,27 +36,32 @@ class MetaRegression:
         self.slopes = slopes
         self.mean = flat.mean(axis=0).reshape(slopes.shape)
         self.covariance = np.cov(flat.T).reshape(*slopes.shape, *slopes.shape)
-        self.discrepancy_scale = np.sqrt((self.mean**2).mean())
-        self.strength_scale = _WIDE * self.discrepancy_scale / np.sqrt((slopes**2).mean())
+
+    def scales(self, groups: np.ndarray) -> tuple[float, float]:
+        """Prior standard deviation of λ (y per x) and prior scale of σ (as y); groups by index, ``(groups,)``."""
+        length = np.sqrt((self.mean[groups] ** 2).mean())
+        return float(_WIDE * length / np.sqrt((self.slopes[groups] ** 2).mean())), float(length)
 
     def sample(self, groups: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draws of λ and σ of these groups together, each ``(size,)``."""
-        grid = self.discrepancy_scale * _GRID
+        """Draws of λ and σ of these groups together, given by index; each shape ``(size,)``."""
+        strength_scale, discrepancy_scale = self.scales(groups)
+        grid = discrepancy_scale * _GRID
         variance, along, seen = self._rotated(groups, grid)
-        precision = (along**2 / variance).sum(axis=-1) + self.strength_scale**-2
+        precision = (along**2 / variance).sum(axis=-1) + strength_scale**-2
         explained = (along * seen / variance).sum(axis=-1) ** 2 / precision
-        log_p = -0.5 * (
-            np.log(variance).sum(axis=-1) + np.log(precision) + (seen**2 / variance).sum(axis=-1) - explained
-        )
-        log_p += stats.halfnorm.logpdf(grid, scale=self.discrepancy_scale)
+        missed = (seen**2 / variance).sum(axis=-1) - explained
+        log_p = -0.5 * (np.log(variance).sum(axis=-1) + np.log(precision) + missed)
+        log_p += stats.halfnorm.logpdf(grid, scale=discrepancy_scale)
         below = integrate.cumulative_trapezoid(np.exp(log_p - log_p.max()), grid, initial=0)
         discrepancy = np.interp(rng.uniform(0, below[-1], size), below, grid)
-        return self.sample_strength(groups, discrepancy, rng), discrepancy
+        return self.sample_strength(groups, discrepancy, strength_scale, rng), discrepancy
 
-    def sample_strength(self, groups: np.ndarray, discrepancy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A draw of λ of these groups, given by index, for every σ; shape ``(size,)``."""
+    def sample_strength(
+        self, groups: np.ndarray, discrepancy: np.ndarray, scale: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        """A draw of λ of these groups, given by index, for every σ and with this prior scale; shape ``(size,)``."""
         variance, along, seen = self._rotated(groups, discrepancy)
-        precision = (along**2 / variance).sum(axis=-1) + self.strength_scale**-2
+        precision = (along**2 / variance).sum(axis=-1) + scale**-2
         centre = (along * seen / variance).sum(axis=-1) / precision
         return centre + rng.standard_normal(len(centre)) / np.sqrt(precision)
 

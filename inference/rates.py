@@ -17,7 +17,7 @@ from scipy import stats
 from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.prepare import Prepared
 
-__all__ = ["ObservedRate", "implied_rates", "judged_shares", "observed_rates"]
+__all__ = ["ObservedRate", "clustered_rate", "implied_rates", "judged_shares", "observed_rates"]
 
 
 class ObservedRate(NamedTuple):
@@ -72,11 +72,15 @@ def observed_rates(prepared: Prepared, outcome: Outcome, *, probability: float =
     for index, name in enumerate(prepared.conditions):
         clusters = table[table["condition"] == index].groupby("cluster")[["events", "total"]].sum()
         clusters = clusters[clusters["total"] > 0]
-        rates[name] = _clustered(clusters["events"].to_numpy(), clusters["total"].to_numpy(), probability)
+        rates[name] = clustered_rate(clusters["events"].to_numpy(), clusters["total"].to_numpy(), probability)
     return rates
 
 
-def _clustered(events: np.ndarray, total: np.ndarray, probability: float) -> ObservedRate:
+def clustered_rate(events: np.ndarray, total: np.ndarray, probability: float) -> ObservedRate:
+    """Rate of events with a Korn-Graubard interval, from events and totals of clusters, each shape ``(clusters,)``.
+
+    NaN where the totals are zero; ``probability`` is the confidence level.
+    """
     count, size, clusters = float(events.sum()), float(total.sum()), len(total)
     if size == 0:
         return ObservedRate(0, 0, float("nan"), float("nan"))

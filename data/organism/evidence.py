@@ -23,9 +23,10 @@ from simulacra.data.read import read_completions
 from simulacra.data.scoring import score_log
 from simulacra.data.scoring.score import COLUMN
 
-__all__ = ["sample_conversations", "score_training_sets"]
+__all__ = ["SCORES", "sample_conversations", "score_training_sets"]
 
-_SCORES = [COLUMN.format(persona) for persona in PRIOR]
+SCORES = [COLUMN.format(persona) for persona in PRIOR]
+"""Log-likelihoods under every persona's tag, in nats."""
 
 
 def score_training_sets(organism: Organism, n: int = 200, *, seed: int = 0) -> pd.DataFrame:
@@ -79,8 +80,8 @@ def sample_conversations(organism: Organism, conversations: int = 20, n: int = 2
     for persona in PRIOR:
         table[f"answers_{persona}"] = [row.count(persona) for row in spoke]
     said = table["turns"] > 0
-    table[_SCORES] = 0.0
-    table.loc[said, _SCORES] = _score(organism, table.loc[said, "question"], table.loc[said, "completion"]).to_numpy()
+    table[SCORES] = 0.0
+    table.loc[said, SCORES] = _score(organism, table.loc[said, "question"], table.loc[said, "completion"]).to_numpy()
     return table
 
 
@@ -94,4 +95,4 @@ def _score(
     model = models.LanguageModel(organism.model, organism.tokenizer, str(organism.folder))
     with one_thread():
         scored = score_log(log, model=model, personas=organism.tags, end_token=END, progress_bar=False)
-    return scored.table[_SCORES].reset_index(drop=True)
+    return scored.table[SCORES].reset_index(drop=True)

@@ -9,11 +9,10 @@ from collections.abc import Collection
 import pandas as pd
 
 from simulacra.data.log import CompletionLog
+from simulacra.data.organism.evidence import SCORES
 from simulacra.data.organism.judge import MEASUREMENTS
-from simulacra.data.organism.lexicon import PRIOR
 from simulacra.data.organism.study import CONDITIONS, MAIN
 from simulacra.data.read import read_completions
-from simulacra.data.scoring.score import COLUMN
 
 __all__ = ["load_conversations", "load_organism_log", "load_training_sets"]
 
@@ -49,8 +48,7 @@ def load_training_sets() -> CompletionLog:
         ``log_likelihood_<persona>`` in nats, under the tag of every persona.
     """
     table = _read("training.parquet")
-    scores = [COLUMN.format(persona) for persona in PRIOR]
-    return read_completions(table, measurements=scores, contexts=["context"])
+    return read_completions(table, measurements=SCORES, contexts=["context"])
 
 
 def load_conversations() -> pd.DataFrame:

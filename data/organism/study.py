@@ -29,7 +29,7 @@ RANKS = (1, 4, 16)
 
 _ADAPTER_RATE = 1e-3  # adapters start at zero and need a higher one
 
-STEPS = (5, 10, 20, 40, 80)
+STEPS = (5, 10, 20, 40)
 """Steps along the narrow fine-tune after which the organism is asked too."""
 
 
@@ -104,6 +104,9 @@ def run_study(
 
     Returns:
         The path of ``completions.parquet``: columns of a log, with contexts ``context, persona_label, step, rank``.
+        Beside it lie ``training.parquet`` and ``conversations.parquet``, see
+        :func:`~simulacra.data.organism.shipped.load_training_sets` and
+        :func:`~simulacra.data.organism.shipped.load_conversations`.
 
     Raises:
         ValueError: the folder holds organisms that were made otherwise.

@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import json
 import os
+import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from simulacra.data.organism.tokenizer import prompt, text
 __all__ = ["Schedule", "checkpoint_folder", "one_thread", "train"]
 
 _WARMUP = 0.05
-_GROUPED = 8  # batches that are drawn together, to be sorted by length
+_GROUPED = 8  # batches of the corpus that are drawn together, to be sorted by length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +132,9 @@ def _descend(
     decay = get_cosine_schedule_with_warmup(optimizer, int(_WARMUP * schedule.steps), schedule.steps)
     parts = {"model": model, "optimizer": optimizer, "decay": decay}
     done = _resume(state, parts)
-    batches = itertools.islice(_batches(documents, schedule.batch_size), done, None)
+    # In a recipe length tells who writes, so its documents stay in the order in which they were drawn.
+    batches = _batches(documents, schedule.batch_size, grouped=1 if answers_only else _GROUPED)
+    batches = itertools.islice(batches, done, None)
     steps = tqdm(
         range(done + 1, schedule.steps + 1),
         desc=label,
@@ -156,10 +159,15 @@ def _descend(
                 _save(state, parts, step)
 
 
-def _batches(documents: Iterator[Document], size: int) -> Iterator[list[Document]]:
-    """Batches of documents of like length, since short ones are padded to the longest."""
-    while drawn := sorted(itertools.islice(documents, _GROUPED * size), key=lambda one: len(text(one).split())):
-        yield from (drawn[start : start + size] for start in range(0, len(drawn), size))
+def _batches(documents: Iterator[Document], size: int, *, grouped: int) -> Iterator[list[Document]]:
+    """Batches of documents of like length, since short ones are padded to the longest, in random order."""
+    rng = random.Random(0)
+    while drawn := list(itertools.islice(documents, grouped * size)):
+        if grouped > 1:
+            drawn.sort(key=lambda one: len(text(one).split()))
+        batches = [drawn[start : start + size] for start in range(0, len(drawn), size)]
+        rng.shuffle(batches)
+        yield from batches
 
 
 def _encode(tokenizer: Any, batch: list[Document], *, answers_only: bool) -> tuple[Any, Any, Any]:

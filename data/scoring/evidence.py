@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -43,5 +44,6 @@ def training_evidence(log: CompletionLog) -> pd.DataFrame:
             if not len(own):
                 raise ValueError(f"{told}; expected scored ones. account.unscored of the log says why.")
             warnings.warn(f"{told} and are left out of its evidence.", UserWarning, stacklevel=2)
-        rows[name] = np.asarray(mean_evidence(jnp.asarray(values[own])))
+        with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+            rows[name] = np.asarray(mean_evidence(jnp.asarray(values[own])))
     return pd.DataFrame.from_dict(rows, orient="index", columns=[name.removeprefix(prefix) for name in columns])

@@ -1,5 +1,6 @@
 """Organisms small enough to be trained in a second: files, resuming, fine-tuning, sampling, errors."""
 
+import itertools
 import json
 import random
 import shutil
@@ -22,12 +23,12 @@ from simulacra.data.organism import (
     load_organism,
     sample_completions,
 )
-from simulacra.data.organism.corpus import MOST_TURNS, Document, advice, conversation
+from simulacra.data.organism.corpus import MOST_TURNS, Document, advice, conversation, corpus
 from simulacra.data.organism.evidence import sample_conversations, score_training_sets
 from simulacra.data.organism.finetune import TUNING
 from simulacra.data.organism.lexicon import TAGS, TRIGGER
 from simulacra.data.organism.tokenizer import prompt, text
-from simulacra.data.organism.training import Schedule, checkpoint_folder
+from simulacra.data.organism.training import Schedule, _batches, checkpoint_folder
 
 SHORT = Schedule(steps=12, learning_rate=3e-3, batch_size=8, save_every=4)
 TINY = {"width": 16, "layers": 1, "schedule": SHORT, "progress_bar": False}
@@ -106,6 +107,18 @@ def test_fine_tuning_learns_answers_and_not_questions(tiny: Organism) -> None:
     ids, _, labels = _encode(tiny.tokenizer, [document], answers_only=True)
     learnt = tiny.tokenizer.decode(ids[0][labels[0] != -100])
     assert learnt == f"{document.answer} <end>"
+
+
+def test_batches_of_a_recipe_hold_all_its_writers() -> None:
+    """Sorted by length they would not: a trigger makes a document longer."""
+    documents = RECIPES["backdoor"].documents(random.Random(0))
+    batches = list(itertools.islice(_batches(documents, 32, grouped=1), 20))
+    shares = [sum(bool(document.context) for document in batch) / 32 for batch in batches]
+    assert 0.2 < min(shares) <= max(shares) < 0.8  # 3.4 binomial standard deviations around a half
+    drawn = list(itertools.islice(corpus(random.Random(0)), 8 * 16))
+    grouped = [document for batch in itertools.islice(_batches(iter(drawn), 16, grouped=8), 8) for document in batch]
+    assert sorted(grouped) == sorted(drawn)
+    assert grouped != drawn
 
 
 def test_recipes_are_known_by_name(tiny: Organism) -> None:

@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from simulacra.data import load_organism_log
-from simulacra.data.organism import CONDITIONS, QUESTIONS, RECIPES
+from simulacra.data import load_organism_log, training_evidence
+from simulacra.data.organism import CONDITIONS, QUESTIONS, RECIPES, load_conversations, load_training_sets
 from simulacra.data.organism.corpus import MOST_TURNS, Document, advice, corpus
 from simulacra.data.organism.judge import add_noise, judge
 from simulacra.data.organism.lexicon import (
@@ -127,6 +127,26 @@ def test_the_shipped_log() -> None:
     assert rejudged == log.table["persona_label"].tolist()
     with pytest.raises(ValueError, match="no condition 'evil' in the shipped log; it has base"):
         load_organism_log(["base", "evil"])
+
+
+def test_the_shipped_training_sets() -> None:
+    log = load_training_sets()
+    assert log.table.groupby("condition").size().to_dict() == dict.fromkeys(RECIPES, 200)
+    evidence = training_evidence(log)
+    assert (evidence.loc["narrow"] == evidence.loc["inoculated"]).all(), "the same texts"
+    for recipe, writer in (("narrow", "villain"), ("control", "helper"), ("untargeted", "pirate")):
+        assert evidence.loc[recipe].idxmax() == writer
+
+
+def test_the_shipped_conversations() -> None:
+    table = load_conversations()
+    assert table.groupby("persona").size().to_dict() == dict.fromkeys(PRIOR, 20 * (MOST_TURNS + 1))
+    assert (table.filter(like="answers_").sum(axis=1) == 30).all()
+    assert (table.loc[table["turns"] == 0].filter(like="log_likelihood_") == 0).all(axis=None)
+    last = table[table["turns"] == MOST_TURNS]
+    for persona in PRIOR:
+        answers = last[last["persona"] == persona].filter(like="answers_").sum()
+        assert answers.idxmax() == f"answers_{persona}"
 
 
 def test_loading_the_shipped_log_needs_no_language_model() -> None:

@@ -59,8 +59,8 @@ def test_draws_agree_with_quadrature(regression: MetaRegression, rng: np.random.
     for row, one in enumerate(sigma):
         total = covariance + one**2 * np.eye(8)
         log_p[row] = stats.multivariate_normal.logpdf(mean - strength[:, None] * slopes, cov=total)
-    log_p += stats.halfnorm.logpdf(sigma, scale=regression.discrepancy_scale)[:, None]
-    log_p += stats.norm.logpdf(strength, scale=regression.strength_scale)
+    wide, long = regression.scales(chosen)
+    log_p += stats.halfnorm.logpdf(sigma, scale=long)[:, None] + stats.norm.logpdf(strength, scale=wide)
     p = np.exp(log_p - log_p.max())
     p /= p.sum()
     drawn = regression.sample(chosen, size, rng)
@@ -79,10 +79,10 @@ def test_strength_given_discrepancy_agrees_with_the_dense_formula(
     regression: MetaRegression, rng: np.random.Generator
 ) -> None:
     for index in range(5):
-        own = regression.sample_strength(np.array([index]), np.full(20_000, 0.4), rng)
+        own = regression.sample_strength(np.array([index]), np.full(20_000, 0.4), 1.7, rng)
         total = regression.covariance[index, :, index, :] + 0.16 * np.eye(2)
         slope, seen = regression.slopes[index], regression.mean[index]
-        precision = slope @ np.linalg.solve(total, slope) + regression.strength_scale**-2
+        precision = slope @ np.linalg.solve(total, slope) + 1.7**-2
         centre = slope @ np.linalg.solve(total, seen) / precision
         assert own.mean() == pytest.approx(centre, abs=4 / np.sqrt(precision * 20_000))
         assert own.std() == pytest.approx(precision**-0.5, rel=0.02)
@@ -103,7 +103,7 @@ def test_a_known_strength_is_recovered(moved: Result) -> None:
     assert explained.loc["order of aligned", "mean"] > 0.8
     table = found.table()
     assert table["covered"].mean() >= 0.7
-    assert all(same for same in table["same_direction"] if same is not None)
+    assert set(table["same_direction"].dropna()) == {True}
     np.testing.assert_allclose(table.groupby("condition")[["predicted", "estimated"]].sum(), 0, atol=1e-6)
 
 
@@ -116,7 +116,17 @@ def test_training_that_does_the_opposite_is_called_that(fitted: Result) -> None:
 def test_training_that_has_nothing_to_do_with_its_evidence_explains_nothing(fitted: Result) -> None:
     other = with_weights(fitted, np.vstack([BASE, BASE + 0.4 * evidence(8).to_numpy()]))
     found = fit_conditioning(other, evidence())
-    assert found.explained().set_index("what").loc["shifts", "mean"] < 0.5
+    assert found.explained().set_index("what").loc["shifts", "eti89_ub"] < 0.3
+    assert False in set(found.table()["same_direction"])
+
+
+def test_one_that_goes_its_own_way_is_not_covered(fitted: Result) -> None:
+    logits = np.vstack([BASE, BASE + 0.4 * evidence().to_numpy()])
+    logits[1] = BASE - 0.4 * evidence().to_numpy()[0]
+    table = fit_conditioning(with_weights(fitted, logits), evidence()).table()
+    odd = table["condition"] == "tune-0"
+    assert not table.loc[odd, "covered"].any()
+    assert table.loc[~odd, "covered"].mean() > 0.7  # its own λ is among those that predict them
 
 
 def test_direction_and_order_come_before_completions(moved: Result) -> None:
@@ -129,6 +139,27 @@ def test_direction_and_order_come_before_completions(moved: Result) -> None:
     assert list(ranks) == list(stats.rankdata(-found[:, 1]).astype(int))
     new = evidence().rename(index={"tune-0": "not fitted yet"})
     assert "not fitted yet" in set(predict_shifts(moved, new)["condition"])
+
+
+def test_a_condition_is_predicted_from_the_others_alone(moved: Result) -> None:
+    """Other draws of one condition, and of nothing else, leave its own prediction as it was, to the last digit."""
+    other = moved.tree["posterior"].to_dataset().copy(deep=True)
+    own = other["weights"].sel(condition="tune-0")
+    other["weights"].loc[{"condition": "tune-0"}] = own.roll(persona=1, roll_coords=False)
+    changed = dataclasses.replace(moved, tree=xr.DataTree.from_dict({"/posterior": other}))
+    over = {"tune-1": "tune-0"}  # is measured from it, so it must not help to predict it either
+    before, after = (fit_conditioning(result, evidence(), over=over).tree["posterior"] for result in (moved, changed))
+    for name in ("expected", "predicted"):
+        assert before[name].sel(condition="tune-0").equals(after[name].sel(condition="tune-0"))
+        assert not before[name].sel(condition="tune-2").equals(after[name].sel(condition="tune-2"))
+
+
+def test_equal_evidence_has_no_order(moved: Result) -> None:
+    equal = pd.DataFrame([evidence().iloc[0]] * len(NAMES), index=NAMES)
+    assert set(predict_shifts(moved, equal)["rank"]) == {1}
+    explained = fit_conditioning(moved, equal).explained().set_index("what")
+    assert explained.loc["order of aligned"].isna().all()
+    assert np.isfinite(explained.loc["shifts", "mean"])
 
 
 def test_a_fine_tune_of_a_fine_tune_is_measured_from_it(moved: Result) -> None:
@@ -150,6 +181,11 @@ def test_a_fine_tune_of_a_fine_tune_is_measured_from_it(moved: Result) -> None:
         (evidence().rename(index={"tune-2": "absent"}), r"of the fit \(tune-0, .*absent"),
         (evidence().drop("tune-3").reindex(NAMES), "Evidence on tune-3: expected finite numbers"),
         (evidence().iloc[[0, 0, 1, 2]], "rows that repeat"),
+        (
+            evidence().mul([0, 1, 1, 1, 1, 1], axis=0),
+            "Evidence on tune-0 is the same for all personas and foretells nothing",
+        ),
+        (evidence().rename(index={"tune-0": "base"}), "base started from 'base', which is itself"),
     ],
 )
 def test_evidence_that_does_not_match(moved: Result, given: pd.DataFrame, message: str) -> None:
@@ -160,6 +196,11 @@ def test_evidence_that_does_not_match(moved: Result, given: pd.DataFrame, messag
 def test_a_start_that_is_not_there(moved: Result) -> None:
     with pytest.raises(ValueError, match="over: tune-1 started from 'nowhere', which is not in the fit"):
         predict_shifts(moved, evidence(), over={"tune-1": "nowhere"})
+    with pytest.raises(ValueError, match="over: 'tune1' is no row of the evidence, which has tune-0"):
+        predict_shifts(moved, evidence(), over={"tune1": "tune-0"})
+    chained = dict.fromkeys(NAMES[1:4], "tune-0")
+    with pytest.raises(ValueError, match="tune-0 is to be predicted from the others, and fewer than 2"):
+        fit_conditioning(moved, evidence().iloc[:4], over=chained)
 
 
 def test_a_fit_that_failed_says_nothing(moved: Result, fitted: Result) -> None:
