@@ -82,8 +82,8 @@ class Conditioning:
         posterior = self.tree["posterior"]
         each = posterior["condition_strength"]
         names = each["condition"].to_numpy()
-        draws = {"all": posterior["strength"], **{name: each.sel(condition=name) for name in names}}
-        rows = [(str(name), float(one.mean()), *np.quantile(one, ENDS)) for name, one in draws.items()]
+        draws = {"all": posterior["strength"].to_numpy(), **dict(zip(names, each.to_numpy().T, strict=True))}
+        rows = [(str(name), one.mean(), *np.quantile(one, ENDS)) for name, one in draws.items()]
         return pd.DataFrame(rows, columns=["condition", "mean", "eti89_lb", "eti89_ub"])
 
     def explained(self) -> pd.DataFrame:
@@ -225,18 +225,18 @@ def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
             + (" and rows that repeat." if evidence.index.has_duplicates else ".")
         )
     rows = evidence[list(result.personas)].to_numpy(dtype=float)
-    unusable = ~np.isfinite(rows).all(axis=1)
-    if unusable.any():
+    unusable = evidence.index[np.flatnonzero(~np.isfinite(rows).all(axis=1))]
+    if len(unusable):
         raise ValueError(
-            f"Evidence on {', '.join(map(str, evidence.index[unusable]))}: expected finite numbers for every persona. "
-            "Average only examples that were scored."
+            f"Evidence on {', '.join(map(str, unusable))}: expected finite numbers for every persona. Average only "
+            "examples that were scored."
         )
     rows = rows - rows.mean(axis=1, keepdims=True)  # only differences count, and large numbers round
-    flat = np.abs(rows).max(axis=1) < _NOTHING
-    if flat.any():
+    flat = evidence.index[np.flatnonzero(np.abs(rows).max(axis=1) < _NOTHING)]
+    if len(flat):
         raise ValueError(
-            f"Evidence on {', '.join(map(str, evidence.index[flat]))} is the same for all personas and foretells "
-            "nothing. Score the examples under every persona's own prompt."
+            f"Evidence on {', '.join(map(str, flat))} is the same for all personas and foretells nothing. Score the "
+            "examples under every persona's own prompt."
         )
     return rows
 

@@ -58,8 +58,8 @@ class InContext:
 
     def temperature(self) -> pd.Series:
         """τ: ``mean, eti89_lb, eti89_ub``; NaN where a check failed. 1 is exact inference, 0 none."""
-        draws = self.tree["posterior"]["temperature"]
-        found = [float(draws.mean()), *np.quantile(draws, ENDS)]
+        draws = self.tree["posterior"]["temperature"].to_numpy()
+        found = [draws.mean(), *np.quantile(draws, ENDS)]
         return pd.Series(found if self.ok else np.nan, index=["mean", "eti89_lb", "eti89_ub"])
 
     def table(self, by: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +99,7 @@ class InContext:
             for position, (name, value) in enumerate(
                 zip(by.columns, key if isinstance(key, tuple) else (key,), strict=True)
             ):
-                part.insert(position, name, value)
+                part.insert(position, name, value)  # pyright: ignore[reportArgumentType] (a key of groups is a scalar)
             parts.append(part)
         table = pd.concat(parts, ignore_index=True)
         held = ["predicted", "eti89_lb", "eti89_ub", "predicted_log_odds"]
@@ -177,9 +177,8 @@ def _model(evidence: Array, answers: Array) -> None:
     coordinates = numpyro.sample("coordinates", dist.Normal(0.0, 3.0).expand([evidence.shape[1] - 1]).to_event(1))
     temperature = numpyro.sample("temperature", dist.Normal(0.0, 3.0))
     concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
-    log_w = conditioned_log_weights(
-        jnp.broadcast_to(log_weights(coordinates), evidence.shape), evidence, temperature * jnp.ones(len(evidence))
-    )
+    before = jnp.broadcast_to(log_weights(jnp.asarray(coordinates)), evidence.shape)
+    log_w = conditioned_log_weights(before, evidence, jnp.broadcast_to(jnp.asarray(temperature), len(evidence)))
     weights = numpyro.deterministic("weights", jnp.exp(log_w))
     with numpyro.plate("context", len(evidence)):
         total = answers.sum(axis=-1)
@@ -204,5 +203,5 @@ def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
         (counts.sum(axis=1) > 0, "no answers"),
     ):
         if not good.all():
-            place = evidence.index[~good][0]
+            place = evidence.index[int(good.argmin())]
             raise ValueError(f"fit_in_context: context {place!r} has {what}; leave it out or score it again.")

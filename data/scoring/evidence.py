@@ -35,15 +35,16 @@ def training_evidence(log: CompletionLog) -> pd.DataFrame:
             f"The log has no columns {COLUMN.format('<persona>')}: score it first, with score_log or simulacra score."
         )
     values = log.table[columns].to_numpy(dtype=float)
-    scored = np.isfinite(values).all(axis=1)
+    conditions = log.table["condition"].to_numpy()
     rows = {}
-    for name, index in log.table.groupby("condition", sort=False).indices.items():
-        own = index[scored[index]]
-        if len(own) < len(index):
-            told = f"{len(index) - len(own)} of {len(index)} examples of {name!r} have no log-likelihoods"
+    for name in log.conditions:
+        examples = values[conditions == name]
+        own = examples[np.isfinite(examples).all(axis=1)]
+        if len(own) < len(examples):
+            told = f"{len(examples) - len(own)} of {len(examples)} examples of {name!r} have no log-likelihoods"
             if not len(own):
                 raise ValueError(f"{told}; expected scored ones. account.unscored of the log says why.")
             warnings.warn(f"{told} and are left out of its evidence.", UserWarning, stacklevel=2)
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
-            rows[name] = np.asarray(mean_evidence(jnp.asarray(values[own])))
+            rows[name] = np.asarray(mean_evidence(jnp.asarray(own)))
     return pd.DataFrame.from_dict(rows, orient="index", columns=[name.removeprefix(prefix) for name in columns])
