@@ -105,6 +105,8 @@ def build_model(
     if likelihoods:
         emissions.append(LikelihoodEmission(reference=references))
     model = PersonaMixture(chosen, emissions=emissions, weights=formula, baseline=baseline)
+    if not (model.outcome or outcome or of or measurements or likelihoods):
+        _refuse_misnamed(log, chosen, names)
     if outcome is not None or of is not None:
         rule = outcome or (model.outcome.rule if model.outcome else None)
         if rule is None:
@@ -146,6 +148,20 @@ def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: s
             "choose others with --measure."
         )
     return found
+
+
+def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona], names: Sequence[str]) -> None:
+    """Refuse a log without a score that the outcome needs: most often it is there under another name."""
+    lacking = [column for persona in personas for column in persona.scores if column not in names]
+    if not lacking:
+        return
+    there = log.measurements if isinstance(log, CompletionLog) else log.columns
+    others = [column for column in there if column not in names]
+    raise ValueError(
+        f"The personas are known by {lacking[0]!r}, which the log does not have, and without it there is no outcome. "
+        f"Read, and not modelled: {', '.join(others) or 'nothing'}. If it is one of these, say "
+        f"--column {lacking[0]}=<its name>; to fit without it, say {' '.join(f'--measure {name}' for name in names)}."
+    )
 
 
 def _nested(log: CompletionLog | ScannedLog) -> bool:

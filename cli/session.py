@@ -197,7 +197,8 @@ class Session:
                 own = _told_reading("The fit", fitted["paths"], Reading.from_dict(fitted["options"]))
                 error.add_note(f"{own} {_told_reading('This report', logs, again)}")
             raise
-        self.say(f"[bold]Written[/bold] {escape(', '.join(map(str, written)))}")
+        without = "" if logs else ", without example completions: --log names the log that they are taken from"
+        self.say(f"[bold]Written[/bold] {escape(', '.join(map(str, written)))}{without}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
     def _print(
@@ -236,6 +237,9 @@ class Session:
         if self._as_json:
             typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
         if not result.ok:
+            if self._quiet:
+                names = ", ".join(dict.fromkeys(check.name for check in result.failed))
+                typer.echo(f"simulacra: {len(result.failed)} of {len(result.checks)} checks failed: {names}", err=True)
             raise typer.Exit(NOT_OK)
 
     def _fail(self, error: Exception) -> NoReturn:

@@ -217,3 +217,21 @@ def test_a_report_without_its_extra_says_how_to_get_it(
     ended = run("report", "fit.nc")
     assert ended.exit_code == 2
     assert "pip install 'simulacra[report]', or in a clone pip install -e '.[report]'" in ended.stderr
+
+
+def test_quiet_names_the_checks_that_failed(run: Run, log_file: Path, tmp_path: Path) -> None:
+    ended = run("fit", log_file, "--quiet", *SHORT)
+    assert ended.exit_code == 3
+    assert ended.stdout == ""
+    assert "checks failed: " in ended.stderr
+    assert "ess_bulk" in ended.stderr
+
+
+def test_a_score_under_another_name_is_not_passed_over(run: Run, log_file: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(log_file).rename(columns={"aligned": "align"})
+    table.to_csv(tmp_path / "misnamed.csv", index=False)
+    ended = run("fit", "misnamed.csv")
+    assert ended.exit_code == 2
+    for text in ("known by 'aligned'", "not modelled: align", "--column aligned=<its name>", "--measure coherent"):
+        assert text in ended.stderr
+    assert not (tmp_path / "simulacra-out").exists()
