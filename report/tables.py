@@ -61,7 +61,7 @@ def format_table(table: pd.DataFrame, style: str) -> str:
         style: ``"csv"`` and ``"json"`` keep the names of columns and all digits, ``null`` or nothing for what is
             withheld. ``"markdown"`` (GFM), ``"latex"`` (for ``booktabs`` and ``siunitx``, as its first line says) and
             ``"html"`` (a great_tables table) name columns for readers, write *withheld*, and round to as many decimals
-            as intervals are worth (:func:`simulacra.inference.citation.decimals`).
+            as intervals are worth (``simulacra.inference.citation.decimals``).
 
     Raises:
         ValueError: another style.
