@@ -124,9 +124,14 @@ class _Declared(NamedTuple):
     cuts: Sequence[str] | None
 
 
+def _measured(log: CompletionLog | ScannedLog) -> Sequence[str]:
+    """What the log measures; of one that is counted where it lies, every column."""
+    return log.measurements if isinstance(log, CompletionLog) else log.columns
+
+
 def _prompted(log: CompletionLog | ScannedLog, personas: Sequence[Persona]) -> list[Persona]:
     """The personas that the log has log-likelihoods of."""
-    there = log.measurements if isinstance(log, CompletionLog) else log.columns
+    there = _measured(log)
     names = [column.removeprefix(_LIKELIHOOD) for column in there if column.startswith(_LIKELIHOOD)]
     if len(names) < 2:
         raise ValueError(
@@ -139,7 +144,7 @@ def _prompted(log: CompletionLog | ScannedLog, personas: Sequence[Persona]) -> l
 
 def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: str, *, needed: bool) -> tuple[str, ...]:
     known = tuple(dict.fromkeys(column for persona in personas for column in persona.scores))
-    there = log.measurements if isinstance(log, CompletionLog) else log.columns
+    there = _measured(log)
     found = tuple(column for column in known if column in there)
     if not found and needed:
         raise ValueError(
@@ -155,7 +160,7 @@ def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona
     lacking = [column for persona in personas for column in persona.scores if column not in names]
     if not lacking:
         return
-    there = log.measurements if isinstance(log, CompletionLog) else log.columns
+    there = _measured(log)
     others = [column for column in there if column not in names]
     raise ValueError(
         f"The personas are known by {lacking[0]!r}, which the log does not have, and without it there is no outcome. "

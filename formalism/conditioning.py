@@ -99,4 +99,6 @@ def turn_log_weights(
             likelihoods are exact.
     """
     so_far = jnp.cumsum(jnp.concatenate([jnp.zeros_like(log_w)[None], log_likelihoods]), axis=0)
-    return jax.nn.log_softmax(log_w[None] + temperature * so_far, axis=-1)
+    return conditioned_log_weights(
+        jnp.broadcast_to(log_w, so_far.shape), so_far, jnp.broadcast_to(temperature, len(so_far))
+    )

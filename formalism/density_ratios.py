@@ -95,7 +95,7 @@ def log_density_ratios(
 
     ``exp`` of it sums to K over personas. Adding one number to all log-likelihoods of a text changes nothing.
     """
-    logits = temperature * jnp.asarray(log_likelihoods).T + offset[:, None]
+    logits = _logits(log_likelihoods, temperature, offset)
     return jax.nn.log_softmax(logits, axis=0) + jnp.log(len(offset))
 
 
@@ -103,8 +103,13 @@ def points_density_ratios(
     texts: Texts, temperature: Float[Array, ""], offset: Float[Array, " persona"]
 ) -> Float[Array, "persona point"]:
     """The exp of :func:`log_density_ratios` (nats) of every point; 1 where it was not scored."""
-    logits = temperature * jnp.asarray(texts.log_likelihoods).T + offset[:, None]
+    logits = _logits(texts.log_likelihoods, temperature, offset)
     return jnp.where(jnp.asarray(texts.scored)[None] > 0, len(offset) * jax.nn.softmax(logits, axis=0), 1.0)
+
+
+def _logits(log_likelihoods: Array | np.ndarray, temperature: Array, offset: Array) -> Array:
+    """τ ℓ + b of every persona and text."""
+    return temperature * jnp.asarray(log_likelihoods).T + offset[:, None]
 
 
 def pooled_weights(

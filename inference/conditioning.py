@@ -83,8 +83,7 @@ class Conditioning:
         each = posterior["condition_strength"]
         names = each["condition"].to_numpy()
         draws = {"all": posterior["strength"].to_numpy(), **dict(zip(names, each.to_numpy().T, strict=True))}
-        rows = [(str(name), one.mean(), *np.quantile(one, ENDS)) for name, one in draws.items()]
-        return pd.DataFrame(rows, columns=["condition", "mean", "eti89_lb", "eti89_ub"])
+        return _summary("condition", draws)
 
     def explained(self) -> pd.DataFrame:
         """Share of the squared shifts of weights that is foretold, and how well their order is.
@@ -103,8 +102,7 @@ class Conditioning:
         for index, persona in enumerate(posterior["persona"].to_numpy()):
             ranks = _standard_ranks(foretold[None, :, index]) * _standard_ranks(estimated[:, :, index])
             found[f"order of {persona}"] = ranks.mean(axis=1)
-        rows = [(name, draws.mean(), *np.quantile(draws, ENDS)) for name, draws in found.items()]
-        return pd.DataFrame(rows, columns=["what", "mean", "eti89_lb", "eti89_ub"])
+        return _summary("what", found)
 
 
 def predict_shifts(result: Result, evidence: pd.DataFrame, *, over: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -279,6 +277,12 @@ def _after(log_w: np.ndarray, evidence: np.ndarray, strength: np.ndarray) -> np.
     """Log weights after evidence."""
     with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
         return np.asarray(conditioned_log_weights(*map(jnp.asarray, (log_w, evidence, strength))))
+
+
+def _summary(what: str, draws: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Mean and interval of draws, a row for each name."""
+    rows = [(str(name), one.mean(), *np.quantile(one, ENDS)) for name, one in draws.items()]
+    return pd.DataFrame(rows, columns=[what, "mean", "eti89_lb", "eti89_ub"])
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:

@@ -212,7 +212,7 @@ def _posterior_predictive(
     """Replicated counts of every measurement's categories by condition."""
     totals = prepared.counts.sum(axis=1)
     persona_counts = rng.multinomial(totals.astype(int), cell_weights)
-    in_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition).astype(int)
+    in_condition = prepared.in_condition.astype(int)
     by_condition = np.einsum("mc,...ck->...mk", in_condition, persona_counts, optimize=True)
     variables = {}
     for emission, table in zip(prepared.model.emissions, parameters.probabilities, strict=True):
@@ -225,7 +225,7 @@ def _posterior_predictive(
 
 def _observed(prepared: Prepared, coords: Mapping[str, np.ndarray], occurs: np.ndarray) -> xr.Dataset:
     variables: dict[str, tuple] = {"completion": (("obs_id",), occurs[:, 1])}
-    in_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition).astype(int)
+    in_condition = prepared.in_condition.astype(int)
     for column, emission in enumerate(prepared.model.emissions):
         one_hot = np.eye(len(emission.categories))[prepared.patterns[:, column]]
         name = emission.measurement

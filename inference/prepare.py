@@ -58,10 +58,14 @@ class Prepared:
         return self.patterns[self.texts.pattern], counts
 
     @property
+    def in_condition(self) -> np.ndarray:
+        """Whether a cell is of a condition, shape ``(M, C)``."""
+        return np.equal.outer(np.arange(len(self.conditions)), self.condition)
+
+    @property
     def shares(self) -> np.ndarray:
         """Share of every condition's completions that lie in each cell, shape ``(M, C)``; rows sum to one."""
-        totals = self.counts.sum(axis=1)
-        by_condition = np.equal.outer(np.arange(len(self.conditions)), self.condition) * totals
+        by_condition = self.in_condition * self.counts.sum(axis=1)
         return by_condition / by_condition.sum(axis=1, keepdims=True)
 
     @property

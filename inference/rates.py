@@ -107,8 +107,7 @@ def judged_shares(prepared: Prepared, outcome: Outcome) -> np.ndarray:
     if outcome.judged is None:
         return np.ones(len(prepared.conditions))
     judged = outcome.judged.holds(prepared.model.emissions, prepared.patterns)
-    in_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition)
-    by_pattern = in_condition @ prepared.counts
+    by_pattern = prepared.in_condition @ prepared.counts
     return np.asarray(by_pattern @ judged / by_pattern.sum(axis=1))
 
 

@@ -71,7 +71,7 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     rng = np.random.default_rng(settings.seed)
     key = jax.random.key(settings.seed)
     patterns, counts = prepared.points
-    by_condition = np.equal.outer(np.arange(len(prepared.conditions)), prepared.condition) @ counts
+    by_condition = prepared.in_condition @ counts
     progress("looking for modes", 0)
     calibration = None if prepared.texts is None else calibrate(prepared.texts, prepared.model)
     ratios = None if calibration is None else calibration.ratios
