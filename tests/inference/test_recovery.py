@@ -81,14 +81,9 @@ def study() -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("kind", "key"),
     [
-        ("weight", "strong misaligned"),
-        ("weight", "broken incoherent"),
-        ("difference", "strong"),
-        ("difference", "weak"),
-        ("rate", "base"),
-        ("rate", "strong"),
-        ("rate", "weak"),
-        ("rate", "broken"),
+        *(("weight", f"{condition} {persona}") for condition in _TYPICAL for persona in _MODEL.names),
+        *(("difference", condition) for condition in _TYPICAL if condition != "base"),
+        *(("rate", condition) for condition in _TYPICAL),
     ],
 )
 def test_intervals_cover(study: pd.DataFrame, kind: str, key: str) -> None:
