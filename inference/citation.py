@@ -68,13 +68,18 @@ class Citation:
 
     def __str__(self) -> str:
         dash = "–" if min(self.value, self.lower) >= 0 else " to "
-        mixing = "" if self.r_hat is None else f" R̂ {self.r_hat:.2f}, ESS {_grouped(self.ess_bulk)};"
+        mixing = "" if self.r_hat is None or self.ess is None else f" R̂ {self.r_hat:.2f}, ESS {_grouped(self.ess)};"
         mixing += f" {self.caveat};" if self.caveat else ""
         return (
             f"{self.rounded(self.value)} ({self.interval_probability:.0%} {self.interval} "
             f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)};{mixing} "
             f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
         )
+
+    @property
+    def ess(self) -> float | None:
+        """The smaller of bulk and tail ESS, which is what is shown; ``None`` for what was observed."""
+        return None if self.ess_bulk is None or self.ess_tail is None else min(self.ess_bulk, self.ess_tail)
 
     @property
     def caveat(self) -> str:
@@ -87,8 +92,8 @@ class Citation:
         return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
-def _grouped(number: float | None) -> str:
-    return f"{number or 0:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+def _grouped(number: float) -> str:
+    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 class Citable(NamedTuple):
@@ -113,8 +118,22 @@ def citable(tables: Mapping[str, Citable]) -> tuple[str, ...]:
     return tuple(key for key, *_ in _entries(tables))
 
 
-def find(key: str, tables: Mapping[str, Citable], provenance: Provenance, *, probability: float) -> Citation:
+def find(
+    key: str,
+    tables: Mapping[str, Citable],
+    provenance: Provenance,
+    *,
+    probability: float,
+    renamed: Mapping[str, str],
+) -> Citation:
     """The number of a key; spaces and case do not matter.
+
+    Args:
+        key: such as ``"weight[base, aligned]"``.
+        tables: where the numbers are.
+        provenance: where they come from.
+        probability: of their intervals.
+        renamed: names that personas lost, each with what became of it, a sentence.
 
     Raises:
         ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
@@ -122,7 +141,7 @@ def find(key: str, tables: Mapping[str, Citable], provenance: Provenance, *, pro
     """
     known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
     if _normal(key) not in known:
-        raise ValueError(_unknown(key, tables))
+        raise ValueError(_unknown(key, tables, renamed))
     own, source, row = known[_normal(key)]
     observed = source.interval != "ETI"
     status = "observed" if observed else str(row["status"])
@@ -153,7 +172,11 @@ def _normal(key: str) -> str:
     return "".join(key.split()).casefold()
 
 
-def _unknown(key: str, tables: Mapping[str, Citable]) -> str:
+def _unknown(key: str, tables: Mapping[str, Citable], renamed: Mapping[str, str]) -> str:
+    asked = _normal(key).partition("[")[2].rstrip("]").split(",")
+    for name, told in renamed.items():
+        if _normal(name) in asked:
+            return f"There is no number {key!r} in this result. {told}"
     near = difflib.get_close_matches(key, citable(tables), n=3)
     meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     shapes = [

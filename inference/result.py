@@ -311,7 +311,18 @@ class Result:
             one_line += f"; {model.outcome}"
         version = str(self.tree.attrs["inference_library_version"])
         provenance = Provenance(one_line, self.prepared.collapsed.content_hash, int(self.settings["seed"]), version)
-        return find(key, self._citable, provenance, probability=INTERVAL)
+        return find(key, self._citable, provenance, probability=INTERVAL, renamed=self._renamed)
+
+    @property
+    def _renamed(self) -> dict[str, str]:
+        """What became of the names that personas were to bear and do not."""
+        told = {}
+        for old, new in zip(self.prepared.model.names, self.personas, strict=True):
+            if new != old:
+                passed = f"Its scores pass the gates of {new!r} instead."
+                why = next((str(check) for check in self.failed if check.subject == new), passed)
+                told[old] = f"{old!r} is called {new!r}. {why}"
+        return told
 
     @functools.cached_property
     def _citable(self) -> dict[str, Citable]:

@@ -51,8 +51,8 @@ def _latex(citation: Citation) -> str:
     )
     mixing = (
         ""
-        if citation.r_hat is None or citation.ess_bulk is None
-        else rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess_bulk:.0f}}};"
+        if citation.r_hat is None or citation.ess is None
+        else rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess:.0f}}};"
     )
     caveat = f" {citation.caveat};" if citation.caveat else ""
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")

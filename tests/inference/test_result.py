@@ -30,6 +30,8 @@ def _with_failure(result: Result, name: str, subject: str | None = None) -> Resu
 def test_every_check_passes(fitted: Result) -> None:
     assert fitted.ok, "\n".join(map(str, fitted.failed))
     assert fitted.failed == ()
+    names = [check.name for check in fitted.checks]
+    assert names.index("name: misaligned") < names.index("competing modes")  # causes before consequences
 
 
 def test_known_weights_are_recovered(fitted: Result, simulated) -> None:
@@ -426,6 +428,12 @@ def test_every_citable_number_is_that_of_its_table(fitted: Result) -> None:
         assert cited.provenance.data_hash[:8] in str(cited)
 
 
+def test_the_ess_that_is_cited_is_the_smaller_of_bulk_and_tail(fitted: Result) -> None:
+    cited = fitted.cite("implied_rate[bad]")
+    for bulk, tail in ((500.0, 2302.0), (2302.0, 500.0)):
+        assert "ESS 500;" in str(dataclasses.replace(cited, ess_bulk=bulk, ess_tail=tail))
+
+
 def test_an_observed_rate_is_cited_without_draws(fitted: Result) -> None:
     cited = fitted.cite("observed_rate[bad]")
     assert cited.r_hat is None
@@ -445,6 +453,20 @@ def test_unknown_keys_list_what_exists(fitted: Result) -> None:
         ValueError, match=r"(?s)Did you mean 'shift\[bad, misaligned\]'.*rate_difference\[bad \| mild\]"
     ):
         fitted.cite("shift[bad, misalinged]")
+
+
+def test_a_key_with_a_name_that_was_lost_says_what_became_of_it(fitted: Result) -> None:
+    called = [name.replace("misaligned", "unnamed-2") for name in fitted.personas]
+    tree = fitted.tree.map_over_datasets(
+        lambda data: data.assign_coords(persona=called) if "persona" in data.dims else data
+    )
+    renamed = dataclasses.replace(fitted, tree=tree)
+    with pytest.raises(ValueError, match="'misaligned' is called 'unnamed-2'. Its scores pass the gates of"):
+        renamed.cite("weight[bad, Misaligned]")
+    with pytest.raises(ValueError, match="'misaligned' is called 'unnamed-2'. name: misaligned: FAILED"):
+        _with_failure(renamed, "name: misaligned", "unnamed-2").cite("outcome_given_persona[misaligned]")
+    with pytest.raises(ValueError, match="These can be cited"):
+        renamed.cite("weight[misaligned model, aligned]")
 
 
 def test_withheld_numbers_are_not_cited(fitted: Result) -> None:
