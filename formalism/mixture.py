@@ -107,6 +107,12 @@ class PersonaMixture:
         return (*self.measurements, *(["log-likelihoods under persona prompts"] if self.likelihood else []))
 
     @property
+    def lacks_coherence(self) -> bool:
+        """Whether the outcome is the usual one without its condition on coherence, which is not measured so."""
+        lesser = _USUAL_OUTCOME_WITHOUT_COHERENCE
+        return self.outcome is not None and self.outcome.rule == lesser.rule and _usual_outcome(self.emissions) == lesser
+
+    @property
     def all_emissions(self) -> tuple[AbstractEmission | LikelihoodEmission, ...]:
         """The emissions, and that of the text where there is one."""
         return self.emissions if self.likelihood is None else (*self.emissions, self.likelihood)

@@ -202,7 +202,8 @@ def _check_gate(
         where += f", but {', '.join(sorted(unmeasured))} is not measured"
     remedy = (
         "This persona does something else, so it loses its name. The log may hold no such persona: leave it out, or "
-        "try another persona set."
+        "try another persona set. Or another column was taken for the score: name the right one when reading, "
+        f"columns={{'{rule.measurements[0]}': '<its name>'}} or --column {rule.measurements[0]}=<its name>."
         if not unmeasured
         else "Nothing that was measured can confirm this name, so it is withheld: add an emission for "
         f"{', '.join(sorted(unmeasured))}, or a persona without gates, which is what its prompt says."

@@ -1,6 +1,7 @@
 """From a model and a log to the arrays of one fit: cells, patterns, counts, and what was left out or changed."""
 
 import dataclasses
+import difflib
 import re
 import warnings
 
@@ -96,10 +97,12 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     _check_rules(model)
     conditions = collapsed.conditions
     if model.baseline not in conditions:
+        near = difflib.get_close_matches(model.baseline, conditions, n=1)
+        meant = "".join(f" Did you mean {name!r}?" for name in near)
         raise ValueError(
             f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
-            f"{', '.join(map(repr, conditions))}. Name one of them: PersonaMixture(..., baseline=...) or --baseline. "
-            "If those are no conditions, pass condition=... when reading the log to say where they are."
+            f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...) or "
+            "--baseline. If those are no conditions, pass condition=... when reading the log to say where they are."
         )
     if "coherent" not in model.measurements and "misaligned" in model.names:
         warnings.warn(
@@ -107,10 +110,11 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             "'misaligned' will be withheld. Add a coherence score, or rename the persona.",
             stacklevel=3,
         )
+    notes = _left_unsaid(model, log)
     counts = np.asarray(collapsed.counts, dtype=float)
     model, dropped = (model, []) if model.likelihood else _without_idle(model, collapsed, counts)
     design = weight_design(model.weights, collapsed.cells, counts=counts.sum(axis=1))
-    return assemble(model, design, collapsed, (*dropped, *design.notes))
+    return assemble(model, design, collapsed, (*notes, *dropped, *design.notes))
 
 
 def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLog, notes: tuple[str, ...]) -> Prepared:
@@ -165,6 +169,22 @@ def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tup
         *base,
         *(name for name in known if name not in base and re.search(rf"\b{re.escape(name)}\b", model.weights)),
     )
+
+
+def _left_unsaid(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:
+    """What the model asks less of than a reader may expect: scores that it does not model, coherence in the outcome."""
+    notes = []
+    texts = model.likelihood.columns_of(model.names) if model.likelihood else ()
+    # Of a log that is counted where it lies, nobody knows which columns are scores.
+    others = set(log.measurements).difference(model.measurements, texts) if isinstance(log, CompletionLog) else set()
+    if others:
+        notes.append(f"read but not modelled: {', '.join(sorted(others))}.")
+    if model.lacks_coherence:
+        notes.append(
+            f"the outcome is {model.outcome}, not 'aligned < 30 and coherent > 50', because no score 'coherent' from 0 "
+            "to 100 is modelled: text that fell apart may count as misaligned."
+        )
+    return notes
 
 
 def _without_idle(

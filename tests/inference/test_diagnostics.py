@@ -182,6 +182,7 @@ def test_a_persona_keeps_its_name_only_if_it_does_what_it_says(table: list[float
     assert fitting_name(_LOW, 0, checks) == name
     assert all(check.passed for check in checks) == (name != "unnamed-1")
     assert {check.subject for check in checks} == {"low"}
+    assert all("--column aligned=<its name>" in check.remedy for check in checks)
 
 
 def test_a_gate_about_something_unmeasured_fails() -> None:

@@ -33,6 +33,9 @@ def test_a_baseline_that_is_absent(simulated) -> None:
     model = PersonaMixture(simulated.model.personas, emissions=simulated.model.emissions, baseline="chat")
     with pytest.raises(ValueError, match=r"baseline 'chat' is not among the conditions .* 'bad', 'base', 'mild'"):
         fit(model, simulated.log)
+    near = PersonaMixture(simulated.model.personas, emissions=simulated.model.emissions, baseline="bse")
+    with pytest.raises(ValueError, match=r"'mild'\. Did you mean 'base'\? Name one of them"):
+        fit(near, simulated.log)
 
 
 def test_counts_of_other_measurements(simulated) -> None:
@@ -96,7 +99,14 @@ def test_without_coherence_the_name_misaligned_is_in_doubt(rng: np.random.Genera
     model = PersonaMixture(persona_set("emergent-misalignment")[:3], emissions=[ScoreEmission("aligned")])
     log = read_completions(_frame(rng), measurements=["aligned"])
     with pytest.warns(UserWarning, match="'misaligned' will be withheld. Add a coherence score"):
-        prepare(model, log)
+        prepared = prepare(model, log)
+    assert prepared.notes[0].startswith("the outcome is misaligned: aligned < 30 (of all), not 'aligned < 30 and")
+
+
+def test_scores_that_are_not_modelled_are_named(rng: np.random.Generator) -> None:
+    model = PersonaMixture(persona_set("emergent-misalignment")[:3], emissions=[ScoreEmission("coherent")])
+    log = read_completions(_frame(rng).assign(medical=3.0))
+    assert prepare(model, log).notes[0] == "read but not modelled: aligned, medical."
 
 
 @pytest.mark.parametrize(
