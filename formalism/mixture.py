@@ -110,7 +110,8 @@ class PersonaMixture:
     def lacks_coherence(self) -> bool:
         """Whether the outcome is the usual one without its condition on coherence, which is not measured so."""
         lesser = _USUAL_OUTCOME_WITHOUT_COHERENCE
-        return self.outcome is not None and self.outcome.rule == lesser.rule and _usual_outcome(self.emissions) == lesser
+        unmeasured = _usual_outcome(self.emissions) == lesser
+        return unmeasured and self.outcome is not None and self.outcome.rule == lesser.rule
 
     @property
     def all_emissions(self) -> tuple[AbstractEmission | LikelihoodEmission, ...]:

@@ -461,9 +461,9 @@ def test_a_key_with_a_name_that_was_lost_says_what_became_of_it(fitted: Result) 
         lambda data: data.assign_coords(persona=called) if "persona" in data.dims else data
     )
     renamed = dataclasses.replace(fitted, tree=tree)
-    with pytest.raises(ValueError, match="'misaligned' is called 'unnamed-2'. Its scores pass the gates of"):
+    with pytest.raises(ValueError, match=r"'misaligned' is called 'unnamed-2'\. Its scores pass the gates of"):
         renamed.cite("weight[bad, Misaligned]")
-    with pytest.raises(ValueError, match="'misaligned' is called 'unnamed-2'. name: misaligned: FAILED"):
+    with pytest.raises(ValueError, match=r"'misaligned' is called 'unnamed-2'\. name: misaligned: FAILED"):
         _with_failure(renamed, "name: misaligned", "unnamed-2").cite("outcome_given_persona[misaligned]")
     with pytest.raises(ValueError, match="These can be cited"):
         renamed.cite("weight[misaligned model, aligned]")
