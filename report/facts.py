@@ -19,6 +19,7 @@ from simulacra.report.prose import (
     checks_sentence,
     claim_sentence,
     difference,
+    explanations,
     fitted_sentence,
     found,
     headline,
@@ -90,6 +91,7 @@ class Facts:
         headline: all claims in a sentence; empty without an outcome.
         checked: how many checks passed and how closely.
         failed: the checks that failed.
+        explained: how to read each section, by its name.
         notes: what was changed or left out on the way.
         claims: condition by condition, the baseline first.
         personas: one each.
@@ -99,7 +101,6 @@ class Facts:
         provenance: versions, seed, hashes, model; label and text.
         citations: keys that can be cited and how they read, one of each kind.
         measurements: what was measured.
-        rope: half-width of the region of practical equivalence.
     """
 
     ok: bool
@@ -109,6 +110,7 @@ class Facts:
     headline: str
     checked: str
     failed: tuple[Check, ...]
+    explained: Mapping[str, str]
     notes: tuple[str, ...]
     claims: tuple[Claim, ...]
     personas: tuple[Portrait, ...]
@@ -118,7 +120,6 @@ class Facts:
     provenance: Mapping[str, str]
     citations: tuple[str, ...]
     measurements: tuple[str, ...]
-    rope: float | int
 
 
 def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01) -> Facts:
@@ -137,6 +138,7 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
         headline="" if outcome is None else headline(result.contrasts(rope=rope), outcome, baseline, rope),
         checked=checks_sentence(result.checks),
         failed=result.failed,
+        explained=explanations(result, rope, examples=log is not None),
         notes=result.notes,
         claims=claimed,
         personas=tuple(_portraits(result, log)),
@@ -146,7 +148,6 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
         provenance=_provenance(result, log),
         citations=tuple(_citations(result)),
         measurements=result.prepared.model.measurements,
-        rope=rope,
     )
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "checks_sentence",
     "claim_sentence",
     "difference",
+    "explanations",
     "fitted_sentence",
     "found",
     "gate_sentence",
@@ -154,6 +155,39 @@ def unrated_sentence(result: Result) -> str:
         return ""
     why = "" if result.prepared.model.measurements else " and no judge's scores that one could be defined by"
     return f"Rates and claims are withheld: the model has no outcome{why}."
+
+
+def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[str, str]:
+    """How to read each section of a report, by its name.
+
+    Args:
+        result: the fit.
+        rope: half-width of the region of practical equivalence.
+        examples: whether the report shows example completions.
+    """
+    measured = bool(result.prepared.model.measurements)
+    limit = f"±{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
+    return {
+        "claims": "A difference is claimed when its 89 % interval leaves the region of practical equivalence, "
+        f"{limit}; sameness when it lies inside with a probability of 94.5 % or more.",
+        "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and speaks of "
+        "new questions like these. The implied rate is what personas and weights together say; it checks and "
+        "decomposes, for these questions.",
+        "weights": "A weight means something only beside what its persona does, and only for this number of personas.",
+        "personas": f"A persona is what {'its scores are' if measured else 'its prompt makes likely'}. Its name must "
+        "pass its gates; else it is called unnamed, and its estimates are withheld. "
+        + (
+            "Examples are the completions that are most surely a persona's own: its clearest cases, not its typical "
+            "ones. They may be harmful or wrong; they are shown as text."
+            if examples
+            else "The log was not given to this report, so it shows no example completions: write_report(…, log=log), "
+            "or simulacra report --log."
+        ),
+        "fit": ""
+        if measured
+        else "Nothing can be drawn from likelihood ratios, so there is no predictive check of texts. Where there are "
+        "references, the portraits show whether their persona is told apart.",
+    }
 
 
 def fitted_sentence(result: Result) -> str:

@@ -12,7 +12,7 @@ from simulacra.data import CompletionLog
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result
 from simulacra.report import write_report
-from simulacra.report.prose import interval, number
+from simulacra.report.prose import explanations, interval, number
 from tests.report.conftest import ATTACK, LONG, OTHER
 
 
@@ -85,7 +85,9 @@ def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> No
     assert all(content.startswith(ATTACK) for content in fences)
     headings = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
     assert headings[0] == "What may be claimed"
-    for fact in (passing.prepared.collapsed.content_hash, "All checks passed", "480"):
+    explained = explanations(passing, 0.01, examples=True).values()
+    assert "speaks of new questions" in " ".join(explained)
+    for fact in (passing.prepared.collapsed.content_hash, "All checks passed", "480", *explained):
         assert fact in text
         assert fact in page.words
 
