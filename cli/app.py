@@ -333,6 +333,12 @@ def show(
 @reading_options
 def report(
     result: Annotated[Path, typer.Argument(help="A saved result, fit.nc, or the folder that holds it.")],
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE", help="More files of the log: what a shell makes of a glob after --log without quotes."
+        ),
+    ] = None,
     *,
     log: Annotated[
         list[str] | None,
@@ -368,7 +374,7 @@ def report(
     from simulacra.cli.session import Session
 
     with Session(out=None, as_json=json, quiet=quiet, rope=rope) as session:
-        session.report(result, out, log or (), reading)
+        session.report(result, out, (*(log or ()), *(more or ())), reading)
 
 
 @app.command()
