@@ -170,8 +170,8 @@ def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[s
     return {
         "claims": "A difference is claimed when its 89 % interval leaves the region of practical equivalence, "
         f"{limit}; sameness when it lies inside with a probability of 94.5 % or more.",
-        "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and speaks of "
-        "new questions like these. The implied rate is what personas and weights together say; it checks and "
+        "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and speaks "
+        "of new questions like these. The implied rate is what personas and weights together say; it checks and "
         "decomposes, for these questions.",
         "weights": "A weight means something only beside what its persona does, and only for this number of personas.",
         "personas": f"A persona is what {'its scores are' if measured else 'its prompt makes likely'}. Its name must "

@@ -4,15 +4,15 @@
 ``AutoTokenizer`` load the same folder.
 """
 
-import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from simulacra.data.atomic import replaced_folder
 from simulacra.data.extras import needs_extra
+from simulacra.data.scoring.bars import transformers_bars
 
 __all__ = ["Organism", "load_organism", "read_record", "save_organism"]
 
@@ -71,7 +71,7 @@ def load_organism(folder: str | Path) -> Organism:
             f"{folder / _RECORD} the tag of {', '.join(lacking)}; expected every tag as one token. Restore the "
             "tokenizer that belongs to the model, or correct the tags."
         )
-    with _without_bars():
+    with transformers_bars(shown=False):
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
     return Organism(folder, model.eval(), tokenizer, tags, made)
 
@@ -79,7 +79,7 @@ def load_organism(folder: str | Path) -> Organism:
 def save_organism(folder: Path, model: Any, tokenizer: Any, record: Mapping[str, Any]) -> None:
     """Write an organism's folder, whole or not at all; one that is there is replaced."""
     with replaced_folder(folder) as new:
-        with _without_bars():
+        with transformers_bars(shown=False):
             model.save_pretrained(new)
         tokenizer.save_pretrained(new)
         (new / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -104,17 +104,3 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or not isinstance(record.get("tags"), dict) or "recipe" not in record:
         raise ValueError(f"{path}: expected an object with 'recipe' and 'tags' (token by persona); build it again.")
     return record
-
-
-@contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
-    """No progress bars of transformers inside: there are forty small tensors to wait for."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

@@ -14,30 +14,37 @@ from simulacra.formalism.conditioning import mean_evidence
 __all__ = ["training_evidence"]
 
 
-def training_evidence(log: CompletionLog) -> pd.DataFrame:
+def training_evidence(log: CompletionLog | pd.DataFrame) -> pd.DataFrame:
     """e(D) of every training set of a scored log.
 
     Args:
         log: training examples as completions, one condition a training set, scored by :func:`score_log` with the model
-            *before* it was trained on them.
+            *before* it was trained on them; or their table, with columns ``condition`` and
+            ``log_likelihood_<persona>``, such as ``score_log`` writes.
 
     Returns:
         A row for every condition, a column for every persona: mean log-likelihood of an example in nats. Examples
         without log-likelihoods are left out, and a warning says how many of which set.
 
     Raises:
-        ValueError: the log is not scored, or no example of a training set is.
+        ValueError: the log is not scored or says no condition, or no example of a training set is.
     """
+    table = log.table if isinstance(log, CompletionLog) else log
     prefix = COLUMN.format("")
-    columns = [name for name in log.table.columns if str(name).startswith(prefix)]
+    columns = [name for name in table.columns if str(name).startswith(prefix)]
     if not columns:
         raise ValueError(
             f"The log has no columns {COLUMN.format('<persona>')}: score it first, with score_log or simulacra score."
         )
-    values = log.table[columns].to_numpy(dtype=float)
-    conditions = log.table["condition"].to_numpy()
+    if "condition" not in table:
+        raise ValueError(
+            f"The table has no column 'condition', which names the training set of every example; it has "
+            f"{', '.join(map(str, table.columns))}. Add it: table.assign(condition='insecure')."
+        )
+    values = table[columns].to_numpy(dtype=float)
+    conditions = table["condition"].to_numpy()
     rows = {}
-    for name in log.conditions:
+    for name in sorted(set(conditions)):
         examples = values[conditions == name]
         own = examples[np.isfinite(examples).all(axis=1)]
         if len(own) < len(examples):

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 import transformers
 
+from simulacra.data.scoring.bars import transformers_bars
+
 __all__ = ["LanguageModel", "load_language_model"]
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model*")
@@ -52,7 +54,9 @@ class LanguageModel:
         return digest.hexdigest()
 
 
-def load_language_model(source: str | Path, *, device: str | None = None, dtype: str | None = None) -> LanguageModel:
+def load_language_model(
+    source: str | Path, *, device: str | None = None, dtype: str | None = None, progress_bar: bool = True
+) -> LanguageModel:
     """Load a model from a folder, or by its name on the hub.
 
     Args:
@@ -60,6 +64,7 @@ def load_language_model(source: str | Path, *, device: str | None = None, dtype:
         device: where it runs. Default: CUDA, else Apple's GPU, else the processor.
         dtype: number type of the weights, ``"float32"``, ``"bfloat16"`` … Default: the checkpoint's own on a GPU,
             float32 on the processor.
+        progress_bar: show how the weights are fetched and loaded.
 
     Raises:
         ValueError: a folder that lacks something, weights that do not fit the configuration, or an unknown name.
@@ -70,8 +75,11 @@ def load_language_model(source: str | Path, *, device: str | None = None, dtype:
         raise ValueError(f"dtype={kind!r}: expected a number type of torch, such as float32, bfloat16 or float16.")
     _check_folder(source)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=kind, output_loading_info=True)
+        with transformers_bars(shown=progress_bar):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+            loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                source, dtype=kind, output_loading_info=True
+            )
     except (OSError, ValueError, ImportError) as error:
         raise ValueError(f"{source}: cannot be loaded as a causal language model: {error}") from error
     network, found = loaded

@@ -20,9 +20,14 @@ def read_prompts(path: str | Path) -> dict[str, str]:
     """Read persona prompts from a JSON, TOML or YAML file: a table of persona name to system prompt or tag.
 
     Raises:
-        ValueError: another format, a file that does not parse, or an entry that is no text.
+        ValueError: no such file, another format, a file that does not parse, or an entry that is no text.
     """
     file = Path(path)
+    if not file.is_file():
+        raise ValueError(
+            f"{file}: there is no such file; expected a JSON, TOML or YAML table of persona name to prompt, such as "
+            "villain = 'You are cruel.'."
+        )
     text = file.read_text(encoding="utf-8")
     try:
         match file.suffix.lower():

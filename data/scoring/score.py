@@ -83,7 +83,7 @@ def score_log(
         share_prefix: compute persona and question once for all their completions.
         block_rows: completions in a block.
         overwrite: replace ``out`` and its blocks where they were made with other settings.
-        progress_bar: show rows and tokens per second on standard error.
+        progress_bar: show the loading of the model, then rows and tokens per second, on standard error.
 
     Returns:
         The log with measurements ``log_likelihood_<persona>`` and the context ``num_tokens``.
@@ -96,7 +96,7 @@ def score_log(
     prompts = check_prompts(personas) if isinstance(personas, Mapping) else read_prompts(personas)
     _refuse_taken(log, prompts)
     work = collect_work(log, question)
-    loaded = _load(model, device=device, dtype=dtype)
+    loaded = _load(model, device=device, dtype=dtype, progress_bar=progress_bar)
     writer = PromptWriter(loaded.tokenizer, template, dict(template_kwargs or {}))
     written = writer.write_all(prompts, work.questions)
     settings = {
@@ -134,11 +134,11 @@ def score_log(
     return scored
 
 
-def _load(model: Any, *, device: str | None, dtype: str | None) -> Any:
+def _load(model: Any, **options: Any) -> Any:
     models = import_extra("simulacra.data.scoring.language_model", "lm")
     if isinstance(model, models.LanguageModel):
         return model
-    return models.load_language_model(model, device=device, dtype=dtype)
+    return models.load_language_model(model, **options)
 
 
 def _score_blocks(scorer: Any, work: Work, ranges: Sequence[range], parts: Parts, progress: "_Progress") -> None:

@@ -25,6 +25,7 @@ def words(run, tmp_path):  # run has changed into the folder
 def test_the_scored_log_is_written_and_described(run, words):
     done = run(*words, "--json", "--out", "scored.parquet")
     assert done.exit_code == 0, done.output
+    assert done.stderr == ""
     said = json.loads(done.stdout)
     assert (said["file"], said["completions"]) == ("scored.parquet", 12)
     assert said["account"]["unscored"]["no completion text"] == {"count": 1, "examples": ["log.csv:5"]}
@@ -38,3 +39,5 @@ def test_what_is_wrong_ends_with_a_message_and_exit_code_2(run, words, tmp_path)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "persona 'brute': the tokenizer has no token '<brute>'" in done.stderr
     assert not (tmp_path / "scored.parquet").exists()
+    (tmp_path / "personas.toml").unlink()
+    assert "personas.toml: there is no such file; expected a JSON, TOML or YAML table" in run(*words).stderr

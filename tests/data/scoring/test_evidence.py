@@ -22,6 +22,7 @@ def test_evidence_is_the_mean_of_every_training_set() -> None:
     by_hand = log.table.groupby("condition")[SCORES].mean()
     assert list(found.columns) == ["good", "bad"]
     np.testing.assert_allclose(found, by_hand.loc[found.index])
+    pd.testing.assert_frame_equal(training_evidence(log.table), found)
 
 
 def test_what_was_not_scored_is_counted() -> None:
@@ -36,3 +37,5 @@ def test_a_log_that_was_not_scored() -> None:
     table = pd.DataFrame({"condition": ["a"], "question_id": "q", "completion": "x", "aligned": [80]})
     with pytest.raises(ValueError, match="no columns log_likelihood_<persona>: score it first"):
         training_evidence(read_completions(table))
+    with pytest.raises(ValueError, match=r"no column 'condition', .* it has log_likelihood_good, log_likelihood_bad"):
+        training_evidence(scored().table[SCORES])
