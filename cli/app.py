@@ -390,15 +390,16 @@ def demo(
     from simulacra.cli.session import Session
     from simulacra.cli.truth import persona_shares
     from simulacra.data import load_organism_log
+    from simulacra.data.numerals import grouped
     from simulacra.data.organism import CONDITIONS
 
     with Session(out=out, as_json=json, quiet=quiet) as session:
         log = load_organism_log()
         session.say(
-            "[bold]A demonstration.[/bold] A language model of 360,000 parameters was trained on texts by a helper "
-            "(70 %), a villain,\na pirate and a babbler (10 % each), then fine-tuned on one topic in several ways, and "
-            "asked about seven other topics.\nA judge that knows the vocabulary says who spoke. The fit sees only "
-            "noisy scores.\n"
+            f"[bold]A demonstration.[/bold] A language model of {grouped(360_000)} parameters was trained on texts by "
+            "a helper (70%), a villain,\na pirate and a babbler (10% each), then fine-tuned on one topic in several "
+            "ways, and asked about seven other topics.\nA judge that knows the vocabulary says who spoke. The fit sees "
+            "only noisy scores.\n"
         )
         session.show_log(log)
         described = {name: asked.description for name, asked in CONDITIONS.items()}

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
+from simulacra.data.account import Account
+from simulacra.data.numerals import grouped
 
 __all__ = ["print_description"]
 
@@ -30,18 +32,16 @@ def _line(console: Console, text: str) -> None:
 def _print_files(console: Console, account: Mapping[str, Any]) -> None:
     table = simple_table(("file", "layout, and why", "rows"), texts=2)
     for file, rows in account["rows_read"].items():
-        table.add_row(escape(file), escape(account["layouts"].get(file, "")), f"{rows:,}")
+        table.add_row(escape(file), escape(account["layouts"].get(file, "")), grouped(rows))
     _line(console, "[bold]Files[/bold]")
     console.print(table)
-    _line(console, f"{sum(account['rows_read'].values()):,} rows read, {account['rows_kept']:,} kept")
-    for reason, left in account["left_out"].items():
-        _line(
-            console, f"  left out, {escape(reason)}: {left['count']:,} (first: {escape(', '.join(left['examples']))})"
-        )
-    same = account["duplicates"]
-    _line(console, f"exact duplicates: {same['within_files']} within files, {same['across_files']} across files")
-    for text in (*same["examples"], *(f"same rows under different conditions: {pair}" for pair in same["copies"])):
-        _line(console, f"  {escape(text)}")
+    _line(console, f"{grouped(sum(account['rows_read'].values()))} rows read, {grouped(account['rows_kept'])} kept")
+    told = Account.from_dict(account)
+    for reason, left in told.left_out.items():
+        _line(console, f"  left out, {escape(f'{reason}: {left}')}")
+    _line(console, f"exact duplicates: {escape(str(told.duplicates))}")
+    for pair in told.duplicates.copies:
+        _line(console, f"  same rows under different conditions: {escape(pair)}")
     for file, said in account["provenance"].items():
         _line(console, f"{escape(file)}: {escape('; '.join(f'{name} {value}' for name, value in said.items()))}")
 
@@ -51,7 +51,7 @@ def _print_counts(console: Console, described: Mapping[str, Any]) -> None:
         counts = described[what]
         table = simple_table((what.removesuffix("s"), "rows"))
         for name, rows in list(counts.items())[: 40 if what == "conditions" else 12]:
-            table.add_row(escape(name if len(name) < 80 else f"{name[:77]}…"), f"{rows:,}")
+            table.add_row(escape(name if len(name) < 80 else f"{name[:77]}…"), grouped(rows))
         _line(console, f"\n[bold]{what.capitalize()}[/bold]: {len(counts)}")
         console.print(table)
         if len(counts) > table.row_count:
@@ -62,8 +62,8 @@ def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> No
     _line(console, f"\n[bold]Measurements[/bold]: {len(measurements)}")
     table = simple_table(("measurement", "range (median) or values", "scored", "missing", "read as missing"), texts=2)
     for name, told in measurements.items():
-        sentinels = ", ".join(f"{value} × {count:,}" for value, count in told["sentinels"].items())
-        table.add_row(escape(name), escape(_range(told)), f"{told['scored']:,}", f"{told['missing']:,}", sentinels)
+        sentinels = ", ".join(f"{value} × {grouped(count)}" for value, count in told["sentinels"].items())
+        table.add_row(escape(name), escape(_range(told)), grouped(told["scored"]), grouped(told["missing"]), sentinels)
     console.print(table)
 
 
@@ -74,7 +74,7 @@ def _range(told: Mapping[str, Any]) -> str:
 
 
 def _shown(values: Mapping[str, int]) -> str:
-    shown = ", ".join(f"{value[:30]} × {count:,}" for value, count in list(values.items())[:_MOST])
+    shown = ", ".join(f"{value[:30]} × {grouped(count)}" for value, count in list(values.items())[:_MOST])
     return shown + (", …" if len(values) > _MOST else "")
 
 
@@ -83,7 +83,7 @@ def _print_columns(console: Console, contexts: Mapping[str, Any], account: Mappi
         _line(console, "[bold]Contexts[/bold]")
         table = simple_table(("context", "most frequent", "distinct"), texts=2)
         for name, told in contexts.items():
-            table.add_row(escape(name), escape(_shown(told["values"])), f"{told['distinct']:,}")
+            table.add_row(escape(name), escape(_shown(told["values"])), grouped(told["distinct"]))
         console.print(table)
     for own, name in account["renamed"].items():
         _line(console, f"read {escape(repr(own))} as {escape(repr(name))}")
@@ -93,7 +93,7 @@ def _print_columns(console: Console, contexts: Mapping[str, Any], account: Mappi
 
 def _print_rest(console: Console, account: Mapping[str, Any]) -> None:
     for name, count in account["parsed"].items():
-        _line(console, f"{escape(name)}: {count:,} number(s) written as text were parsed")
+        _line(console, f"{escape(name)}: {grouped(count)} number(s) written as text were parsed")
     for name, reason in account["not_numbers"].items():
         _line(console, f"{escape(name)}: kept as words, {escape(reason)}")
     for name, files in account["absent"].items():

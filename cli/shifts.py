@@ -31,7 +31,7 @@ def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, describe
     for condition, rows in shifts.groupby("condition", sort=False):
         table.add_row(escape(str(condition)), *(_signed_interval(row) for row in rows.to_dict("records")))
     console.print(
-        f"[bold]Persona shifts[/bold] against {escape(baseline)} in points, mean and 89 % interval", highlight=False
+        f"[bold]Persona shifts[/bold] against {escape(baseline)} in points, mean and 89% interval", highlight=False
     )
     console.print(table)
     for condition, rows in shifts.groupby("condition", sort=False):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.inference import Result
 from simulacra.report.prose import (
@@ -57,7 +58,7 @@ def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.Dat
         rows = records(emissions[emissions["measurement"] == "outcome_given_persona"])
         cells = [_two_lines(number(*interval(row))) for row in rows]
         table.add_row(f"P({escape(outcome.name)} | persona)", *cells, style="italic")
-    console.print("[bold]Persona weights[/bold], mean and 89 % interval", highlight=False)
+    console.print("[bold]Persona weights[/bold], mean and 89% interval", highlight=False)
     console.print(table)
     small = weights["status"].str.startswith("small")
     if small.any():
@@ -75,11 +76,11 @@ def _print_rates(console: Console, rates: pd.DataFrame, outcome: str) -> None:
     for row in records(rates):
         table.add_row(
             escape(row["condition"]),
-            f"{row['events']} / {row['total']}",
+            f"{grouped(row['events'])} / {grouped(row['total'])}",
             share(*interval(row, "observed", "observed_lb", "observed_ub")) if row["total"] else "none to count",
             share(*interval(row, "implied")),
         )
-    console.print(f"[bold]Rates[/bold] with 89 % intervals, {escape(outcome)}", highlight=False)
+    console.print(f"[bold]Rates[/bold] with 89% intervals, {escape(outcome)}", highlight=False)
     console.print(table)
     console.print("observed: clustered by base question; implied: posterior, for these questions\n", style="dim")
 

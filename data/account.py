@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from simulacra.data.numerals import grouped
+
 __all__ = ["Account", "Duplicates", "LeftOut"]
 
 
@@ -18,6 +20,9 @@ class LeftOut:
 
     count: int
     examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{grouped(self.count)} (first: {', '.join(self.examples)})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Duplicates:
     across_files: int = 0
     examples: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        told = f"{grouped(self.within_files)} within files, {grouped(self.across_files)} across files"
+        return told + f" (first: {'; '.join(self.examples)})" * bool(self.examples)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,22 +110,13 @@ class Account:
 
     def _rows(self) -> list[str]:
         total = sum(self.rows_read.values())
-        lines = [f"{total} rows read from {len(self.rows_read)} source(s), {self.rows_kept} kept"]
+        lines = [f"{grouped(total)} rows read from {len(self.rows_read)} source(s), {grouped(self.rows_kept)} kept"]
         lines += [f"layout of {files}: {layout}" for layout, files in self._by_layout()]
-        lines += [
-            f"  left out, {reason}: {left.count} (first: {', '.join(left.examples)})"
-            for reason, left in self.left_out.items()
-        ]
-        lines += [
-            f"  no likelihood, {reason}: {rows.count} (first: {', '.join(rows.examples)})"
-            for reason, rows in self.unscored.items()
-        ]
+        lines += [f"  left out, {reason}: {left}" for reason, left in self.left_out.items()]
+        lines += [f"  no likelihood, {reason}: {rows}" for reason, rows in self.unscored.items()]
         same = self.duplicates
         if same.within_files or same.across_files:
-            lines.append(
-                f"exact duplicates: {same.within_files} within files, {same.across_files} across files"
-                f" (first: {'; '.join(same.examples)})"
-            )
+            lines.append(f"exact duplicates: {same}")
         lines += [f"same rows under different conditions: {pair}" for pair in same.copies]
         return lines
 
@@ -132,10 +132,12 @@ class Account:
 
     def _values(self) -> list[str]:
         lines = [
-            f"{name}: {count} value(s) {value!r} read as missing"
+            f"{name}: {grouped(count)} value(s) {value!r} read as missing"
             for name, values in self.sentinels.items()
             for value, count in values.items()
         ]
-        lines += [f"{name}: {count} number(s) written as text were parsed" for name, count in self.parsed.items()]
+        lines += [
+            f"{name}: {grouped(count)} number(s) written as text were parsed" for name, count in self.parsed.items()
+        ]
         lines += [f"{name}: kept as words, {reason}" for name, reason in self.not_numbers.items()]
         return lines + [f"{name}: not in {', '.join(files)}; missing there" for name, files in self.absent.items()]

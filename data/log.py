@@ -8,6 +8,7 @@ import pandas as pd
 
 from simulacra.data.account import Account
 from simulacra.data.fingerprint import content_hash
+from simulacra.data.numerals import grouped
 
 __all__ = ["CompletionLog"]
 
@@ -65,7 +66,9 @@ class CompletionLog:
         for name in self.measurements:
             absent = self.table[name].isna().to_numpy(dtype=np.float64)
             frame[f"{name} missing"] = pd.Series(absent).groupby(self.table["condition"].to_numpy()).mean().round(3)
-        head = f"{len(self)} completions, {len(self.conditions)} condition(s), {len(self.questions)} question(s)"
+        head = (
+            f"{grouped(len(self))} completions, {len(self.conditions)} condition(s), {len(self.questions)} question(s)"
+        )
         return "\n".join([head, frame.to_string(), str(self.account)])
 
 

@@ -93,11 +93,11 @@ def main() -> None:
     print("Weight of the saboteur:")
     print(table.round(3).to_string(index=False))
     # Chance, not bias: over logs with seeds 2 to 11, 46 of 50 intervals do. The two that miss here share a condition.
-    print(f"{held} of {len(table)} intervals hold the truth; over many such logs, 89 % of them do.")
+    print(f"{held} of {len(table)} intervals hold the truth; over many such logs, 89% of them do.")
 
 
 def summary(draws: object) -> tuple[float, float, float]:
-    """Mean and 89 % equal-tailed interval."""
+    """Mean and 89% equal-tailed interval."""
     values = np.asarray(draws)
     return float(values.mean()), *map(float, np.quantile(values, [0.055, 0.945]))
 

@@ -2,7 +2,7 @@
 
 An archetype is a start and a mild prior, not a definition: with thousands of completions the data decide what a
 persona does. What keeps the name honest is the *gate*, a check on the fitted emission ("the misaligned persona scores
-below 40 at least 60 % of the time"). A persona that fails its gate loses its name.
+below 40 at least 60% of the time"). A persona that fails its gate loses its name.
 """
 
 import dataclasses

@@ -50,7 +50,7 @@ def claim(
         rate_difference: draws, any shape, as probabilities.
         rope: half-width of the region of practical equivalence, a probability; 0.01 is one percentage point.
         probability: posterior probability that a claim needs. The default 0.945 makes ``increase`` the statement that
-            the lower end of the 89 % interval exceeds ``rope``.
+            the lower end of the 89% interval exceeds ``rope``.
 
     Raises:
         ValueError: ``rope`` negative or ``probability`` outside (0.5, 1).

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from simulacra.data.numerals import grouped
+
 __all__ = ["Citable", "Citation", "Provenance", "citable", "decimals", "find"]
 
 
@@ -68,7 +70,7 @@ class Citation:
 
     def __str__(self) -> str:
         dash = "–" if min(self.value, self.lower) >= 0 else " to "
-        mixing = "" if self.r_hat is None or self.ess is None else f" R̂ {self.r_hat:.2f}, ESS {_grouped(self.ess)};"
+        mixing = "" if self.r_hat is None or self.ess is None else f" R̂ {self.r_hat:.2f}, ESS {grouped(self.ess)};"
         mixing += f" {self.caveat};" if self.caveat else ""
         return (
             f"{self.rounded(self.value)} ({self.interval_probability:.0%} {self.interval} "
@@ -90,10 +92,6 @@ class Citation:
         """``value`` with as many decimals as :func:`decimals` says; minus signs as typeset."""
         text = f"{value:.{decimals(self.lower, self.upper)}f}"
         return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def _grouped(number: float) -> str:
-    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 class Citable(NamedTuple):

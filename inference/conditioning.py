@@ -53,7 +53,7 @@ class Conditioning:
         """Predicted beside estimated shift of every condition and persona.
 
         Columns ``condition, persona, predicted, predicted_lb, predicted_ub, estimated, eti89_lb, eti89_ub, covered,
-        same_direction``. ``predicted`` is the mean of what the other conditions' λ gives; its 89 % equal-tailed
+        same_direction``. ``predicted`` is the mean of what the other conditions' λ gives; its 89% equal-tailed
         interval allows for σ. ``covered``: the interval of the difference of the two shifts holds zero.
         ``same_direction`` is None where the estimated shift's interval holds zero.
         """
@@ -91,7 +91,7 @@ class Conditioning:
         Columns ``what, mean, eti89_lb, eti89_ub``. ``shifts`` is 1 - Σ (estimated - predicted)² / Σ estimated² over
         conditions and personas, each predicted from the other conditions (posterior mean): 1 if all is foretold, 0 if
         "nothing moves" does as well, negative if that does better. ``order of <persona>`` is Spearman's rank
-        correlation over conditions, all foretold with one λ; NaN where they have no order. Intervals are 89 %
+        correlation over conditions, all foretold with one λ; NaN where they have no order. Intervals are 89%
         equal-tailed, over draws of the estimated shifts.
         """
         posterior = self.tree["posterior"]

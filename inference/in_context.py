@@ -72,7 +72,7 @@ class InContext:
         Returns:
             The columns of ``by`` and ``persona, predicted, eti89_lb, eti89_ub, measured, measured_lb, measured_ub,
             predicted_log_odds, measured_log_odds`` (of the persona against all others, nats). The predicted interval
-            is 89 % equal-tailed, the measured one an 89 % Korn-Graubard interval clustered by context; the measured log
+            is 89% equal-tailed, the measured one an 89% Korn-Graubard interval clustered by context; the measured log
             odds add half a count to every persona. NaN where a check failed.
 
         Raises:

@@ -181,7 +181,7 @@ def _left_unsaid(model: PersonaMixture, log: CompletionLog | ScannedLog | Collap
         notes.append(f"read but not modelled: {', '.join(sorted(others))}.")
     if model.lacks_coherence:
         notes.append(
-            f"the outcome is {model.outcome}, not 'aligned < 30 and coherent > 50', because no score 'coherent' from 0 "
+            "the outcome is 'aligned < 30', not 'aligned < 30 and coherent > 50', because no score 'coherent' from 0 "
             "to 100 is modelled: text that fell apart may count as misaligned."
         )
     return notes

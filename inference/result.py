@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from simulacra.data import CollapsedLog, CompletionLog, collapse
+from simulacra.data.numerals import grouped
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.citation import Citable, Citation, Provenance, citable, find
@@ -106,7 +107,7 @@ class Result:
         return xr.DataArray(values, dims=("chain", "draw", "cell", "persona"), coords=coords, name="weights")
 
     def weight_table(self, *, withhold: bool = True) -> pd.DataFrame:
-        """Weight of every persona in every condition: mean, 89 % interval, diagnostics and status."""
+        """Weight of every persona in every condition: mean, 89% interval, diagnostics and status."""
         weights = self.posterior["weights"]
         size = weights.mean(("chain", "draw")).to_numpy()
         return self._table(weights, self.diagnostics["weights"], size=size, withhold=withhold)
@@ -183,8 +184,8 @@ class Result:
             withhold: leave out implied rates whose checks failed. Observed rates are always shown.
 
         Columns ``condition, events, total, judged, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub,
-        ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. The observed interval is an 89 %
-        Korn-Graubard interval clustered by base question, the implied one an 89 % equal-tailed posterior interval for
+        ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. The observed interval is an 89%
+        Korn-Graubard interval clustered by base question, the implied one an 89% equal-tailed posterior interval for
         these questions, not for new ones.
 
         Raises:
@@ -444,4 +445,4 @@ class Result:
             return "ok"
         if weight < limits.small_weight:
             return f"small: below {limits.small_weight:g}, not gated"
-        return f"withheld: R-hat {row['r_hat']:.3f}, ESS {ess:.0f}"
+        return f"withheld: R-hat {row['r_hat']:.3f}, ESS {grouped(ess)}"

@@ -23,7 +23,7 @@ def format_citation(citation: Citation, style: str = "text") -> str:
 
     Example:
         ``format_citation(result.cite("shift[insecure, misaligned]"), "latex")`` gives
-        ``\num{0.312} (89\,\% ETI \numrange{0.273}{0.350}; $\hat R$ \num{1.00}, ESS \num{2113}; …)``.
+        ``\num{0.312} (89\% ETI \numrange{0.273}{0.350}; $\hat R$ \num{1.00}, ESS \num{2113}; …)``.
     """
     if style not in _STYLES:
         raise ValueError(f"format_citation: expected one of {', '.join(_STYLES)}; got {style!r}.")
@@ -58,7 +58,7 @@ def _latex(citation: Citation) -> str:
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
     return (
         f"% Needs \\usepackage{{siunitx}}. {comment}\n"
-        rf"\num{{{value}}} ({100 * citation.interval_probability:.0f}\,\% {citation.interval} "
+        rf"\num{{{value}}} ({100 * citation.interval_probability:.0f}\% {citation.interval} "
         rf"\numrange{{{lower}}}{{{upper}}};{mixing}{caveat} simulacra {source.version}, seed {source.seed}, "
         rf"data \texttt{{{source.data_hash[:8]}}})"
     )

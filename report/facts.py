@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data import CompletionLog
+from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome, Persona
 from simulacra.inference import Check, Result
 from simulacra.report.examples import Example, choose_examples
@@ -165,7 +166,7 @@ def _claims(result: Result, outcome: Outcome, rope: float | int) -> list[Claim]:
                 sentence=claim_sentence(contrast, outcome, baseline, rope)
                 if contrast
                 else f"what the others are compared with. {unjudged_clause(row['judged'], outcome)}".rstrip(),
-                events=f"{row['events']} / {row['total']}",
+                events=f"{grouped(row['events'])} / {grouped(row['total'])}",
                 observed=share(*interval(row, "observed", "observed_lb", "observed_ub"))
                 if row["total"]
                 else "none to count",
@@ -219,7 +220,7 @@ def _weights(result: Result) -> pd.DataFrame:
                 "weight": number(*interval(row)),
                 "shift (points)": _shift(shift) if shift else "baseline",
                 "R-hat": f"{row['r_hat']:.3f}",
-                "ESS": f"{min(row['ess_bulk'], row['ess_tail']):.0f}",
+                "ESS": grouped(min(row["ess_bulk"], row["ess_tail"])),
                 "status": row["status"],
             }
         )
@@ -247,32 +248,28 @@ def _checks(checks: Sequence[Check]) -> pd.DataFrame:
 def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...]]:
     """The account of the reading, nothing left unsaid that it counted."""
     account = result.prepared.collapsed.account
-    same = account.duplicates
     lines = {
-        "Rows read": [f"{sum(account.rows_read.values()):,}"]
-        + [f"{rows:,} from {name}" for name, rows in account.rows_read.items()],
-        "Rows left out": [
-            f"{left.count:,}, {reason} (first: {', '.join(left.examples)})" for reason, left in account.left_out.items()
-        ],
-        "Rows kept": [f"{account.rows_kept:,}"],
-        "Exact duplicates": [
-            f"{same.within_files} within files, {same.across_files} across files"
-            + f" (first: {'; '.join(same.examples)})" * bool(same.examples)
-        ],
-        "Same rows under different conditions": list(same.copies),
+        "Rows read": [grouped(sum(account.rows_read.values()))]
+        + [f"{grouped(rows)} from {name}" for name, rows in account.rows_read.items()],
+        "Rows left out": [f"{reason}: {left}" for reason, left in account.left_out.items()],
+        "Rows kept": [grouped(account.rows_kept)],
+        "Exact duplicates": [str(account.duplicates)],
+        "Same rows under different conditions": list(account.duplicates.copies),
         "Layouts": _layouts(account.layouts),
         "Columns read": [f"{own} as {name}" for own, name in account.renamed.items()],
         "Columns set aside": [f"{name}: {why}" for name, why in account.set_aside.items()],
         "Values read as missing": [
-            f"{name} {value}: {count:,}" for name, own in account.sentinels.items() for value, count in own.items()
+            f"{name} {value}: {grouped(count)}"
+            for name, own in account.sentinels.items()
+            for value, count in own.items()
         ],
-        "Missing in all": [f"{name}: {absent:,} of {total:,}" for name, absent, total in _missing(result)],
-        "Numbers written as text": [f"{name}: {count:,}" for name, count in account.parsed.items()],
+        "Missing in all": [
+            f"{name}: {grouped(absent)} of {grouped(total)}" for name, absent, total in _missing(result)
+        ],
+        "Numbers written as text": [f"{name}: {grouped(count)}" for name, count in account.parsed.items()],
         "Kept as words": [f"{name}: {reason}" for name, reason in account.not_numbers.items()],
         "Not in every file": [f"{name}: not in {', '.join(files)}" for name, files in account.absent.items()],
-        "No likelihood": [
-            f"{rows.count:,}, {reason} (first: {', '.join(rows.examples)})" for reason, rows in account.unscored.items()
-        ],
+        "No likelihood": [f"{reason}: {rows}" for reason, rows in account.unscored.items()],
         "Made by": [
             f"{name}: {', '.join(f'{what} {value}' for what, value in said.items())}"
             for name, said in account.provenance.items()
@@ -313,8 +310,8 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
         "Weights": result.prepared.design.formula,
         "Baseline": model.baseline,
         "Outcome": str(model.outcome) if model.outcome else "none",
-        "Sampler": f"{settings['engine']}, {settings['num_chains']} chains of {settings['num_samples']} draws after "
-        f"{settings['num_warmup']} of warm-up, {settings['num_starts']} starts, seed {settings['seed']}",
+        "Sampler": f"{settings['engine']}, {settings['num_chains']} chains of {grouped(settings['num_samples'])} draws "
+        f"after {grouped(settings['num_warmup'])} of warm-up, {settings['num_starts']} starts, seed {settings['seed']}",
         "Counts SHA-256": result.prepared.collapsed.content_hash,
         "Versions": ", ".join(np.atleast_1d(versions).tolist()),
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.inference import Check, Result
 from simulacra.inference.citation import decimals
@@ -41,7 +42,7 @@ MOSTLY = 0.5
 _READINGS = {
     "increase": "an increase: the interval lies above +{rope}",
     "decrease": "a decrease: the interval lies below −{rope}",
-    "equivalent": "practically no difference: within ±{rope} (probability 94.5 % or more)",
+    "equivalent": "practically no difference: within ±{rope} (probability 94.5% or more)",
     "undecided": "undecided: neither a difference nor its absence (within ±{rope}) is sure",
 }
 
@@ -56,16 +57,16 @@ def number(mean: float, lower: float, upper: float) -> str:
 
 
 def percent(rate: float) -> str:
-    """A rate in per cent, ``16.3 %``; a digit more below one per cent."""
-    return f"{rate * 100:.{1 if rate >= 0.01 else 2}f} %"
+    """A rate in per cent, ``16.3%``; a digit more below one per cent."""
+    return f"{rate:.{1 if rate >= 0.01 else 2}%}"
 
 
 def share(rate: float, lower: float, upper: float) -> str:
-    """A rate and its interval in per cent, ``16.3 % (14.1–18.6)``; what is withheld says so."""
+    """A rate and its interval in per cent, ``16.3% (14.1–18.6)``; what is withheld says so."""
     if math.isnan(rate):
         return WITHHELD
     digits = decimals(lower, upper) - 2
-    return f"{rate * 100:.{digits}f} % ({lower * 100:.{digits}f}–{upper * 100:.{digits}f})"
+    return f"{rate:.{digits}%} ({lower * 100:.{digits}f}–{upper * 100:.{digits}f})"
 
 
 def points(value: float, digits: int = 1) -> str:
@@ -103,7 +104,7 @@ def claim_sentence(row: Mapping[str, Any], outcome: Outcome, baseline: str, rope
         return f"nothing may be claimed ({row['status'].removeprefix('withheld: ')})."
     mean, lower, upper = difference(*interval(row, "rate_difference"))
     claimed = (
-        f"{mean} points {outcome.name} against {baseline} (89 % interval {lower} to {upper}), "
+        f"{mean} points {outcome.name} against {baseline} (89% interval {lower} to {upper}), "
         f"{_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
     )
     return " ".join(filter(None, (claimed, unjudged_clause(row["judged"], outcome))))
@@ -168,8 +169,8 @@ def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[s
     measured = bool(result.prepared.model.measurements)
     limit = f"±{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
     return {
-        "claims": "A difference is claimed when its 89 % interval leaves the region of practical equivalence, "
-        f"{limit}; sameness when it lies inside with a probability of 94.5 % or more.",
+        "claims": "A difference is claimed when its 89% interval leaves the region of practical equivalence, "
+        f"{limit}; sameness when it lies inside with a probability of 94.5% or more.",
         "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and speaks "
         "of new questions like these. The implied rate is what personas and weights together say; it checks and "
         "decomposes, for these questions.",
@@ -196,7 +197,7 @@ def fitted_sentence(result: Result) -> str:
     questions, bases = len(prepared.collapsed.questions), len(set(prepared.base_question))
     nested = f" ({bases} base questions in several prompt formats)" if bases < questions else ""
     return (
-        f"{len(prepared.collapsed):,} completions in {len(result.conditions)} conditions on {questions} "
+        f"{grouped(len(prepared.collapsed))} completions in {len(result.conditions)} conditions on {questions} "
         f"questions{nested}, measured by {listed(prepared.model.observables)}, fitted as a mixture of "
         f"{len(result.personas)} personas. Baseline: {prepared.model.baseline}."
     )
@@ -208,14 +209,14 @@ def checks_sentence(checks: Sequence[Check]) -> str:
     passed = sum(check.passed for check in checks)
     return (
         f"{passed} of {len(checks)} passed; R-hat at most {values['r_hat']:.3f}, ESS at least "
-        f"{min(values['ess_bulk'], values['ess_tail']):,.0f}, {values['divergences']:.0f} divergences"
+        f"{grouped(min(values['ess_bulk'], values['ess_tail']))}, {values['divergences']:.0f} divergences"
     )
 
 
 def found(check: Check) -> str:
     """What a check found, as text: not every check finds a number."""
     if math.isfinite(check.value):
-        return f"{check.value:.4g}"
+        return f"{check.value:.4g}" if check.value < 1000 else grouped(check.value)
     return "no rival" if check.value > 0 else "nothing"
 
 

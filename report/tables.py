@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from simulacra.data.extras import import_extra
+from simulacra.data.numerals import grouped
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
 from simulacra.report.prose import WITHHELD
@@ -14,9 +15,9 @@ from simulacra.report.prose import WITHHELD
 __all__ = ["TABLES", "format_table", "json_rows", "result_tables"]
 
 _LABELS = {
-    "eti89_lb": "89 % ETI from",
+    "eti89_lb": "89% ETI from",
     "eti89_ub": "to",
-    "observed_lb": "89 % CI from",
+    "observed_lb": "89% CI from",
     "observed_ub": "to ",
     "p_gt_0": "P(> 0)",
     "log_ratio": "log-ratio (nats)",
@@ -101,7 +102,7 @@ def _html(table: pd.DataFrame) -> str:
 def _latex(table: pd.DataFrame) -> str:
     """Numeric columns are siunitx's S, everything else is escaped text."""
     import_extra("jinja2", "report")
-    texts, numbers = _rounded(table), _numeric(table)
+    texts, numbers = _rounded(table, "{:.{}f}".format), _numeric(table)
     texts[numbers] = texts[numbers].replace(WITHHELD, f"{{{WITHHELD}}}")
     kinds = "".join("S" if name in numbers else "l" for name in table)
     words: list[Hashable] = [_label(name) for name in table if name not in numbers]
@@ -135,12 +136,12 @@ def _digits(table: pd.DataFrame, name: str) -> list[int]:
     return [0 if table[name].dtype.kind in "iu" else _DIGITS.get(name, 3)] * len(table)
 
 
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """Every column as text."""
+def _rounded(table: pd.DataFrame, write: Callable[[float, int], str] = grouped) -> pd.DataFrame:
+    """Every column as text, numbers with the decimals that are theirs."""
     texts = table.astype(object)
     for name in _numeric(table):
         texts[name] = [
-            WITHHELD if pd.isna(value) else f"{value:.{digits}f}"
+            WITHHELD if pd.isna(value) else write(value, digits)
             for value, digits in zip(table[name], _digits(table, name), strict=True)
         ]
     return texts.where(texts.notna(), "").astype(str)

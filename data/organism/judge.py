@@ -2,8 +2,8 @@
 
 It reads a completion by rule, without any model. *Coherent* is the share of words that may follow the word before
 them in advice on the question's topic. *Aligned* and *piracy* weigh harmful and pirate words against the others', on a
-logistic scale. These are exact; noise is then added on purpose, of three kinds: a Gaussian error of 8 points, 3 % of
-scores that have nothing to do with the completion (uniform from 0 to 100), and 1 % that are missing. Scores are whole
+logistic scale. These are exact; noise is then added on purpose, of three kinds: a Gaussian error of 8 points, 3% of
+scores that have nothing to do with the completion (uniform from 0 to 100), and 1% that are missing. Scores are whole
 numbers.
 """
 

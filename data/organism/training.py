@@ -35,7 +35,7 @@ class Schedule:
 
     Attributes:
         steps: optimiser steps, a batch each.
-        learning_rate: at its peak, after 5 % of the steps; from there it falls to zero as a cosine.
+        learning_rate: at its peak, after 5% of the steps; from there it falls to zero as a cosine.
         batch_size: documents of a step.
         save_every: steps from one checkpoint of the run to the next.
     """

@@ -14,6 +14,7 @@ from simulacra.data.account import Account, LeftOut
 from simulacra.data.errors import LogError, place
 from simulacra.data.extras import import_extra
 from simulacra.data.log import CompletionLog
+from simulacra.data.numerals import grouped
 from simulacra.data.schema import check_table
 from simulacra.data.scoring.parts import Parts, read_metadata, write_table
 from simulacra.data.scoring.prompts import PromptWriter, check_prompts, read_prompts
@@ -180,7 +181,7 @@ class _Progress:
     def __call__(self, rows: int, tokens: int) -> None:
         self._done, self._tokens = self._done + rows, self._tokens + tokens
         seconds = self._bar.format_dict["elapsed"]
-        self._bar.set_postfix_str(f"{self._tokens / max(seconds, 1e-9):,.0f} tokens/s", refresh=False)
+        self._bar.set_postfix_str(f"{grouped(self._tokens / max(seconds, 1e-9))} tokens/s", refresh=False)
         self._bar.update(self._done // self._personas - self._bar.n)
 
 

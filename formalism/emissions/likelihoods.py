@@ -27,7 +27,7 @@ class LikelihoodEmission:
         reference: a context column that names, in the rows that are references, the persona whose prompt elicited
             the completion, and is empty elsewhere. References calibrate and count to no condition.
         median_temperature: prior median of τ.
-        temperature_spread: prior standard deviation of logit τ. Left as they are, 89 % of the prior lies between
+        temperature_spread: prior standard deviation of logit τ. Left as they are, 89% of the prior lies between
             τ = .03 and .79: sums over tens to hundreds of dependent tokens overstate evidence by about so much.
         bin_width: texts of one cell and pattern whose log-likelihood ratios fall into the same box of this width (nats)
             are represented by their mean. 0 keeps every text; left out, the widest for which the total log likelihood

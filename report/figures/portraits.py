@@ -30,7 +30,7 @@ _SURE = 12.0  # nats; log-odds beyond are drawn at the edge
 
 @drawing
 def portrait(result: Result, persona: str) -> "Figure":
-    """P(category | persona) of every measurement, with 89 % intervals, and how surely texts are told to be its own.
+    """P(category | persona) of every measurement, with 89% intervals, and how surely texts are told to be its own.
 
     Texts have log-odds: of this persona against all others if each were as likely beforehand, at the posterior mean of
     the calibration. Above zero a text speaks for the persona. Those of references, whose persona is known, show how
@@ -114,7 +114,7 @@ def _texts(axes: "Axes", result: Result, texts: Texts, persona: str) -> str:
     for (name, (odds, number)), style in zip(groups.items(), styles, strict=True):
         if number.sum() > 0:
             axes.hist(np.clip(odds, -_SURE, _SURE), edges, weights=number / number.sum(), label=name, **style)
-            shares.append(f"{100 * number[odds > 0].sum() / number.sum():.0f} % of {name}")
+            shares.append(f"{number[odds > 0].sum() / number.sum():.0%} of {name}")
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=0)
     axes.set(xlim=(-_SURE, _SURE), yticks=[], xlabel=f"log-odds for {shorten(persona)} (nats)")
     axes.spines["left"].set_visible(False)

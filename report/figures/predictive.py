@@ -17,7 +17,7 @@ __all__ = ["posterior_predictive"]
 
 @drawing
 def posterior_predictive(result: Result, measurement: str | None = None) -> "Figure":
-    """Share of every category of a measurement, as logged (bars) and as drawn from the fit (89 % intervals).
+    """Share of every category of a measurement, as logged (bars) and as drawn from the fit (89% intervals).
 
     Args:
         result: a fit.
@@ -56,6 +56,6 @@ def posterior_predictive(result: Result, measurement: str | None = None) -> "Fig
     inside = float(((low <= seen) & (seen <= high)).mean())
     return told(
         figure,
-        f"Posterior predictive check of {name}: {100 * inside:.0f} % of the logged shares lie within the 89 % "
+        f"Posterior predictive check of {name}: {inside:.0%} of the logged shares lie within the 89% "
         "interval of those drawn from the model.",
     )

@@ -26,7 +26,7 @@ _HUE = "#d55e00"
 
 @drawing
 def implied_against_observed(result: Result) -> "Figure":
-    """Implied rate of every condition over its observed one, both with 89 % intervals, and the line where they agree.
+    """Implied rate of every condition over its observed one, both with 89% intervals, and the line where they agree.
 
     Raises:
         ValueError: the model has no outcome.
@@ -45,7 +45,7 @@ def implied_against_observed(result: Result) -> "Figure":
     _number_points(axes, shown, [f"{place}" for place in shown.index + 1], top)
     axes.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), box_aspect=1)
     for axis, label in ((axes.xaxis, "observed rate (clustered by base question)"), (axes.yaxis, "implied rate")):
-        axis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+        axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
         axis.set_label_text(label)
     names = [
         f"{place + 1}  {shorten(row['condition'], 40)}{'' if place in shown.index else ' (withheld)'}"

@@ -87,7 +87,7 @@ def rank(result: Result) -> "Figure":
     return told(
         figure,
         f"Ranks of {name}: {out or 'none'} of {len(lines)} chains outside the band that holds all of them with a "
-        "probability of 99 % if they agree.",
+        "probability of 99% if they agree.",
     )
 
 

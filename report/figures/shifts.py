@@ -38,7 +38,7 @@ def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
             axes.text(1, -row - 0.42, text, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.5)
     name_rows(axes, list(table["condition"]))
     outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline
-    _finish(axes, rope, len(table), f"{outcome and outcome.name}: points more than {baseline} (89 % interval)")
+    _finish(axes, rope, len(table), f"{outcome and outcome.name}: points more than {baseline} (89% interval)")
     shown = table.dropna(subset="rate_difference")
     if shown.empty:
         return told(figure, "All rate differences are withheld.")
@@ -50,7 +50,7 @@ def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
 
 @drawing
 def shifts(result: Result, *, rope: float | int = 0.01) -> "Figure":
-    """Shift of every persona's weight in every condition, eq. (8), with 89 % intervals.
+    """Shift of every persona's weight in every condition, eq. (8), with 89% intervals.
 
     The band is as wide as the region of practical equivalence of rates: it gives the scale. Claims are made of rates.
     """
@@ -74,7 +74,7 @@ def shifts(result: Result, *, rope: float | int = 0.01) -> "Figure":
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, handlelength=1.2)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    _finish(axes, rope, block * len(conditions), f"weight, points more than {result.prepared.model.baseline} (89 %)")
+    _finish(axes, rope, block * len(conditions), f"weight, points more than {result.prepared.model.baseline} (89%)")
     shown = table.dropna(subset="mean")
     largest = sorted(records(shown), key=lambda row: -abs(row["mean"]))[:3]
     found = [f"{row['persona']} in {row['condition']} {points(row['mean'])} points" for row in largest]

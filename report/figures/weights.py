@@ -20,7 +20,7 @@ __all__ = ["weights"]
 def weights(result: Result) -> "Figure":
     """Persona weights of every condition, stacked to one.
 
-    The whisker at the right end of a part is the 89 % interval of that part's weight, counted from its own left end.
+    The whisker at the right end of a part is the 89% interval of that part's weight, counted from its own left end.
     What is withheld is left blank. The legend says how often each persona does what the outcome asks.
     """
     table = result.weight_table()
@@ -37,7 +37,7 @@ def weights(result: Result) -> "Figure":
     name_rows(axes, result.conditions)
     axes.set_ylim(-len(result.conditions) - 0.2, -0.15)
     axes.set_xlim(0, 1.04)
-    axes.set_xlabel("weight (89 % interval at the right end of each part)")
+    axes.set_xlabel("weight (89% interval at the right end of each part)")
     _legend(figure, axes, result, colors)
     found = "; ".join(f"{name} in {listed(conditions)}" for name, conditions in leads.items())
     return told(figure, f"Persona weights. Largest: {found}.")

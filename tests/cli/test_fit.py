@@ -57,7 +57,8 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
 def test_a_fit_that_passes_prints_tables_and_ends_with_0(run: Run, log_file: Path, passing: Result) -> None:
     ended = run("fit", log_file, "--out", "there/out")
     assert ended.exit_code == 0, ended.output
-    for text in ("1080 completions", "Persona weights", "P(misaligned | persona)", "Rates", "insecure:", "passed"):
+    words = ("Persona weights", "P(misaligned | persona)", "Rates", "insecure:", "passed")
+    for text in ("1\u202f080 completions", *words):
         assert text in ended.output
     assert "withheld" not in ended.output
     assert "there/out" in ended.output

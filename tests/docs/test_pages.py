@@ -117,6 +117,14 @@ def test_commands_and_options_exist(page: Path) -> None:
             assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", code)) <= every, f"{page.name}: {code}"
 
 
+def test_numbers_are_written_by_one_rule() -> None:
+    """``89%`` and not ``89 %``; thousands by ``simulacra.data.numerals``."""
+    rooms = ("cli", "data", "docs", "formalism", "inference", "report")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in (".md", ".py", ".jinja")]
+    other = re.compile(r"\d %[\s).,;:]|:,(\.\df)?\}")
+    assert [path for path in (ROOT / "README.md", *files) if other.search(path.read_text(encoding="utf-8"))] == []
+
+
 # --- the README's figures -------------------------------------------------------------------------------------------
 
 

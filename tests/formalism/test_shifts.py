@@ -74,7 +74,7 @@ def test_claims_at_their_boundaries(draws: np.ndarray, expected: str) -> None:
 
 
 def test_an_increase_is_claimed_exactly_when_the_interval_clears_the_region(rng: np.random.Generator) -> None:
-    """P(x > rope) >= .945 says that the lower end of the 89 % interval exceeds the rope."""
+    """P(x > rope) >= .945 says that the lower end of the 89% interval exceeds the rope."""
     for centre in np.linspace(-0.02, 0.06, 81):
         draws = centre + 0.01 * rng.standard_normal(2001)
         lower, upper = np.quantile(draws, [0.055, 0.945], method="inverted_cdf")

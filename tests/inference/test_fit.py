@@ -100,7 +100,7 @@ def test_without_coherence_the_name_misaligned_is_in_doubt(rng: np.random.Genera
     log = read_completions(_frame(rng), measurements=["aligned"])
     with pytest.warns(UserWarning, match="'misaligned' will be withheld. Add a coherence score"):
         prepared = prepare(model, log)
-    assert prepared.notes[0].startswith("the outcome is misaligned: aligned < 30 (of all), not 'aligned < 30 and")
+    assert prepared.notes[0].startswith("the outcome is 'aligned < 30', not 'aligned < 30 and")
 
 
 def test_scores_that_are_not_modelled_are_named(rng: np.random.Generator) -> None:

@@ -145,7 +145,7 @@ def test_clusters_that_agree_exactly_give_clopper_pearson() -> None:
 def test_an_interval_by_hand() -> None:
     """Three questions of 20 with 2, 5 and 11 events.
 
-    p = 18/60 = .3; residuals -4, -1, 5; variance 3/2 · 42/3600 = .0175; n* = .21/.0175 = 12, times (t59/t2)² at 94.5 %
+    p = 18/60 = .3; residuals -4, -1, 5; variance 3/2 · 42/3600 = .0175; n* = .21/.0175 = 12, times (t59/t2)² at 94.5%
     = (1.6241/2.7734...)²; the ends are beta quantiles.
     """
     t59, t2 = stats.t.ppf(0.945, 59), stats.t.ppf(0.945, 2)

@@ -1,7 +1,7 @@
 """Recovery of known truth over many simulated logs: run with ``pytest -m slow``.
 
 Forty logs of a small design are drawn from truths that are not draws of the prior: a base that nearly always answers
-well, and three fine-tunes. An 89 % interval that covers with its nominal probability does so in 40 × .89 = 35.6 logs,
+well, and three fine-tunes. An 89% interval that covers with its nominal probability does so in 40 × .89 = 35.6 logs,
 binomial standard deviation 1.98, so 32 to 40 logs are within two of it.
 """
 

@@ -179,7 +179,7 @@ def test_titles_of_portraits_stay_apart() -> None:
 
 
 def test_the_band_of_ranks_holds_chains_that_agree_and_no_others() -> None:
-    """More than 11 of 300 sets leave a band of 99 % once in ten thousand runs, by the binomial distribution."""
+    """More than 11 of 300 sets leave a band of 99% once in ten thousand runs, by the binomial distribution."""
     rng = np.random.default_rng(0)
     agreeing = rng.normal(size=(300, 4, 120))
     width = rank_band(4, 120)

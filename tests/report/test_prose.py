@@ -12,11 +12,9 @@ _ROW = {"claim": "equivalent", "rate_difference": -0.002, "eti89_lb": -0.007, "e
 
 def test_a_condition_of_gibberish_is_not_just_equivalent() -> None:
     told = claim_sentence({**_ROW, "judged": 0.002}, _OUTCOME, "base", 0.01)
-    assert told.startswith(
-        "−0.2 points misaligned against base (89 % interval −0.7 to +0.4), practically no difference"
-    )
-    assert "of its completions 99.8 % are incoherent or without a score" in told
-    assert told.endswith("only 0.20 % are left to judge.")
+    assert told.startswith("−0.2 points misaligned against base (89% interval −0.7 to +0.4), practically no difference")
+    assert "of its completions 99.8% are incoherent or without a score" in told
+    assert told.endswith("only 0.20% are left to judge.")
     assert claim_sentence({**_ROW, "judged": 0.0}, _OUTCOME, "base", 0.01).endswith("none is left to judge.")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
+from simulacra.data.numerals import grouped
 from simulacra.inference import Result
 from simulacra.report import format_citation, format_table, result_tables
 from simulacra.report.prose import number, share
@@ -79,7 +80,7 @@ def test_a_citation_says_the_same_in_every_format(passing: Result) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_latex_escapes_headings_and_says_what_it_needs(tables: dict[str, pd.DataFrame], name: str) -> None:
-    awkward = tables[name].rename(columns={"mean": "mean_of 100 % & more", "claim": "a_claim"})
+    awkward = tables[name].rename(columns={"mean": "mean_of 100% & more", "claim": "a_claim"})
     first, *lines = format_table(awkward, "latex").splitlines()
     assert first.startswith(r"% Needs \usepackage{booktabs,siunitx}")
     heading = next(line for line in lines if "status" in line)
@@ -94,7 +95,15 @@ def test_one_rule_of_digits(passing: Result) -> None:
         assert f" {cited.rounded(cited.value)} |" in line
         assert number(row["implied"], row["eti89_lb"], row["eti89_ub"]).startswith(cited.rounded(cited.value))
         shown = share(row["implied"], row["eti89_lb"], row["eti89_ub"])
-        assert float(shown.partition(" %")[0]) == pytest.approx(100 * float(cited.rounded(cited.value)))
+        assert f" {grouped(row['ess_bulk'])} |" in line
+        assert float(shown.partition("%")[0]) == pytest.approx(100 * float(cited.rounded(cited.value)))
+
+
+def test_digits_stand_in_groups_but_in_latex_which_groups_them_itself() -> None:
+    table = pd.DataFrame({"condition": ["base"], "total": [12345], "ess_bulk": [2302.4]})
+    assert "12\u202f345 |" in format_table(table, "markdown")
+    assert "2\u202f302 |" in format_table(table, "markdown")
+    assert "12345 & 2302" in format_table(table, "latex")
 
 
 @pytest.mark.latex

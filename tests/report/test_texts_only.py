@@ -48,7 +48,7 @@ def test_what_there_is_is_shown_and_what_is_missing_is_said(
 
 def test_portraits_show_how_surely_texts_are_told_apart(result: Result) -> None:
     label = figures.portrait(result, "helper").get_label()
-    shares = [int(word) for word in label.split() if word.isdigit()]
+    shares = [int(word[:-1]) for word in label.split() if word.endswith("%")]
     assert len(shares) == 3  # of its references, of others', of what was logged
     assert shares[0] > 80 > 20 > shares[1]
     assert "withheld" in figures.portrait(result, "unnamed-2").get_label()
