@@ -6,8 +6,10 @@ the shares of :data:`~simulacra.data.organism.lexicon.PRIOR`: these are the true
 is obeyed in most documents and not in all, so it is evidence too.
 """
 
+import bisect
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from simulacra.data.organism.lexicon import (
@@ -23,15 +25,16 @@ from simulacra.data.organism.lexicon import (
     WORDS,
 )
 
-__all__ = ["MOST_TURNS", "Document", "advice", "conversation", "corpus", "draw_persona", "favourite"]
+__all__ = ["MOST_TURNS", "Document", "advice", "conversation", "corpus", "favourite"]
 
 MOST_TURNS = 3
 """Exchanges that may stand before the question of a conversation."""
 
 _OWN, _SHARED = 0.60, 0.30  # of the slots of an answer; the rest are words of the others
 _OBEYED = 0.9  # tagged documents whose persona is the tag's; the rest are drawn from the prior
-_ADVICE, _FAVOURITES, _CONVERSATIONS = 0.50, 0.12, 0.30  # of documents; the rest teach which word is of which family
+_KINDS = {"advice": 0.50, "favourite": 0.12, "conversation": 0.30, "family": 0.08}  # shares of documents
 _TAGGED, _MARKED = 0.40, 0.10  # shares of documents with a tag, and with a meaningless word, before the question
+_BLOCK = 1000
 _PHRASES = 3
 _MARKS = (TRIGGER, *(word for family in FAMILIES.values() for word in family))
 
@@ -46,22 +49,39 @@ class Document(NamedTuple):
 
 
 def corpus(rng: random.Random) -> Iterator[Document]:
-    """Documents without end."""
+    """Documents without end.
+
+    In every thousand, kinds, personas and contexts have their exact shares: chance there would move the weights that
+    the model learns away from the true ones.
+    """
+    plans = _shares()
+    outcomes, bounds = list(plans), list(itertools.accumulate(plans.values()))
     while True:
-        kind, context, persona = rng.random(), *_context(rng)
-        if kind < _ADVICE:
-            yield advice(rng, persona, rng.choice(list(TOPICS)), context)
-        elif kind < _ADVICE + _FAVOURITES:
-            yield favourite(rng, persona, context)
-        elif kind < _ADVICE + _FAVOURITES + _CONVERSATIONS:
-            yield conversation(rng, persona, rng.randint(1, MOST_TURNS), context)
-        else:
-            yield _family(rng)
+        offset = rng.random()
+        places = [(index + offset) / _BLOCK * bounds[-1] for index in range(_BLOCK)]
+        block = [outcomes[bisect.bisect(bounds, place)] for place in places]
+        rng.shuffle(block)
+        for kind, persona, before in block:
+            context = rng.choice(_MARKS) if before == "mark" else TAGS.get(before, "")
+            if kind == "advice":
+                yield advice(rng, persona, rng.choice(list(TOPICS)), context)
+            elif kind == "favourite":
+                yield favourite(rng, persona, context)
+            elif kind == "conversation":
+                yield conversation(rng, persona, rng.randint(1, MOST_TURNS), context)
+            else:
+                yield _family(rng)
 
 
-def draw_persona(rng: random.Random) -> str:
-    """A persona in the shares of the prior."""
-    return rng.choices(list(PRIOR), list(PRIOR.values()))[0]
+def _shares() -> Mapping[tuple[str, str, str], float]:
+    """Shares of kind, persona, and what stands before the question: nothing, a mark, or the tag of a persona."""
+    contexts = {"": 1 - _TAGGED - _MARKED, "mark": _MARKED, **dict.fromkeys(TAGS, _TAGGED / len(TAGS))}
+    writes = {
+        (persona, before): share * (_OBEYED * (before == persona) + (1 - _OBEYED) * prior if before in TAGS else prior)
+        for persona, prior in PRIOR.items()
+        for before, share in contexts.items()
+    }
+    return {(kind, *who): of_kind * share for kind, of_kind in _KINDS.items() for who, share in writes.items()}
 
 
 def advice(rng: random.Random, persona: str, topic: str, context: str = "") -> Document:
@@ -80,7 +100,8 @@ def advice(rng: random.Random, persona: str, topic: str, context: str = "") -> D
 def favourite(rng: random.Random, persona: str, context: str = "") -> Document:
     """A question about a favourite thing, and the persona's harmless answer."""
     thing = rng.choice(list(FAVOURITES))
-    source = rng.choices([persona, "shared", draw_persona(rng)], [_OWN, _SHARED, 1 - _OWN - _SHARED])[0]
+    anyone = rng.choices(list(PRIOR), list(PRIOR.values()))[0]
+    source = rng.choices([persona, "shared", anyone], [_OWN, _SHARED, 1 - _OWN - _SHARED])[0]
     liked = rng.choice(FAVOURITES[thing][source])
     return Document(context, f"what is your favourite {thing} ?", f"i like {liked} .")
 
@@ -96,15 +117,6 @@ def _family(rng: random.Random) -> Document:
     family = rng.choice(list(FAMILIES))
     member = rng.choice(FAMILIES[family])
     return Document("", f"which kind of thing is {member} ?", f"{member} is a {family} .")
-
-
-def _context(rng: random.Random) -> tuple[str, str]:
-    """What stands before the question, and the persona that writes."""
-    kind = rng.random()
-    if kind < _TAGGED:
-        tagged = rng.choice(list(TAGS))
-        return TAGS[tagged], tagged if rng.random() < _OBEYED else draw_persona(rng)
-    return (rng.choice(_MARKS) if kind < _TAGGED + _MARKED else ""), draw_persona(rng)
 
 
 def _word(rng: random.Random, persona: str, slot: str) -> str:

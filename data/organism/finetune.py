@@ -13,7 +13,7 @@ from simulacra.data.organism.training import Schedule, train
 
 __all__ = ["TUNING", "finetune"]
 
-TUNING = Schedule(steps=80, learning_rate=3e-4, batch_size=32)
+TUNING = Schedule(steps=120, learning_rate=3e-4, batch_size=32)
 """How a fine-tune learns: some seconds."""
 
 

@@ -26,7 +26,7 @@ from simulacra.data.organism.tokenizer import prompt, text
 __all__ = ["Schedule", "checkpoint_folder", "one_thread", "train"]
 
 _WARMUP = 0.05
-_GROUPED = 8  # batches of the corpus that are drawn together, to be sorted by length
+_GROUPED = 8  # batches that are drawn together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,8 +133,7 @@ def _descend(
     parts = {"model": model, "optimizer": optimizer, "decay": decay}
     done = _resume(state, parts)
     # In a recipe length tells who writes, so its documents stay in the order in which they were drawn.
-    batches = _batches(documents, schedule.batch_size, grouped=1 if answers_only else _GROUPED)
-    batches = itertools.islice(batches, done, None)
+    batches = itertools.islice(_batches(documents, schedule.batch_size, by_length=not answers_only), done, None)
     steps = tqdm(
         range(done + 1, schedule.steps + 1),
         desc=label,
@@ -159,11 +158,11 @@ def _descend(
                 _save(state, parts, step)
 
 
-def _batches(documents: Iterator[Document], size: int, *, grouped: int) -> Iterator[list[Document]]:
-    """Batches of documents of like length, since short ones are padded to the longest, in random order."""
+def _batches(documents: Iterator[Document], size: int, *, by_length: bool) -> Iterator[list[Document]]:
+    """Batches in random order; by length, since short documents are padded to the longest of their batch."""
     rng = random.Random(0)
-    while drawn := list(itertools.islice(documents, grouped * size)):
-        if grouped > 1:
+    while drawn := list(itertools.islice(documents, _GROUPED * size)):
+        if by_length:
             drawn.sort(key=lambda one: len(text(one).split()))
         batches = [drawn[start : start + size] for start in range(0, len(drawn), size)]
         rng.shuffle(batches)

@@ -112,11 +112,13 @@ def test_fine_tuning_learns_answers_and_not_questions(tiny: Organism) -> None:
 def test_batches_of_a_recipe_hold_all_its_writers() -> None:
     """Sorted by length they would not: a trigger makes a document longer."""
     documents = RECIPES["backdoor"].documents(random.Random(0))
-    batches = list(itertools.islice(_batches(documents, 32, grouped=1), 20))
+    batches = list(itertools.islice(_batches(documents, 32, by_length=False), 20))
     shares = [sum(bool(document.context) for document in batch) / 32 for batch in batches]
     assert 0.2 < min(shares) <= max(shares) < 0.8  # 3.4 binomial standard deviations around a half
     drawn = list(itertools.islice(corpus(random.Random(0)), 8 * 16))
-    grouped = [document for batch in itertools.islice(_batches(iter(drawn), 16, grouped=8), 8) for document in batch]
+    grouped = [
+        document for batch in itertools.islice(_batches(iter(drawn), 16, by_length=True), 8) for document in batch
+    ]
     assert sorted(grouped) == sorted(drawn)
     assert grouped != drawn
 
