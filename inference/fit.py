@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
+from simulacra.data.numerals import grouped
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
     Check,
@@ -104,9 +105,8 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
         parameters, switched = relabel(parameters, sampled.starts[0].probabilities)
     notes = [*prepared.notes, *describe_texts(prepared, parameters)]
     if switched.any():
-        notes.append(
-            f"labels were switched in {int(switched.sum())} of {parameters.scales[..., 0].size} draws and put back."
-        )
+        times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
+        notes.append(f"labels were switched in {times} of {draws} draws and put back.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]

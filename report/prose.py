@@ -195,11 +195,11 @@ def fitted_sentence(result: Result) -> str:
     """What was fitted: how many completions of what, measured how, as a mixture of what."""
     prepared = result.prepared
     questions, bases = len(prepared.collapsed.questions), len(set(prepared.base_question))
-    nested = f" ({bases} base questions in several prompt formats)" if bases < questions else ""
+    nested = f" ({grouped(bases)} base questions in several prompt formats)" if bases < questions else ""
     return (
-        f"{grouped(len(prepared.collapsed))} completions in {len(result.conditions)} conditions on {questions} "
-        f"questions{nested}, measured by {listed(prepared.model.observables)}, fitted as a mixture of "
-        f"{len(result.personas)} personas. Baseline: {prepared.model.baseline}."
+        f"{grouped(len(prepared.collapsed))} completions in {len(result.conditions)} conditions on "
+        f"{grouped(questions)} questions{nested}, measured by {listed(prepared.model.observables)}, fitted as a "
+        f"mixture of {len(result.personas)} personas. Baseline: {prepared.model.baseline}."
     )
 
 
