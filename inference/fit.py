@@ -18,7 +18,6 @@ from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
-    Check,
     Thresholds,
     check_implied,
     check_modes,
@@ -110,12 +109,14 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
-    checks: list[Check] = check_sampling(
-        convergence(posterior, [str(name) for name in gated]), posterior, tree["sample_stats"].to_dataset(), thresholds
-    )
+    diagnostics = convergence(posterior, [str(name) for name in gated])
     means = [table.mean(axis=(0, 1)) for table in parameters.probabilities]
     names = check_names(model.personas, model.emissions, means)
-    checks += [*names, check_modes(sampled.starts, thresholds)]  # a persona that the log lacks makes modes compete
+    checks = [
+        *names,  # first: a persona that the log lacks keeps chains from mixing and makes modes compete
+        *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
+        check_modes(sampled.starts, thresholds),
+    ]
     if model.outcome is not None:
         implied = posterior["rate"].mean(("chain", "draw")).to_numpy()
         observed = observed_rates(prepared, model.outcome)
