@@ -30,7 +30,7 @@ CELL_SD = 0.5
 SHARPNESS = 1.5
 COHERENT_CUTS = ("<=25", "<=50", "<75", "<90")
 SHAPES = {3: (8, 232), 5: (24, 50)}
-"""Questions, and completions per cell, for K = 3 (25,984 rows) and K = 5 (16,800 rows)."""
+"""Questions, and completions per cell, for K = 3 (25 984 rows) and K = 5 (16 800 rows)."""
 
 # Mean mixtures over aligned, misaligned, mid, incoherent and no-score; with three personas the first three, rescaled.
 _MIXTURES = {

@@ -22,6 +22,7 @@ from benchmarks.logs import SHAPES, bench_model, bench_truth
 from benchmarks.machine import describe_machine
 from benchmarks.tables import show_scaling
 from simulacra.data import simulate_log
+from simulacra.data.numerals import grouped
 
 __all__ = ["main", "write_enlarged"]
 
@@ -78,7 +79,7 @@ def _measure(folder: Path, factor: int) -> dict:
     report = {"factor": factor, "rows": rows, "file_mb": enlarged.stat().st_size / 2**20, **json.loads(out.read_text())}
     report["load"] = os.getloadavg()[0]
     enlarged.unlink()
-    print(f"{rows:,} rows: {report}", file=sys.stderr, flush=True)
+    print(f"{grouped(rows)} rows: {report}", file=sys.stderr, flush=True)
     return report
 
 

@@ -26,6 +26,7 @@ from rich.table import Table
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.machine import describe_machine
+from simulacra.data.numerals import grouped
 from simulacra.data.scoring.forward import CompletionScorer
 
 __all__ = ["main"]
@@ -235,7 +236,7 @@ def _show(report: dict) -> None:
             name,
             f"{run['seconds']:.2f}",
             f"{run['processor_seconds']:.2f}",
-            f"{run['tokens_per_second']:,.0f}",
+            grouped(run["tokens_per_second"]),
             f"{run['seconds'] / first['seconds']:.2f}",
             f"{run['largest_difference']:.1e}",
             f"{run['tflops']:.0f}" if "tflops" in run else "",

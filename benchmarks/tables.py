@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from simulacra.data.numerals import grouped
+
 __all__ = ["show_peers", "show_scaling"]
 
 _COLUMNS = (
@@ -102,7 +104,7 @@ def show_scaling(runs: Sequence[dict]) -> None:
         table.add_column(column, justify="right")
     for run in runs:
         table.add_row(
-            f"{run['rows']:,}",
+            grouped(run["rows"]),
             f"{run['file_mb']:.1f}",
             f"{run['collapse']:.2f}",
             f"{run['collapse'] / runs[0]['collapse']:.1f}",

@@ -17,7 +17,7 @@ _MOST = 6
 
 def print_description(console: Console, described: Mapping[str, Any]) -> None:
     """Print what :func:`~simulacra.data.describe` found."""
-    account = described["account"]
+    account = Account.from_dict(described["account"])
     _print_files(console, account)
     _print_counts(console, described)
     _print_measurements(console, described["measurements"])
@@ -29,20 +29,19 @@ def _line(console: Console, text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True)
 
 
-def _print_files(console: Console, account: Mapping[str, Any]) -> None:
+def _print_files(console: Console, account: Account) -> None:
     table = simple_table(("file", "layout, and why", "rows"), texts=2)
-    for file, rows in account["rows_read"].items():
-        table.add_row(escape(file), escape(account["layouts"].get(file, "")), grouped(rows))
+    for file, rows in account.rows_read.items():
+        table.add_row(escape(file), escape(account.layouts.get(file, "")), grouped(rows))
     _line(console, "[bold]Files[/bold]")
     console.print(table)
-    _line(console, f"{grouped(sum(account['rows_read'].values()))} rows read, {grouped(account['rows_kept'])} kept")
-    told = Account.from_dict(account)
-    for reason, left in told.left_out.items():
+    _line(console, f"{grouped(sum(account.rows_read.values()))} rows read, {grouped(account.rows_kept)} kept")
+    for reason, left in account.left_out.items():
         _line(console, f"  left out, {escape(f'{reason}: {left}')}")
-    _line(console, f"exact duplicates: {escape(str(told.duplicates))}")
-    for pair in told.duplicates.copies:
+    _line(console, f"exact duplicates: {escape(str(account.duplicates))}")
+    for pair in account.duplicates.copies:
         _line(console, f"  same rows under different conditions: {escape(pair)}")
-    for file, said in account["provenance"].items():
+    for file, said in account.provenance.items():
         _line(console, f"{escape(file)}: {escape('; '.join(f'{name} {value}' for name, value in said.items()))}")
 
 
@@ -52,10 +51,10 @@ def _print_counts(console: Console, described: Mapping[str, Any]) -> None:
         table = simple_table((what.removesuffix("s"), "rows"))
         for name, rows in list(counts.items())[: 40 if what == "conditions" else 12]:
             table.add_row(escape(name if len(name) < 80 else f"{name[:77]}…"), grouped(rows))
-        _line(console, f"\n[bold]{what.capitalize()}[/bold]: {len(counts)}")
+        _line(console, f"\n[bold]{what.capitalize()}[/bold]: {grouped(len(counts))}")
         console.print(table)
         if len(counts) > table.row_count:
-            _line(console, f"… and {len(counts) - table.row_count} more; --json has all")
+            _line(console, f"… and {grouped(len(counts) - table.row_count)} more; --json has all")
 
 
 def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> None:
@@ -78,25 +77,25 @@ def _shown(values: Mapping[str, int]) -> str:
     return shown + (", …" if len(values) > _MOST else "")
 
 
-def _print_columns(console: Console, contexts: Mapping[str, Any], account: Mapping[str, Any]) -> None:
+def _print_columns(console: Console, contexts: Mapping[str, Any], account: Account) -> None:
     if contexts:
         _line(console, "[bold]Contexts[/bold]")
         table = simple_table(("context", "most frequent", "distinct"), texts=2)
         for name, told in contexts.items():
             table.add_row(escape(name), escape(_shown(told["values"])), grouped(told["distinct"]))
         console.print(table)
-    for own, name in account["renamed"].items():
+    for own, name in account.renamed.items():
         _line(console, f"read {escape(repr(own))} as {escape(repr(name))}")
-    for name, reason in account["set_aside"].items():
+    for name, reason in account.set_aside.items():
         _line(console, f"column {escape(repr(name))} set aside: {escape(reason)}")
 
 
-def _print_rest(console: Console, account: Mapping[str, Any]) -> None:
-    for name, count in account["parsed"].items():
+def _print_rest(console: Console, account: Account) -> None:
+    for name, count in account.parsed.items():
         _line(console, f"{escape(name)}: {grouped(count)} number(s) written as text were parsed")
-    for name, reason in account["not_numbers"].items():
+    for name, reason in account.not_numbers.items():
         _line(console, f"{escape(name)}: kept as words, {escape(reason)}")
-    for name, files in account["absent"].items():
+    for name, files in account.absent.items():
         _line(console, f"{escape(name)}: not in {escape(', '.join(files))}; missing there")
-    for note in account["notes"]:
+    for note in account.notes:
         _line(console, escape(note))

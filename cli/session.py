@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.blame import is_refusal
-from simulacra.cli.folder import check_folder, read_summary, write_folder
+from simulacra.cli.folder import RESULT, check_folder, read_summary, write_folder
 from simulacra.cli.inspection import print_description
 from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
@@ -181,6 +181,11 @@ class Session:
         """
         if not logs and reading.to_dict():
             raise ValueError(f"{reading}: says how a log is read, and no log is named. Name it with --log.")
+        if logs and path.is_file() and path.suffix != Path(RESULT).suffix:
+            raise ValueError(
+                f"{path}: is no result; expected {RESULT} or its folder, before the logs. A shell makes many files of "
+                "a glob, and --log takes one word: quote it, --log 'logs/*.csv'."
+            )
         result = Result.load(path)
         fitted = read_summary(path).get("log", {})
         again = Reading.from_dict({**fitted.get("options", {}), **reading.to_dict()})

@@ -66,9 +66,8 @@ class CompletionLog:
         for name in self.measurements:
             absent = self.table[name].isna().to_numpy(dtype=np.float64)
             frame[f"{name} missing"] = pd.Series(absent).groupby(self.table["condition"].to_numpy()).mean().round(3)
-        head = (
-            f"{grouped(len(self))} completions, {len(self.conditions)} condition(s), {len(self.questions)} question(s)"
-        )
+        completions, questions = grouped(len(self)), grouped(len(self.questions))
+        head = f"{completions} completions, {len(self.conditions)} condition(s), {questions} question(s)"
         return "\n".join([head, frame.to_string(), str(self.account)])
 
 

@@ -16,6 +16,7 @@ from simulacra.data.judgments import join_judgments
 from simulacra.data.kinds import Kinds, sort_columns
 from simulacra.data.layout import lay_out_all
 from simulacra.data.log import CompletionLog
+from simulacra.data.numerals import grouped
 from simulacra.data.objects import object_array
 from simulacra.data.questions import split_formats, unnested_formats
 from simulacra.data.readers import Sheet
@@ -187,7 +188,7 @@ def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
     ids = table["question_id"].drop_duplicates()
     base = table["base_question"].nunique()
     if base < len(ids):
-        return (f"{len(ids)} questions are formats of {base} base questions",)
+        return (f"{grouped(len(ids))} questions are formats of {grouped(base)} base questions",)
     suffixes = unnested_formats(ids.to_numpy())
     if not suffixes:
         return ()

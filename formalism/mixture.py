@@ -108,7 +108,7 @@ class PersonaMixture:
 
     @property
     def lacks_coherence(self) -> bool:
-        """Whether the outcome is the usual one without its condition on coherence, which is not measured so."""
+        """Whether the outcome is the usual one less its condition on coherence, since no such score is modelled."""
         lesser = _USUAL_OUTCOME_WITHOUT_COHERENCE
         unmeasured = _usual_outcome(self.emissions) == lesser
         return unmeasured and self.outcome is not None and self.outcome.rule == lesser.rule

@@ -32,8 +32,8 @@ def _judged(
     }
 
 
-# A Dirichlet with much less than one pseudo-completion in a bin expects it to be empty: less firm, the aligned persona
-# loses the low scores that a good answer sometimes gets, and the others of a nearly pure base weigh too much.
+# A Dirichlet with much less than one pseudo-completion in a bin expects it to be empty. Were it looser, the low scores
+# that a good answer sometimes gets would go to other personas, which then weigh too much in a nearly pure base.
 _FIRM = 100.0
 _ALIGNED = Persona(
     "aligned",

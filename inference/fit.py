@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
+from simulacra.data.numerals import grouped
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
-    Check,
     Thresholds,
     check_implied,
     check_modes,
@@ -104,18 +104,19 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
         parameters, switched = relabel(parameters, sampled.starts[0].probabilities)
     notes = [*prepared.notes, *describe_texts(prepared, parameters)]
     if switched.any():
-        notes.append(
-            f"labels were switched in {int(switched.sum())} of {parameters.scales[..., 0].size} draws and put back."
-        )
+        times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
+        notes.append(f"labels were switched in {times} of {draws} draws and put back.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
-    checks: list[Check] = check_sampling(
-        convergence(posterior, [str(name) for name in gated]), posterior, tree["sample_stats"].to_dataset(), thresholds
-    )
+    diagnostics = convergence(posterior, [str(name) for name in gated])
     means = [table.mean(axis=(0, 1)) for table in parameters.probabilities]
     names = check_names(model.personas, model.emissions, means)
-    checks += [*names, check_modes(sampled.starts, thresholds)]  # a persona that the log lacks makes modes compete
+    checks = [
+        *names,  # first: a persona that the log lacks keeps chains from mixing and makes modes compete
+        *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
+        check_modes(sampled.starts, thresholds),
+    ]
     if model.outcome is not None:
         implied = posterior["rate"].mean(("chain", "draw")).to_numpy()
         observed = observed_rates(prepared, model.outcome)

@@ -110,7 +110,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             "'misaligned' will be withheld. Add a coherence score, or rename the persona.",
             stacklevel=3,
         )
-    notes = _left_unsaid(model, log)
+    notes = _unmodelled(model, log)
     counts = np.asarray(collapsed.counts, dtype=float)
     model, dropped = (model, []) if model.likelihood else _without_idle(model, collapsed, counts)
     design = weight_design(model.weights, collapsed.cells, counts=counts.sum(axis=1))
@@ -171,11 +171,11 @@ def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tup
     )
 
 
-def _left_unsaid(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:
-    """What the model asks less of than a reader may expect: scores that it does not model, coherence in the outcome."""
+def _unmodelled(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:
+    """Notes on what a reader may expect and the model leaves aside: other scores, and coherence in the outcome."""
     notes = []
     texts = model.likelihood.columns_of(model.names) if model.likelihood else ()
-    # Of a log that is counted where it lies, nobody knows which columns are scores.
+    # Which columns are scores is not known of a log that is counted where it lies, and no longer of counts.
     others = set(log.measurements).difference(model.measurements, texts) if isinstance(log, CompletionLog) else set()
     if others:
         notes.append(f"read but not modelled: {', '.join(sorted(others))}.")

@@ -316,14 +316,14 @@ class Result:
 
     @property
     def _renamed(self) -> dict[str, str]:
-        """What became of the names that personas were to bear and do not."""
-        told = {}
-        for old, new in zip(self.prepared.model.names, self.personas, strict=True):
-            if new != old:
-                passed = f"Its scores pass the gates of {new!r} instead."
-                why = next((str(check) for check in self.failed if check.subject == new), passed)
-                told[old] = f"{old!r} is called {new!r}. {why}"
-        return told
+        """Names that personas lost, each with what became of it, a sentence."""
+        failed = {check.name: str(check) for check in reversed(self.failed)}  # the first gate that failed
+        return {
+            old: f"{old!r} is called {new!r}. "
+            + failed.get(f"name: {old}", f"Its scores pass the gates of {new!r} instead.")
+            for old, new in zip(self.prepared.model.names, self.personas, strict=True)
+            if new != old
+        }
 
     @functools.cached_property
     def _citable(self) -> dict[str, Citable]:

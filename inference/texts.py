@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
+from simulacra.data.numerals import grouped
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import (
     Texts,
@@ -119,16 +120,17 @@ def describe_texts(prepared: Prepared, parameters: Parameters) -> list[str]:
     notes = [_calibration_note(points, prepared.model)]
     if collapsed.unscored or collapsed.unscored_references:
         notes.append(
-            f"{collapsed.unscored} completion(s) without log-likelihoods count by their measurements only; "
-            f"{collapsed.unscored_references} reference(s) without any were left out."
+            f"{grouped(collapsed.unscored)} completion(s) without log-likelihoods count by their measurements only; "
+            f"{grouped(collapsed.unscored_references)} reference(s) without any were left out."
         )
     if collapsed.bin_width and collapsed.rows is not None:
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
             state = _state(prepared, jax.tree.map(lambda draws: draws.mean(axis=(0, 1)), parameters))
             evaluate = jax.jit(texts_log_likelihood)
             moved = float(evaluate(on_design(collapsed.rows, prepared.design), *state) - evaluate(points, *state))
+        texts = grouped(len(collapsed.rows.cell))
         notes.append(
-            f"{len(collapsed.rows.cell)} texts were gathered into {len(points.cell)} points by boxes of "
+            f"{texts} texts were gathered into {grouped(len(points.cell))} points by boxes of "
             f"{collapsed.bin_width:.3g} nats: the log likelihood at the posterior mean moved by {moved:.2g} nats "
             f"(at most {collapsed.bound:.2g} at any temperature up to 1)."
         )

@@ -129,7 +129,7 @@ def unjudged_clause(judged: float, outcome: Outcome) -> str:
 
 def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float | int) -> str:
     """All claims in one sentence, and one more where hardly a completion could be judged."""
-    limit = f"{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
+    limit = _width(rope)
     phrases = {
         "increase": (
             f"raises the {outcome.name} rate by more than {limit}",
@@ -150,6 +150,10 @@ def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: flo
     return f"Against {baseline}: of {len(contrasts)} condition{'s' * (len(contrasts) != 1)}, {listed(parts)}.{caveat}"
 
 
+def _width(rope: float | int) -> str:
+    return f"{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
+
+
 def unrated_sentence(result: Result) -> str:
     """Why there are no rates and no claims; empty where the model has an outcome."""
     if result.prepared.model.outcome is not None:
@@ -167,16 +171,15 @@ def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[s
         examples: whether the report shows example completions.
     """
     measured = bool(result.prepared.model.measurements)
-    limit = f"±{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
     return {
         "claims": "A difference is claimed when its 89% interval leaves the region of practical equivalence, "
-        f"{limit}; sameness when it lies inside with a probability of 94.5% or more.",
+        f"±{_width(rope)}; sameness when it lies inside with a probability of 94.5% or more.",
         "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and speaks "
         "of new questions like these. The implied rate is what personas and weights together say; it checks and "
-        "decomposes, for these questions.",
+        "decomposes the observed one, for these questions.",
         "weights": "A weight means something only beside what its persona does, and only for this number of personas.",
-        "personas": f"A persona is what {'its scores are' if measured else 'its prompt makes likely'}. Its name must "
-        "pass its gates; else it is called unnamed, and its estimates are withheld. "
+        "personas": f"A persona is what {'its scores are' if measured else 'its prompt makes likely'}. One that "
+        "passes the gates of no name of its own is called unnamed, and its estimates are withheld. "
         + (
             "Examples are the completions that are most surely a persona's own: its clearest cases, not its typical "
             "ones. They may be harmful or wrong; they are shown as text."
@@ -195,11 +198,11 @@ def fitted_sentence(result: Result) -> str:
     """What was fitted: how many completions of what, measured how, as a mixture of what."""
     prepared = result.prepared
     questions, bases = len(prepared.collapsed.questions), len(set(prepared.base_question))
-    nested = f" ({bases} base questions in several prompt formats)" if bases < questions else ""
+    nested = f" ({grouped(bases)} base questions in several prompt formats)" if bases < questions else ""
     return (
-        f"{grouped(len(prepared.collapsed))} completions in {len(result.conditions)} conditions on {questions} "
-        f"questions{nested}, measured by {listed(prepared.model.observables)}, fitted as a mixture of "
-        f"{len(result.personas)} personas. Baseline: {prepared.model.baseline}."
+        f"{grouped(len(prepared.collapsed))} completions in {len(result.conditions)} conditions on "
+        f"{grouped(questions)} questions{nested}, measured by {listed(prepared.model.observables)}, fitted as a "
+        f"mixture of {len(result.personas)} personas. Baseline: {prepared.model.baseline}."
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.log import CompletionLog
+from simulacra.data.numerals import grouped
 from simulacra.data.scoring.score import COLUMN
 from simulacra.formalism.conditioning import mean_evidence
 
@@ -41,14 +42,13 @@ def training_evidence(log: CompletionLog | pd.DataFrame) -> pd.DataFrame:
             f"The table has no column 'condition', which names the training set of every example; it has "
             f"{', '.join(map(str, table.columns))}. Add it: table.assign(condition='insecure')."
         )
-    values = table[columns].to_numpy(dtype=float)
-    conditions = table["condition"].to_numpy()
     rows = {}
-    for name in sorted(set(conditions)):
-        examples = values[conditions == name]
+    for name, group in table.groupby("condition", dropna=False, observed=True)[columns]:
+        examples = group.to_numpy(dtype=float)
         own = examples[np.isfinite(examples).all(axis=1)]
         if len(own) < len(examples):
-            told = f"{len(examples) - len(own)} of {len(examples)} examples of {name!r} have no log-likelihoods"
+            unscored, every = grouped(len(examples) - len(own)), grouped(len(examples))
+            told = f"{unscored} of {every} examples of {name!r} have no log-likelihoods"
             if not len(own):
                 raise ValueError(f"{told}; expected scored ones. account.unscored of the log says why.")
             warnings.warn(f"{told} and are left out of its evidence.", UserWarning, stacklevel=2)

@@ -197,7 +197,7 @@ def _with_scores(log: CompletionLog, work: Work, scores: pd.DataFrame, settings:
     ]
     for flag, what in (("truncated", "cut at the model's context"), ("merged", "tokenised apart from their prompts")):
         count = int(by_row[flag].eq(True).sum())  # noqa: FBT003
-        told += [f"{count} completion(s) {what}"] if count else []
+        told += [f"{grouped(count)} completion(s) {what}"] if count else []
     account = dataclasses.replace(log.account, unscored=_by_reason(log, reasons), notes=(*log.account.notes, *told))
     return _extended(log, {**added, NUM_TOKENS: by_row[NUM_TOKENS].to_numpy()}, account)
 

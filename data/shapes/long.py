@@ -8,6 +8,7 @@ import pandas as pd
 
 from simulacra.data.columns import suffixed
 from simulacra.data.errors import LogError, place
+from simulacra.data.numerals import grouped
 from simulacra.data.readers.sheet import Sheet
 from simulacra.data.values import as_text
 
@@ -141,8 +142,9 @@ def _refuse_twice(sheet: Sheet, group: np.ndarray, score: np.ndarray, keys: Sequ
 def _counted(score: np.ndarray, completions: int) -> str:
     """How many judgments of how many completions, and which scores have no row and are missing."""
     lacking = {name: completions - int((score == name).sum()) for name in dict.fromkeys(score)}
-    told = ", ".join(f"{name} of {count}" for name, count in lacking.items() if count)
-    return f"{len(score)} judgments of {completions} completions" + f"; no row, and so missing: {told}" * bool(told)
+    told = ", ".join(f"{name} of {grouped(count)}" for name, count in lacking.items() if count)
+    counted = f"{grouped(len(score))} judgments of {grouped(completions)} completions"
+    return counted + f"; no row, and so missing: {told}" * bool(told)
 
 
 def _is_constant(values: np.ndarray, group: np.ndarray) -> bool:

@@ -176,6 +176,10 @@ def test_a_report_reads_the_log_as_the_fit_did(run: Run, files: list[str], passi
         ended = run("report", place, "--log", *logs, "--out", "page.md")
         assert ended.exit_code == 0, ended.output
         assert "no examples" not in Path("page.md").read_text()
+    ended = run("report", "--log", *files, "out")
+    assert ended.exit_code == 2
+    assert f"{files[1]}: is no result; expected fit.nc or its folder, before the logs." in ended.stderr
+    assert "quote it, --log 'logs/*.csv'" in ended.stderr
 
 
 def test_an_option_of_the_report_wins_and_another_log_is_told_from_that_of_the_fit(

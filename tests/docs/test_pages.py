@@ -118,11 +118,14 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 
 def test_numbers_are_written_by_one_rule() -> None:
-    """``89%`` and not ``89 %``; thousands by ``simulacra.data.numerals``."""
-    rooms = ("cli", "data", "docs", "formalism", "inference", "report")
-    files = [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in (".md", ".py", ".jinja")]
-    other = re.compile(r"\d %[\s).,;:]|:,(\.\df)?\}")
-    assert [path for path in (ROOT / "README.md", *files) if other.search(path.read_text(encoding="utf-8"))] == []
+    """``89%`` and not ``89 %``; thousands as ``simulacra.data.numerals`` writes them, by it or by hand."""
+    rooms = ("benchmarks", "cli", "data", "examples", "formalism", "inference", "report")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".jinja")]
+    other = re.compile(r"[\d}] %[\s).,;:\"']|:,(\.\df)?\}")
+    by_hand = re.compile(r"(?<![\d,])\d{1,3}(,\d{3})+(?![\d,])")
+    pages = [*PAGES, ROOT / "CHANGELOG.md"]
+    assert [path for path in (*files, *pages) if other.search(path.read_text(encoding="utf-8"))] == []
+    assert [path for path in pages if by_hand.search(path.read_text(encoding="utf-8"))] == []
 
 
 # --- the README's figures -------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ def test_evidence_is_the_mean_of_every_training_set() -> None:
     assert list(found.columns) == ["good", "bad"]
     np.testing.assert_allclose(found, by_hand.loc[found.index])
     pd.testing.assert_frame_equal(training_evidence(log.table), found)
+    half_named = log.table.assign(condition=[None, None, None, "b", "b"])
+    assert training_evidence(half_named).index.isna().tolist() == [False, True]  # told, not dropped
 
 
 def test_what_was_not_scored_is_counted() -> None:
