@@ -146,7 +146,13 @@ def fit(
     rope: Rope = 0.01,
     seed: Seed = 0,
     num_warmup: Annotated[int, typer.Option(help="Iterations thrown away.", rich_help_panel=_SAMPLING)] = 400,
-    num_samples: Annotated[int, typer.Option(help="Draws of every chain.", rich_help_panel=_SAMPLING)] = 1000,
+    num_samples: Annotated[
+        int | None,
+        typer.Option(
+            help="Draws of every chain. Default: 1000, and up to 4000 where only R-hat or ESS falls a little short.",
+            rich_help_panel=_SAMPLING,
+        ),
+    ] = None,
     num_chains: Annotated[int, typer.Option(help="Chains.", rich_help_panel=_SAMPLING)] = 4,
     target_accept_prob: Annotated[
         float, typer.Option(help="Raise it (0.95, 0.98) against divergences.", rich_help_panel=_SAMPLING)

@@ -31,6 +31,7 @@ __all__ = [
     "check_sampling",
     "convergence",
     "fitting_name",
+    "lacks_draws",
 ]
 
 
@@ -86,6 +87,7 @@ class Check:
 
 
 _NAME_CHECK = "name: "
+_NEARLY = 1.05  # R-hat that more draws of the same chains may still bring down
 _LONGER = (
     "Sample longer (num_samples=4000, num_warmup=800); if it stays, the data do not settle this: fewer personas help."
 )
@@ -129,6 +131,13 @@ def check_sampling(
     passed = lowest >= thresholds.e_bfmi
     checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, f"chain {worst_chain}", _LONGER))
     return checks
+
+
+def lacks_draws(checks: Sequence[Check]) -> bool:
+    """Whether R-hat or ESS is all that failed, and chains agree so nearly that more draws are likely to mend it."""
+    failed = [check for check in checks if not check.passed]
+    r_hat = max(check.value for check in checks if check.name == "r_hat")
+    return bool(failed) and all(check.name in ("r_hat", "ess_bulk", "ess_tail") for check in failed) and r_hat < _NEARLY
 
 
 def _gated(diagnostics: xr.Dataset, posterior: xr.Dataset, thresholds: Thresholds) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from simulacra.inference.diagnostics import (
     check_sampling,
     convergence,
     fitting_name,
+    lacks_draws,
 )
 from simulacra.inference.posterior import build_tree
 from simulacra.inference.prepare import Prepared, prepare
@@ -36,6 +37,8 @@ from simulacra.inference.texts import describe_texts
 
 __all__ = ["fit"]
 
+_FIRST_DRAWS, _MOST_DRAWS = 1000, 4000
+
 
 def fit(
     model: PersonaMixture,
@@ -43,7 +46,7 @@ def fit(
     *,
     seed: int = 0,
     num_warmup: int = 400,
-    num_samples: int = 1000,
+    num_samples: int | None = None,
     num_chains: int = 4,
     engine: Literal["hmc", "nuts"] = "hmc",
     chain_method: Literal["parallel", "sequential", "vectorized"] = "vectorized",
@@ -60,7 +63,8 @@ def fit(
         log: a log that was read, scanned, or collapsed with the model's emissions.
         seed: of everything random; the same seed gives the same draws.
         num_warmup: iterations that are thrown away, at least 200; each stage is rounded up to blocks of 50.
-        num_samples: draws of every chain.
+        num_samples: draws of every chain. Left out: 1000, and if then only R-hat or ESS falls a little short, HMC goes
+            on to 2000 or 4000.
         num_chains: chains.
         engine: ``"hmc"``, jittered HMC in ensembles of two chains, a thread each; or ``"nuts"``, NumPyro's NUTS in the
             same preconditioned space: some times slower, and an independent check.
@@ -81,9 +85,10 @@ def fit(
 
     Runs in float64 whatever JAX's setting is, and leaves that setting as it was.
     """
-    _check_arguments(num_warmup, num_samples, num_chains, num_starts, target_accept_prob, engine)
+    first, most = (_FIRST_DRAWS, _MOST_DRAWS) if num_samples is None else (num_samples, num_samples)
+    _check_arguments(num_warmup, first, num_chains, num_starts, target_accept_prob, engine)
     thresholds = thresholds or Thresholds()
-    settings = Settings(seed, num_warmup, num_samples, num_chains, engine, chain_method, target_accept_prob, num_starts)
+    settings = Settings(seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts)
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
@@ -93,12 +98,19 @@ def fit(
         jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
-        sampled = sample_posterior(prepared, settings, progress)
-        progress("checking", 0)
-    return _assemble(prepared, sampled, settings, thresholds)
+        draws = sample_posterior(prepared, settings, progress)
+        result = _assemble(prepared, next(draws), settings, thresholds)
+        while (
+            result.settings["num_samples"] < most
+            and lacks_draws(result.checks)
+            and (longer := next(draws, None)) is not None
+        ):
+            result = _assemble(prepared, longer, settings, thresholds)
+    return result
 
 
 def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, thresholds: Thresholds) -> Result:
+    settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = sampled.parameters, np.zeros(settings.num_chains)
     if prepared.texts is None:  # else every persona is bound to its prompt, and labels cannot switch
         parameters, switched = relabel(parameters, sampled.starts[0].probabilities)
@@ -178,4 +190,9 @@ def _progress(total: int, *, show: bool | None) -> Iterator[Callable[[str, int],
     )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=total)
-        yield lambda stage, iterations: bar.update(task, description=stage, advance=iterations)
+        yield lambda stage, iterations: bar.update(
+            task,
+            description=stage,
+            advance=iterations,
+            total=max(total, bar.tasks[0].completed + iterations),
+        )

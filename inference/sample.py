@@ -6,8 +6,9 @@ sampler meets on its way.
 """
 
 import functools
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import jax
@@ -66,8 +67,11 @@ def num_iterations(settings: Settings) -> int:
     return sum(-(-length // hmc.BLOCK) * hmc.BLOCK for length in lengths)
 
 
-def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Sampled:
-    """Draw from the posterior. ``progress(stage, iterations)`` is called after every block of iterations."""
+def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Iterator[Sampled]:
+    """Yield draws from the posterior: ``num_samples`` of every chain, then twice as many each time, the old ones first.
+
+    NUTS yields once. ``progress(stage, iterations)`` is called after every block of iterations.
+    """
     rng = np.random.default_rng(settings.seed)
     key = jax.random.key(settings.seed)
     patterns, counts = prepared.points
@@ -93,9 +97,13 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
             chain_method=settings.chain_method,
         )
         progress("sampling", settings.num_samples)
-    else:
-        positions, stats = _sample_hmc(space, states, sampling_key, settings, progress)
-    return Sampled(_parameters(problem, chart, positions), stats, starts)
+        yield Sampled(_parameters(problem, chart, positions), stats, starts)
+        return
+    drawn: list[tuple[Parameters, dict[str, np.ndarray]]] = []
+    for positions, stats in _sample_hmc(space, states, sampling_key, settings, progress):
+        drawn.append((_parameters(problem, chart, positions), stats))
+        parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *drawn)
+        yield Sampled(parameters, stats, starts)
 
 
 def _chart_at_mode(
@@ -164,18 +172,21 @@ def _stage_lengths(num_warmup: int) -> list[int]:
 
 def _sample_hmc(
     space: Space, states: list[hmc.State], key: jax.Array, settings: Settings, progress: Callable[[str, int], None]
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    _, draws = ensembles.run(
-        space,
-        states,
-        key,
-        num_steps=settings.num_samples,
-        adapt=False,
-        target=settings.target_accept_prob,
-        progress=functools.partial(progress, "sampling"),
-    )
-    stats = {name: value[: settings.num_samples].swapaxes(0, 1) for name, value in draws._asdict().items()}
-    return stats.pop("position"), stats
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Yield one stretch of the chains after the other: as many draws as asked for, and then as many as there are."""
+    for again in itertools.count():
+        length = settings.num_samples << max(again - 1, 0)
+        states, draws = ensembles.run(
+            space,
+            states,
+            jax.random.fold_in(key, again) if again else key,
+            num_steps=length,
+            adapt=False,
+            target=settings.target_accept_prob,
+            progress=functools.partial(progress, "sampling on" if again else "sampling"),
+        )
+        stats = {name: value[:length].swapaxes(0, 1) for name, value in draws._asdict().items()}
+        yield stats.pop("position"), stats
 
 
 @jax.jit

@@ -14,6 +14,7 @@ from simulacra.inference.diagnostics import (
     check_sampling,
     convergence,
     fitting_name,
+    lacks_draws,
 )
 from simulacra.inference.initialise import Start
 from simulacra.inference.rates import ObservedRate
@@ -208,3 +209,22 @@ def test_implied_rates_must_be_near_the_observed_ones() -> None:
     assert checks[1].subject == "bad"
     assert checks[1].value == pytest.approx(0.03)
     assert checks[1].where == "bad: implied 33.00%, observed 30.00%"
+
+
+@pytest.mark.parametrize(
+    ("r_hat", "ess", "name", "lacks"),
+    [
+        (1.004, 900, 0.9, False),  # nothing failed
+        (1.012, 900, 0.9, True),
+        (1.004, 300, 0.9, True),
+        (1.3, 20, 0.9, False),  # chains that disagree would go on to disagree
+        (1.012, 300, 0.2, False),  # more draws do not find a persona
+    ],
+)
+def test_more_draws_are_wanted_where_they_help(r_hat: float, ess: float, name: float, lacks: bool) -> None:
+    checks = [
+        Check("name: misaligned", name >= 0.6, name, 0.6, "", ""),
+        Check("r_hat", r_hat <= 1.01, r_hat, 1.01, "", ""),
+        Check("ess_bulk", ess >= 400, ess, 400, "", ""),
+    ]
+    assert lacks_draws(checks) is lacks

@@ -1,5 +1,6 @@
 """The samplers against an integral computed without them, against each other, and against themselves."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ def _settings(**changes: object) -> Settings:
 
 def _sample(prepared: Prepared, progress: Callable[[str, int], None] | None = None, **changes: object) -> Sampled:
     with jax.numpy_rank_promotion("allow" if changes.get("engine") == "nuts" else "raise"):  # NumPyro promotes ranks
-        return sample_posterior(prepared, _settings(**changes), progress or (lambda stage, iterations: None))
+        return next(sample_posterior(prepared, _settings(**changes), progress or (lambda stage, iterations: None)))
 
 
 def _quantities(prepared: Prepared, parameters: Parameters) -> dict[str, np.ndarray]:
@@ -139,6 +140,17 @@ def test_draws_are_as_many_as_asked_for_and_longer_runs_begin_alike(tiny: Prepar
     np.testing.assert_array_equal(long.parameters.scales[:, :70], short.parameters.scales)
 
 
+def test_chains_go_on_where_they_stood(tiny: Prepared) -> None:
+    settings = _settings(num_warmup=200, num_samples=70)
+    short, twice, more = itertools.islice(sample_posterior(tiny, settings, lambda stage, iterations: None), 3)
+    assert [run.parameters.scales.shape for run in (short, twice, more)] == [(4, 70, 1), (4, 140, 1), (4, 280, 1)]
+    for shorter, longer in ((short, twice), (twice, more)):
+        for own, other in zip(_leaves(shorter), _leaves(longer), strict=True):
+            np.testing.assert_array_equal(own, other[:, : own.shape[1]])
+    for chain in more.parameters.scales[..., 0]:  # six of ten proposals are accepted; a stretch drawn twice adds none
+        assert len(np.unique(chain)) > len(chain) / 2
+
+
 def test_one_compilation_serves_every_stage(tiny: Prepared) -> None:
     hmc._run_block.clear_cache()
     _short(tiny)
@@ -169,9 +181,12 @@ def test_the_mode_is_one(prepared: Prepared) -> None:
     gradient = np.asarray(slope(problem, chart, jnp.asarray(mode.vector)))[:free]
     factor = laplace.average_factor(problem, chart, mode.vector[None])
     assert np.abs(factor[:free, :free].T @ gradient).max() < 0.5
-    # Along the preconditioner's own directions the curvature is one, where it is positive at all.
-    for column in factor.T[:: len(factor) // 6]:
+    # Along the preconditioner's own directions the curvature is one; less along the few that were shortened because
+    # the density is flatter there than the prior.
+    curvature = []
+    for column in factor.T:
         step = 1e-4 * column
         ahead, behind = (slope(problem, chart, jnp.asarray(mode.vector + sign * step)) for sign in (1, -1))
-        rise = np.asarray(ahead - behind)
-        assert -column @ rise / 2e-4 == pytest.approx(1.0, abs=1e-3)
+        curvature.append(-column @ np.asarray(ahead - behind) / 2e-4)
+    assert max(curvature) < 1 + 1e-3
+    assert np.mean(np.array(curvature) > 1 - 1e-3) > 0.9

@@ -1,5 +1,7 @@
 """The one call: what it refuses, what it changes and says, and that it leaves JAX as it found it."""
 
+import sys
+
 import jax
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 
 from simulacra.data import collapse, read_completions
 from simulacra.formalism import LabelEmission, PersonaMixture, ScoreEmission, persona_set
-from simulacra.inference import Result, fit
+from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import prepare
 
 _SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 2, "progress_bar": False}
@@ -58,6 +60,22 @@ def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simula
     assert {"ess_bulk", "ess_tail"} & {check.name for check in result.failed}
     assert result.weight_table()["status"].str.startswith("withheld").any()
     assert result.settings["num_samples"] == 50
+
+
+def test_draws_are_added_where_nothing_else_is_lacking(simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["simulacra.inference.fit"]  # the package has the function under this name
+    monkeypatch.setattr(module, "_FIRST_DRAWS", 300)
+    lines = Thresholds(r_hat=1.05, ess=500, implied=0.2)
+    left_out = {**_SHORT, "num_samples": None, "thresholds": lines}
+    result = fit(simulated.model, simulated.log, **left_out)
+    assert result.ok
+    assert 600 <= result.settings["num_samples"] == result.posterior.sizes["draw"] <= 2400
+    asked = fit(simulated.model, simulated.log, **left_out | {"num_samples": 300})
+    assert not asked.ok, "what was asked for is what is drawn"
+    first = result.posterior["latents"].isel(draw=slice(300))
+    np.testing.assert_array_equal(first, asked.posterior["latents"])
+    monkeypatch.setattr(module, "_MOST_DRAWS", 300)
+    assert fit(simulated.model, simulated.log, **left_out).settings["num_samples"] == 300
 
 
 def test_jax_is_left_as_it_was(simulated) -> None:
