@@ -84,7 +84,7 @@ def _text_remedy(log: CompletionLog, name: str | None, known: Sequence[str]) -> 
     own = [each for each in known if each != "base_question"]
     wordy = [each for each in own if log.table[each].map(lambda text: isinstance(text, str) and " " in text).all()]
     if wordy:
-        return f'pass question="{wordy[0]}" if that is it; of several words are the values of {", ".join(wordy)}'
+        return f'texts of several words are in {", ".join(wordy)}: pass question="{wordy[0]}" if that is it'
     return 'pass question="<column>"; with ids only, merge the texts into the table first'
 
 
