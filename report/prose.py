@@ -222,7 +222,7 @@ def failure(check: Check) -> str:
     """What a failed check found and what usually mends it: a sentence that begins with the check's name."""
     if math.isnan(check.value):
         return f"could not be checked: {check.where}. {check.remedy}"
-    return f"failed: found {found(check)}, it takes {check.threshold:.3g} ({check.where}). {check.remedy}"
+    return f"failed: found {found(check)}, it takes {check.threshold:.4g} ({check.where}). {check.remedy}"
 
 
 _COUNTED = {

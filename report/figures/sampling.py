@@ -132,7 +132,7 @@ def energy(result: Result) -> "Figure":
     stats = result.tree["sample_stats"].to_dataset()
     points = {"bfmi_points": {"color": INK}, "ref_line": {"color": MUTED}}
     figure = _arviz("plot_energy", xr.DataTree.from_dict({"/sample_stats": stats}), 2.0, visuals=points)
-    figure.get_layout_engine().set(wspace=0.12)
+    figure.set_layout_engine("constrained", wspace=0.12)
     for axes, title in zip(figure.axes, ("E-BFMI", "energy"), strict=False):
         _label(axes, title, "")
         axes.locator_params(axis="x", nbins=3)
