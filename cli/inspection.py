@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
 from simulacra.data.account import Account
+from simulacra.data.columns import SCORES
 from simulacra.data.numerals import grouped
 
 __all__ = ["print_description"]
@@ -23,6 +24,10 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     _print_measurements(console, described["measurements"])
     _print_columns(console, described["contexts"], account)
     _print_rest(console, account)
+    for name in SCORES:
+        if name not in described["measurements"]:
+            told = f"no column was read as {name!r}, by which the usual personas are known; if one of these is it, say "
+            _line(console, escape(f"{told}--column {name}=<its name>"))
 
 
 def _line(console: Console, text: str) -> None:

@@ -21,7 +21,7 @@ from simulacra.cli.inspection import print_description
 from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
-from simulacra.cli.tables import print_result
+from simulacra.cli.tables import print_checks, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CompletionLog, LogError, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
@@ -154,12 +154,10 @@ class Session:
         }
         if isinstance(log, ScannedLog):
             self.say(escape(str(result.prepared.collapsed.account)) + "\n")
-        self._print(result, tables, told, described)
         if truth is not None:
-            compared = compare_truth(truth, tables["weights"])
-            tables = {**tables, TRUTH: compared}
-            summary[TRUTH] = json_rows(compared)
-            print_truth(self._console, compared, result.conditions)
+            tables[TRUTH] = compare_truth(truth, tables["weights"])
+            summary[TRUTH] = json_rows(tables[TRUTH])
+        self._print(result, tables, told, described)
         self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         self._finish(result, summary)
 
@@ -217,6 +215,9 @@ class Session:
             self.say(f"[yellow]note[/yellow] {escape(note)}")
         print_result(self._console, result, tables, rope=self._rope)
         print_shifts(self._console, tables["shifts"], result.prepared.model.baseline, described or {})
+        if TRUTH in tables:
+            print_truth(self._console, tables[TRUTH], result.conditions)
+        print_checks(self._console, result, tables)
 
     def _write(
         self,

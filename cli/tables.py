@@ -1,6 +1,5 @@
-"""A fitted result for the terminal: weights, rates, what may be claimed, and the checks."""
+"""A fitted result for the terminal: weights, rates, what may be claimed, and, last, the checks."""
 
-import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -15,14 +14,16 @@ from simulacra.inference import Result
 from simulacra.report.prose import (
     checks_sentence,
     claim_sentence,
+    failure,
     interval,
     number,
     records,
     share,
     unrated_sentence,
+    withheld_sentence,
 )
 
-__all__ = ["print_result", "simple_table"]
+__all__ = ["print_checks", "print_result", "simple_table"]
 
 
 def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
@@ -34,7 +35,7 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 
 
 def print_result(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float) -> None:
-    """Print a result: weights beside what personas do, rates, claims, checks."""
+    """Print a result: weights beside what personas do, rates, claims."""
     _print_weights(console, result, tables)
     outcome = result.prepared.model.outcome
     if outcome is None:
@@ -42,7 +43,6 @@ def print_result(console: Console, result: Result, tables: Mapping[str, pd.DataF
     else:
         _print_rates(console, tables["rates"], str(outcome))
         _print_claims(console, tables["contrasts"], outcome, result.prepared.model.baseline, rope)
-    _print_checks(console, result)
 
 
 def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -94,12 +94,12 @@ def _print_claims(console: Console, contrasts: pd.DataFrame, outcome: Outcome, b
     console.print()
 
 
-def _print_checks(console: Console, result: Result) -> None:
+def print_checks(console: Console, result: Result, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Print how many checks passed, those that failed, and how much above is withheld for it."""
     found = checks_sentence(result.checks)
     console.print(f"[bold]Checks[/bold] {found}", highlight=False, soft_wrap=True)
     for check in result.failed:
-        told = str(check).replace(": FAILED (", " (")
-        told = re.sub(r"\b(num_\w+)=(\d+)", lambda found: f"--{found[1].replace('_', '-')} {found[2]}", told)
-        console.print(f"  [red]failed[/red] {escape(told)}", highlight=False, soft_wrap=True)
+        console.print(f"  [red]{escape(check.name)}[/red] {escape(failure(check))}", highlight=False, soft_wrap=True)
     if result.failed:
-        console.print("  What this concerns is withheld above; docs/troubleshooting.md explains every check.")
+        told = f"  {withheld_sentence(tables)} docs/troubleshooting.md explains every check."
+        console.print(told, highlight=False, soft_wrap=True)

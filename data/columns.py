@@ -1,12 +1,13 @@
 """Which column is which: the usual names of the usual columns, taken when unambiguous and reported always."""
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Collection, Mapping
 
 from simulacra.data.errors import LogError
 
-__all__ = ["ALIASES", "KNOWN_CONTEXTS", "PROVENANCE", "SCORES", "Header", "match_columns", "suffixed"]
+__all__ = ["ALIASES", "KNOWN_CONTEXTS", "PROVENANCE", "SCORES", "Header", "folded", "match_columns", "suffixed"]
 
 ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "condition": (("condition",),),
@@ -73,6 +74,11 @@ class Header:
     nested: tuple[str, ...] = ()
 
 
+def folded(name: str) -> str:
+    """A name as usual names are compared, ``"Alignment Score"`` as ``alignment_score``."""
+    return re.sub(r"[\s-]+", "_", name.strip().casefold())
+
+
 def suffixed(metric: str, judge: str) -> str:
     """The column of one judge's scores where several judged: ``aligned_gpt_4o``, a name that rules can spell."""
     return f"{metric}_{re.sub(r'[^0-9A-Za-z_]+', '_', judge)}"
@@ -119,7 +125,7 @@ def _only_candidate(
     reserved |= set(claimed)
     free = [name for name in (*header.columns, *header.nested) if name not in reserved]
     for tier in tiers:
-        names = [name for name in free if name.strip().casefold() in tier]
+        names = [name for name in free if folded(name) in tier]
         if len(names) > 1:
             raise LogError(
                 f"columns {names} could each be {canonical!r}",
@@ -147,9 +153,18 @@ def _present(header: Header, canonical: str, name: str) -> str:
             f"there is no column {name!r} to read as {canonical!r}",
             file=header.file,
             expected=f"one of the file's columns: {', '.join(header.columns)}",
-            remedy="correct the name in the call",
+            remedy=_right_name(header, canonical, name),
         )
     return name
+
+
+def _right_name(header: Header, canonical: str, name: str) -> str:
+    """What was probably meant by a column that is not there: the pair the other way round, or a name much like it."""
+    if canonical in header.columns and name in ALIASES:
+        pair = f'columns={{"{name}": "{canonical}"}} (on the command line --column {name}={canonical})'
+        return f"the log's name comes first and the file's own second: pass {pair}"
+    near = difflib.get_close_matches(name, header.columns, n=1)
+    return f"did you mean {near[0]!r}? Correct the name in the call" if near else "correct the name in the call"
 
 
 def _refuse_shared(header: Header, found: Mapping[str, str]) -> None:

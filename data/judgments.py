@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from simulacra.data.columns import ALIASES, KNOWN_CONTEXTS, SCORES, suffixed
+from simulacra.data.columns import ALIASES, KNOWN_CONTEXTS, SCORES, folded, suffixed
 from simulacra.data.errors import LogError, place, shown
 from simulacra.data.readers.sheet import Sheet
 from simulacra.data.values import as_text
@@ -72,7 +72,7 @@ class _Keys:
     @property
     def names(self) -> list[str]:
         """Those that may identify a completion: two judges' scores under one name do not."""
-        return [name for name in self.own if name.strip().casefold() not in _SCORES]
+        return [name for name in self.own if folded(name) not in _SCORES]
 
     def differing(self, found: np.ndarray) -> dict[str, str]:
         """The shared columns in which a completion and its judgment differ, to what the judgments call them."""
@@ -124,7 +124,7 @@ def _shared(sheet: Sheet, verdict: Sheet, columns: Mapping[str, str | None]) -> 
 def _canonical(sheet: Sheet, columns: Mapping[str, str | None]) -> dict[str, str]:
     """Every column by its canonical name: the first usual name of the question, the condition and the text."""
     names = {name: name for name in sheet.columns}
-    by_fold = {name.strip().casefold(): name for name in sheet.columns}
+    by_fold = {folded(name): name for name in sheet.columns}
     for canonical in _IDENTITY:
         given = columns.get(canonical)
         usual = [by_fold[alias] for tier in ALIASES[canonical] for alias in tier if alias in by_fold]
@@ -229,7 +229,7 @@ def _refuse_orphans(verdict: Sheet, used: np.ndarray, how: str) -> None:
 def _added(sheet: Sheet, verdict: Sheet, keys: _Keys, found: np.ndarray, judge: str | None, how: str) -> Sheet:
     """The sheet with the judgments' own columns, those included that differ from the sheet's of the same name."""
     differ = keys.differing(found)
-    odd = [own for name, own in differ.items() if name in _IDENTITY or own.casefold() in KNOWN_CONTEXTS]
+    odd = [own for name, own in differ.items() if name in _IDENTITY or folded(own) in KNOWN_CONTEXTS]
     shared = set(keys.own.values()) - set(differ.values()) | set(odd)
     names = {name: name if judge is None else suffixed(name, judge) for name in verdict.columns if name not in shared}
     taken = [name for name in names.values() if name in sheet.names]
@@ -247,7 +247,7 @@ def _added(sheet: Sheet, verdict: Sheet, keys: _Keys, found: np.ndarray, judge: 
         sheet,
         columns={**sheet.columns, **{new: _taken(verdict.columns[own], found) for own, new in names.items()}},
         scores=(*sheet.scores, *(names[name] for name in verdict.scores if name in names)),
-        contexts=(*sheet.contexts, *(new for own, new in names.items() if own.casefold() in KNOWN_CONTEXTS)),
+        contexts=(*sheet.contexts, *(new for own, new in names.items() if folded(own) in KNOWN_CONTEXTS)),
         set_aside={**sheet.set_aside, **verdict.set_aside},
         notes=(*sheet.notes, *verdict.notes, f"{verdict.file}: judgments joined on {how}{told}"),
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulacra.data.columns import KNOWN_CONTEXTS, SCORES
+from simulacra.data.columns import KNOWN_CONTEXTS, SCORES, folded
 from simulacra.data.errors import LogError, place
 from simulacra.data.gather import Gathered
 from simulacra.data.objects import object_array
@@ -81,10 +81,10 @@ def sort_columns(
             if score:
                 raise _probabilities(raw, name)
             kinds.set_aside[name] = "a judge's token probabilities, not a score"
-        elif score or (wanted is None and name not in KNOWN_CONTEXTS and name not in raw.others):
+        elif score or (wanted is None and folded(name) not in KNOWN_CONTEXTS and name not in raw.others):
             by_name = wanted is None and name not in raw.scores
             _read_measurement(kinds, raw, name, score=score, by_name=by_name, missing=missing, keep=contexts)
-        elif contexts is None and (name in KNOWN_CONTEXTS or name in raw.others or not _all_numbers(values)):
+        elif contexts is None and (folded(name) in KNOWN_CONTEXTS or name in raw.others or not _all_numbers(values)):
             _keep_context(kinds, name, values)
         else:
             kinds.set_aside[name] = "not asked for by measurements= or contexts="

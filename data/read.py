@@ -194,7 +194,8 @@ def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
         return ()
     return (
         f"question ids that end in {', '.join(suffixes)} look like prompt formats of other questions and count as "
-        f"questions of their own, which makes intervals too narrow; formats={list(suffixes)} nests them",
+        f"questions of their own, which makes intervals too narrow; formats={list(suffixes)}, on the command line "
+        f"--formats {','.join(suffixes)}, nests them",
     )
 
 

@@ -9,6 +9,7 @@ References:
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -82,14 +83,16 @@ class Check:
 
     def __str__(self) -> str:
         sign = "ok" if self.passed else "FAILED"
-        text = f"{self.name}: {sign} ({self.value:.4g}, threshold {self.threshold:g}; {self.where})"
+        found = "unknown" if math.isnan(self.value) else f"{self.value:.4g}"
+        text = f"{self.name}: {sign} ({found}, threshold {self.threshold:g}; {self.where})"
         return text if self.passed else f"{text}. {self.remedy}"
 
 
 _NAME_CHECK = "name: "
 _NEARLY = 1.05  # R-hat that more draws of the same chains may still bring down
 _LONGER = (
-    "Sample longer (num_samples=4000, num_warmup=800); if it stays, the data do not settle this: fewer personas help."
+    "Sample longer: num_samples=4000 and num_warmup=800, on the command line --num-samples 4000 --num-warmup 800. If "
+    "it stays, the data do not settle this: fewer personas help."
 )
 
 
@@ -122,7 +125,8 @@ def check_sampling(
         checks.append(Check(name, passed, value, limit, f"worst at {worst}", _LONGER))
     divergent = int(sample_stats["diverging"].sum())
     remedy = (
-        "Raise target_accept_prob (0.95, 0.98); if it stays, drop a persona or an effect that the data do not settle."
+        "Raise target_accept_prob, --target-accept-prob on the command line (0.95, 0.98); if it stays, drop a persona "
+        "or an effect that the data do not settle."
     )
     checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy))
     energy = sample_stats["energy"].to_numpy()
@@ -205,17 +209,19 @@ def _check_gate(
 ) -> Check:
     rule = Rule(gate.rule)
     unmeasured = set(rule.measurements) - {emission.measurement for emission in emissions}
+    listed = " and ".join(sorted(unmeasured))
     value = float("nan") if unmeasured else float(rule.probability(emissions, probabilities)[index])
     where = f"P({gate.rule} | {persona.name})"
     if unmeasured:
-        where += f", but {', '.join(sorted(unmeasured))} is not measured"
+        where += f" is to be {gate.at_least:g} or more, but {listed} is not measured"
     remedy = (
         "This persona does something else, so it loses its name. The log may hold no such persona: leave it out, or "
         "try another persona set. Or another column was taken for the score: name the right one when reading, "
         f"columns={{'{rule.measurements[0]}': '<its name>'}} or --column {rule.measurements[0]}=<its name>."
         if not unmeasured
-        else "Nothing that was measured can confirm this name, so it is withheld: add an emission for "
-        f"{', '.join(sorted(unmeasured))}, or a persona without gates, which is what its prompt says."
+        else f"The name promises something about {listed}, which the model does not measure, so nothing shows whether "
+        f"the persona keeps to it, and its numbers are withheld. Have the completions judged for {listed} and model "
+        "that score too; or give the persona a name of your own without gates, which then promises nothing."
     )
     passed = not unmeasured and value >= gate.at_least
     return Check(f"{_NAME_CHECK}{named.name}", passed, value, float(gate.at_least), where, remedy, persona.name)

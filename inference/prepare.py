@@ -97,8 +97,14 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     _check_rules(model)
     conditions = collapsed.conditions
     if model.baseline not in conditions:
-        near = difflib.get_close_matches(model.baseline, conditions, n=1)
+        longer = [name for name in conditions if re.search(rf"[-_. ]{re.escape(model.baseline)}$", name)]
+        near = [] if longer else difflib.get_close_matches(model.baseline, conditions, n=1)
         meant = "".join(f" Did you mean {name!r}?" for name in near)
+        if longer:
+            meant = (
+                f" {longer[0]!r} ends with it: if that came from a file's name, let the pattern split it later, as "
+                "condition='{model}-Instruct{sep}{condition}' does."
+            )
         raise ValueError(
             f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
             f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...) or "

@@ -79,9 +79,14 @@ def read_result(path: Path) -> Stored:
     """Read what :func:`write_result` wrote; ``path`` may be the ``.nc`` file or the folder of a ``fit.nc``.
 
     Raises:
-        FileNotFoundError: either file is missing.
+        FileNotFoundError: there is no such path, or either file is missing.
         ValueError: the files are of another format version, are no such files, or were not written together.
     """
+    made = "the folder that 'simulacra fit --out' wrote, its fit.nc, or a file that Result.save wrote"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such folder or file; expected {made}.")
+    if path.is_file() and path.suffix != ".nc":
+        raise ValueError(f"{path}: is no result; expected {made}.")
     arrays = path / "fit.nc" if path.is_dir() else path
     beside = arrays.with_suffix(".json")
     for file in (arrays, beside):

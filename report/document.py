@@ -16,7 +16,7 @@ from simulacra.data.extras import import_extra
 from simulacra.inference import Result
 from simulacra.report import figures
 from simulacra.report.facts import Facts, gather_facts
-from simulacra.report.prose import found, gate_sentence
+from simulacra.report.prose import failure, gate_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"breakable": _breakable, "cell": _cell, "fence": _fence, "table": _bare_table}
-    environment.filters |= {"found": found, "gate": gate_sentence}
+    environment.filters |= {"failure": failure, "gate": gate_sentence}
     return environment.get_template(_TEMPLATES[suffix]).render(facts=facts, draw=draw, signs=_SIGNS)
 
 

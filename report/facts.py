@@ -31,7 +31,9 @@ from simulacra.report.prose import (
     unjudged_clause,
     unrated_sentence,
     withheld_reason,
+    withheld_sentence,
 )
+from simulacra.report.tables import result_tables
 
 __all__ = ["Claim", "Facts", "Portrait", "gather_facts"]
 
@@ -92,6 +94,8 @@ class Facts:
         headline: all claims in a sentence; empty without an outcome.
         checked: how many checks passed and how closely.
         failed: the checks that failed.
+        withheld: how much is withheld, counted.
+        verdict: ``good``, every check passed; ``bad``, a weight, shift, rate or claim is withheld; ``fair``, none is.
         explained: how to read each section, by its name.
         notes: what was changed or left out on the way.
         claims: condition by condition, the baseline first.
@@ -111,6 +115,8 @@ class Facts:
     headline: str
     checked: str
     failed: tuple[Check, ...]
+    withheld: str
+    verdict: str
     explained: Mapping[str, str]
     notes: tuple[str, ...]
     claims: tuple[Claim, ...]
@@ -131,6 +137,10 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
     """
     outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline
     claimed = () if outcome is None else tuple(_claims(result, outcome, rope))
+    tables = result_tables(result, rope=rope)
+    missed = any(
+        table["status"].str.startswith(WITHHELD).any() for name, table in tables.items() if name != "emissions"
+    )
     return Facts(
         ok=result.ok,
         fitted=fitted_sentence(result),
@@ -139,6 +149,8 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
         headline="" if outcome is None else headline(result.contrasts(rope=rope), outcome, baseline, rope),
         checked=checks_sentence(result.checks),
         failed=result.failed,
+        withheld=withheld_sentence(tables),
+        verdict="good" if result.ok else "bad" if missed else "fair",
         explained=explanations(result, rope, examples=log is not None),
         notes=result.notes,
         claims=claimed,

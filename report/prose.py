@@ -17,6 +17,7 @@ __all__ = [
     "claim_sentence",
     "difference",
     "explanations",
+    "failure",
     "fitted_sentence",
     "found",
     "gate_sentence",
@@ -31,6 +32,7 @@ __all__ = [
     "unjudged_clause",
     "unrated_sentence",
     "withheld_reason",
+    "withheld_sentence",
 ]
 
 WITHHELD = "withheld"
@@ -214,6 +216,44 @@ def checks_sentence(checks: Sequence[Check]) -> str:
         f"{passed} of {len(checks)} passed; R-hat at most {values['r_hat']:.3f}, ESS at least "
         f"{grouped(min(values['ess_bulk'], values['ess_tail']))}, {values['divergences']:.0f} divergences"
     )
+
+
+def failure(check: Check) -> str:
+    """What a failed check found and what usually mends it: a sentence that begins with the check's name."""
+    if math.isnan(check.value):
+        return f"could not be checked: {check.where}. {check.remedy}"
+    return f"failed: found {found(check)}, it takes {check.threshold:.4g} ({check.where}). {check.remedy}"
+
+
+_COUNTED = {
+    "weights": "weight",
+    "shifts": "shift",
+    "rates": "implied rate",
+    "contrasts": "claim",
+    "emissions": "emission probability",
+}
+
+
+def withheld_sentence(tables: Mapping[str, pd.DataFrame]) -> str:
+    """How much of a result is withheld, ``"Withheld: 1 of 60 emission probabilities; no weight, shift or claim."``.
+
+    Args:
+        tables: of :func:`~simulacra.report.tables.result_tables`.
+    """
+    held, rest = [], []
+    for name, noun in _COUNTED.items():
+        if name not in tables or not len(tables[name]):
+            continue
+        lost, total = int(tables[name]["status"].str.startswith(WITHHELD).sum()), len(tables[name])
+        plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+        if lost:
+            held.append(f"{f'all {total}' if lost == total > 1 else f'{lost} of {total}'} {plural}")
+        else:
+            rest.append(noun)
+    none = f"no {', '.join(rest[:-1])}{' or ' if rest[1:] else ''}{rest[-1]}" if rest else ""
+    if not held:
+        return f"Withheld: {none}; what failed stands in none of the tables."
+    return f"Withheld: {'; '.join(filter(None, (listed(held), none)))}."
 
 
 def found(check: Check) -> str:

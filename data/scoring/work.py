@@ -76,6 +76,18 @@ def collect_work(log: CompletionLog, question: str | None) -> Work:
     return Work(tuple(names), tuple(texts[i] for i in order), unsorted[order], rank[np.array(rows, dtype=np.int64)])
 
 
+def _text_remedy(log: CompletionLog, name: str | None, known: Sequence[str]) -> str:
+    """Which column was meant: what the one named was read as, or one whose values are of several words."""
+    renamed = log.account.renamed.get(name) if name is not None else None
+    if renamed in known:
+        return f'the log calls it {renamed!r}: pass question="{renamed}"'
+    own = [each for each in known if each != "base_question"]
+    wordy = [each for each in own if log.table[each].map(lambda text: isinstance(text, str) and " " in text).all()]
+    if wordy:
+        return f'texts of several words are in {", ".join(wordy)}: pass question="{wordy[0]}" if that is it'
+    return 'pass question="<column>"; with ids only, merge the texts into the table first'
+
+
 def _question_texts(log: CompletionLog, question: str | None) -> list[str]:
     name = question or ("question" if "question" in log.contexts else None)
     if name is None and any(log.account.renamed.get(own) == "question_id" for own in ("question", "prompt")):
@@ -86,7 +98,7 @@ def _question_texts(log: CompletionLog, question: str | None) -> list[str]:
             "the log does not say which column holds the text of the question" if name is None else "no such column",
             column=name,
             expected=f"one of {', '.join(known)}",
-            remedy='pass question="<column>"; with ids only, merge the texts into the table first',
+            remedy=_text_remedy(log, name, known),
         )
     values = log.table[name].tolist()
     for row, value in enumerate(values):

@@ -6,7 +6,7 @@ account with the reason, and never guessed between two that fit.
 
 from collections.abc import Mapping, Sequence
 
-from simulacra.data.columns import ALIASES
+from simulacra.data.columns import ALIASES, folded
 from simulacra.data.errors import LogError
 from simulacra.data.readers.sheet import Sheet
 from simulacra.data.shapes.lists import list_candidates, unfold
@@ -104,7 +104,7 @@ def _has_texts(sheet: Sheet, columns: Mapping[str, str | None]) -> bool:
     if "completion" in columns:
         return columns["completion"] is None or columns["completion"] in sheet.columns
     names = {alias for tier in ALIASES["completion"] for alias in tier}
-    return any(name.strip().casefold() in names for name in sheet.columns if name not in columns.values())
+    return any(folded(name) in names for name in sheet.columns if name not in columns.values())
 
 
 def _refuse_several(sheet: Sheet, lists: Sequence[str], *, needed: bool) -> None:

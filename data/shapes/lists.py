@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulacra.data.account import LeftOut
-from simulacra.data.columns import ALIASES
+from simulacra.data.columns import ALIASES, folded
 from simulacra.data.errors import LogError, place, shown
 from simulacra.data.readers.records import sheet_of_records
 from simulacra.data.readers.sheet import Sheet
@@ -30,8 +30,8 @@ def list_candidates(sheet: Sheet, columns: Mapping[str, str | None]) -> list[str
 def _holds_completions(name: str, values: np.ndarray) -> bool:
     item = next((item for items in values if items for item in items), None)
     if isinstance(item, dict):
-        return any(str(key).strip().casefold() in _NAMES for key in item)
-    return isinstance(item, str) and name.strip().casefold() in _NAMES
+        return any(folded(str(key)) in _NAMES for key in item)
+    return isinstance(item, str) and folded(name) in _NAMES
 
 
 def unfold(sheet: Sheet, column: str, *, layout: str) -> Sheet:

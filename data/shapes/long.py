@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from simulacra.data.columns import suffixed
+from simulacra.data.columns import folded, suffixed
 from simulacra.data.errors import LogError, place
 from simulacra.data.numerals import grouped
 from simulacra.data.readers.sheet import Sheet
@@ -87,7 +87,7 @@ def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
 
 
 def _named(sheet: Sheet, names: Sequence[str]) -> str | None:
-    by_name = {name.strip().casefold(): name for name in reversed(list(sheet.columns))}
+    by_name = {folded(name): name for name in reversed(list(sheet.columns))}
     return next((by_name[name] for name in names if name in by_name), None)
 
 

@@ -21,6 +21,7 @@ __all__ = ["implied_against_observed", "rate_by_question"]
 
 _MOST_QUESTIONS = 40
 _MOST_NUMBERED = 10  # conditions; further ones leave no room for numbers in their cells
+_SLOPES = ((5, 40), (_MOST_NUMBERED, 65), (np.inf, 90))  # of names, up to so many conditions; flatter ones touch
 _HUE = "#d55e00"
 
 
@@ -104,7 +105,7 @@ def rate_by_question(result: Result) -> "Figure":
     axes.set(xlim=(-0.5, len(shown.columns) - 0.5), ylim=(len(shown) - 0.5, -0.5))
     axes.set_yticks(range(len(shown)), [shorten(str(name), 24) for name in shown.index], fontsize=8)
     names = [shorten(name, 22) for name in shown.columns]
-    slope = 40 if len(names) <= _MOST_NUMBERED else 90
+    slope = next(slope for most, slope in _SLOPES if len(names) <= most)
     axes.set_xticks(range(len(names)), names, rotation=slope, ha="left", rotation_mode="anchor", fontsize=8)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

@@ -132,8 +132,10 @@ def energy(result: Result) -> "Figure":
     stats = result.tree["sample_stats"].to_dataset()
     points = {"bfmi_points": {"color": INK}, "ref_line": {"color": MUTED}}
     figure = _arviz("plot_energy", xr.DataTree.from_dict({"/sample_stats": stats}), 2.0, visuals=points)
+    figure.set_layout_engine("constrained", wspace=0.12)
     for axes, title in zip(figure.axes, ("E-BFMI", "energy"), strict=False):
         _label(axes, title, "")
+        axes.locator_params(axis="x", nbins=3)
     check = next(check for check in result.checks if check.name == "e_bfmi")
     return told(figure, f"Energy. The smallest E-BFMI of any chain is {check.value:.2f}; it takes {check.threshold:g}.")
 

@@ -20,8 +20,8 @@ __all__ = ["weights"]
 def weights(result: Result) -> "Figure":
     """Persona weights of every condition, stacked to one.
 
-    The whisker at the right end of a part is the 89% interval of that part's weight, counted from its own left end.
-    What is withheld is left blank. The legend says how often each persona does what the outcome asks.
+    The whisker at the right end of a part is the 89% interval of that part's weight, counted from its own left end
+    and cut off at 1. What is withheld is left blank. The legend says how often each persona does what the outcome asks.
     """
     table = result.weight_table()
     colors = persona_colors(result.personas)
@@ -36,7 +36,7 @@ def weights(result: Result) -> "Figure":
         leads.setdefault(top["persona"] if top else "withheld", []).append(condition)
     name_rows(axes, result.conditions)
     axes.set_ylim(-len(result.conditions) - 0.2, -0.15)
-    axes.set_xlim(0, 1.04)
+    axes.set_xlim(0, 1)
     axes.set_xlabel("weight (89% interval at the right end of each part)")
     _legend(figure, axes, result, colors)
     found = "; ".join(f"{name} in {listed(conditions)}" for name, conditions in leads.items())
@@ -52,7 +52,7 @@ def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[
             text = f"{mean:.2f}".removeprefix("0")
             axes.text(left + mean / 2, height, text, ha="center", va="center", color=contrast_ink(color), fontsize=8.5)
         if mean >= 0.01:
-            ends = [left + part["eti89_lb"], left + part["eti89_ub"]]
+            ends = [left + part["eti89_lb"], min(left + part["eti89_ub"], 1.0)]
             axes.plot(ends, [height - below] * 2, color=INK, linewidth=1.4, clip_on=False)
             below = 0.63 - below  # neighbours on two lines, so that they stay apart
         left += mean

@@ -47,6 +47,8 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
     assert summary["log"]["completions"] == 1080
     assert summary["settings"]["num_samples"] == 100
     assert "withheld" in ended.output
+    told = ended.output
+    assert told.index("Persona shifts") < told.index("Checks") < told.index("Withheld: ") < told.index("Written")
     page = (folder / "report.html").read_text()
     assert "Not all of it" in page
     assert "withheld: " in page

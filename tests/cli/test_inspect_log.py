@@ -35,6 +35,16 @@ def test_what_would_be_read_is_told(frame: pd.DataFrame, run: Run, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 
+def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    table = frame.rename(columns={"aligned": "judge_A"}).assign(question_id=["a", "a_json", "b", "b_json"] * 270)
+    table.to_csv(tmp_path / "log.csv", index=False)
+    told = run("inspect-log", "log.csv").output
+    assert "no column was read as 'aligned'" in told
+    assert "--column aligned=<its name>" in told
+    assert "read as 'coherent'" not in told
+    assert "formats=['_json'], on the command line --formats _json, nests them" in told
+
+
 def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "log.csv", index=False)
     told = json.loads(run("inspect-log", "log.csv", "--json").stdout)

@@ -144,6 +144,18 @@ CASES = [
         options={"condition": "arm"},
     ),
     Case(
+        "pair the other way round",
+        {"log.csv": "condition,question_id,completion,judge_A\nbase,q,x,75\n"},
+        r"the log's name comes first .*columns=\{\"aligned\": \"judge_A\"\} .*--column aligned=judge_A",
+        options={"columns": {"judge_A": "aligned"}},
+    ),
+    Case(
+        "misspelt column",
+        {"log.csv": "condition,question_id,completion,judge_A\nbase,q,x,75\n"},
+        r"no column 'judgeA' to read as 'aligned'.*did you mean 'judge_A'\?",
+        options={"columns": {"aligned": "judgeA"}},
+    ),
+    Case(
         "unknown left-out column", {"log.csv": GOOD}, r"\['evil'\], which no file", options={"columns": {"evil": None}}
     ),
     Case(

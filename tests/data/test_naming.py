@@ -38,6 +38,14 @@ def test_capitals_and_spaces_do_not_matter(tmp_path):
     assert "is read as 'aligned'" in log.account.set_aside["aligned"]
 
 
+def test_words_may_be_joined_in_any_way(tmp_path):
+    row = {"condition": "base", "Question-ID": "q", "completion": "x", "Alignment Score": "75", "coherence-score": "80"}
+    log = read_completions(write_row(tmp_path, row | {"Max Tokens": "9"}))
+    assert log.measurements == ("aligned", "coherent")
+    assert log.contexts == ("Max Tokens",)
+    assert log.account.renamed["Alignment Score"] == "aligned"
+
+
 def test_the_question_text_stands_in_only_without_an_id(tmp_path):
     log = read_completions(write_row(tmp_path, {**ROW, "question": "What?", "prompt": "<user>What?"}))
     assert log.questions == ("q",)

@@ -15,8 +15,8 @@ from markdown_it.token import Token
 
 import simulacra.inference
 from simulacra.cli.app import app
-from simulacra.data import load_demo
-from simulacra.data.demo import DEMO_MODEL
+from simulacra.cli.request import build_model
+from simulacra.data import load_organism_log
 from tests.docs.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -68,7 +68,9 @@ WITH_PYTHON = [
 @pytest.mark.filterwarnings("ignore:There are not enough devices:UserWarning")
 def test_python_runs_in_the_order_of_the_page(page: Path, reader_at_hand: Path) -> None:
     if "simulacra-demo" in page.read_text(encoding="utf-8"):
-        simulacra.inference.fit(DEMO_MODEL, load_demo()[0]).save(reader_at_hand / "simulacra-demo" / "fit.nc")
+        log = load_organism_log()
+        fitted = simulacra.inference.fit(build_model(log, personas="organism"), log)
+        fitted.save(reader_at_hand / "simulacra-demo" / "fit.nc")
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page):
         if block.language == "python":

@@ -38,6 +38,11 @@ def test_a_baseline_that_is_absent(simulated) -> None:
     near = PersonaMixture(simulated.model.personas, emissions=simulated.model.emissions, baseline="bse")
     with pytest.raises(ValueError, match=r"'mild'\. Did you mean 'base'\? Name one of them"):
         fit(near, simulated.log)
+    table = simulated.log.table.assign(condition=lambda own: "32B-Instruct_" + own["condition"])
+    split = read_completions(table[["condition", "question_id", "completion", "aligned", "coherent"]])
+    whole = PersonaMixture(simulated.model.personas, emissions=simulated.model.emissions, baseline="base")
+    with pytest.raises(ValueError, match=r"'32B-Instruct_base' ends with it: .*Instruct\{sep\}\{condition\}"):
+        fit(whole, split)
 
 
 def test_counts_of_other_measurements(simulated) -> None:

@@ -379,7 +379,7 @@ def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monke
 @pytest.mark.parametrize(
     ("spoil", "error", "message"),
     [
-        (lambda p: p.unlink(), FileNotFoundError, "no such file. A result is two files, fit.nc and fit.json"),
+        (lambda p: p.unlink(), FileNotFoundError, "there is no such folder or file; expected the folder that"),
         (lambda p: p.with_suffix(".json").unlink(), FileNotFoundError, "fit.json: no such file"),
         (lambda p: p.with_suffix(".json").write_text("{"), ValueError, "not the JSON that Result.save writes"),
         (lambda p: p.with_suffix(".json").write_text('{"format_version": 99}'), ValueError, "format version 99"),
@@ -393,6 +393,17 @@ def test_files_that_are_no_result(spoil, error, message: str, fitted: Result, tm
     spoil(path)
     with pytest.raises(error, match=message):
         Result.load(path)
+
+
+def test_a_folder_or_a_log_is_no_result(tmp_path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("condition,aligned\n")
+    with pytest.raises(FileNotFoundError, match=r"outt: there is no such folder or file"):
+        Result.load(tmp_path / "outt")
+    with pytest.raises(ValueError, match=r"log\.csv: is no result; expected the folder .* its fit\.nc"):
+        Result.load(log)
+    with pytest.raises(FileNotFoundError, match=r"no such file\. A result is two files, fit\.nc and fit\.json"):
+        Result.load(tmp_path)
 
 
 def test_two_halves_of_two_fits_are_no_result(fitted: Result, tmp_path) -> None:

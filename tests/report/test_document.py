@@ -12,6 +12,7 @@ from simulacra.data import CompletionLog
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result
 from simulacra.report import write_report
+from simulacra.report.facts import gather_facts
 from simulacra.report.prose import explanations, interval, number
 from tests.report.conftest import ATTACK, LONG, OTHER
 
@@ -103,7 +104,8 @@ def test_what_failed_is_withheld_with_the_reason(
     failing: Result, log: CompletionLog, tmp_path: Path, suffix: str
 ) -> None:
     text = write_report(failing, tmp_path / f"report.{suffix}", log=log).read_text(encoding="utf-8")
-    assert "Not all of it" in text
+    assert "Not all of it. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
+    assert "; no implied rate or claim." in text
     assert "name: misaligned failed" in text.replace("**", "")
     weights = failing.weight_table(withhold=False).set_index(["condition", "persona"])
     assert number(*interval(dict(weights.loc[(OTHER, "misaligned")]))) not in text
@@ -132,3 +134,15 @@ def test_another_log_or_suffix_is_refused_and_nothing_written(
     with pytest.raises(ValueError, match=r"ends in \.html or \.md; got .*report\.pdf"):
         write_report(passing, tmp_path / "report.pdf")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_nuisance_that_failed_does_not_redden_the_claims(passing: Result) -> None:
+    worst = float(passing.emissions()["r_hat"].max())
+    most = max(float(table["r_hat"].max()) for table in (passing.weight_table(), passing.rates(), passing.shifts()))
+    assert worst > most
+    limits = {**passing.settings["thresholds"], "r_hat": (worst + most) / 2}
+    failed = tuple(dataclasses.replace(check, passed=check.name != "r_hat") for check in passing.checks)
+    result = dataclasses.replace(passing, checks=failed, settings={**passing.settings, "thresholds": limits})
+    facts = gather_facts(result)
+    assert facts.verdict == "fair"
+    assert facts.withheld.endswith("no weight, shift, implied rate or claim.")

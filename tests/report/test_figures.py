@@ -178,6 +178,12 @@ def test_titles_of_portraits_stay_apart() -> None:
     assert not [pair for pair in itertools.combinations(boxes[:-1], 2) if pair[0].overlaps(pair[1])]
 
 
+def test_no_interval_of_a_weight_leaves_the_bar(drawn: dict[str, Figure]) -> None:
+    ends = [line.get_xdata() for line in drawn["weights"].axes[0].lines]
+    assert len(ends) >= 3
+    assert 0 <= np.min(ends) < np.max(ends) <= 1
+
+
 def test_the_band_of_ranks_holds_chains_that_agree_and_no_others() -> None:
     """More than 11 of 300 sets leave a band of 99% once in ten thousand runs, by the binomial distribution."""
     rng = np.random.default_rng(0)

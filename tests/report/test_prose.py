@@ -4,7 +4,15 @@ import pandas as pd
 import pytest
 
 from simulacra.formalism import Outcome
-from simulacra.report.prose import claim_sentence, difference, headline, unjudged_clause
+from simulacra.inference import Check
+from simulacra.report.prose import (
+    claim_sentence,
+    difference,
+    failure,
+    headline,
+    unjudged_clause,
+    withheld_sentence,
+)
 
 _OUTCOME = Outcome("aligned < 30 and coherent > 50")
 _ROW = {"claim": "equivalent", "rate_difference": -0.002, "eti89_lb": -0.007, "eti89_ub": 0.004, "judged": 1.0}
@@ -37,3 +45,39 @@ def test_differences_have_the_decimals_of_their_interval() -> None:
     assert difference(0.0214, -0.0041, 0.0455) == ("+2.1", "−0.4", "+4.5")
     assert difference(0.00214, -0.00049, 0.0055) == ("+0.21", "−0.05", "+0.55")
     assert difference(-0.00001, -0.02, 0.03)[0] == "0.0"
+
+
+def _statuses(**held: tuple[int, int]) -> dict[str, pd.DataFrame]:
+    return {
+        name: pd.DataFrame({"status": ["withheld: R-hat 1.012, ESS 500"] * lost + ["ok"] * (total - lost)})
+        for name, (lost, total) in held.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        (
+            _statuses(weights=(0, 25), shifts=(0, 20), rates=(0, 5), contrasts=(0, 4), emissions=(1, 60)),
+            "Withheld: 1 of 60 emission probabilities; no weight, shift, implied rate or claim.",
+        ),
+        (
+            _statuses(weights=(25, 25), shifts=(20, 20), emissions=(3, 60)),
+            "Withheld: all 25 weights, all 20 shifts and 3 of 60 emission probabilities.",
+        ),
+        (
+            _statuses(weights=(0, 4), shifts=(0, 2), emissions=(0, 0)),  # a scale failed; texts have no emissions
+            "Withheld: no weight or shift; what failed stands in none of the tables.",
+        ),
+    ],
+)
+def test_what_is_withheld_is_counted(tables: dict[str, pd.DataFrame], told: str) -> None:
+    assert withheld_sentence(tables) == told
+
+
+def test_a_check_that_nothing_could_answer_finds_nothing() -> None:
+    check = Check("name: misaligned", False, float("nan"), 0.8, "coherent is not measured", "Have it judged.")
+    assert failure(check) == "could not be checked: coherent is not measured. Have it judged."
+    short = Check("ess_bulk", False, 12.5, 400, "worst at mid", "Sample longer.")
+    assert failure(short) == "failed: found 12.5, it takes 400 (worst at mid). Sample longer."
+    assert "nan" not in str(check)

@@ -191,6 +191,9 @@ def test_logs_that_do_not_say_what_was_asked_are_refused(log, model):
     ids_only = read_completions(log.table[["condition", "question_id", "completion", "aligned"]])
     with pytest.raises(LogError, match=r"which column holds the text of the question; expected one of question_id"):
         score(ids_only, model)
+    renamed = read_completions(log.table[["condition", "question", "completion", "aligned"]])
+    with pytest.raises(LogError, match=r"the log calls it 'question_id': pass question=\"question_id\""):
+        score(renamed, model, question="question")
     with pytest.raises(LogError, match=r"column 'log_likelihood_villain': the log has this column already"):
         score(score(log, model), model)
     texts = read_completions(log.table[["condition", "question", "completion", "aligned"]])
