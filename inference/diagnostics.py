@@ -91,7 +91,7 @@ class Check:
 _NAME_CHECK = "name: "
 _NEARLY = 1.05  # R-hat that more draws of the same chains may still bring down
 _LONGER = (
-    "Sample longer: num_samples=4000 and num_warmup=800, on the command line --num-samples 4000 --num-warmup 800. If "
+    "Sample longer: num_samples=8000 and num_warmup=800, on the command line --num-samples 8000 --num-warmup 800. If "
     "it stays, the data do not settle this: fewer personas help."
 )
 
