@@ -56,7 +56,7 @@ def test_em_ends_at_a_fixed_point(prepared: Prepared, counts: np.ndarray) -> Non
 
 
 def test_starts_come_best_first_and_say_their_evidence(prepared: Prepared, counts: np.ndarray) -> None:
-    starts = _run(prepared, counts, num_starts=6, num_steps=80)
+    starts = _run(prepared, counts, num_starts=6, num_steps=5)  # short of the mode, where all might end
     evidence = [start.log_evidence for start in starts]
     assert evidence == sorted(evidence, reverse=True)
     assert len(set(evidence)) > 1  # the archetypes were jittered
