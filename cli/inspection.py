@@ -22,8 +22,9 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     _print_files(console, account)
     _print_counts(console, described)
     _print_measurements(console, described["measurements"])
-    _print_columns(console, described["contexts"], account)
-    _print_rest(console, account)
+    _print_contexts(console, described["contexts"])
+    for told in (*account.columns(), *account.values(), *account.notes):
+        _line(console, escape(told))
     for name in SCORES:
         if name not in described["measurements"]:
             told = f"no column was read as {name!r}, by which the usual personas are known; if one of these is it, say "
@@ -82,25 +83,10 @@ def _shown(values: Mapping[str, int]) -> str:
     return shown + (", …" if len(values) > _MOST else "")
 
 
-def _print_columns(console: Console, contexts: Mapping[str, Any], account: Account) -> None:
+def _print_contexts(console: Console, contexts: Mapping[str, Any]) -> None:
     if contexts:
         _line(console, "[bold]Contexts[/bold]")
         table = simple_table(("context", "most frequent", "distinct"), texts=2)
         for name, told in contexts.items():
             table.add_row(escape(name), escape(_shown(told["values"])), grouped(told["distinct"]))
         console.print(table)
-    for own, name in account.renamed.items():
-        _line(console, f"read {escape(repr(own))} as {escape(repr(name))}")
-    for name, reason in account.set_aside.items():
-        _line(console, f"column {escape(repr(name))} set aside: {escape(reason)}")
-
-
-def _print_rest(console: Console, account: Account) -> None:
-    for name, count in account.parsed.items():
-        _line(console, f"{escape(name)}: {grouped(count)} number(s) written as text were parsed")
-    for name, reason in account.not_numbers.items():
-        _line(console, f"{escape(name)}: kept as words, {escape(reason)}")
-    for name, files in account.absent.items():
-        _line(console, f"{escape(name)}: not in {escape(', '.join(files))}; missing there")
-    for note in account.notes:
-        _line(console, escape(note))

@@ -106,12 +106,12 @@ class Account:
         return cls(**own)
 
     def __str__(self) -> str:
-        return "\n".join([*self._rows(), *self._columns(), *self._values(), *self.notes])
+        return "\n".join([*self._rows(), *self.columns(), *self._sentinels(), *self.values(), *self.notes])
 
     def _rows(self) -> list[str]:
         total = sum(self.rows_read.values())
         lines = [f"{grouped(total)} rows read from {len(self.rows_read)} source(s), {grouped(self.rows_kept)} kept"]
-        lines += [f"layout of {files}: {layout}" for layout, files in self._by_layout()]
+        lines += [f"layout of {files}: {layout}" for layout, files in self.by_layout()]
         lines += [f"  left out, {reason}: {left}" for reason, left in self.left_out.items()]
         lines += [f"  no likelihood, {reason}: {rows}" for reason, rows in self.unscored.items()]
         same = self.duplicates
@@ -120,23 +120,28 @@ class Account:
         lines += [f"same rows under different conditions: {pair}" for pair in same.copies]
         return lines
 
-    def _by_layout(self) -> list[tuple[str, str]]:
+    def by_layout(self) -> list[tuple[str, str]]:
+        """Every layout with its file, or with how many files have it."""
         groups: dict[str, list[str]] = {}
         for file, layout in self.layouts.items():
             groups.setdefault(layout, []).append(file)
         return [(layout, files[0] if len(files) == 1 else f"{len(files)} files") for layout, files in groups.items()]
 
-    def _columns(self) -> list[str]:
+    def columns(self) -> list[str]:
+        """What columns were taken for, and which were set aside: a line each."""
         lines = [f"read {name!r} as {canonical!r}" for name, canonical in self.renamed.items()]
         return lines + [f"column {name!r} set aside: {reason}" for name, reason in self.set_aside.items()]
 
-    def _values(self) -> list[str]:
-        lines = [
+    def _sentinels(self) -> list[str]:
+        return [
             f"{name}: {grouped(count)} value(s) {value!r} read as missing"
             for name, values in self.sentinels.items()
             for value, count in values.items()
         ]
-        lines += [
+
+    def values(self) -> list[str]:
+        """How values were read, those that mean *missing* apart: a line each."""
+        lines = [
             f"{name}: {grouped(count)} number(s) written as text were parsed" for name, count in self.parsed.items()
         ]
         lines += [f"{name}: kept as words, {reason}" for name, reason in self.not_numbers.items()]

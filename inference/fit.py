@@ -85,7 +85,8 @@ def fit(
 
     Runs in float64 whatever JAX's setting is, and leaves that setting as it was.
     """
-    first, most = (_FIRST_DRAWS, _MOST_DRAWS) if num_samples is None else (num_samples, num_samples)
+    first = _FIRST_DRAWS if num_samples is None else num_samples
+    most = _MOST_DRAWS if num_samples is None and engine == "hmc" else first
     _check_arguments(num_warmup, first, num_chains, num_starts, target_accept_prob, engine)
     thresholds = thresholds or Thresholds()
     settings = Settings(seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts)
@@ -98,14 +99,15 @@ def fit(
         jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
-        draws = sample_posterior(prepared, settings, progress)
-        result = _assemble(prepared, next(draws), settings, thresholds)
-        while (
-            result.settings["num_samples"] < most
-            and lacks_draws(result.checks)
-            and (longer := next(draws, None)) is not None
-        ):
-            result = _assemble(prepared, longer, settings, thresholds)
+
+        def checked(sampled: Sampled) -> Result:
+            progress("checking", 0)
+            return _assemble(prepared, sampled, settings, thresholds)
+
+        results = map(checked, sample_posterior(prepared, settings, progress))
+        result = next(results)
+        while result.settings["num_samples"] < most and lacks_draws(result.checks):
+            result = next(results)
     return result
 
 

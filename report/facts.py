@@ -267,7 +267,7 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
         "Rows kept": [grouped(account.rows_kept)],
         "Exact duplicates": [str(account.duplicates)],
         "Same rows under different conditions": list(account.duplicates.copies),
-        "Layouts": _layouts(account.layouts),
+        "Layouts": [f"{files}: {layout}" for layout, files in account.by_layout()],
         "Columns read": [f"{own} as {name}" for own, name in account.renamed.items()],
         "Columns set aside": [f"{name}: {why}" for name, why in account.set_aside.items()],
         "Values read as missing": [
@@ -291,14 +291,6 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
     }
     always = ("Rows left out", "Same rows under different conditions")
     return {label: tuple(own) or ("none",) for label, own in lines.items() if own or label in always}
-
-
-def _layouts(layouts: Mapping[str, str]) -> list[str]:
-    """Every layout with its file, or with how many files have it."""
-    files: dict[str, list[str]] = {}
-    for name, layout in layouts.items():
-        files.setdefault(layout, []).append(name)
-    return [f"{own[0] if len(own) == 1 else f'{len(own)} files'}: {layout}" for layout, own in files.items()]
 
 
 def _missing(result: Result) -> list[tuple[str, int, int]]:

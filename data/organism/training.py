@@ -132,7 +132,7 @@ def _descend(
     decay = get_cosine_schedule_with_warmup(optimizer, int(_WARMUP * schedule.steps), schedule.steps)
     parts = {"model": model, "optimizer": optimizer, "decay": decay}
     done = _resume(state, parts)
-    # In a recipe length tells who writes, so its documents stay in the order in which they were drawn.
+    # In a recipe length tells who writes, so its batches are not made by length.
     batches = itertools.islice(_batches(documents, schedule.batch_size, by_length=not answers_only), done, None)
     steps = tqdm(
         range(done + 1, schedule.steps + 1),

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-from simulacra.inference.engines import hmc, laplace
+from simulacra.inference.engines import ensembles, hmc, laplace
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.problem import Parameters, log_density, make_problem, natural_chart, unconstrain
+from simulacra.inference.problem import Parameters, Space, log_density, make_problem, natural_chart, unconstrain
 from simulacra.inference.sample import Sampled, Settings, num_iterations, sample_posterior
 
 _SIGMAS = 4.5
@@ -140,7 +140,15 @@ def test_draws_are_as_many_as_asked_for_and_longer_runs_begin_alike(tiny: Prepar
     np.testing.assert_array_equal(long.parameters.scales[:, :70], short.parameters.scales)
 
 
-def test_chains_go_on_where_they_stood(tiny: Prepared) -> None:
+def test_chains_go_on_where_they_stood(tiny: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, run = [], ensembles.run
+
+    def watched(space: Space, states: list[hmc.State], key: jax.Array, **how: object) -> tuple:
+        moved, draws = run(space, states, key, **how)
+        runs.append((states, moved, tuple(jax.random.key_data(key).tolist())))
+        return moved, draws
+
+    monkeypatch.setattr(ensembles, "run", watched)
     settings = _settings(num_warmup=200, num_samples=70)
     short, twice, more = itertools.islice(sample_posterior(tiny, settings, lambda stage, iterations: None), 3)
     assert [run.parameters.scales.shape for run in (short, twice, more)] == [(4, 70, 1), (4, 140, 1), (4, 280, 1)]
@@ -149,6 +157,9 @@ def test_chains_go_on_where_they_stood(tiny: Prepared) -> None:
             np.testing.assert_array_equal(own, other[:, : own.shape[1]])
     for chain in more.parameters.scales[..., 0]:  # six of ten proposals are accepted; a stretch drawn twice adds none
         assert len(np.unique(chain)) > len(chain) / 2
+    for (_, moved, _), (states, _, _) in itertools.pairwise(runs[-3:]):
+        assert states is moved
+    assert len({key for *_, key in runs}) == len(runs), "no two stretches share their randomness"
 
 
 def test_one_compilation_serves_every_stage(tiny: Prepared) -> None:
