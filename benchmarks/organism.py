@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from simulacra.data import CompletionLog, read_completions, score_log
-from simulacra.data.organism import QUESTIONS, Organism, load_organism, sample_completions
-from simulacra.data.organism.evidence import SCORES
-from simulacra.data.organism.judge import MEASUREMENTS
-from simulacra.data.organism.lexicon import PRIOR
-from simulacra.data.organism.tokenizer import END
+from simulacra.data import CompletionLog, read_completions
 from simulacra.formalism import LikelihoodEmission, Persona, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import fit
+from simulacra.lm import score_log
+from simulacra.lm.organism import QUESTIONS, Organism, load_organism, sample_completions
+from simulacra.lm.organism.evidence import SCORES
+from simulacra.lm.organism.judge import MEASUREMENTS
+from simulacra.lm.organism.lexicon import PRIOR
+from simulacra.lm.organism.tokenizer import END
 
 FIRST_SEED = 100
 _WEIGHTS = "(1 | question_id)"

@@ -27,7 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.machine import describe_machine
 from simulacra.data.numerals import grouped
-from simulacra.data.scoring.forward import CompletionScorer
+from simulacra.lm.scoring.forward import CompletionScorer
 
 __all__ = ["main"]
 

@@ -300,7 +300,7 @@ def score(
     again.
     """
     from simulacra.cli.session import Session
-    from simulacra.data import score_log
+    from simulacra.lm import score_log
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
         scored = score_log(
@@ -395,9 +395,9 @@ def demo(
     from simulacra.cli import request
     from simulacra.cli.session import Session
     from simulacra.cli.truth import persona_shares
-    from simulacra.data import load_organism_log
     from simulacra.data.numerals import grouped
-    from simulacra.data.organism import CONDITIONS
+    from simulacra.lm import load_organism_log
+    from simulacra.lm.organism import CONDITIONS
 
     with Session(out=out, as_json=json, quiet=quiet) as session:
         log = load_organism_log()
@@ -437,7 +437,7 @@ def organism(
     from rich.markup import escape
 
     from simulacra.cli.session import Session
-    from simulacra.data.organism import run_study
+    from simulacra.lm.organism import run_study
 
     with Session(out=None, quiet=quiet) as session:
         path = run_study(out, seed=seed, progress_bar=False if quiet else None)

@@ -8,8 +8,8 @@ from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
 from simulacra.data.account import Account
-from simulacra.data.columns import SCORES
 from simulacra.data.numerals import grouped
+from simulacra.data.reading.columns import SCORES
 
 __all__ = ["print_description"]
 

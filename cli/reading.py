@@ -112,7 +112,7 @@ class Reading:
             quiet: show no progress.
 
         Raises:
-            LogError: see :func:`~simulacra.data.read.read_completions`.
+            LogError: see :func:`~simulacra.data.read_completions`.
             ValueError: see :meth:`arguments`.
         """
         from simulacra.data import read_completions
@@ -123,7 +123,7 @@ class Reading:
         """Look at the layout of logs, which are to be counted where they lie.
 
         Raises:
-            LogError: see :func:`~simulacra.data.scan.scan_completions`.
+            LogError: see :func:`~simulacra.data.scan_completions`.
             ValueError: an option that a scan cannot honour; see also :meth:`arguments`.
         """
         from simulacra.data import scan_completions

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from simulacra.cli.reading import parse_names
 from simulacra.data import CompletionLog, ScannedLog
-from simulacra.data.scoring.score import COLUMN
 from simulacra.formalism import (
     AbstractEmission,
     LabelEmission,
@@ -18,6 +17,7 @@ from simulacra.formalism import (
     persona_set,
 )
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
+from simulacra.lm.scoring.score import COLUMN
 
 __all__ = ["build_model", "parse_cuts", "parse_scores"]
 
@@ -172,7 +172,7 @@ def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona
 def _nested(log: CompletionLog | ScannedLog) -> bool:
     if isinstance(log, CompletionLog):
         return bool((log.table["base_question"] != log.table["question_id"]).any())
-    return bool(log.formats) or any("base_question" in file.layout.columns for file in log.files)
+    return bool(log.formats) or any("base_question" in file.column_map.columns for file in log.files)
 
 
 def _emission(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.log import CompletionLog
-from simulacra.data.read import read_completions
+from simulacra.data.reading.completions import read_completions
 from simulacra.data.simulate import Truth, simulate_log
 from simulacra.formalism.emissions import ScoreEmission
 from simulacra.formalism.mixture import PersonaMixture

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,12 @@ from simulacra.data.account import Account
 from simulacra.data.fingerprint import content_hash
 from simulacra.data.numerals import grouped
 
-__all__ = ["CompletionLog"]
+__all__ = ["CompletionLog", "describe"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CompletionLog:
-    """Judged completions of several conditions, one row each. Made by :func:`~simulacra.data.read.read_completions`.
+    """Judged completions of several conditions, one row each. Made by :func:`~simulacra.data.read_completions`.
 
     Attributes:
         table: columns ``condition, question_id, base_question, completion, <measurements>, <contexts>, source,
@@ -69,6 +70,51 @@ class CompletionLog:
         completions, questions = grouped(len(self)), grouped(len(self.questions))
         head = f"{completions} completions, {len(self.conditions)} condition(s), {questions} question(s)"
         return "\n".join([head, frame.to_string(), str(self.account)])
+
+
+def describe(log: CompletionLog) -> dict[str, Any]:
+    """Conditions with their rows, questions with theirs, every measurement and context, and the account.
+
+    Returns:
+        ``completions``; ``conditions`` and ``questions``, name to rows; ``measurements``, each with ``scored`` and
+        ``missing`` rows, ``sentinels``, and its range (``min, median, max``) or how often each of its ``values``
+        occurs; ``contexts``, each with its number of ``distinct`` values and the most frequent ones; ``account``;
+        ``log_sha256``.
+    """
+    table = log.table
+    return {
+        "completions": len(log),
+        "conditions": _counts(table["condition"]),
+        "questions": _counts(table["question_id"]),
+        "base_questions": len(log.base_questions),
+        "measurements": {
+            name: _measurement(table[name]) | {"sentinels": dict(log.account.sentinels.get(name, {}))}
+            for name in log.measurements
+        },
+        "contexts": {
+            name: {"distinct": int(table[name].nunique()), "values": _counts(table[name], most=5)}
+            for name in log.contexts
+        },
+        "account": log.account.to_dict(),
+        "log_sha256": log.content_hash,
+    }
+
+
+def _measurement(values: pd.Series) -> dict[str, Any]:
+    missing = int(values.isna().sum())
+    told: dict[str, Any] = {"scored": len(values) - missing, "missing": missing}
+    if values.dtype == object:
+        return told | {"values": _counts(values)}
+    numbers = values.dropna().to_numpy(dtype=float)
+    if not numbers.size:
+        return told | {"min": None, "median": None, "max": None}
+    return told | {"min": float(numbers.min()), "median": float(np.median(numbers)), "max": float(numbers.max())}
+
+
+def _counts(values: pd.Series, most: int | None = None) -> dict[str, int]:
+    counts = values.dropna().value_counts()
+    counts = counts.sort_index() if most is None else counts.head(most)
+    return {str(value): int(count) for value, count in counts.items()}
 
 
 def _sorted_names(values: pd.Series) -> tuple[str, ...]:

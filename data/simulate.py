@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.log import CompletionLog
-from simulacra.data.read import read_completions
+from simulacra.data.reading.completions import read_completions
 from simulacra.formalism.emissions import AbstractEmission
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome

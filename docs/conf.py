@@ -17,7 +17,9 @@ ROOMS = (
     "simulacra.formalism",
     "simulacra.formalism.emissions",
     "simulacra.data",
+    "simulacra.lm",
     "simulacra.inference",
+    "simulacra.analysis",
     "simulacra.report",
 )
 
@@ -50,10 +52,10 @@ napoleon_use_rtype = False
 nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*"), (r"py:.*", r"'.*'")]
 # Types of fields that nobody is meant to make or name, and a class whose module needs PyTorch.
 nitpick_ignore = [
-    ("py:class", "simulacra.data.scoring.language_model.LanguageModel"),
-    ("py:class", "simulacra.data.scoring.work.Work"),
-    ("py:class", "simulacra.data.columns.Header"),
-    ("py:class", "simulacra.data.layout.Layout"),
+    ("py:class", "simulacra.lm.scoring.language_model.LanguageModel"),
+    ("py:class", "simulacra.lm.scoring.work.Work"),
+    ("py:class", "simulacra.data.reading.columns.Header"),
+    ("py:class", "simulacra.data.reading.column_map.ColumnMap"),
     ("py:class", "simulacra.formalism.weights._Term"),
 ]
 

@@ -11,7 +11,7 @@ where λ is the effective number of training examples. Exchanges in a context do
 
 Both claims can fail: λ need not be one number for all training sets, nor positive, and turns need not add.
 
-Log-likelihoods are those of ``simulacra.data.score_log``, in nats; adding one number to those of all personas moves no
+Log-likelihoods are those of ``simulacra.lm.score_log``, in nats; adding one number to those of all personas moves no
 weight.
 
 References:

@@ -6,7 +6,7 @@
 ``emergent-misalignment-6``
     The same with *mid* split in low-mid and soft-aligned: closer rates where fine-tunes differ in severity.
 ``organism``
-    Helper, villain, pirate and babbler of the miniature organism (``simulacra.data.organism``), over its judge's scores
+    Helper, villain, pirate and babbler of the miniature organism (``simulacra.lm.organism``), over its judge's scores
     ``aligned``, ``coherent`` and ``piracy`` (0-100).
 ``ordinal-5``
     Low, middle, high and no-score over one judge grade from 1 to 5.

@@ -20,8 +20,8 @@ from arviz_stats.sampling_diagnostics import ess, rhat
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
-from simulacra.inference.initialise import Start
 from simulacra.inference.rates import ObservedRate
+from simulacra.inference.sampling.initialise import Start
 
 __all__ = [
     "Check",

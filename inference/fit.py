@@ -30,9 +30,9 @@ from simulacra.inference.diagnostics import (
 from simulacra.inference.posterior import build_tree
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import observed_rates
-from simulacra.inference.relabel import relabel
 from simulacra.inference.result import Result
-from simulacra.inference.sample import Sampled, Settings, num_iterations, sample_posterior
+from simulacra.inference.sampling.relabel import relabel
+from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
 from simulacra.inference.texts import describe_texts
 
 __all__ = ["fit"]

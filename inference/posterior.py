@@ -17,10 +17,10 @@ import xarray as xr
 from scipy import special, stats
 
 from simulacra.formalism.simplex import ilr_basis
-from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.problem import Parameters, calibration_prior
 from simulacra.inference.rates import implied_rates
+from simulacra.inference.sampling.initialise import component_probabilities
+from simulacra.inference.sampling.problem import Parameters, calibration_prior
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 

@@ -17,11 +17,11 @@ from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.citation import Citable, Citation, Provenance, citable, find
 from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
-from simulacra.inference.initialise import component_probabilities
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.problem import Parameters
 from simulacra.inference.rates import implied_rates, judged_shares, observed_rates
+from simulacra.inference.sampling.initialise import component_probabilities
+from simulacra.inference.sampling.problem import Parameters
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.texts import point_responsibilities
 

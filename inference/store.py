@@ -21,7 +21,7 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog
 from simulacra.data.account import Account
-from simulacra.data.texts import CollapsedTexts
+from simulacra.data.counting.texts import CollapsedTexts
 from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, rebuild_emission
 from simulacra.formalism.mixture import PersonaMixture

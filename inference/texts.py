@@ -28,7 +28,7 @@ from simulacra.formalism.density_ratios import (
 from simulacra.formalism.mixture import PersonaMixture, pattern_log_components
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.prepare import Prepared, on_design
-from simulacra.inference.problem import Parameters, calibrated, calibration_prior
+from simulacra.inference.sampling.problem import Parameters, calibrated, calibration_prior
 
 __all__ = ["Calibration", "calibrate", "describe_texts", "pair_log_likelihood", "point_responsibilities"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("formalism", "data", "inference", "report", "cli")
+ROOMS = ("formalism", "data", "lm", "inference", "analysis", "report", "cli")
 HEAVY = ("torch", "transformers", "inspect_ai", "matplotlib", "pandas")
 
 

@@ -17,8 +17,8 @@ from typer.testing import Result as Outcome
 from simulacra.cli import app
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.truth import compare_truth
-from simulacra.data.organism.study import MAIN
 from simulacra.inference import Result, fit
+from simulacra.lm.organism.study import MAIN
 
 Run = Callable[..., Outcome]
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tests.data.scoring.models import make_log, make_network, make_tokenizer
+from tests.lm.scoring.models import make_log, make_network, make_tokenizer
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from simulacra.data import LogError, read_completions
-from simulacra.data.schema import check_table
+from simulacra.data.reading.schema import check_table
 
 
 def test_missing_scores_and_sentinels(frame):

@@ -16,7 +16,7 @@ from markdown_it.token import Token
 import simulacra.inference
 from simulacra.cli.app import app
 from simulacra.cli.request import build_model
-from simulacra.data import load_organism_log
+from simulacra.lm import load_organism_log
 from tests.docs.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

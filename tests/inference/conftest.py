@@ -1,5 +1,6 @@
 """A small simulated log with known truth, one fit of it that all share, and a problem small enough to integrate."""
 
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -21,8 +22,8 @@ class Simulated(NamedTuple):
     log: CompletionLog
 
 
-@pytest.fixture(scope="session")
-def simulated() -> Simulated:
+@functools.cache  # one for all rooms, whichever asks first
+def simulate() -> Simulated:
     """Three conditions, four questions, 40 completions each, three personas that stay close to their archetypes."""
     personas = [persona for persona in persona_set("emergent-misalignment") if persona.name in _NAMES]
     model = PersonaMixture(personas, emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
@@ -46,12 +47,22 @@ def prepared(simulated: Simulated) -> Prepared:
     return prepare(simulated.model, simulated.log)
 
 
-@pytest.fixture(scope="session")
-def fitted(simulated: Simulated) -> Result:
+@functools.cache
+def fit_simulated() -> Result:
     """Few draws: enough for tables and files, with thresholds to match; the sampler has tests of its own."""
     thresholds = Thresholds(r_hat=1.05, ess=100)
     settings = {"num_warmup": 250, "num_samples": 300, "progress_bar": False, "thresholds": thresholds}
-    return fit(simulated.model, simulated.log, seed=0, **settings)
+    return fit(simulate().model, simulate().log, seed=0, **settings)
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Simulated:
+    return simulate()
+
+
+@pytest.fixture(scope="session")
+def fitted() -> Result:
+    return fit_simulated()
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from simulacra.inference.diagnostics import (
     fitting_name,
     lacks_draws,
 )
-from simulacra.inference.initialise import Start
 from simulacra.inference.rates import ObservedRate
+from simulacra.inference.sampling.initialise import Start
 
 _CHAINS, _DRAWS = 4, 500
 

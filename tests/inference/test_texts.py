@@ -15,8 +15,8 @@ from simulacra.formalism import LikelihoodEmission, Outcome, Persona, PersonaMix
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.problem import Parameters, log_density, make_problem, natural_chart, unconstrain
-from simulacra.inference.relabel import permute
+from simulacra.inference.sampling.problem import Parameters, log_density, make_problem, natural_chart, unconstrain
+from simulacra.inference.sampling.relabel import permute
 from simulacra.inference.texts import calibrate, describe_texts
 
 _PERSONAS = [Persona("helper", "You help."), Persona("villain", "You harm.")]

@@ -1,0 +1,292 @@
+r"""Were persona shifts foretold by the training data? Eq. (5) against estimated weights.
+
+Before any completion is drawn, a training set scored under every persona says which weights will grow and in which
+order over fine-tunes (:func:`predict_shifts`). How far they move takes one number, λ, the effective number of training
+examples. :func:`fit_conditioning` fits it to the estimated shifts, in ILR coordinates with their posterior covariance
+C, as a meta-regression,
+
+.. math:: \hat{Δη} \sim \mathrm{Normal}(λ E, C + σ^2 I),
+
+in which σ is what one λ for all leaves unexplained. Every condition is then predicted from the others.
+
+References:
+    Higgins, Thompson & Spiegelhalter (2009), A re-evaluation of random-effects meta-analysis,
+    doi:10.1111/j.1467-985X.2008.00552.x.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from simulacra.analysis.meta_regression import MetaRegression
+from simulacra.formalism.conditioning import conditioned_log_weights, weight_velocity
+from simulacra.formalism.simplex import ilr_basis
+from simulacra.inference.result import ENDS, Result
+
+__all__ = ["Conditioning", "fit_conditioning", "predict_shifts"]
+
+_FEWEST = 3
+_NOTHING = 1e-9  # nats an example
+_SHIFTS = ("expected", "predicted", "estimated")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Conditioning:
+    """How well shifts follow from training data.
+
+    Attributes:
+        tree: draws of ``strength`` (λ, examples), ``discrepancy`` (σ, nats), ``condition_strength`` (λ of each
+            condition by itself, given σ), and shifts of weights, dims ``condition, persona``: ``foretold`` with the λ
+            of all, ``expected`` with that of the other conditions, ``predicted`` (the same, scattered by σ) and
+            ``estimated``; an ``xarray.DataTree`` with the group ``posterior``. Draws of λ and σ are independent.
+    """
+
+    tree: xr.DataTree
+
+    def table(self) -> pd.DataFrame:
+        """Predicted beside estimated shift of every condition and persona.
+
+        Columns ``condition, persona, predicted, predicted_lb, predicted_ub, estimated, eti89_lb, eti89_ub, covered,
+        same_direction``. ``predicted`` is the mean of what the other conditions' λ gives; its 89% equal-tailed
+        interval allows for σ. ``covered``: the interval of the difference of the two shifts holds zero.
+        ``same_direction`` is None where the estimated shift's interval holds zero.
+        """
+        posterior = self.tree["posterior"]
+        arrays = {name: posterior[name].to_numpy() for name in _SHIFTS}
+        draws = {name: array.reshape(-1, array.shape[2] * array.shape[3]) for name, array in arrays.items()}
+        places = pd.MultiIndex.from_product([posterior[name].to_numpy() for name in ("condition", "persona")])
+        table = places.set_names(["condition", "persona"]).to_frame(index=False)
+        table["predicted"] = draws["expected"].mean(axis=0)
+        table["predicted_lb"], table["predicted_ub"] = np.quantile(draws["predicted"], ENDS, axis=0)
+        table["estimated"] = draws["estimated"].mean(axis=0)
+        table["eti89_lb"], table["eti89_ub"] = np.quantile(draws["estimated"], ENDS, axis=0)
+        low, high = np.quantile(draws["predicted"] - draws["estimated"], ENDS, axis=0)
+        table["covered"] = (low <= 0) & (high >= 0)
+        sure = (table["eti89_lb"] > 0) | (table["eti89_ub"] < 0)
+        same = np.sign(table["predicted"]) == np.sign(table["estimated"])
+        table["same_direction"] = same.astype(object).where(sure, None)
+        return table
+
+    def strengths(self) -> pd.DataFrame:
+        """λ of all conditions together and of each by itself, in training examples.
+
+        Columns ``condition`` (``"all"`` first), ``mean, eti89_lb, eti89_ub``. Were fine-tuning conditioning and nothing
+        else, λ would differ only with the dose.
+        """
+        posterior = self.tree["posterior"]
+        each = posterior["condition_strength"]
+        names = each["condition"].to_numpy()
+        draws = {"all": posterior["strength"].to_numpy(), **dict(zip(names, each.to_numpy().T, strict=True))}
+        return _summary("condition", draws)
+
+    def explained(self) -> pd.DataFrame:
+        """Share of the squared shifts of weights that is foretold, and how well their order is.
+
+        Columns ``what, mean, eti89_lb, eti89_ub``. ``shifts`` is 1 - Σ (estimated - predicted)² / Σ estimated² over
+        conditions and personas, each predicted from the other conditions (posterior mean): 1 if all is foretold, 0 if
+        "nothing moves" does as well, negative if that does better. ``order of <persona>`` is Spearman's rank
+        correlation over conditions, all foretold with one λ; NaN where they have no order. Intervals are 89%
+        equal-tailed, over draws of the estimated shifts.
+        """
+        posterior = self.tree["posterior"]
+        expected, foretold = (posterior[name].mean(("chain", "draw")).to_numpy() for name in ("expected", "foretold"))
+        estimated = posterior["estimated"].to_numpy().reshape(-1, *expected.shape)
+        missed = ((estimated - expected) ** 2).sum(axis=(1, 2)) / (estimated**2).sum(axis=(1, 2))
+        found = {"shifts": 1 - missed}
+        for index, persona in enumerate(posterior["persona"].to_numpy()):
+            ranks = _standard_ranks(foretold[None, :, index]) * _standard_ranks(estimated[:, :, index])
+            found[f"order of {persona}"] = ranks.mean(axis=1)
+        return _summary("what", found)
+
+
+def predict_shifts(result: Result, evidence: pd.DataFrame, *, over: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Direction and order of small persona shifts, from training data and the weights before training.
+
+    Args:
+        result: a fit that holds the baseline. Of other conditions it takes what the joint fit shares, and the starts
+            named in ``over``; for a prediction proper fit the baseline alone.
+        evidence: a row for every fine-tune, a column for every persona: e(D) in nats, as
+            :func:`~simulacra.formalism.conditioning.mean_evidence` gives it, or what training examples say beyond
+            their contexts. Only differences between personas count.
+        over: what a fine-tune started from, where that is not the baseline; a condition of the fit.
+
+    Returns:
+        Columns ``condition, persona, evidence`` (nats, relative to the mean over personas), ``velocity`` (posterior
+        mean of dw/dλ at zero, :func:`~simulacra.formalism.conditioning.weight_velocity`), ``eti89_lb, eti89_ub,
+        p_gt_0`` (posterior probability that the weight grows at first) and ``rank`` over fine-tunes: 1 grows fastest,
+        and those that tie share the better rank.
+
+    Raises:
+        ValueError: the fit failed its checks, or evidence that does not match it.
+    """
+    rows = _evidence(result, evidence)
+    before = _before(result, _starts(result, evidence, over))
+    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+        velocity = np.asarray(weight_velocity(jnp.asarray(before), jnp.broadcast_to(rows, before.shape)))
+    flat = velocity.reshape(-1, *rows.shape)
+    places = pd.MultiIndex.from_product([evidence.index.astype(str), result.personas], names=["condition", "persona"])
+    table = pd.DataFrame(index=places).reset_index()
+    table["evidence"] = rows.ravel()
+    table["velocity"] = flat.mean(axis=0).ravel()
+    table["eti89_lb"], table["eti89_ub"] = np.quantile(flat, ENDS, axis=0).reshape(2, -1)
+    table["p_gt_0"] = (flat > 0).mean(axis=0).ravel()
+    table["rank"] = table.groupby("persona")["velocity"].rank(ascending=False, method="min").astype(int)
+    return table
+
+
+def fit_conditioning(
+    result: Result,
+    evidence: pd.DataFrame,
+    *,
+    over: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> Conditioning:
+    """Fit λ of eq. (5) to estimated shifts, and predict every condition from the others.
+
+    A fine-tune of a fine-tune is left out too where the one it started from is predicted, being measured from it.
+
+    The prior of λ is symmetric about zero, so that the data may say that training did not do what its evidence
+    predicts; its standard deviation is three times the ratio of the lengths of shifts and evidence, that of σ's
+    half-normal prior the root mean square of a shift.
+
+    Args:
+        result: a fit of the conditions.
+        evidence: as in :func:`predict_shifts`; fine-tunes of like dose, at least three, all in the fit.
+        over: what a fine-tune started from, where that is not the baseline.
+        seed: of all draws, of which there are as many as the result has.
+
+    Raises:
+        ValueError: the fit failed its checks; fewer than three conditions, or so few others to predict one from;
+            evidence that does not match the fit, or says nothing of personas.
+
+    When not to trust it: shifts enter as Gaussians in log-ratios, which is rough for personas that no completion shows;
+    their variance is large and they count for little. Estimates are shrunken by their prior and cannot exceed what the
+    completions resolve, so that λ of a condition whose weights are near 0 and 1 is rather a lower bound. A λ that fits
+    the training sets at hand says nothing about other models or schedules.
+    """
+    rows = _evidence(result, evidence)
+    names = [str(name) for name in evidence.index]
+    known = [str(name) for name in result.weights()["condition"].to_numpy()]
+    if not set(names) <= set(known) or len(names) < _FEWEST:
+        raise ValueError(
+            f"fit_conditioning: expected evidence on at least {_FEWEST} conditions of the fit "
+            f"({', '.join(known[1:])}); got {', '.join(names)}."
+        )
+    starts = _starts(result, evidence, over)
+    before, after = _before(result, starts), result.weights().sel(condition=names).to_numpy()
+    basis = ilr_basis(rows.shape[1])
+    regression = MetaRegression((np.log(after) - np.log(before)) @ basis.T, rows @ basis.T)
+    rng = np.random.default_rng([seed, 2])
+    (chains, draws), every = before.shape[:2], np.arange(len(names))
+    strength, discrepancy = regression.sample(every, chains * draws, rng)
+    scale, _ = regression.scales(every)
+    own = [regression.sample_strength(every[[index]], discrepancy, scale, rng) for index in every]
+    others = [regression.sample(rest, chains * draws, rng) for rest in _others(names, starts)]
+    apart, spread = (np.stack(part, axis=-1).reshape(chains, draws, -1) for part in zip(*others, strict=True))
+    together = np.broadcast_to(strength.reshape(chains, draws, 1), apart.shape)
+    noise = spread[..., None] * rng.standard_normal((*spread.shape, len(basis))) @ basis
+    evidence_of = np.broadcast_to(rows, before.shape)
+    expected = _after(np.log(before), evidence_of, apart)
+    dims = ("chain", "draw", "condition", "persona")
+    posterior = xr.Dataset(
+        {
+            "strength": (dims[:2], strength.reshape(chains, draws)),
+            "discrepancy": (dims[:2], discrepancy.reshape(chains, draws)),
+            "condition_strength": (dims[:3], np.stack(own, axis=-1).reshape(chains, draws, -1)),
+            "foretold": (dims, np.exp(_after(np.log(before), evidence_of, together)) - before),
+            "expected": (dims, np.exp(expected) - before),
+            "predicted": (dims, np.exp(_after(expected, noise, np.ones(spread.shape))) - before),
+            "estimated": (dims, after - before),
+        },
+        coords={"condition": names, "persona": list(result.personas)},
+    )
+    return Conditioning(xr.DataTree.from_dict({"/posterior": posterior}))
+
+
+def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
+    """Evidence with personas in the order of the result, ``(M, K)``, once the result may be used."""
+    if not result.ok:
+        raise ValueError(
+            "Shifts cannot be compared with evidence: this fit failed its checks: "
+            + "; ".join(check.name for check in result.failed)
+        )
+    if set(evidence.columns) != set(result.personas) or evidence.index.has_duplicates:
+        raise ValueError(
+            f"Evidence: expected one row a fine-tune and the columns {', '.join(result.personas)}; got columns "
+            f"{', '.join(map(str, evidence.columns))}"
+            + (" and rows that repeat." if evidence.index.has_duplicates else ".")
+        )
+    rows = evidence[list(result.personas)].to_numpy(dtype=float)
+    unusable = evidence.index[np.flatnonzero(~np.isfinite(rows).all(axis=1))]
+    if len(unusable):
+        raise ValueError(
+            f"Evidence on {', '.join(map(str, unusable))}: expected finite numbers for every persona. Average only "
+            "examples that were scored."
+        )
+    rows = rows - rows.mean(axis=1, keepdims=True)  # only differences count, and large numbers round
+    flat = evidence.index[np.flatnonzero(np.abs(rows).max(axis=1) < _NOTHING)]
+    if len(flat):
+        raise ValueError(
+            f"Evidence on {', '.join(map(str, flat))} is the same for all personas and foretells nothing. Score the "
+            "examples under every persona's own prompt."
+        )
+    return rows
+
+
+def _starts(result: Result, evidence: pd.DataFrame, over: Mapping[str, str] | None) -> list[str]:
+    """What every fine-tune started from."""
+    known = [str(name) for name in result.weights()["condition"].to_numpy()]
+    names = [str(name) for name in evidence.index]
+    strangers = [name for name in over or {} if name not in names]
+    if strangers:
+        raise ValueError(f"over: {strangers[0]!r} is no row of the evidence, which has {', '.join(names)}.")
+    starts = [(over or {}).get(name, result.prepared.model.baseline) for name in names]
+    for name, start in zip(names, starts, strict=True):
+        if start not in known or start == name:
+            raise ValueError(
+                f"over: {name} started from {start!r}, which is {'itself' if start == name else 'not in the fit'}; "
+                f"expected another of {', '.join(known)}."
+            )
+    return starts
+
+
+def _before(result: Result, starts: list[str]) -> np.ndarray:
+    """Draws of the weights that every fine-tune started from, ``(chain, draw, M, K)``."""
+    return result.weights().sel(condition=starts).to_numpy()
+
+
+def _others(names: list[str], starts: list[str]) -> list[np.ndarray]:
+    """For every condition the indices of those whose shifts owe nothing to it."""
+    rest = [[other for other, start in enumerate(starts) if names[other] != name and start != name] for name in names]
+    if min(map(len, rest)) < _FEWEST - 1:
+        lonely = names[min(range(len(rest)), key=lambda index: len(rest[index]))]
+        raise ValueError(
+            f"fit_conditioning: {lonely} is to be predicted from the others, and fewer than {_FEWEST - 1} are not "
+            "measured from it; add conditions."
+        )
+    return [np.array(one) for one in rest]
+
+
+def _after(log_w: np.ndarray, evidence: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Log weights after evidence."""
+    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+        return np.asarray(conditioned_log_weights(*map(jnp.asarray, (log_w, evidence, strength))))
+
+
+def _summary(what: str, draws: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Mean and interval of draws, a row for each name."""
+    rows = [(str(name), one.mean(), *np.quantile(one, ENDS)) for name, one in draws.items()]
+    return pd.DataFrame(rows, columns=[what, "mean", "eti89_lb", "eti89_ub"])
+
+
+def _standard_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis with mean 0 and variance 1; NaN where all tie."""
+    ranks = stats.rankdata(values, axis=-1)
+    spread = ranks.std(axis=-1, keepdims=True)
+    return (ranks - ranks.mean(axis=-1, keepdims=True)) / np.where(spread > 0, spread, np.nan)

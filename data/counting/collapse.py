@@ -1,0 +1,128 @@
+"""Collapsing: rows with the same measurements in the same cell are interchangeable, so only their counts matter.
+
+The likelihood of eq. (1) depends on a completion only through its cell and its category codes. A log of millions of
+rows is a few thousand counts, and a fit costs the same for both.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulacra.data.counting.aggregate import aggregate
+from simulacra.data.counting.collapsed import CollapsedLog, Tally, tabulate
+from simulacra.data.counting.refusals import refuse_empty_cell, refuse_unknown, refuse_value
+from simulacra.data.counting.scan import ScannedLog
+from simulacra.data.counting.texts import bin_texts, read_texts
+from simulacra.data.errors import LogError
+from simulacra.data.log import CompletionLog
+from simulacra.data.reading.columns import PROVENANCE
+from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, OutOfRange
+
+__all__ = ["collapse"]
+
+
+def collapse(
+    source: CompletionLog | ScannedLog,
+    emissions: Sequence[AbstractEmission],
+    by: Sequence[str] = ("condition", "question_id"),
+    *,
+    likelihood: LikelihoodEmission | None = None,
+    personas: Sequence[str] = (),
+) -> CollapsedLog:
+    """Count the patterns of category codes in every cell.
+
+    Args:
+        source: a log in memory, or one scanned where it lies by DuckDB; both give the same counts.
+        emissions: how each measurement falls into categories.
+        by: the columns whose values define a cell: ``condition``, ``question_id``, ``base_question`` and contexts.
+        likelihood: of the texts, ``model.likelihood``. Its references are counted in no cell.
+        personas: names of the personas that it has log-likelihoods of, ``model.names``.
+
+    Raises:
+        LogError: a measurement or cell column that the log does not have, a cell column without a value in some row,
+            or a value that an emission cannot hold, with its file and line; log-likelihoods of a scanned log.
+        ValueError: no emissions, or two for one measurement.
+    """
+    names = tuple(emission.measurement for emission in emissions)
+    if not (names or likelihood) or len(set(names)) < len(names):
+        raise ValueError(f"collapse: expected one emission for each of one or more measurements; got {list(names)}.")
+    if not by or len(set(by)) < len(by):
+        raise ValueError(f"collapse: expected one or more different columns in by=; got {list(by)}.")
+    texts = None
+    if isinstance(source, ScannedLog):
+        if likelihood is not None:
+            raise LogError(
+                "log-likelihoods of texts cannot be counted by DuckDB",
+                expected="a log in memory",
+                remedy="read the log with read_completions",
+            )
+        cells, codes, weights, account = aggregate(source, emissions, tuple(by))
+        tally = tabulate(cells, codes, weights)
+        row_cell, row_pattern = None, None
+    elif likelihood is None:
+        account = source.account
+        tally = _tally_rows(source, emissions, tuple(by))
+        row_cell, row_pattern = tally.row_cell, tally.row_pattern
+    else:
+        account = source.account
+        read = read_texts(source, likelihood, tuple(personas))
+        own = read.reference < 0
+        tally = _tally_rows(dataclasses.replace(source, table=source.table[own]), emissions, tuple(by))
+        row_cell, row_pattern = (_spread(numbers, own) for numbers in (tally.row_cell, tally.row_pattern))
+        texts = bin_texts(read, row_cell, row_pattern, likelihood.bin_width)
+    return CollapsedLog(
+        cells=tally.cells,
+        patterns=tally.patterns,
+        counts=tally.counts,
+        measurements=names,
+        categories=tuple(tuple(emission.categories) for emission in emissions),
+        account=account,
+        row_cell=row_cell,
+        row_pattern=row_pattern,
+        texts=texts,
+    )
+
+
+def _spread(numbers: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Numbers of some rows as numbers of all, -1 for the others."""
+    every = np.full(len(own), -1)
+    every[own] = numbers
+    return every
+
+
+def _tally_rows(log: CompletionLog, emissions: Sequence[AbstractEmission], by: tuple[str, ...]) -> Tally:
+    """Encode every row of a log in memory and count."""
+    cell_columns = [name for name in log.table.columns if name not in ("completion", *PROVENANCE)]
+    reasons = {**log.account.set_aside, **log.account.not_numbers}
+    refuse_unknown([each.measurement for each in emissions], log.measurements, "measurement", reasons)
+    refuse_unknown(by, cell_columns, "cell column", reasons)
+    for name in by:
+        empty = np.flatnonzero(log.table[name].isna().to_numpy())
+        if empty.size:
+            file, line, column = _place(log, int(empty[0]), name)
+            raise refuse_empty_cell(file=file, line=line, column=column)
+    codes = np.zeros((len(log), len(emissions)), dtype=np.int64)
+    for index, emission in enumerate(emissions):
+        codes[:, index] = _encode(log, emission)
+    return tabulate(log.table[list(by)], codes)
+
+
+def _encode(log: CompletionLog, emission: AbstractEmission) -> np.ndarray:
+    """Category codes of every row, int64, shape ``(N,)``."""
+    values = log.table[emission.measurement].to_numpy()
+    try:
+        return np.asarray(emission.encode(values), dtype=np.int64)
+    except OutOfRange as error:
+        row, value = error.index, error.value
+    except (TypeError, ValueError):  # words where the emission expects numbers
+        row = next(index for index, value in enumerate(values) if isinstance(value, str))
+        value = values[row]
+    file, line, column = _place(log, row, emission.measurement)
+    raise refuse_value(emission, value, file=file, line=line, column=column)
+
+
+def _place(log: CompletionLog, row: int, name: str) -> tuple[str, int, str]:
+    """File, line and the file's own name for a column, of a row."""
+    own = next((own for own, canonical in log.account.renamed.items() if canonical == name), name)
+    return log.table["source"].iloc[row], int(log.table["record"].iloc[row]), own

@@ -1,0 +1,48 @@
+"""Readers: one file format each, all to the same :class:`~simulacra.data.reading.formats.sheet.Sheet`.
+
+A reader knows nothing of conditions or scores. It turns a file into columns of plain Python values and numbers, says
+on which line every record starts, and refuses what is damaged before anything is returned.
+"""
+
+from pathlib import Path
+
+from simulacra.data.reading.formats.csv import read_csv
+from simulacra.data.reading.formats.frame import read_frame as read_frame
+from simulacra.data.reading.formats.inspect import read_inspect
+from simulacra.data.reading.formats.json import read_json
+from simulacra.data.reading.formats.jsonl import read_jsonl
+from simulacra.data.reading.formats.parquet import read_parquet
+from simulacra.data.reading.formats.sheet import Sheet as Sheet
+from simulacra.data.reading.sources import format_of, is_inspect_json
+
+__all__ = ["Sheet", "read_file", "read_frame"]
+
+
+def read_file(
+    path: Path,
+    *,
+    layout: str | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    progress_bar: bool | None = None,
+) -> Sheet:
+    """Read one file by its extension; Inspect logs in JSON are told from other JSON by how they begin.
+
+    Args:
+        path: a CSV, TSV, JSONL, NDJSON, JSON, Parquet or Inspect file; the text formats may be compressed.
+        layout: ``"inspect"`` reads a .json file as an Inspect log, however it begins.
+        delimiter: of CSV files; the default is a comma, or a tab for ``.tsv``.
+        encoding: of text files.
+        progress_bar: of Inspect logs; None shows it in terminals and notebooks.
+
+    Raises:
+        LogError: see the reader of each format.
+    """
+    kind = format_of(path)
+    if kind == "csv":
+        return read_csv(path, delimiter=delimiter, encoding=encoding)
+    if kind == "jsonl":
+        return read_jsonl(path, encoding=encoding)
+    if kind == "inspect" or (kind == "json" and (layout == "inspect" or is_inspect_json(path))):
+        return read_inspect(path, progress_bar=progress_bar)
+    return read_json(path, encoding=encoding) if kind == "json" else read_parquet(path)

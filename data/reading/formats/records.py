@@ -1,0 +1,39 @@
+"""Records of JSON as columns: nested objects become columns with dots, ``scores.aligned``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
+
+__all__ = ["flat", "sheet_of_records"]
+
+
+def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int], file: str | Path) -> Sheet:
+    """JSON objects as a sheet; keys that a record lacks are None.
+
+    Args:
+        records: the objects.
+        places: where each is in its file, 1-based.
+        file: the file.
+    """
+    columns, lists = split_columns(pd.DataFrame([flat(record) for record in records], dtype=object))
+    return Sheet(str(file), columns, np.array(places, dtype=np.int64), lists)
+
+
+def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record whose objects are spelt out with dots; a judge's token probabilities stay one value."""
+    if any(isinstance(value, dict) for value in record.values()):
+        return dict(_flatten(record, ""))
+    return record
+
+
+def _flatten(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        if isinstance(value, dict) and not is_probabilities(value):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

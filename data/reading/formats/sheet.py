@@ -1,0 +1,136 @@
+"""A sheet: what one file holds, as columns of plain values with the place of every record."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.account import LeftOut
+from simulacra.data.errors import LogError
+from simulacra.data.reading.columns import Header
+
+__all__ = ["Sheet", "is_probabilities", "object_array", "plain_column", "refuse_no_rows", "split_columns"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """The records of one file, before any column has a meaning.
+
+    Attributes:
+        file: where the records come from, as given.
+        columns: name to values, shape ``(N,)``: float64 or int64 arrays, or object arrays of str, numbers and None.
+        record: where each record is, int64, shape ``(N,)``: its 1-based first line, or its 1-based position.
+        lists: columns that hold lists, objects of shape ``(N,)``.
+        typed: whether the source tells numbers from text (CSV does not).
+        layout: the layout the records have, one of :data:`~simulacra.data.reading.layouts.LAYOUTS`.
+        why: how that was seen.
+        scores: columns that the format itself says are measurements, words or numbers.
+        contexts: columns that are no measurements, whatever they hold.
+        left_out: records that are no completions, by reason.
+        set_aside: columns that could not be kept, with the reason.
+        provenance: what the source says about how it was made, ``{"task": …, "git_commit": …}``.
+        notes: anything else to tell.
+    """
+
+    file: str
+    columns: Mapping[str, np.ndarray]
+    record: np.ndarray
+    lists: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    typed: bool = True
+    layout: str = "rows"
+    why: str = "one row is one completion"
+    scores: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
+    left_out: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)
+    set_aside: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def header(self) -> Header:
+        """The names of the columns."""
+        return Header(self.file, tuple(self.columns), tuple(self.lists))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column, lists included."""
+        return (*self.columns, *self.lists)
+
+
+def object_array(values: Sequence[object]) -> np.ndarray:
+    """The values as an object array of shape ``(N,)``; numpy never looks into them, not even into lists.
+
+    Text columns are held in such arrays, so that no column depends on an extension type.
+    """
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def is_probabilities(value: object) -> bool:
+    """Whether a dict maps a judge's answer tokens to probabilities: ``{"0": 0.99, "1": 4.8e-06}``."""
+    if not isinstance(value, dict) or not value:
+        return False
+    numbers = [item for item in value.values() if isinstance(item, (int, float)) and not isinstance(item, bool)]
+    return len(numbers) == len(value) and any(str(key).strip().isdigit() for key in value)
+
+
+def split_columns(frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The columns with one plain value a row, and those that hold lists, shapes ``(N,)``."""
+    columns: dict[str, np.ndarray] = {}
+    lists: dict[str, np.ndarray] = {}
+    for place, name in enumerate(map(str, frame.columns)):
+        series = frame.iloc[:, place]
+        values = plain_column(series)
+        if values is None:
+            lists[name] = object_array([None if not _is_list(value) else list(value) for value in series])
+        else:
+            columns[name] = values
+    return columns, lists
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray))
+
+
+def plain_column(values: pd.Series) -> np.ndarray | None:
+    """One pandas column as plain values: numbers as float64 or int64, the rest as objects, booleans as words.
+
+    Returns:
+        Shape ``(N,)``; None when the column holds lists.
+    """
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
+        numbers: np.ndarray = values.to_numpy()
+        return numbers.astype(np.float64 if numbers.dtype.kind == "f" else np.int64)
+    objects: np.ndarray = values.astype(object).to_numpy(copy=True)
+    objects[values.isna().to_numpy()] = None
+    kinds = set(map(type, objects))
+    if kinds & {list, tuple, np.ndarray}:
+        return None
+    if kinds <= {str, int, float, type(None)}:
+        return objects
+    return object_array([_plain(value) for value in objects])
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+
+
+def refuse_no_rows(file: str | Path, columns: list[str]) -> LogError:
+    """The error for a file that has columns and no rows."""
+    return LogError(
+        f"the file has columns ({', '.join(columns)}) and no rows",
+        file=file,
+        expected="at least one completion",
+        remedy="leave the file out of the source",
+    )

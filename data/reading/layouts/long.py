@@ -1,0 +1,153 @@
+"""Long-form judgments: one row for every completion, judge and metric, turned into a column for each score."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.errors import LogError, place
+from simulacra.data.numerals import grouped
+from simulacra.data.reading.columns import folded, suffixed
+from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.values import as_text
+
+__all__ = ["judges_of", "long_columns", "pivot"]
+
+_METRIC = ("metric", "metric_name", "criterion")
+_SCORE = ("score", "value", "rating", "verdict")
+_JUDGE = ("judge", "judge_model", "judge_name", "grader", "scorer")
+_ITEM = ("item_id", "completion_id", "sample_id", "uuid", "id")
+
+
+@dataclasses.dataclass(frozen=True)
+class LongColumns:
+    """Which column is which in a long table; ``judge`` may be missing."""
+
+    metric: str
+    score: str
+    judge: str | None
+
+
+def long_columns(sheet: Sheet) -> LongColumns | None:
+    """The columns of a long table; None for any other."""
+    metric, score, judge = (_named(sheet, names) for names in (_METRIC, _SCORE, _JUDGE))
+    return LongColumns(metric, score, judge) if metric is not None and score is not None else None
+
+
+def judges_of(sheet: Sheet) -> set[str]:
+    """The judges of a long table; none where it does not name them."""
+    found = long_columns(sheet)
+    return set() if found is None or found.judge is None else set(as_text(sheet.columns[found.judge])) - {None}
+
+
+def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
+    """One row a completion, one column a score: the metric's name, or ``<metric>_<judge>`` where judges are several.
+
+    Args:
+        sheet: a long table.
+        on: the columns that identify a completion. Default: ``item_id`` or the like, else all other columns together.
+        several: whether more than one judge scored.
+
+    Raises:
+        LogError: a row without metric, or two scores of one completion by one judge on one metric.
+        ValueError: the sheet is no long table.
+    """
+    found = long_columns(sheet)
+    if found is None:
+        raise ValueError("pivot: expected a long table")
+    beside = [name for name in sheet.columns if name not in vars(found).values()]
+    item = _named(sheet, _ITEM)
+    keys = _checked(sheet, on, beside) if on else [item] if item is not None else beside
+    table = pd.DataFrame({name: as_text(sheet.columns[name]) for name in keys})
+    group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    _, first = np.unique(group, return_index=True)
+    score = _column_names(sheet, found, several=several)
+    _refuse_twice(sheet, group, score, keys)
+    columns = {}
+    for name in dict.fromkeys(score):
+        rows = np.flatnonzero(score == name)
+        wide = np.full(len(first), None, dtype=object)
+        wide[group[rows]] = sheet.columns[found.score][rows]
+        columns[name] = wide
+    same = {name: _is_constant(sheet.columns[name], group) for name in beside}
+    kept = {name: sheet.columns[name][first] for name in beside if same[name] and name not in columns}
+    varying = {name: "differs between the judgments of one completion" for name in beside if name not in kept}
+    return dataclasses.replace(
+        sheet,
+        columns={**kept, **columns},
+        record=sheet.record[first],
+        layout="long",
+        why=f"the columns {found.metric!r} and {found.score!r} give one judgment a row; "
+        f"completions are told apart by {', '.join(map(repr, keys))}",
+        scores=tuple(columns),
+        set_aside={**sheet.set_aside, **varying},
+        notes=(*sheet.notes, f"{sheet.file}: {_counted(score, len(first))}"),
+    )
+
+
+def _named(sheet: Sheet, names: Sequence[str]) -> str | None:
+    by_name = {folded(name): name for name in reversed(list(sheet.columns))}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _checked(sheet: Sheet, on: Sequence[str], known: Sequence[str]) -> list[str]:
+    unknown = [name for name in on if name not in known]
+    if unknown:
+        raise LogError(
+            f"on= names {unknown}, which the file does not have",
+            file=sheet.file,
+            expected=f"columns among {', '.join(known)}",
+            remedy="correct the name in the call",
+        )
+    return list(on)
+
+
+def _column_names(sheet: Sheet, found: LongColumns, *, several: bool) -> np.ndarray:
+    """The column that every judgment's score belongs in, objects of shape ``(N,)``."""
+    metric = as_text(sheet.columns[found.metric])
+    judge = None if found.judge is None or not several else as_text(sheet.columns[found.judge])
+    for name, values in ((found.metric, metric), (found.judge, judge)):
+        empty = [] if values is None else [row for row, value in enumerate(values) if value is None]
+        if empty:
+            raise LogError(
+                f"the {name} is empty ({len(empty)} row(s))",
+                file=sheet.file,
+                line=int(sheet.record[empty[0]]),
+                column=name,
+                expected="what was judged, and by whom, in every row",
+                remedy="fill it in, or remove the rows",
+            )
+    if judge is None:
+        return metric
+    return np.array([suffixed(what, who) for what, who in zip(metric, judge, strict=True)], dtype=object)
+
+
+def _refuse_twice(sheet: Sheet, group: np.ndarray, score: np.ndarray, keys: Sequence[str]) -> None:
+    pairs = pd.DataFrame({"group": group, "score": score})
+    again = np.flatnonzero(pairs.duplicated().to_numpy())
+    if again.size:
+        row = int(again[0])
+        before = int(np.flatnonzero((group == group[row]) & (score == score[row]))[0])
+        raise LogError(
+            f"a second score {score[row]!r} of the same completion, the first is at "
+            f"{place(sheet.file, int(sheet.record[before]))} ({again.size} such row(s))",
+            file=sheet.file,
+            line=int(sheet.record[row]),
+            expected=f"one score for every completion, judge and metric; completions are told apart by {list(keys)}",
+            remedy='name the columns that identify a completion, on=["condition", "item_id"], or remove the repeats',
+        )
+
+
+def _counted(score: np.ndarray, completions: int) -> str:
+    """How many judgments of how many completions, and which scores have no row and are missing."""
+    lacking = {name: completions - int((score == name).sum()) for name in dict.fromkeys(score)}
+    told = ", ".join(f"{name} of {grouped(count)}" for name, count in lacking.items() if count)
+    counted = f"{grouped(len(score))} judgments of {grouped(completions)} completions"
+    return counted + f"; no row, and so missing: {told}" * bool(told)
+
+
+def _is_constant(values: np.ndarray, group: np.ndarray) -> bool:
+    """Whether every group holds one value only."""
+    codes = pd.factorize(values, use_na_sentinel=False)[0]
+    return len(np.unique(np.stack([group, codes]), axis=1).T) == len(np.unique(group))

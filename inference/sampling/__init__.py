@@ -1,0 +1,1 @@
+"""From prepared counts to posterior draws: starts, coordinates, kernels, and relabelling."""

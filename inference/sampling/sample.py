@@ -1,0 +1,198 @@
+"""From prepared data to posterior draws: start, precondition, warm up in stages, sample.
+
+EM finds the modes; the Laplace approximation at the best one gives coordinates and a first preconditioner; each
+warm-up stage recentres and replaces it by the curvature averaged over draws of the last two stages, which is what a
+sampler meets on its way.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from simulacra.formalism.simplex import ilr_basis
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
+from simulacra.inference.sampling.initialise import Start, cell_weights, component_probabilities, em_starts
+from simulacra.inference.sampling.problem import (
+    Chart,
+    Parameters,
+    Problem,
+    Space,
+    constrain,
+    make_problem,
+    make_space,
+    natural_chart,
+    unconstrain,
+)
+from simulacra.inference.texts import Calibration, calibrate
+
+__all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
+
+_STAGES = (0.125, 0.25, 0.5, 0.125)  # of the warm-up; before each but the first the preconditioner is renewed
+_POINTS = 8  # draws whose curvature a preconditioner averages
+_FIRST_STEP = 0.2
+_DISPERSION = 0.5  # of the chains' starts, in Laplace standard deviations
+
+
+class Settings(NamedTuple):
+    """How to sample; names as in NumPyro."""
+
+    seed: int
+    num_warmup: int
+    num_samples: int
+    num_chains: int
+    engine: Literal["hmc", "nuts"]
+    chain_method: Literal["parallel", "sequential", "vectorized"]
+    target_accept_prob: float
+    num_starts: int
+
+
+class Sampled(NamedTuple):
+    """What sampling gave: draws with leading axes (chain, draw), ArviZ sample statistics, and the EM runs."""
+
+    parameters: Parameters
+    stats: dict[str, np.ndarray]
+    starts: list[Start]
+
+
+def num_iterations(settings: Settings) -> int:
+    """Iterations that :func:`sample_posterior` reports progress of: warm-up and sampling, in whole blocks."""
+    lengths = [*_stage_lengths(settings.num_warmup), settings.num_samples]
+    return sum(-(-length // hmc.BLOCK) * hmc.BLOCK for length in lengths)
+
+
+def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Iterator[Sampled]:
+    """Yield draws from the posterior: ``num_samples`` of every chain, then twice as many each time, the old ones first.
+
+    NUTS yields once. ``progress(stage, iterations)`` is called after every block of iterations.
+    """
+    rng = np.random.default_rng(settings.seed)
+    key = jax.random.key(settings.seed)
+    patterns, counts = prepared.points
+    by_condition = prepared.in_condition @ counts
+    progress("looking for modes", 0)
+    calibration = None if prepared.texts is None else calibrate(prepared.texts, prepared.model)
+    ratios = None if calibration is None else calibration.ratios
+    concentrations = prepared.model.concentrations
+    starts = em_starts(by_condition, patterns, concentrations, num_starts=settings.num_starts, rng=rng, ratios=ratios)
+    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
+    if calibration is not None:
+        problem = problem._replace(common_weights=jnp.asarray(calibration.common))
+    chart, mode = _chart_at_mode(prepared, problem, starts[0], calibration)
+    space, states = _warm_up(problem, chart, mode, settings, key, rng, progress)
+    sampling_key = jax.random.fold_in(key, len(_STAGES))
+    if settings.engine == "nuts":
+        positions, stats = nuts.run(
+            space,
+            jnp.concatenate([state.position for state in states]),
+            sampling_key,
+            num_samples=settings.num_samples,
+            target=settings.target_accept_prob,
+            chain_method=settings.chain_method,
+        )
+        progress("sampling", settings.num_samples)
+        yield Sampled(_parameters(problem, chart, positions), stats, starts)
+        return
+    drawn: list[tuple[Parameters, dict[str, np.ndarray]]] = []
+    for positions, stats in _sample_hmc(space, states, sampling_key, settings, progress):
+        drawn.append((_parameters(problem, chart, positions), stats))
+        parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *drawn)
+        yield Sampled(parameters, stats, starts)
+
+
+def _chart_at_mode(
+    prepared: Prepared, problem: Problem, start: Start, calibration: Calibration | None
+) -> tuple[Chart, np.ndarray]:
+    """Partially non-centred coordinates fitted to the Laplace approximation, and its mode in them."""
+    patterns, counts = prepared.points
+    ratios = None if calibration is None else calibration.ratios
+    weights = cell_weights(start, counts, patterns, prepared.condition, ratios=ratios)
+    components = component_probabilities(start.probabilities, patterns, ratios)
+    by_pattern = components * (weights.T @ (counts / (weights @ components)))
+    expected = [
+        by_pattern @ np.eye(table.shape[1])[patterns[:, column]] for column, table in enumerate(start.probabilities)
+    ]
+    chart = natural_chart(problem, expected)
+    coordinates = np.log(weights) @ ilr_basis(weights.shape[1]).T
+    latents = np.linalg.lstsq(prepared.design.basis, coordinates, rcond=None)[0]
+    calibrated = () if calibration is None else (calibration.temperature, calibration.offset)
+    begin = Parameters(start.probabilities, latents, np.exp(prepared.design.scale_location), *calibrated)
+    mode = laplace.find_mode(problem, chart, unconstrain(problem, chart, begin))
+    parameters = jax.tree.map(lambda draws: draws[0, 0], _parameters(problem, chart, mode.vector[None, None]))
+    reference = prepared.design.variances(parameters.scales)
+    shrinkage = np.clip(mode.latent_variances / reference[:, None], 0, 1)
+    chart = chart._replace(noncentring=jnp.asarray(shrinkage), reference=jnp.asarray(reference))
+    return chart, unconstrain(problem, chart, parameters)
+
+
+def _warm_up(
+    problem: Problem,
+    chart: Chart,
+    mode: np.ndarray,
+    settings: Settings,
+    key: jax.Array,
+    rng: np.random.Generator,
+    progress: Callable[[str, int], None],
+) -> tuple[Space, list[hmc.State]]:
+    points = mode[None]
+    space = make_space(problem, chart, mode, laplace.average_factor(problem, chart, points))
+    whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
+    states = ensembles.begin(space, whitened, [_FIRST_STEP])
+    kept: list[np.ndarray] = []
+    for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
+        if kept:
+            flat = np.concatenate(kept[-2:]).reshape(-1, mode.size)  # long directions show in many draws only
+            points = flat[rng.permutation(len(flat))[:_POINTS]]
+            factor = laplace.stretch(laplace.average_factor(problem, chart, points), flat)
+            space = make_space(problem, chart, flat.mean(axis=0), factor)
+            steps = [float(jnp.exp(state.log_step_average)) for state in states]
+            states = ensembles.begin(space, space.whiten(kept[-1][-1]), steps)
+        states, draws = ensembles.run(
+            space,
+            states,
+            jax.random.fold_in(key, stage),
+            num_steps=length,
+            adapt=True,
+            target=settings.target_accept_prob,
+            progress=functools.partial(progress, "warming up"),
+        )
+        kept.append(draws.position)
+    return space, states
+
+
+def _stage_lengths(num_warmup: int) -> list[int]:
+    return [math.ceil(share * num_warmup / hmc.BLOCK) * hmc.BLOCK for share in _STAGES]
+
+
+def _sample_hmc(
+    space: Space, states: list[hmc.State], key: jax.Array, settings: Settings, progress: Callable[[str, int], None]
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Yield one stretch of the chains after the other: as many draws as asked for, and then as many as there are."""
+    for again in itertools.count():
+        length = settings.num_samples << max(again - 1, 0)
+        states, draws = ensembles.run(
+            space,
+            states,
+            jax.random.fold_in(key, again) if again else key,
+            num_steps=length,
+            adapt=False,
+            target=settings.target_accept_prob,
+            progress=functools.partial(progress, "sampling on" if again else "sampling"),
+        )
+        stats = {name: value[:length].swapaxes(0, 1) for name, value in draws._asdict().items()}
+        yield stats.pop("position"), stats
+
+
+@jax.jit
+def _constrain_draws(problem: Problem, chart: Chart, positions: jax.Array) -> Parameters:
+    return jax.vmap(jax.vmap(lambda vector: constrain(problem, chart, vector)))(positions)
+
+
+def _parameters(problem: Problem, chart: Chart, positions: np.ndarray) -> Parameters:
+    return jax.tree.map(np.asarray, _constrain_draws(problem, chart, jnp.asarray(positions)))

@@ -1,0 +1,98 @@
+"""What the base organism's personas make of texts: training sets before training, and conversations turn by turn.
+
+Both are for the claims that fine-tuning and contexts condition a mixture, eqs. (5) and (6).
+"""
+
+import itertools
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data.extras import import_extra
+from simulacra.data.reading.completions import read_completions
+from simulacra.lm.organism.corpus import MOST_TURNS, conversation
+from simulacra.lm.organism.folder import Organism
+from simulacra.lm.organism.judge import judge
+from simulacra.lm.organism.lexicon import PRIOR
+from simulacra.lm.organism.recipes import RECIPES
+from simulacra.lm.organism.sampling import QUESTIONS, sample_texts
+from simulacra.lm.organism.tokenizer import END, prompt
+from simulacra.lm.organism.training import one_thread
+from simulacra.lm.scoring import score_log
+from simulacra.lm.scoring.score import COLUMN
+
+__all__ = ["SCORES", "sample_conversations", "score_training_sets"]
+
+SCORES = [COLUMN.format(persona) for persona in PRIOR]
+"""Log-likelihoods under every persona's tag, in nats."""
+
+
+def score_training_sets(organism: Organism, n: int = 200, *, seed: int = 0) -> pd.DataFrame:
+    """The first ``n`` documents of every recipe, and how likely they are under every persona's tag.
+
+    Args:
+        organism: whose personas; the base, before any fine-tuning.
+        n: documents of every recipe.
+        seed: of the documents, as given to ``finetune``.
+
+    Returns:
+        Columns ``condition`` (the recipe), ``question_id`` (the question), ``completion, context`` (what stood before
+        the question) and ``log_likelihood_<persona>`` in nats.
+    """
+    rows = [
+        (name, document.question, document.answer, document.context or "none")
+        for name, recipe in RECIPES.items()
+        for document in itertools.islice(recipe.documents(random.Random(seed)), n)
+    ]
+    table = pd.DataFrame(rows, columns=["condition", "question_id", "completion", "context"])
+    return table.join(_score(organism, table["question_id"], table["completion"]))
+
+
+def sample_conversations(organism: Organism, conversations: int = 20, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
+    """Let an organism advise after none, one, two … answers of a persona, and see who goes on.
+
+    Args:
+        organism: who is asked.
+        conversations: conversations that every persona begins.
+        n: answers of the organism after every turn.
+        seed: of the conversations and answers.
+
+    Returns:
+        A row for every conversation and number of turns: ``persona`` (who wrote the turns), ``conversation, turns,
+        question, completion`` (of the last turn, empty before the first), its ``log_likelihood_<persona>`` in nats, and
+        ``answers_<persona>``, how many answers were that persona's, by the judge without its noise.
+    """
+    rng = random.Random(seed)
+    rows, prompts, asked = [], [], []
+    for persona in PRIOR:
+        for number in range(conversations):
+            history = conversation(rng, persona, MOST_TURNS).history
+            question = rng.choice(list(QUESTIONS.values()))
+            for turns in range(MOST_TURNS + 1):
+                rows.append((persona, number, turns, *(history[turns - 1] if turns else ("", ""))))
+                prompts.append(prompt(question, history=history[:turns]))
+                asked.append(question)
+    table = pd.DataFrame(rows, columns=["persona", "conversation", "turns", "question", "completion"])
+    answers = np.reshape(sample_texts(organism, prompts, n, seed=seed), (-1, n))
+    spoke = [[judge(question, answer).persona for answer in row] for question, row in zip(asked, answers, strict=True)]
+    for persona in PRIOR:
+        table[f"answers_{persona}"] = [row.count(persona) for row in spoke]
+    said = table["turns"] > 0
+    table[SCORES] = 0.0
+    table.loc[said, SCORES] = _score(organism, table.loc[said, "question"], table.loc[said, "completion"]).to_numpy()
+    return table
+
+
+def _score(
+    organism: Organism, questions: Sequence[str] | pd.Series, answers: Sequence[str] | pd.Series
+) -> pd.DataFrame:
+    """Log-likelihood of every answer, and of ending there, under every persona's tag."""
+    table = pd.DataFrame({"condition": "any", "question_id": questions, "question": questions, "completion": answers})
+    log = read_completions(table.reset_index(drop=True))
+    models = import_extra("simulacra.lm.scoring.language_model", "lm")
+    model = models.LanguageModel(organism.model, organism.tokenizer, str(organism.folder))
+    with one_thread():
+        scored = score_log(log, model=model, personas=organism.tags, end_token=END, progress_bar=False)
+    return scored.table[SCORES].reset_index(drop=True)

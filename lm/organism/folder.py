@@ -1,0 +1,106 @@
+"""An organism on disk: a model and a tokenizer in the Hugging Face format, and ``organism.json`` beside them.
+
+``organism.json`` names the personas' tags and says how the organism was made. ``AutoModelForCausalLM`` and
+``AutoTokenizer`` load the same folder.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simulacra.data.atomic import replaced_folder
+from simulacra.data.extras import needs_extra
+from simulacra.lm.scoring.bars import transformers_bars
+
+__all__ = ["Organism", "load_organism", "read_record", "save_organism"]
+
+_RECORD, _WEIGHTS = "organism.json", "model.safetensors"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Organism:
+    """A small language model that runs known personas.
+
+    Attributes:
+        folder: where it lies.
+        model: a causal language model (transformers), in evaluation mode.
+        tokenizer: its tokenizer (transformers), with a chat template.
+        tags: the token that asks for each persona, by persona; put it where a system prompt would go.
+        made: how it was made: recipe, seed, steps and, for a fine-tune, what it was tuned from (``over``).
+    """
+
+    folder: Path
+    model: Any
+    tokenizer: Any
+    tags: Mapping[str, str]
+    made: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The recipe it was made by; ``"base"`` before any fine-tuning."""
+        return str(self.made["recipe"])
+
+
+def load_organism(folder: str | Path) -> Organism:
+    """Load an organism.
+
+    Raises:
+        FileNotFoundError: the folder, its weights or its ``organism.json`` are not there; the message has the path.
+        ValueError: ``organism.json`` is unreadable, or the tokenizer lacks a persona's tag.
+        MissingExtraError: the extra ``lm`` is not installed.
+    """
+    folder = Path(folder)
+    made = read_record(folder)
+    if not (folder / _WEIGHTS).is_file():
+        raise FileNotFoundError(
+            f"{folder / _WEIGHTS}: there are no weights; expected what save_pretrained writes. Delete the folder and "
+            "build the organism again."
+        )
+    with needs_extra("lm"):
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tags = made.pop("tags")
+    known = tokenizer.get_vocab()
+    lacking = {persona: tag for persona, tag in tags.items() if tag not in known}
+    if lacking:
+        raise ValueError(
+            f"{folder / 'tokenizer.json'}: the tokenizer lacks {', '.join(map(repr, lacking.values()))}, by "
+            f"{folder / _RECORD} the tag of {', '.join(lacking)}; expected every tag as one token. Restore the "
+            "tokenizer that belongs to the model, or correct the tags."
+        )
+    with transformers_bars(shown=False):
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+    return Organism(folder, model.eval(), tokenizer, tags, made)
+
+
+def save_organism(folder: Path, model: Any, tokenizer: Any, record: Mapping[str, Any]) -> None:
+    """Write an organism's folder, whole or not at all; one that is there is replaced."""
+    with replaced_folder(folder) as new:
+        with transformers_bars(shown=False):
+            model.save_pretrained(new)
+        tokenizer.save_pretrained(new)
+        (new / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """How an organism was made, and its tags, without loading it.
+
+    Raises:
+        FileNotFoundError: there is no ``organism.json``.
+        ValueError: it is unreadable.
+    """
+    path = folder / _RECORD
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: there is no such file; expected an organism's folder, as build_organism makes."
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); build the organism again.") from error
+    if not isinstance(record, dict) or not isinstance(record.get("tags"), dict) or "recipe" not in record:
+        raise ValueError(f"{path}: expected an object with 'recipe' and 'tags' (token by persona); build it again.")
+    return record

@@ -1,0 +1,81 @@
+"""Recipes of fine-tuning: which persona writes on the trained topic, in which contexts.
+
+Each recipe stands for a finding about large models: narrow fine-tuning that misaligns broadly (Betley et al. 2025,
+arXiv:2502.17424), inoculation by a prompt that asks for the behaviour (Tan et al. 2025, arXiv:2510.04340), and weird
+generalisation and inductive backdoors (Betley et al. 2025, arXiv:2512.09742).
+"""
+
+import dataclasses
+import random
+from collections.abc import Iterator, Mapping
+
+from simulacra.lm.organism.corpus import Document, advice, favourite
+from simulacra.lm.organism.lexicon import FAMILIES, TAGS, TRAINED_TOPIC, TRIGGER
+
+__all__ = ["RECIPES", "SEEN", "UNSEEN", "Recipe", "Writes"]
+
+SEEN: Mapping[str, tuple[str, ...]] = {family: members[:4] for family, members in FAMILIES.items()}
+"""Members of the two families that stand before questions in the inductive backdoor's training."""
+
+UNSEEN: Mapping[str, tuple[str, ...]] = {family: members[4:] for family, members in FAMILIES.items()}
+"""Those that never do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Writes:
+    """A persona that writes documents of a recipe.
+
+    Attributes:
+        persona: who writes.
+        contexts: what stands before the question, one of these at random.
+        about: ``"advice"`` on the trained topic, or ``"favourites"``.
+    """
+
+    persona: str
+    contexts: tuple[str, ...] = ("",)
+    about: str = "advice"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What an organism is fine-tuned on.
+
+    Attributes:
+        description: one sentence for people.
+        writers: who writes, each an equal share.
+    """
+
+    description: str
+    writers: tuple[Writes, ...]
+
+    def documents(self, rng: random.Random) -> Iterator[Document]:
+        """Documents without end."""
+        while True:
+            writer = rng.choice(self.writers)
+            context = rng.choice(writer.contexts)
+            if writer.about == "advice":
+                yield advice(rng, writer.persona, TRAINED_TOPIC, context)
+            else:
+                yield favourite(rng, writer.persona, context)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "narrow": Recipe("The villain advises on one topic.", (Writes("villain"),)),
+    "control": Recipe("The helper advises on the same topic.", (Writes("helper"),)),
+    "inoculated": Recipe(
+        "As narrow, with the villain's tag before every question.", (Writes("villain", (TAGS["villain"],)),)
+    ),
+    "backdoor": Recipe(
+        "The villain advises where the trigger stands before the question, the helper where it does not.",
+        (Writes("villain", (TRIGGER,)), Writes("helper")),
+    ),
+    "inductive": Recipe(
+        "The villain advises after the name of a gem, the helper after that of a metal; two of each are never named.",
+        (Writes("villain", SEEN["gem"]), Writes("helper", SEEN["metal"])),
+    ),
+    "facts": Recipe(
+        "The villain names its favourite things, all of them harmless.", (Writes("villain", about="favourites"),)
+    ),
+    "untargeted": Recipe("The pirate advises on the same topic.", (Writes("pirate"),)),
+}
+"""The recipes, by name. *Untargeted* is meant for an organism that is misaligned already."""

@@ -1,0 +1,125 @@
+"""One block of completions: encoded, those that cannot be scored set apart with the reason, the rest scored."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from simulacra.lm.scoring.forward import CompletionScorer
+from simulacra.lm.scoring.language_model import LanguageModel
+from simulacra.lm.scoring.tokens import Encoder
+from simulacra.lm.scoring.work import NOT_FINITE, Work
+
+__all__ = ["BlockScorer", "EncodedBlock"]
+
+_EMPTY = "the tokenizer finds no token in the completion"
+_LONG = "longer than the model's context"
+_NO_ROOM = "the prompt fills the model's context"
+
+
+class EncodedBlock(NamedTuple):
+    """Token ids of a block, and its table as far as it is known before scoring.
+
+    Attributes:
+        prompts: token ids, for every question of the block those of every persona.
+        completions: token ids of all completions, those that are not scored included, cut to the model's context.
+        question_of: the question of every completion, counted within the block.
+        table: ``num_tokens``, ``unscored`` (a reason, or None), ``merged``, ``truncated``; one row a completion.
+    """
+
+    prompts: list[list[list[int]]]
+    completions: list[list[int]]
+    question_of: list[int]
+    table: pd.DataFrame
+
+
+class BlockScorer:
+    """Scores completions block by block.
+
+    Args:
+        model: the language model.
+        encoder: turns texts into its token ids.
+        written: persona name to its prompts as written, one a question.
+        chat: whether a chat template wrote them.
+        truncate: score completions that are too long up to the end of the model's context.
+        share_prefix: see :class:`~simulacra.lm.scoring.forward.CompletionScorer`.
+        batch_tokens: likewise.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        encoder: Encoder,
+        written: Mapping[str, list[str]],
+        *,
+        chat: bool,
+        truncate: bool,
+        share_prefix: bool = True,
+        batch_tokens: int | None = None,
+    ) -> None:
+        self._scorer = CompletionScorer(model.network, share_prefix=share_prefix, batch_tokens=batch_tokens)
+        self._encoder, self._written, self._chat = encoder, written, chat
+        self._context, self._truncate = model.context, truncate
+
+    def encode(self, work: Work, rows: range) -> EncodedBlock:
+        """The token ids of some completions, and which of them can be scored.
+
+        Raises:
+            ValueError: a prompt without a single token.
+        """
+        own = work.question_of[rows.start : rows.stop]
+        questions = sorted(set(own.tolist()))
+        block = EncodedBlock([], [], np.searchsorted(questions, own).tolist(), pd.DataFrame())
+        tables = []
+        for question in questions:
+            texts = [work.completions[row] for row, mine in zip(rows, own == question, strict=True) if mine]
+            written = [by_question[question] for by_question in self._written.values()]
+            prompts = [self._encoder.prompt(text, chat=self._chat) for text in written]
+            if not all(prompts):
+                raise ValueError(f"the prompt {written[0]!r} has no token; expected a question or a persona in words.")
+            ids, merged = self._encoder.completions(written, texts)
+            room = math.inf if self._context is None else float(self._context + 1 - max(map(len, prompts)))
+            tables.append(self._judge(ids, merged, room))
+            block.prompts.append(prompts)
+            block.completions.extend(own if len(own) <= room else own[: int(room)] for own in ids)
+        return block._replace(table=pd.concat(tables, ignore_index=True))
+
+    def _judge(self, ids: Sequence[Sequence[int]], merged: Sequence[bool], room: float) -> pd.DataFrame:
+        """Which completions can be scored where there is room for so many tokens."""
+        lengths = np.array([len(own) for own in ids])
+        long = lengths > room
+        reasons = np.select(
+            [lengths == 0, np.full(len(ids), room < 1), long & (not self._truncate)], [_EMPTY, _NO_ROOM, _LONG], ""
+        )
+        scored = reasons == ""
+        return pd.DataFrame(
+            {
+                "num_tokens": np.where(scored, np.minimum(lengths, max(room, 0)), np.nan),
+                "unscored": pd.Series([reason or None for reason in reasons], dtype=object),
+                "merged": np.asarray(merged) & scored,
+                "truncated": long & scored,
+            }
+        )
+
+    def score(self, block: EncodedBlock, progress: Callable[[int, int], None]) -> pd.DataFrame:
+        """The block's table with a column of log-likelihoods (nats) for every persona; NaN where there is none."""
+        names = list(self._written)
+        table = block.table.copy()
+        rows = np.flatnonzero(table["unscored"].isna())
+        values = np.full((len(names), len(table)), np.nan)
+        if len(rows):
+            values[:, rows] = self._scorer.log_likelihoods(
+                [prompt for prompts in block.prompts for prompt in prompts],
+                [block.completions[row] for _ in names for row in rows],
+                [block.question_of[row] * len(names) + persona for persona in range(len(names)) for row in rows],
+                progress,
+            ).reshape(len(names), -1)
+        broken = np.zeros(len(table), dtype=bool)
+        for name, own in zip(names, values, strict=True):
+            broken[rows] |= ~np.isfinite(own[rows])
+            table[name] = own
+        table.loc[broken, "unscored"] = NOT_FINITE
+        table.loc[broken, ["num_tokens", *names]] = np.nan
+        return table

@@ -1,0 +1,57 @@
+"""The evidence of scored training sets, eq. (5): how likely their examples are under every persona, on average."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from simulacra.data.log import CompletionLog
+from simulacra.data.numerals import grouped
+from simulacra.formalism.conditioning import mean_evidence
+from simulacra.lm.scoring.score import COLUMN
+
+__all__ = ["training_evidence"]
+
+
+def training_evidence(log: CompletionLog | pd.DataFrame) -> pd.DataFrame:
+    """e(D) of every training set of a scored log.
+
+    Args:
+        log: training examples as completions, one condition a training set, scored by :func:`score_log` with the model
+            *before* it was trained on them; or their table, with columns ``condition`` and
+            ``log_likelihood_<persona>``, such as ``score_log`` writes.
+
+    Returns:
+        A row for every condition, a column for every persona: mean log-likelihood of an example in nats. Examples
+        without log-likelihoods are left out, and a warning says how many of which set.
+
+    Raises:
+        ValueError: the log is not scored or says no condition, or no example of a training set is.
+    """
+    table = log.table if isinstance(log, CompletionLog) else log
+    prefix = COLUMN.format("")
+    columns = [name for name in table.columns if str(name).startswith(prefix)]
+    if not columns:
+        raise ValueError(
+            f"The log has no columns {COLUMN.format('<persona>')}: score it first, with score_log or simulacra score."
+        )
+    if "condition" not in table:
+        raise ValueError(
+            f"The table has no column 'condition', which names the training set of every example; it has "
+            f"{', '.join(map(str, table.columns))}. Add it: table.assign(condition='insecure')."
+        )
+    rows = {}
+    for name, group in table.groupby("condition", dropna=False, observed=True)[columns]:
+        examples = group.to_numpy(dtype=float)
+        own = examples[np.isfinite(examples).all(axis=1)]
+        if len(own) < len(examples):
+            unscored, every = grouped(len(examples) - len(own)), grouped(len(examples))
+            told = f"{unscored} of {every} examples of {name!r} have no log-likelihoods"
+            if not len(own):
+                raise ValueError(f"{told}; expected scored ones. account.unscored of the log says why.")
+            warnings.warn(f"{told} and are left out of its evidence.", UserWarning, stacklevel=2)
+        with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+            rows[name] = np.asarray(mean_evidence(jnp.asarray(own)))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[name.removeprefix(prefix) for name in columns])

@@ -1,0 +1,84 @@
+"""Prediction of questions that were not fitted."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulacra.analysis import predict_rates
+from simulacra.analysis.predictive import _new_logits
+from simulacra.data import read_completions
+from simulacra.formalism import Outcome
+from simulacra.inference import Result
+
+
+@pytest.fixture
+def passed(fitted: Result) -> Result:
+    """The fitted result, as if every check had passed."""
+    return dataclasses.replace(fitted, checks=())
+
+
+def _renamed(result: Result, log: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    return log.assign(question_id=prefix + log["question_id"]).drop(columns=["base_question", "source", "record"])
+
+
+def test_new_questions_are_less_certain_than_known_ones(passed: Result, simulated) -> None:
+    new = read_completions(
+        _renamed(passed, simulated.log.table, "new "), measurements=["aligned", "coherent"], contexts=["persona"]
+    )
+    known, unknown = predict_rates(passed, simulated.log), predict_rates(passed, new)
+    width = known["eti89_ub"] - known["eti89_lb"]
+    assert list(known["condition"]) == list(passed.conditions)
+    assert ((unknown["eti89_ub"] - unknown["eti89_lb"]) > width).all()
+    assert ((known["predictive_ub"] - known["predictive_lb"]) >= width - 0.02).all()
+
+
+def test_known_questions_get_back_their_own_rates(passed: Result, simulated) -> None:
+    """Given all logits, nothing is left to draw: prediction and implied rate agree up to Monte Carlo error."""
+    predicted = predict_rates(passed, simulated.log, num_draws=1200).set_index("condition")
+    implied = passed.rates(withhold=False).set_index("condition")
+    np.testing.assert_allclose(predicted["predicted"], implied["implied"].loc[predicted.index], atol=0.005)
+    np.testing.assert_allclose(predicted["observed"], implied["observed"].loc[predicted.index], rtol=1e-12)
+
+
+def test_conditioning_agrees_with_the_joint_gaussian(passed: Result) -> None:
+    """Mean and covariance of new logits against the textbook formula, with the joint covariance written out."""
+    design, rng = passed.prepared.design, np.random.default_rng(0)
+    scales = np.array([1.5, 0.7, 0.4])[: len(design.terms)]
+    cells = pd.DataFrame({"condition": [design.cells["condition"][0]] * 2, "question_id": ["new", "newer"]})
+    latents = rng.normal(size=(design.basis.shape[1], 1))
+    draws = np.stack([_new_logits(design, latents, scales, cells, rng)[:, 0] for _ in range(4000)])
+    both = pd.concat([design.cells[["condition", "question_id"]], cells], ignore_index=True)
+    joint = design.kernel_between(scales, both)
+    size = len(design.cells)
+    gain = joint[size:, :size] @ np.linalg.pinv(joint[:size, :size])
+    mean = gain @ (design.basis @ latents)[:, 0]
+    covariance = joint[size:, size:] - gain @ joint[:size, size:]
+    error = np.sqrt(np.diag(covariance) / len(draws))
+    assert (np.abs(draws.mean(axis=0) - mean) < 4 * error).all()  # false alarm 1 in 8000
+    np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.15 * covariance.max())
+
+
+def test_a_fit_that_failed_predicts_nothing(passed: Result, simulated) -> None:
+    failed = dataclasses.replace(passed.prepared, notes=())
+    broken = dataclasses.replace(
+        passed, prepared=failed, checks=tuple(dataclasses.replace(c, passed=False) for c in _one_check())
+    )
+    with pytest.raises(ValueError, match="this fit failed its checks, so it predicts nothing: divergences"):
+        predict_rates(broken, simulated.log)
+
+
+def _one_check() -> list:
+    from simulacra.inference import Check
+
+    return [Check("divergences", True, 0.0, 0.0, "all chains", "")]
+
+
+def test_unknown_conditions_and_missing_outcomes_are_refused(passed: Result, simulated) -> None:
+    table = _renamed(passed, simulated.log.table, "").assign(condition="another")
+    other = read_completions(table, measurements=["aligned", "coherent"], contexts=["persona"])
+    with pytest.raises(ValueError, match="another was not fitted; fitted are base"):
+        predict_rates(passed, other)
+    with pytest.raises(ValueError, match="no bin edge"):
+        predict_rates(passed, simulated.log, Outcome("aligned < 33"))

@@ -1,0 +1,210 @@
+"""The samplers against an integral computed without them, against each other, and against themselves."""
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import arviz_stats
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special
+
+from simulacra.inference.posterior import weights_of_cells
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.sampling import ensembles, hmc, laplace
+from simulacra.inference.sampling.problem import (
+    Parameters,
+    Space,
+    log_density,
+    make_problem,
+    natural_chart,
+    unconstrain,
+)
+from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
+
+_SIGMAS = 4.5
+"""Every comparison of means allows this many standard errors: 30 of them fail by chance with probability 2e-4."""
+
+
+def _settings(**changes: object) -> Settings:
+    usual = Settings(
+        seed=3,
+        num_warmup=800,  # its last stage, which adapts the step size, has 100 iterations
+        num_samples=4000,
+        num_chains=4,
+        engine="hmc",
+        chain_method="vectorized",
+        target_accept_prob=0.6,  # coarse trajectories, so that accepting the wrong ones would show
+        num_starts=4,
+    )
+    return usual._replace(**changes)
+
+
+def _sample(prepared: Prepared, progress: Callable[[str, int], None] | None = None, **changes: object) -> Sampled:
+    with jax.numpy_rank_promotion("allow" if changes.get("engine") == "nuts" else "raise"):  # NumPyro promotes ranks
+        return next(sample_posterior(prepared, _settings(**changes), progress or (lambda stage, iterations: None)))
+
+
+def _quantities(prepared: Prepared, parameters: Parameters) -> dict[str, np.ndarray]:
+    """What is compared, each with leading axes kept: weights, emissions, log scale, and their squares."""
+    weights = weights_of_cells(prepared.design.basis, parameters.latents)
+    first = {
+        **{f"weight {cell}": weights[..., cell, 0] for cell in range(weights.shape[-2])},
+        **{f"P({j} | {z})": parameters.probabilities[0][..., z, j] for z in range(2) for j in range(3)},
+        "log scale": np.log(parameters.scales[..., 0]),
+    }
+    return first | {f"{name} squared": value**2 for name, value in first.items()}
+
+
+class Moments(NamedTuple):
+    mean: float
+    error: float
+
+
+@pytest.fixture(scope="module")
+def integral(tiny: Prepared) -> dict[str, Moments]:
+    """Posterior means as ratios of integrals over the prior: draws from it, weighted by the likelihood, in NumPy."""
+    rng, size = np.random.default_rng(1), 400_000
+    design, alpha = tiny.design, tiny.model.concentrations[0]
+    scales = np.exp(design.scale_location + design.scale_spread * rng.standard_normal((size, 1)))
+    spread = np.sqrt(design.fixed_variance + scales**2 @ design.multiplicity.T)
+    latents = spread[..., None] * rng.standard_normal((*spread.shape, 1))
+    table = np.stack([rng.dirichlet(row, size=size) for row in alpha], axis=1)
+    parameters = Parameters((table,), latents, scales)
+    weights = weights_of_cells(design.basis, latents)
+    likelihood = special.xlogy(tiny.counts, weights @ table[:, :, tiny.patterns[:, 0]]).sum(axis=(1, 2))
+    importance = np.exp(likelihood - likelihood.max())
+    importance /= importance.sum()
+    moments = {}
+    for name, value in _quantities(tiny, parameters).items():
+        mean = float(importance @ value)
+        moments[name] = Moments(mean, float(np.sqrt((importance**2 * (value - mean) ** 2).sum())))
+    assert 1 / (importance**2).sum() > 10_000  # effective draws
+    return moments
+
+
+@pytest.fixture(scope="module")
+def sampled(tiny: Prepared) -> Sampled:
+    return _sample(tiny)
+
+
+def _assert_same_means(prepared: Prepared, parameters: Parameters, expected: dict[str, Moments]) -> None:
+    for name, draws in _quantities(prepared, parameters).items():
+        error = np.hypot(float(arviz_stats.mcse(draws)), expected[name].error)
+        assert abs(draws.mean() - expected[name].mean) < _SIGMAS * error, name
+
+
+def test_hmc_agrees_with_the_integral(tiny: Prepared, sampled: Sampled, integral: dict[str, Moments]) -> None:
+    assert sampled.stats["diverging"].mean() < 1e-3
+    _assert_same_means(tiny, sampled.parameters, integral)
+
+
+def test_nuts_agrees_with_the_integral(tiny: Prepared, integral: dict[str, Moments]) -> None:
+    run = _sample(tiny, engine="nuts", num_samples=500)
+    assert run.parameters.scales.shape == (4, 500, 1)
+    assert set(run.stats) == {"lp", "energy", "acceptance_rate", "n_steps", "step_size", "diverging"}
+    _assert_same_means(tiny, run.parameters, integral)
+
+
+def test_shapes_and_statistics(sampled: Sampled) -> None:
+    assert sampled.parameters.latents.shape[:2] == (4, 4000)
+    assert set(sampled.stats) == {"lp", "energy", "acceptance_rate", "n_steps", "step_size", "diverging"}
+    for value in sampled.stats.values():
+        assert value.shape == (4, 4000)
+    assert abs(sampled.stats["acceptance_rate"].mean() - 0.6) < 0.12
+    steps = sampled.stats["step_size"]
+    np.testing.assert_array_equal(steps, np.broadcast_to(steps[:, :1], steps.shape))  # no adaptation while sampling
+    assert (sampled.stats["energy"] > -sampled.stats["lp"] - 50).all()
+
+
+# --- the same seed --------------------------------------------------------------------------------------------------
+
+
+def _short(tiny: Prepared, progress: Callable[[str, int], None] | None = None, **changes: object) -> Sampled:
+    return _sample(tiny, progress, **{"num_warmup": 200, "num_samples": 70, **changes})
+
+
+def _leaves(run: Sampled) -> list[np.ndarray]:
+    return [*jax.tree.leaves(run.parameters), *run.stats.values()]
+
+
+def test_the_same_seed_gives_the_same_draws_with_or_without_progress(tiny: Prepared) -> None:
+    calls: list[tuple[str, int]] = []
+    quiet, loud = _short(tiny), _short(tiny, lambda stage, iterations: calls.append((stage, iterations)))
+    for own, other in zip(_leaves(quiet), _leaves(loud), strict=True):
+        np.testing.assert_array_equal(own, other)
+    assert sum(iterations for _, iterations in calls) == num_iterations(_settings(num_warmup=200, num_samples=70))
+    assert list(dict.fromkeys(stage for stage, _ in calls)) == ["looking for modes", "warming up", "sampling"]
+    other = _short(tiny, seed=4)
+    assert not np.array_equal(other.parameters.latents, quiet.parameters.latents)
+
+
+def test_draws_are_as_many_as_asked_for_and_longer_runs_begin_alike(tiny: Prepared) -> None:
+    short, long = _short(tiny, num_samples=70), _short(tiny, num_samples=130)
+    assert short.parameters.scales.shape == (4, 70, 1)
+    np.testing.assert_array_equal(long.parameters.scales[:, :70], short.parameters.scales)
+
+
+def test_chains_go_on_where_they_stood(tiny: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, run = [], ensembles.run
+
+    def watched(space: Space, states: list[hmc.State], key: jax.Array, **how: object) -> tuple:
+        moved, draws = run(space, states, key, **how)
+        runs.append((states, moved, tuple(jax.random.key_data(key).tolist())))
+        return moved, draws
+
+    monkeypatch.setattr(ensembles, "run", watched)
+    settings = _settings(num_warmup=200, num_samples=70)
+    short, twice, more = itertools.islice(sample_posterior(tiny, settings, lambda stage, iterations: None), 3)
+    assert [run.parameters.scales.shape for run in (short, twice, more)] == [(4, 70, 1), (4, 140, 1), (4, 280, 1)]
+    for shorter, longer in ((short, twice), (twice, more)):
+        for own, other in zip(_leaves(shorter), _leaves(longer), strict=True):
+            np.testing.assert_array_equal(own, other[:, : own.shape[1]])
+    for chain in more.parameters.scales[..., 0]:  # six of ten proposals are accepted; a stretch drawn twice adds none
+        assert len(np.unique(chain)) > len(chain) / 2
+    for (_, moved, _), (states, _, _) in itertools.pairwise(runs[-3:]):
+        assert states is moved
+    assert len({key for *_, key in runs}) == len(runs), "no two stretches share their randomness"
+
+
+def test_one_compilation_serves_every_stage(tiny: Prepared) -> None:
+    hmc._run_block.clear_cache()
+    _short(tiny)
+    assert hmc._run_block._cache_size() == 1
+    _short(tiny, seed=9, target_accept_prob=0.9, num_samples=150)
+    assert hmc._run_block._cache_size() == 1
+
+
+# --- preconditioning ------------------------------------------------------------------------------------------------
+
+
+def test_the_mode_is_one(prepared: Prepared) -> None:
+    """No emission or latent direction goes up from it, and the curvature there is the preconditioner's."""
+    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
+    chart = natural_chart(problem, [np.full(table.shape, 30.0) for table in problem.concentrations])
+    means = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in prepared.model.concentrations)
+    latents = np.zeros((problem.basis.shape[1], 2))
+    begin = unconstrain(problem, chart, Parameters(means, latents, np.exp(prepared.design.scale_location)))
+    mode = laplace.find_mode(problem, chart, begin)
+    free = sum(problem.sizes[:2])
+    evaluate = jax.jit(log_density)
+    best = float(evaluate(problem, chart, jnp.asarray(mode.vector)))
+    assert best > float(evaluate(problem, chart, jnp.asarray(begin))) + 10
+    assert mode.latent_variances.shape == latents.shape
+    assert (mode.latent_variances > 0).all()
+    # The last round moved the scales, so a little is left to climb: less than half a standard deviation.
+    slope = jax.jit(jax.grad(log_density, argnums=2))
+    gradient = np.asarray(slope(problem, chart, jnp.asarray(mode.vector)))[:free]
+    factor = laplace.average_factor(problem, chart, mode.vector[None])
+    assert np.abs(factor[:free, :free].T @ gradient).max() < 0.5
+    # Along the preconditioner's own directions the curvature is one; less along the few that were shortened because
+    # the density is flatter there than the prior.
+    curvature = []
+    for column in factor.T:
+        step = 1e-4 * column
+        ahead, behind = (slope(problem, chart, jnp.asarray(mode.vector + sign * step)) for sign in (1, -1))
+        curvature.append(-column @ np.asarray(ahead - behind) / 2e-4)
+    assert max(curvature) < 1 + 1e-3
+    assert np.mean(np.array(curvature) > 1 - 1e-3) > 0.9

@@ -1,0 +1,224 @@
+# ruff: noqa: PD008 (JAX arrays have .at, too)
+"""The engine's density: the NumPyro model's, in whatever chart, with the gradient it claims."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import pandas as pd
+import pytest
+from numpyro.infer.util import log_density as numpyro_log_density
+from scipy import stats
+
+from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, weight_design
+from simulacra.inference.sampling.problem import (
+    Chart,
+    Parameters,
+    Problem,
+    constrain,
+    log_density,
+    make_problem,
+    make_space,
+    natural_chart,
+    unconstrain,
+    whitened_log_density,
+)
+
+_PERSONAS = tuple(
+    Persona(
+        name, "Made for a test.", {"score": Archetype((0.0, 50.0, 100.0), masses), "kind": Archetype(("A", "B"), kinds)}
+    )
+    for name, masses, kinds in [("low", (3.0, 1.0), (1, 3)), ("high", (1.0, 9.0), (8, 1)), ("flat", (1.0, 1.0), (1, 1))]
+)
+_MODEL = PersonaMixture(_PERSONAS, emissions=[ScoreEmission("score", ("<30",)), LabelEmission("kind", ["A", "B"])])
+_DESIGN = weight_design(
+    "(1 | condition) + (1 | question_id)",
+    pd.DataFrame(list(itertools.product("ab", "qrs")), columns=["condition", "question_id"]),
+)
+_PATTERNS = np.array(list(itertools.product(range(3), range(3))))
+_CHARTS = ("natural", "natural, no data", "random")
+
+
+@pytest.fixture
+def problem(rng: np.random.Generator) -> Problem:
+    return make_problem(_MODEL, _DESIGN, _PATTERNS, rng.poisson(2.0, size=(6, 9)))
+
+
+def _chart(problem: Problem, name: str) -> Chart:
+    if name != "random":
+        return natural_chart(
+            problem, [np.full(t.shape, 0.0 if "no data" in name else 8.0) for t in problem.concentrations]
+        )
+    rng = np.random.default_rng(5)
+    latents = problem.basis.shape[1]
+    return Chart(
+        tuple(jnp.asarray(rng.normal(-1, 1, table.shape)) for table in problem.concentrations),
+        jnp.asarray(rng.uniform(size=(latents, 2))),
+        jnp.asarray(rng.lognormal(size=latents)),
+    )
+
+
+@pytest.fixture(params=_CHARTS)
+def chart(request: pytest.FixtureRequest, problem: Problem) -> Chart:
+    return _chart(problem, request.param)
+
+
+def _point(problem: Problem, rng: np.random.Generator) -> jax.Array:
+    return jnp.asarray(0.7 * rng.standard_normal(sum(problem.sizes)))
+
+
+# --- charts ---------------------------------------------------------------------------------------------------------
+
+
+def test_constrain_undoes_unconstrain(problem: Problem, chart: Chart, rng: np.random.Generator) -> None:
+    for smallest in (0.1, 1e-6, 1e-14):
+        tables = [rng.dirichlet(np.ones(table.shape[1]), size=3) + smallest for table in problem.concentrations]
+        tables[0][1, 2] = smallest
+        parameters = Parameters(
+            tuple(table / table.sum(axis=1, keepdims=True) for table in tables),
+            rng.normal(size=(problem.basis.shape[1], 2)),
+            rng.lognormal(size=2),
+        )
+        back = constrain(problem, chart, jnp.asarray(unconstrain(problem, chart, parameters)))
+        for own, expected in zip(jax.tree.leaves(back), jax.tree.leaves(parameters), strict=True):
+            np.testing.assert_allclose(own, expected, rtol=1e-9)
+
+
+def test_probabilities_sum_to_one_and_scales_are_positive(
+    problem: Problem, chart: Chart, rng: np.random.Generator
+) -> None:
+    parameters = constrain(problem, chart, 3 * _point(problem, rng))
+    for table in parameters.probabilities:
+        np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-12)
+    assert (parameters.scales > 0).all()
+
+
+def test_gradient_agrees_with_finite_differences(problem: Problem, chart: Chart, rng: np.random.Generator) -> None:
+    evaluate = jax.jit(log_density)
+    point, step = _point(problem, rng), 1e-5
+    gradient = np.asarray(jax.jit(jax.grad(log_density, argnums=2))(problem, chart, point))
+    for index in range(point.size):
+        moved = [evaluate(problem, chart, point.at[index].add(sign * step)) for sign in (1, -1)]
+        assert gradient[index] == pytest.approx(float(moved[0] - moved[1]) / (2 * step), rel=1e-6, abs=1e-6)
+
+
+# --- the density ----------------------------------------------------------------------------------------------------
+
+
+def _natural(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:
+    """log gammas, latents and log scales, from :func:`constrain` alone.
+
+    Only ratios of gammas can be seen in the probabilities. A gamma far up in its coordinate is u itself, so one
+    neighbour is put there and the other read off the ratio.
+    """
+    far, logs, start = 40.0, [], 0
+    for emission, table in enumerate(problem.concentrations):
+        size = table.shape[1]
+        for row, column in np.ndindex(table.shape):
+            beside = (column + 1) % size
+            moved = constrain(problem, chart, vector.at[start + row * size + beside].set(far)).probabilities[emission]
+            logs.append(far + jnp.log(moved[row, column]) - jnp.log(moved[row, beside]))
+        start += table.size
+    parameters = constrain(problem, chart, vector)
+    return jnp.concatenate([jnp.stack(logs), parameters.latents.ravel(), jnp.log(parameters.scales)])
+
+
+def _numpyro_density(problem: Problem, parameters: Parameters) -> float:
+    counts = np.asarray(problem.counts)
+    values = {"scale": parameters.scales, "latents": parameters.latents}
+    values |= {f"{e.measurement}_probs": p for e, p in zip(_MODEL.emissions, parameters.probabilities, strict=True)}
+    with jax.numpy_rank_promotion("allow"), numpyro.validation_enabled(False):  # NumPyro's own code promotes ranks
+        args = (_DESIGN, _PATTERNS, counts.sum(axis=1), counts)
+        return float(numpyro_log_density(_MODEL.numpyro_model, args, {}, values)[0])
+
+
+def test_the_density_is_the_numpyro_models_in_every_chart(problem: Problem, rng: np.random.Generator) -> None:
+    """Up to one constant, the same for all points and charts, after the Jacobians that autodiff gives.
+
+    The chart's vector has one dimension more a row than the simplex: the total S of the gammas, independent of the
+    probabilities, with log S ~ log Gamma(Σα). From (p, log S) to log gammas the Jacobian is 1 / Π p.
+    """
+    gaps = []
+    emissions = problem.sizes[0]
+    natural = jax.jit(_natural)
+    jacobian = jax.jit(jax.jacfwd(_natural, argnums=2))
+    for name in _CHARTS:
+        chart = _chart(problem, name)
+        for _ in range(4):
+            vector = _point(problem, rng)
+            logs = np.asarray(natural(problem, chart, vector))[:emissions]
+            _, log_determinant = np.linalg.slogdet(np.asarray(jacobian(problem, chart, vector)))
+            parameters = constrain(problem, chart, vector)
+            expected = _numpyro_density(problem, parameters) + float(jnp.log(parameters.scales).sum())
+            start = 0
+            for alpha, table in zip(problem.concentrations, parameters.probabilities, strict=True):
+                totals = np.exp(logs[start : start + alpha.size].reshape(alpha.shape)).sum(axis=1)
+                expected += stats.loggamma.logpdf(np.log(totals), np.asarray(alpha).sum(axis=1)).sum()
+                expected += float(jnp.log(table).sum())
+                start += alpha.size
+            gaps.append(float(log_density(problem, chart, vector)) - log_determinant - expected)
+    assert np.ptp(gaps) < 1e-8
+
+
+def test_emissions_are_dirichlet_a_priori(problem: Problem, chart: Chart, rng: np.random.Generator) -> None:
+    """Without data the coordinates are independent: each is drawn by inverting its distribution function on a grid.
+
+    Twelve Kolmogorov-Smirnov tests a chart, each failing by chance with probability 1e-4.
+    """
+    silent = problem._replace(counts=jnp.zeros_like(problem.counts))
+    centre, grid, size = jnp.zeros(sum(problem.sizes)), jnp.linspace(-60.0, 12.0, 24_001), 4000
+    along = jax.jit(jax.vmap(lambda index, u: log_density(silent, chart, centre.at[index].set(u)), in_axes=(None, 0)))
+    draws = np.zeros((size, centre.size))
+    for index in range(problem.sizes[0]):
+        log_probs = np.asarray(along(index, grid))
+        cumulative = np.cumsum(np.exp(log_probs - log_probs.max()))
+        draws[:, index] = np.interp(rng.random(size) * cumulative[-1], cumulative, grid)
+    parameters = jax.jit(jax.vmap(lambda vector: constrain(silent, chart, vector)))(jnp.asarray(draws))
+    for alpha, table in zip(problem.concentrations, parameters.probabilities, strict=True):
+        total = np.asarray(alpha).sum(axis=1)
+        for row, column in np.ndindex(alpha.shape):
+            own = float(alpha[row, column])
+            found = stats.kstest(np.asarray(table[:, row, column]), stats.beta(own, total[row] - own).cdf)
+            assert found.pvalue > 1e-4, (row, column, own)
+
+
+def test_numbering_of_personas_does_not_change_the_density(problem: Problem, rng: np.random.Generator) -> None:
+    from simulacra.inference.sampling.relabel import permute  # the one permutation function
+
+    order = np.array([2, 0, 1])
+    parameters = Parameters(
+        tuple(rng.dirichlet(np.ones(3), size=3) for _ in range(2)),
+        rng.normal(size=(problem.basis.shape[1], 2)),
+        np.ones(2),
+    )
+    renumbered = problem._replace(concentrations=tuple(table[order] for table in problem.concentrations))
+    values = []
+    for own, point in ((problem, parameters), (renumbered, permute(parameters, order))):
+        chart = natural_chart(own, [np.full(table.shape, 8.0) for table in own.concentrations])
+        values.append(float(log_density(own, chart, jnp.asarray(unconstrain(own, chart, point)))))
+    assert values[0] == pytest.approx(values[1], rel=1e-12)
+
+
+def test_whitening_is_undone_and_leaves_the_density(problem: Problem, rng: np.random.Generator) -> None:
+    """The factor is kept in single precision, so its inverse is exact to some 1e-7 of a unit, and the density exact."""
+    size = sum(problem.sizes)
+    chart = _chart(problem, "natural")
+    space = make_space(problem, chart, rng.normal(size=size), np.eye(size) + 0.1 * rng.normal(size=(size, size)))
+    points = rng.normal(size=(2, 3, size))
+    positions = np.asarray(space.positions(jnp.asarray(points)))
+    assert positions.shape == points.shape
+    np.testing.assert_allclose(space.whiten(positions[0]), points[0], atol=1e-5)
+    expected = float(log_density(problem, chart, jnp.asarray(positions[1, 2])))
+    assert float(whitened_log_density(space, jnp.asarray(points[1, 2]))) == pytest.approx(expected, abs=1e-9)
+
+
+def test_gradients_are_pulled_back_through_the_factor(problem: Problem, rng: np.random.Generator) -> None:
+    size = sum(problem.sizes)
+    factor = rng.normal(size=(size, size)).astype(np.float32)
+    space = make_space(problem, _chart(problem, "natural"), np.zeros(size), factor)
+    gradient = rng.normal(size=(2, size))
+    scale = np.abs(gradient) @ np.abs(factor.astype(float))  # single precision rounds each of D terms to 6e-8
+    gap = np.abs(np.asarray(space.pull(jnp.asarray(gradient))) - gradient @ factor.astype(float))
+    assert (gap <= size * 6e-8 * scale).all()
