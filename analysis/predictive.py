@@ -13,8 +13,8 @@ import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
-from simulacra.inference.posterior import weights_at
 from simulacra.inference.result import ENDS, Result
 
 __all__ = ["predict_rates"]
@@ -102,7 +102,7 @@ def _cell_probabilities(
     posterior = posterior.isel(sample=rng.choice(size, size=min(num_draws, size), replace=False))
     latents = posterior["latents"].to_numpy()
     scales = posterior["scale"].to_numpy() if "scale" in posterior else np.empty((len(latents), 0))
-    weights = weights_at(
+    weights = inverse_ilr(
         np.stack([_new_logits(result.prepared.design, *draw, cells, rng) for draw in zip(latents, scales, strict=True)])
     )
     tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in model.measurements)

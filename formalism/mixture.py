@@ -9,21 +9,22 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from numpyro.distributions.transforms import SigmoidTransform
 
 from simulacra.formalism.arrays import Array, Float, Int
+from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
 from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
-from simulacra.formalism.emissions.likelihoods import LikelihoodEmission
+from simulacra.formalism.emissions.likelihoods import OFFSET_SD, LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.persona_sets import persona_set
 from simulacra.formalism.personas import Persona
-from simulacra.formalism.simplex import log_weights
+from simulacra.formalism.simplex import ilr_basis, log_weights
 
 if TYPE_CHECKING:
     from simulacra.formalism.weights import WeightDesign
@@ -139,7 +140,12 @@ class PersonaMixture:
         )
 
     def numpyro_model(
-        self, design: "WeightDesign", patterns: np.ndarray, total: np.ndarray, counts: np.ndarray | None = None
+        self,
+        design: "WeightDesign",
+        patterns: np.ndarray,
+        total: np.ndarray,
+        counts: np.ndarray | None = None,
+        texts: Texts | None = None,
     ) -> None:
         """The generative story as a NumPyro model.
 
@@ -148,27 +154,38 @@ class PersonaMixture:
             patterns: category codes of P measurement patterns, int, shape ``(P, len(emissions))``.
             total: completions in every cell, shape ``(C,)``.
             counts: completions by cell and pattern, shape ``(C, P)``; ``None`` draws them.
+            texts: log-likelihoods of the completions, where the model has a LikelihoodEmission. Texts have densities
+                only up to a factor and cannot be drawn: with their measurements they are one factor, and no counts.
 
         Raises:
-            NotImplementedError: the model has a LikelihoodEmission; texts have densities only up to a factor, so they
-                cannot be drawn. ``simulacra.formalism.density_ratios.texts_log_likelihood`` is their term.
+            InputError: the model has a LikelihoodEmission and no texts are given.
         """
-        if self.likelihood is not None:
-            raise NotImplementedError(
-                "numpyro_model: texts cannot be drawn from their likelihood ratios. For a model of your own, add "
-                "numpyro.factor of simulacra.formalism.density_ratios.texts_log_likelihood."
+        if self.likelihood is not None and texts is None:
+            raise ValueError(
+                "PersonaMixture.numpyro_model: expected texts=, since a model with a LikelihoodEmission cannot draw "
+                "completions."
             )
+        size = len(self.personas)
         scales = numpyro.sample("scale", dist.LogNormal(design.scale_location, design.scale_spread).to_event(1))
         spread = jnp.sqrt(design.variances(scales))[:, None]
-        shape = (design.basis.shape[1], len(self.personas) - 1)
+        shape = (design.basis.shape[1], size - 1)
         latents = numpyro.sample("latents", dist.Normal(0.0, jnp.broadcast_to(spread, shape)).to_event(2))
         log_w = log_weights(jnp.asarray(design.basis) @ latents)  # eq. (2)
         probabilities = [
             numpyro.sample(f"{emission.measurement}_probs", dist.Dirichlet(concentration).to_event(1))
             for emission, concentration in zip(self.emissions, self.concentrations, strict=True)
         ]
-        log_f = pattern_log_components([jnp.log(p) for p in probabilities], patterns)  # eq. (3)
-        numpyro.sample("counts", CollapsedMixture(log_w, log_f, total).to_event(1), obs=counts)  # eq. (1)
+        log_f = pattern_log_components([jnp.log(p) for p in probabilities], patterns, size)  # eq. (3)
+        if self.likelihood is None or texts is None:
+            numpyro.sample("counts", CollapsedMixture(log_w, log_f, total).to_event(1), obs=counts)  # eq. (1)
+            return
+        logit = dist.Normal(*self.likelihood.temperature_prior)
+        temperature = numpyro.sample("temperature", dist.TransformedDistribution(logit, SigmoidTransform()))
+        coordinates = jnp.zeros(size - 1)
+        if texts.calibrated:
+            coordinates = numpyro.sample("offset", dist.Normal(jnp.zeros(size - 1), OFFSET_SD).to_event(1))
+        offset = coordinates @ ilr_basis(size)
+        numpyro.factor("texts", texts_log_likelihood(texts, log_w, log_f, temperature, offset))  # eqs. (1) and (4)
 
 
 def pattern_log_components(
@@ -189,11 +206,16 @@ def pattern_log_components(
 
 
 def responsibilities(
-    log_w: Float[Array, "*batch persona"], log_f: Float[Array, "persona pattern"]
-) -> Float[Array, "*batch pattern persona"]:
-    """P(persona | pattern) in every cell: w_z f_z / Σ w f; sums to one over personas."""
-    joint = log_w[..., None, :] + log_f.T[(None,) * (log_w.ndim - 1)]
-    return jnp.exp(joint - jax.nn.logsumexp(joint, axis=-1, keepdims=True))
+    weights: Float[Array | np.ndarray, "*batch persona"], components: Float[Array | np.ndarray, "persona pattern"]
+) -> Float[Array | np.ndarray, "*batch pattern persona"]:
+    """P(persona | pattern) in every cell: w_z f_z / Σ w f; sums to one over personas. NumPy or JAX arrays.
+
+    Args:
+        weights: w of every cell.
+        components: f_z of every pattern, a probability.
+    """
+    joint = weights[..., None, :] * components.T
+    return joint / joint.sum(axis=-1, keepdims=True)
 
 
 def collapsed_log_likelihood(

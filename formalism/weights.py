@@ -32,7 +32,7 @@ from simulacra.formalism.simplex import ilr_basis
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WeightDesign", "weight_design"]
+__all__ = ["WeightDesign", "latent_variances", "weight_design"]
 
 INTERCEPT_SD = 1.5
 COMMON_SD = 2.0
@@ -89,7 +89,7 @@ class WeightDesign:
 
     def variances(self, scales: Any) -> Any:
         """λ of every latent at given scales σ, shape ``(L,)``; works on NumPy and JAX arrays."""
-        return self.fixed_variance + self.multiplicity @ scales**2
+        return latent_variances(self.fixed_variance, self.multiplicity, scales**2)
 
     def covariance(self, scales: np.ndarray) -> np.ndarray:
         """Prior covariance of the cell logits in one ILR coordinate, shape ``(C, C)``."""
@@ -131,6 +131,17 @@ class WeightDesign:
     def only_random_intercepts(self) -> bool:
         """Whether the formula is an intercept and random intercepts."""
         return all(term.intercept for term in self.group_terms) and bool((self.fixed_variance > 0).sum() <= 1)
+
+
+def latent_variances(fixed_variance: Any, multiplicity: Any, squared_scales: Any) -> Any:
+    """λ(σ), the prior variance of every latent, shape ``(L,)``, on NumPy or JAX arrays.
+
+    Args:
+        fixed_variance: the part that depends on no scale, shape ``(L,)``.
+        multiplicity: how often every σ² enters, shape ``(L, T)``.
+        squared_scales: σ² of every term, shape ``(T,)``.
+    """
+    return fixed_variance + multiplicity @ squared_scales
 
 
 def weight_design(

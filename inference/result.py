@@ -13,7 +13,9 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog, CompletionLog, collapse
 from simulacra.data.numerals import grouped
+from simulacra.formalism.mixture import responsibilities
 from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.citation import Citable, Citation, Provenance, citable, find
 from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
@@ -21,7 +23,6 @@ from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import implied_rates, judged_shares, observed_rates
 from simulacra.inference.sampling.initialise import component_probabilities
-from simulacra.inference.sampling.problem import Parameters
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.texts import point_responsibilities
 
@@ -247,8 +248,7 @@ class Result:
         tables = [self.posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements]
         for chain, draw in np.ndindex(weights.shape[:2]):
             components = component_probabilities([table[chain, draw] for table in tables], self.prepared.patterns)
-            joint = weights[chain, draw][:, None, :] * components.T
-            total += joint / joint.sum(axis=-1, keepdims=True)
+            total += responsibilities(weights[chain, draw], components)
         mean = total / weights.shape[0] / weights.shape[1]
         rows = self.prepared.design.rows[collapsed.row_cell]
         return pd.DataFrame(mean[rows, collapsed.row_pattern], columns=list(self.personas))

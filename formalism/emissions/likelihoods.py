@@ -8,7 +8,10 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["LikelihoodEmission"]
+__all__ = ["OFFSET_SD", "LikelihoodEmission"]
+
+OFFSET_SD = 2.0
+"""Prior standard deviation of every ILR coordinate of the offsets b, nats."""
 
 
 @dataclasses.dataclass(frozen=True)

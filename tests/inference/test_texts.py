@@ -12,11 +12,12 @@ from scipy import optimize, special, stats
 
 from simulacra.data import CompletionLog, collapse, read_completions
 from simulacra.formalism import LikelihoodEmission, Outcome, Persona, PersonaMixture, ScoreEmission
+from simulacra.formalism.parameters import Parameters, permute
+from simulacra.formalism.prior import make_prior
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.sampling.problem import Parameters, log_density, make_problem, natural_chart, unconstrain
-from simulacra.inference.sampling.relabel import permute
+from simulacra.inference.sampling.problem import log_density, make_problem, natural_chart, unconstrain
 from simulacra.inference.texts import calibrate, describe_texts
 
 _PERSONAS = [Persona("helper", "You help."), Persona("villain", "You harm.")]
@@ -159,9 +160,10 @@ def test_gradient_agrees_with_finite_differences_and_with_any_numbering(rng: np.
 def test_the_first_calibration_finds_the_truth(log: CompletionLog) -> None:
     """120 references give τ within .0096 and b within .5 (three standard errors of the logistic regression)."""
     model = _model()
-    texts = prepare(model, log).texts
+    prepared = prepare(model, log)
+    texts = prepared.texts
     assert texts is not None
-    found = calibrate(texts, model)
+    found = calibrate(texts, make_prior(model, prepared.design, references=True))
     assert found.temperature == pytest.approx(_TEMPERATURE, abs=0.03)
     assert found.offset is not None
     assert found.offset[1] - found.offset[0] == pytest.approx(_OFFSET, abs=1.0)
@@ -258,7 +260,7 @@ def test_counts_without_the_models_likelihoods_are_refused(log: CompletionLog) -
 
 def test_the_numpyro_model_says_what_it_lacks() -> None:
     prepared = prepare(_model(), _log(4, 4))
-    with pytest.raises(NotImplementedError, match="texts cannot be drawn"):
+    with pytest.raises(ValueError, match="expected texts="):
         _model().numpyro_model(prepared.design, prepared.patterns, prepared.counts.sum(axis=1))
 
 
