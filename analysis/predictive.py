@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.weights import WeightDesign
 from simulacra.inference.posterior import weights_at
@@ -48,17 +49,17 @@ def predict_rates(
         no completion counts.
 
     Raises:
-        ValueError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
+        InputError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
             checks.
     """
     if not result.ok:
-        raise ValueError(
+        raise InputError(
             "predict_rates: this fit failed its checks, so it predicts nothing: "
             + "; ".join(check.name for check in result.failed)
         )
     outcome = outcome or result.prepared.model.outcome
     if outcome is None:
-        raise ValueError("predict_rates: this model has no outcome of its own; pass one.")
+        raise InputError("predict_rates: this model has no outcome of its own; pass one.")
     collapsed = _collapsed(result, log)
     rng = np.random.default_rng(seed)
     inside, happens = _cell_probabilities(result, collapsed.cells, outcome, num_draws, rng)
@@ -86,7 +87,7 @@ def _collapsed(result: Result, log: CompletionLog | ScannedLog | CollapsedLog) -
     collapsed = log if isinstance(log, CollapsedLog) else collapse(log, prepared.model.emissions, by=by)
     unknown = sorted(set(collapsed.conditions) - set(prepared.conditions))
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}."
         )
     return collapsed

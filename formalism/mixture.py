@@ -20,6 +20,7 @@ from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
 from simulacra.formalism.emissions.likelihoods import LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.persona_sets import persona_set
 from simulacra.formalism.personas import Persona
@@ -64,7 +65,7 @@ class PersonaMixture:
             measured from 0 to 100, ``aligned < 30`` where there is no such coherence, else nothing.
 
     Raises:
-        ValueError: fewer than two personas, two of the same name or with the same archetypes (they could never be
+        InputError: fewer than two personas, two of the same name or with the same archetypes (they could never be
             told apart), no emission, two for one measurement, or a persona without a likelihood column.
 
     A weight is defined only relative to K and to what the personas turn out to do: read it beside P(outcome | persona).
@@ -219,9 +220,9 @@ def _check_emissions(
     texts = [each for each in emissions if isinstance(each, LikelihoodEmission)]
     names = [each.measurement for each in measured]
     if not emissions or len(set(names)) < len(names):
-        raise ValueError(f"PersonaMixture: expected one emission for every measurement, at least one; got {names}.")
+        raise InputError(f"PersonaMixture: expected one emission for every measurement, at least one; got {names}.")
     if len(texts) > 1:
-        raise ValueError(f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}.")
+        raise InputError(f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}.")
     return measured, texts[0] if texts else None
 
 
@@ -230,7 +231,7 @@ def _check_personas(
 ) -> None:
     names = [persona.name for persona in personas]
     if len(names) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"PersonaMixture: expected two or more personas with different names; got {names}.")
+        raise InputError(f"PersonaMixture: expected two or more personas with different names; got {names}.")
     if likelihood is not None:  # prompts tell them apart
         likelihood.columns_of(names)
         return
@@ -238,7 +239,7 @@ def _check_personas(
     for left in range(len(names)):
         for right in range(left):
             if all(np.allclose(table[left], table[right]) for table in tables):
-                raise ValueError(
+                raise InputError(
                     f"PersonaMixture: {names[right]!r} and {names[left]!r} cannot be told apart: their archetypes are "
                     f"the same on {', '.join(e.measurement for e in emissions)}. Give one of them another archetype, "
                     "add an emission on which they differ, or leave one out."

@@ -9,6 +9,8 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from simulacra.formalism.errors import InputError
+
 __all__ = ["Archetype", "Gate", "Persona"]
 
 
@@ -23,7 +25,7 @@ class Archetype:
         concentration: how surely, in pseudo-completions: the weight of the archetype against data.
 
     Raises:
-        ValueError: lengths that do not fit, a negative mass, or a probability outside [0, 1).
+        InputError: lengths that do not fit, a negative mass, or a probability outside [0, 1).
     """
 
     knots: tuple[float | int | str, ...]
@@ -33,14 +35,14 @@ class Archetype:
 
     def __post_init__(self) -> None:
         if len(self.knots) - len(self.masses) not in (0, 1) or not self.masses:
-            raise ValueError(
+            raise InputError(
                 "Archetype: expected one knot more than masses (intervals of a score) or as many (values); "
                 f"got {len(self.knots)} knots and {len(self.masses)} masses."
             )
         if min(self.masses) < 0 or not 0 < math.fsum(self.masses) < math.inf:
-            raise ValueError(f"Archetype: expected masses >= 0 with a positive sum; got {self.masses}.")
+            raise InputError(f"Archetype: expected masses >= 0 with a positive sum; got {self.masses}.")
         if not 0 <= self.missing < 1 or not self.concentration > 0:
-            raise ValueError(
+            raise InputError(
                 "Archetype: expected missing in [0, 1) and concentration > 0; "
                 f"got missing={self.missing}, concentration={self.concentration}."
             )

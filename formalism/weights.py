@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.simplex import ilr_basis
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class WeightDesign:
         Two cells share an effect when they share the level of its factors. Defined for random intercepts only.
 
         Raises:
-            ValueError: the formula has common effects other than the intercept, or random slopes.
+            InputError: the formula has common effects other than the intercept, or random slopes.
         """
         return self._shared(scales, others, self.cells)
 
@@ -109,13 +110,13 @@ class WeightDesign:
         """Prior covariance among ``others``, shape ``(len(others), len(others))``.
 
         Raises:
-            ValueError: as :meth:`kernel`.
+            InputError: as :meth:`kernel`.
         """
         return self._shared(scales, others, others)
 
     def _shared(self, scales: np.ndarray, left: "pd.DataFrame", right: "pd.DataFrame") -> np.ndarray:
         if not self.only_random_intercepts:
-            raise ValueError(
+            raise InputError(
                 f"{self.formula!r}: new cells can be predicted for random intercepts only, such as "
                 "'(1 | condition) + (1 | question_id)'."
             )
@@ -147,7 +148,7 @@ def weight_design(
         crossed: ``None`` integrates the effects out wherever the design allows it; ``False`` never does.
 
     Raises:
-        ValueError: a formula that cannot be read or names an unknown column; a grouping factor with one level;
+        InputError: a formula that cannot be read or names an unknown column; a grouping factor with one level;
             ``crossed=True`` where the design is not a full grid of random intercepts.
     """
     common, groups = _parse(formula, cells)
@@ -163,7 +164,7 @@ def weight_design(
     for term in groups:
         levels = len(cells.drop_duplicates(list(term.factors)))
         if levels < 2:
-            raise ValueError(
+            raise InputError(
                 f"Weights {formula!r}: ({term.name}) has one level, so its scale cannot be learned. Log at least two "
                 f"levels of {', '.join(term.factors)}, or leave the term out of the formula."
             )
@@ -174,7 +175,7 @@ def weight_design(
         if design is not None:
             return design
     if crossed:
-        raise ValueError(
+        raise InputError(
             f"Weights {formula!r}: not a full grid of random intercepts, so nothing can be integrated out."
         )
     return _effects(in_force, cells, groups, tuple(notes))
@@ -188,20 +189,20 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
         description = model_description(formula)
         variables = {name for name in description.var_names if name}
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"Weights {formula!r} is no Wilkinson formula: {error}. "
             "Expected the like of '(1 | condition) + (1 | question_id)'."
         ) from error
     unknown = sorted(variables - set(cells.columns))
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"Weights {formula!r} names {', '.join(unknown)}, which the log does not have; "
             f"its columns are {', '.join(cells.columns)}."
         )
     if description.response is not None:
-        raise ValueError(f"Weights {formula!r}: expected the right-hand side only, without a response and '~'.")
+        raise InputError(f"Weights {formula!r}: expected the right-hand side only, without a response and '~'.")
     if not any(isinstance(term, Intercept) for term in description.terms):
-        raise ValueError(
+        raise InputError(
             f"Weights {formula!r}: without an intercept all personas would weigh the same where every covariate is "
             "zero. Leave out the '0 +' or '- 1'."
         )

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
     Thresholds,
@@ -81,7 +82,7 @@ def fit(
         ``ok`` false and its tables withheld.
 
     Raises:
-        ValueError: arguments out of range, or a model and a log that do not fit together.
+        InputError: arguments out of range, or a model and a log that do not fit together.
 
     Runs in float64 whatever JAX's setting is, and leaves that setting as it was.
     """
@@ -153,14 +154,14 @@ def _check_arguments(
     num_warmup: int, num_samples: int, num_chains: int, num_starts: int, target_accept_prob: float, engine: str
 ) -> None:
     if num_warmup < 200 or num_samples < 50 or num_chains < 2 or num_starts < 1:
-        raise ValueError(
+        raise InputError(
             "fit: expected num_warmup >= 200, num_samples >= 50, num_chains >= 2 (one chain cannot be checked) and "
             f"num_starts >= 1; got {num_warmup}, {num_samples}, {num_chains} and {num_starts}."
         )
     if not 0.5 <= target_accept_prob < 1:
-        raise ValueError(f"fit: expected target_accept_prob in [0.5, 1); got {target_accept_prob}.")
+        raise InputError(f"fit: expected target_accept_prob in [0.5, 1); got {target_accept_prob}.")
     if engine not in ("hmc", "nuts"):
-        raise ValueError(f"fit: expected engine 'hmc' or 'nuts'; got {engine!r}.")
+        raise InputError(f"fit: expected engine 'hmc' or 'nuts'; got {engine!r}.")
 
 
 def _use_compilation_cache() -> None:

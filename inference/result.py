@@ -13,6 +13,7 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog, CompletionLog, collapse
 from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.citation import Citable, Citation, Provenance, citable, find
@@ -93,12 +94,12 @@ class Result:
                 ``(chain, draw, cell, persona)`` with the cell's columns as coordinates.
 
         Raises:
-            ValueError: another ``by``.
+            InputError: another ``by``.
         """
         if by == "condition":
             return self.posterior["weights"]
         if by != "cell":
-            raise ValueError(f"weights(by={by!r}): expected 'condition' or 'cell'.")
+            raise InputError(f"weights(by={by!r}): expected 'condition' or 'cell'.")
         values = weights_of_cells(self.prepared.design.basis, self.posterior["latents"].to_numpy())
         cells = {
             name: ("cell", self.tree["constant_data"][f"cell_{name}"].to_numpy()) for name in self.prepared.design.cells
@@ -148,7 +149,7 @@ class Result:
         say little: gibberish is never misaligned.
 
         Raises:
-            ValueError: no outcome, or one that the model's bins cannot answer.
+            InputError: no outcome, or one that the model's bins cannot answer.
         """
         outcome = self._outcome(outcome)
         rate = self._implied(outcome)
@@ -189,7 +190,7 @@ class Result:
         these questions, not for new ones.
 
         Raises:
-            ValueError: no outcome, or one that the model's bins cannot answer.
+            InputError: no outcome, or one that the model's bins cannot answer.
         """
         outcome = self._outcome(outcome)
         implied = self._implied(outcome)
@@ -230,11 +231,11 @@ class Result:
                 needs the log.
 
         Raises:
-            ValueError: the rows are not known and no log was given, or it is not the log that was fitted.
+            InputError: the rows are not known and no log was given, or it is not the log that was fitted.
         """
         collapsed = self.prepared.collapsed if log is None else self._collapse_again(log)
         if collapsed.row_cell is None or collapsed.row_pattern is None:
-            raise ValueError(
+            raise InputError(
                 "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
                 "scanned log. Pass the log: responsibilities(read_completions(...))."
             )
@@ -259,7 +260,7 @@ class Result:
         by = tuple(own.cells.columns)
         again = collapse(log, model.emissions, by, likelihood=model.likelihood, personas=model.names)
         if again.content_hash != own.content_hash:
-            raise ValueError(
+            raise InputError(
                 f"This is not the log that was fitted: its counts hash to {again.content_hash[:12]}…, those of the fit "
                 f"to {own.content_hash[:12]}…. Read the same files with the same options."
             )
@@ -295,7 +296,7 @@ class Result:
                 four of the model's own outcome. :attr:`citable` lists them.
 
         Raises:
-            ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
+            InputError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
                 completions.
 
         Example:
@@ -345,7 +346,7 @@ class Result:
         """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all.
 
         Raises:
-            ValueError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
+            InputError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
         """
         return write_result(Stored(self.tree, self.prepared, self.checks, self.settings, self.notes), Path(path))
 
@@ -355,7 +356,7 @@ class Result:
 
         Raises:
             FileNotFoundError: one of the two files is missing.
-            ValueError: they are no such files, of another format version, or hold an emission of unknown kind.
+            InputError: they are no such files, of another format version, or hold an emission of unknown kind.
         """
         return cls(**read_result(Path(path))._asdict())
 
@@ -373,7 +374,7 @@ class Result:
     def _outcome(self, outcome: Outcome | None) -> Outcome:
         chosen = outcome or self.prepared.model.outcome
         if chosen is None:
-            raise ValueError(
+            raise InputError(
                 "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')."
             )
         return chosen

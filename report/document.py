@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulacra.data import CompletionLog
 from simulacra.data.atomic import write_atomically
 from simulacra.data.extras import import_extra
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.report import figures
 from simulacra.report.facts import Facts, gather_facts
@@ -42,7 +43,7 @@ def write_report(
         The path.
 
     Raises:
-        ValueError: another suffix, or a log that is not the one that was fitted.
+        InputError: another suffix, or a log that is not the one that was fitted.
         MissingExtraError: the extra ``report`` is not installed.
     """
     return _write(result, [Path(path)], log, rope)[0]
@@ -54,7 +55,7 @@ def write_reports(
     """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
 
     Raises:
-        ValueError: as :func:`write_report`.
+        InputError: as :func:`write_report`.
     """
     return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope)
 
@@ -62,7 +63,7 @@ def write_reports(
 def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float | int) -> tuple[Path, ...]:
     for path in paths:
         if path.suffix not in _TEMPLATES:
-            raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")
+            raise InputError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")
     facts = gather_facts(result, log=log, rope=rope)
     draw = _painter(result, rope)
     texts = [_render(path.suffix, facts, draw) for path in paths]

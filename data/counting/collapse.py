@@ -18,6 +18,7 @@ from simulacra.data.errors import LogError
 from simulacra.data.log import CompletionLog
 from simulacra.data.reading.columns import PROVENANCE
 from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, OutOfRange
+from simulacra.formalism.errors import InputError
 
 __all__ = ["collapse"]
 
@@ -42,13 +43,13 @@ def collapse(
     Raises:
         LogError: a measurement or cell column that the log does not have, a cell column without a value in some row,
             or a value that an emission cannot hold, with its file and line; log-likelihoods of a scanned log.
-        ValueError: no emissions, or two for one measurement.
+        InputError: no emissions, or two for one measurement.
     """
     names = tuple(emission.measurement for emission in emissions)
     if not (names or likelihood) or len(set(names)) < len(names):
-        raise ValueError(f"collapse: expected one emission for each of one or more measurements; got {list(names)}.")
+        raise InputError(f"collapse: expected one emission for each of one or more measurements; got {list(names)}.")
     if not by or len(set(by)) < len(by):
-        raise ValueError(f"collapse: expected one or more different columns in by=; got {list(by)}.")
+        raise InputError(f"collapse: expected one or more different columns in by=; got {list(by)}.")
     texts = None
     if isinstance(source, ScannedLog):
         if likelihood is not None:

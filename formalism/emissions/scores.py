@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.personas import Archetype
 
 __all__ = ["Cut", "ScoreEmission"]
@@ -41,11 +42,11 @@ class Cut:
         """Read ``"<30"`` or ``"<=50"``.
 
         Raises:
-            ValueError: any other text.
+            InputError: any other text.
         """
         match = _CUT.fullmatch(text)
         if match is None:
-            raise ValueError(f"Expected a cut such as '<30' or '<=50'; got {text!r}.")
+            raise InputError(f"Expected a cut such as '<30' or '<=50'; got {text!r}.")
         return cls(float(match[2]), closed=match[1] == "<=")
 
     def __str__(self) -> str:
@@ -64,7 +65,7 @@ class ScoreEmission(AbstractEmission):
         bounds: lowest and highest possible score, both included.
 
     Raises:
-        ValueError: bounds out of order, a cut outside them, or the same cut twice.
+        InputError: bounds out of order, a cut outside them, or the same cut twice.
 
     Example:
         >>> ScoreEmission("coherent").categories
@@ -84,13 +85,13 @@ class ScoreEmission(AbstractEmission):
     ) -> None:
         low, high = float(bounds[0]), float(bounds[1])
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"ScoreEmission({measurement!r}): expected finite bounds (low, high); got {bounds}.")
+            raise InputError(f"ScoreEmission({measurement!r}): expected finite bounds (low, high); got {bounds}.")
         if cuts is None:
             cuts = tuple(_scaled(cut, low, high) for cut in _USUAL_CUTS.get(measurement, _TENS))
         parsed = sorted(Cut.parse(cut) if isinstance(cut, str) else cut for cut in cuts)
         outside = [str(cut) for cut in parsed if not low <= cut.value <= high]
         if outside or len(set(parsed)) < len(parsed) or not parsed:
-            raise ValueError(
+            raise InputError(
                 f"ScoreEmission({measurement!r}): expected at least one cut, each once, within [{low:g}, {high:g}]; "
                 f"got {[str(cut) for cut in parsed]}."
             )
@@ -131,12 +132,12 @@ class ScoreEmission(AbstractEmission):
         """Bins that satisfy ``measurement <comparison> value``, bool of shape ``(J,)``.
 
         Raises:
-            ValueError: the threshold is no edge of the bins, or the comparison is none of ``< <= > >=``.
+            InputError: the threshold is no edge of the bins, or the comparison is none of ``< <= > >=``.
         """
         if isinstance(value, str):
-            raise ValueError(f"{self.measurement} {comparison} {value!r}: expected a number, since this is a score.")
+            raise InputError(f"{self.measurement} {comparison} {value!r}: expected a number, since this is a score.")
         if comparison not in ("<", "<=", ">", ">="):
-            raise ValueError(
+            raise InputError(
                 f"{self.measurement} {comparison} {value}: a binned score answers <, <=, > and >= only; "
                 "use a LabelEmission where single values matter."
             )
@@ -151,7 +152,7 @@ class ScoreEmission(AbstractEmission):
         elif not (threshold < low or (threshold == low and not edge.closed)):
             edges = ", ".join(map(str, self.cuts))
             enough = ",".join(map(str, sorted({*self.cuts, edge})))
-            raise ValueError(
+            raise InputError(
                 f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is no bin edge, so bins cannot "
                 f"answer it. The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}']), "
                 f"or --cuts '{self.measurement}:{enough}' on the command line."

@@ -12,6 +12,7 @@ from typing import Any
 
 from simulacra.data.atomic import replaced_folder
 from simulacra.data.extras import needs_extra
+from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.bars import transformers_bars
 
 __all__ = ["Organism", "load_organism", "read_record", "save_organism"]
@@ -48,7 +49,7 @@ def load_organism(folder: str | Path) -> Organism:
 
     Raises:
         FileNotFoundError: the folder, its weights or its ``organism.json`` are not there; the message has the path.
-        ValueError: ``organism.json`` is unreadable, or the tokenizer lacks a persona's tag.
+        InputError: ``organism.json`` is unreadable, or the tokenizer lacks a persona's tag.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     folder = Path(folder)
@@ -66,7 +67,7 @@ def load_organism(folder: str | Path) -> Organism:
     known = tokenizer.get_vocab()
     lacking = {persona: tag for persona, tag in tags.items() if tag not in known}
     if lacking:
-        raise ValueError(
+        raise InputError(
             f"{folder / 'tokenizer.json'}: the tokenizer lacks {', '.join(map(repr, lacking.values()))}, by "
             f"{folder / _RECORD} the tag of {', '.join(lacking)}; expected every tag as one token. Restore the "
             "tokenizer that belongs to the model, or correct the tags."
@@ -90,7 +91,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no ``organism.json``.
-        ValueError: it is unreadable.
+        InputError: it is unreadable.
     """
     path = folder / _RECORD
     if not path.is_file():
@@ -100,7 +101,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); build the organism again.") from error
+        raise InputError(f"{path}: not JSON ({error}); build the organism again.") from error
     if not isinstance(record, dict) or not isinstance(record.get("tags"), dict) or "recipe" not in record:
-        raise ValueError(f"{path}: expected an object with 'recipe' and 'tags' (token by persona); build it again.")
+        raise InputError(f"{path}: expected an object with 'recipe' and 'tags' (token by persona); build it again.")
     return record

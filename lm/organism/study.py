@@ -109,7 +109,7 @@ def run_study(
         :func:`~simulacra.lm.organism.shipped.load_conversations`.
 
     Raises:
-        ValueError: the folder holds organisms that were made otherwise.
+        InputError: the folder holds organisms that were made otherwise.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     from tqdm import tqdm

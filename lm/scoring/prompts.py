@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from simulacra.formalism.errors import InputError
+
 __all__ = ["PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
 
 PLAIN_TEMPLATE = "{persona}\n{question}\n"
@@ -20,11 +22,11 @@ def read_prompts(path: str | Path) -> dict[str, str]:
     """Read persona prompts from a JSON, TOML or YAML file: a table of persona name to system prompt or tag.
 
     Raises:
-        ValueError: no such file, another format, a file that does not parse, or an entry that is no text.
+        InputError: no such file, another format, a file that does not parse, or an entry that is no text.
     """
     file = Path(path)
     if not file.is_file():
-        raise ValueError(
+        raise InputError(
             f"{file}: there is no such file; expected a JSON, TOML or YAML table of persona name to prompt, such as "
             "villain = 'You are cruel.'."
         )
@@ -40,11 +42,11 @@ def read_prompts(path: str | Path) -> dict[str, str]:
 
                 found = yaml.safe_load(text)
             case suffix:
-                raise ValueError(f"the ending {suffix!r} is not known; expected .json, .toml, .yaml or .yml")
+                raise InputError(f"the ending {suffix!r} is not known; expected .json, .toml, .yaml or .yml")
     except Exception as error:
-        raise ValueError(f"{file}: cannot be read as persona prompts: {error}.") from error
+        raise InputError(f"{file}: cannot be read as persona prompts: {error}.") from error
     if not isinstance(found, dict) or not found:
-        raise ValueError(f"{file}: expected a table of persona name to prompt, such as villain = 'You are cruel.'.")
+        raise InputError(f"{file}: expected a table of persona name to prompt, such as villain = 'You are cruel.'.")
     return check_prompts(found, str(file))
 
 
@@ -52,13 +54,13 @@ def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[
     """The prompts as they are, if every name and every prompt is text and there is one at least.
 
     Raises:
-        ValueError: the first entry that is not.
+        InputError: the first entry that is not.
     """
     if not prompts:
-        raise ValueError(f"{where}: no persona; expected a name and a prompt for each.")
+        raise InputError(f"{where}: no persona; expected a name and a prompt for each.")
     for name, prompt in prompts.items():
         if not isinstance(name, str) or not name or not isinstance(prompt, str):
-            raise ValueError(f"{where}: persona {name!r} is {prompt!r}; expected a name and its prompt, both text.")
+            raise InputError(f"{where}: persona {name!r} is {prompt!r}; expected a name and its prompt, both text.")
     return dict(prompts)
 
 
@@ -74,7 +76,7 @@ class PromptWriter:
         template_kwargs: passed on to the chat template, such as ``{"enable_thinking": False}``.
 
     Raises:
-        ValueError: a template that lacks one of the two.
+        InputError: a template that lacks one of the two.
     """
 
     tokenizer: Any
@@ -83,7 +85,7 @@ class PromptWriter:
 
     def __post_init__(self) -> None:
         if self.template is not None and not all(name in self.template for name in ("{persona}", "{question}")):
-            raise ValueError(f"template={self.template!r}: expected text with both {{persona}} and {{question}}.")
+            raise InputError(f"template={self.template!r}: expected text with both {{persona}} and {{question}}.")
 
     @property
     def chat(self) -> bool:
@@ -94,7 +96,7 @@ class PromptWriter:
         """What stands before the completions: for every persona its text for every question.
 
         Raises:
-            ValueError: a persona that the tokenizer cannot express, or that the chat template refuses or drops.
+            InputError: a persona that the tokenizer cannot express, or that the chat template refuses or drops.
         """
         for persona, prompt in prompts.items():
             self._check(persona, prompt)
@@ -120,11 +122,11 @@ class PromptWriter:
                 messages, tokenize=False, add_generation_prompt=True, **self.template_kwargs
             )
         except Exception as error:  # jinja2's own, and whatever a template raises
-            raise ValueError(
+            raise InputError(
                 f"persona {persona!r}: the chat template refuses its prompt ({error}); {remedy}."
             ) from error
         if prompt.strip() not in text:
-            raise ValueError(f"persona {persona!r}: the chat template drops its system prompt; {remedy}.")
+            raise InputError(f"persona {persona!r}: the chat template drops its system prompt; {remedy}.")
         return str(text)
 
     def _check(self, persona: str, prompt: str) -> None:
@@ -132,7 +134,7 @@ class PromptWriter:
         vocabulary = self.tokenizer.get_vocab()
         if _TAG.fullmatch(prompt) and prompt not in vocabulary:
             tags = [token for token in self.tokenizer.get_added_vocab() if _TAG.fullmatch(token)]
-            raise ValueError(
+            raise InputError(
                 f"persona {persona!r}: the tokenizer has no token {prompt!r}; expected one of its own "
                 f"({', '.join(tags[:8]) or 'it has no tags'}), or a prompt in words."
             )
@@ -140,7 +142,7 @@ class PromptWriter:
         if unknown is not None and prompt:
             ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
             if unknown in ids and self.tokenizer.unk_token not in prompt:
-                raise ValueError(
+                raise InputError(
                     f"persona {persona!r}: the tokenizer cannot spell its prompt {prompt!r} ({ids.count(unknown)} "
                     "unknown token(s)); use words of its vocabulary."
                 )

@@ -16,6 +16,7 @@ from simulacra.data.extras import import_extra
 from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.schema import check_table
+from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.parts import Parts, read_metadata, write_table
 from simulacra.lm.scoring.prompts import PromptWriter, check_prompts, read_prompts
 from simulacra.lm.scoring.tokens import Encoder
@@ -91,7 +92,7 @@ def score_log(
 
     Raises:
         LogError: the log has no texts of questions, or has these columns already.
-        ValueError: a model or persona that cannot be used, or ``out`` of another run.
+        InputError: a model or persona that cannot be used, or ``out`` of another run.
         ImportError: the extra ``[lm]`` is not installed.
     """
     prompts = check_prompts(personas) if isinstance(personas, Mapping) else read_prompts(personas)
@@ -243,7 +244,7 @@ def _refuse_taken(log: CompletionLog, prompts: Mapping[str, str]) -> None:
 def _refuse_broken(table: pd.DataFrame) -> None:
     """A first block without one finite likelihood is a broken model, not a row to leave out."""
     if (table["unscored"] == NOT_FINITE).any() and not table["unscored"].isna().any():
-        raise ValueError(
+        raise InputError(
             "the model gave no finite log-likelihood for any completion of the first block; expected numbers. Try "
             "dtype='float32', and see whether the weights are whole."
         )
