@@ -124,7 +124,11 @@ def _sheets(
 ) -> list[Sheet]:
     """One row a completion, with its judgments where these are in files of their own."""
     if on is not None and judgments is None and how.layout not in (None, "long"):
-        raise LogError("on= joins judgments=, and none are named", expected='both, or layout="long"')
+        raise LogError(
+            "on= joins judgments=, and judgments= is not given",
+            expected='both, or layout="long"',
+            argument=("on", "judgments", "layout"),
+        )
     keys = on if judgments is None else None
     sheets = as_rows(read_sheets(source, how), layout=how.layout, columns=columns, on=keys, verdicts=False)
     by_judge = judgments if isinstance(judgments, Mapping) and not _is_table(judgments) else {None: judgments}
@@ -162,6 +166,7 @@ def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
                 column=own,
                 expected="one source for it",
                 remedy=f'leave formats= out, or pass columns={{"{own}": None}}',
+                argument=("formats", "columns"),
             )
         base, contexts["format"] = split_formats(question, formats)
     else:
@@ -193,8 +198,8 @@ def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
         return ()
     return (
         f"question ids that end in {', '.join(suffixes)} look like prompt formats of other questions and count as "
-        f"questions of their own, which makes intervals too narrow; formats={list(suffixes)}, on the command line "
-        f"--formats {','.join(suffixes)}, nests them",
+        f"questions of their own, which makes intervals too narrow; pass "
+        f"formats={list(suffixes)} to nest them",
     )
 
 
