@@ -7,7 +7,7 @@ whole generative story in a dozen lines; everything else here is the arithmetic 
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +20,8 @@ from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
 from simulacra.formalism.emissions.likelihoods import LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
-from simulacra.formalism.errors import InputError
-from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.outcomes import Outcome, Rule
 from simulacra.formalism.persona_sets import persona_set
 from simulacra.formalism.personas import Persona
 from simulacra.formalism.simplex import log_weights
@@ -87,8 +87,25 @@ class PersonaMixture:
         baseline: str = "base",
         outcome: Outcome | None = None,
     ) -> None:
-        chosen = persona_set(personas) if isinstance(personas, str) else tuple(personas)
-        measured, likelihood = _check_emissions(emissions)
+        expect_type(weights, str, "weights", "PersonaMixture", expected=f"a formula such as {CROSSED_WEIGHTS!r}")
+        expect_type(
+            baseline,
+            str,
+            "baseline",
+            "PersonaMixture",
+            expected="the name of one condition",
+            remedy="name the condition that all others are compared with",
+        )
+        expect_type(
+            outcome,
+            (Outcome, type(None)),
+            "outcome",
+            "PersonaMixture",
+            expected="an Outcome",
+            remedy=f"write Outcome({outcome!r})" if isinstance(outcome, str) else None,
+        )
+        chosen = persona_set(personas) if isinstance(personas, str) else _each(personas, Persona, "personas")
+        measured, likelihood = _check_emissions(_each(emissions, (AbstractEmission, LikelihoodEmission), "emissions"))
         _check_personas(chosen, measured, likelihood)
         object.__setattr__(self, "personas", chosen)
         object.__setattr__(self, "emissions", measured)
@@ -212,6 +229,16 @@ def _usual_outcome(emissions: Sequence[AbstractEmission]) -> Outcome | None:
     return None
 
 
+def _each(values: Any, kinds: type | tuple[type, ...], argument: str) -> tuple[Any, ...]:
+    """The elements of a list of personas or emissions, each of which is one."""
+    named = "Persona('a', 'What it does.', {...})" if argument == "personas" else "ScoreEmission('aligned')"
+    expected = f"a list such as [{named}]" + (", or the name of a shipped set" if argument == "personas" else "")
+    expect_type(values, (list, tuple), argument, "PersonaMixture", expected=expected)
+    for position, value in enumerate(values):
+        expect_type(value, kinds, f"{argument}[{position}]", "PersonaMixture", expected=expected)
+    return tuple(values)
+
+
 def _check_emissions(
     emissions: Sequence[AbstractEmission | LikelihoodEmission],
 ) -> tuple[tuple[AbstractEmission, ...], LikelihoodEmission | None]:
@@ -220,9 +247,14 @@ def _check_emissions(
     texts = [each for each in emissions if isinstance(each, LikelihoodEmission)]
     names = [each.measurement for each in measured]
     if not emissions or len(set(names)) < len(names):
-        raise InputError(f"PersonaMixture: expected one emission for every measurement, at least one; got {names}.")
+        raise InputError(
+            f"PersonaMixture: expected one emission for every measurement, at least one; got {names}",
+            argument="emissions",
+        )
     if len(texts) > 1:
-        raise InputError(f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}.")
+        raise InputError(
+            f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}", argument="emissions"
+        )
     return measured, texts[0] if texts else None
 
 
@@ -231,7 +263,12 @@ def _check_personas(
 ) -> None:
     names = [persona.name for persona in personas]
     if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(f"PersonaMixture: expected two or more personas with different names; got {names}.")
+        raise InputError(
+            f"PersonaMixture: expected two or more personas with different names; got {names}", argument="personas"
+        )
+    for persona in personas:
+        for rule in (*(gate.rule for gate in persona.gates), *filter(None, [persona.evidence])):
+            Rule(rule)  # refuses what cannot be read
     if likelihood is not None:  # prompts tell them apart
         likelihood.columns_of(names)
         return
@@ -241,6 +278,7 @@ def _check_personas(
             if all(np.allclose(table[left], table[right]) for table in tables):
                 raise InputError(
                     f"PersonaMixture: {names[right]!r} and {names[left]!r} cannot be told apart: their archetypes are "
-                    f"the same on {', '.join(e.measurement for e in emissions)}. Give one of them another archetype, "
-                    "add an emission on which they differ, or leave one out."
+                    f"the same on {', '.join(e.measurement for e in emissions)}",
+                    remedy="give one of them another archetype, add an emission on which they differ, or leave one out",
+                    argument=("personas", "emissions"),
                 )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from simulacra.formalism.emissions.base import AbstractEmission
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["Outcome", "Rule"]
 
@@ -28,6 +28,7 @@ _SYMBOLS: Mapping[type, str] = {
 }
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _DENOMINATORS = {"coherent": "coherent > 50"}
+_EXPECTED = "comparisons such as 'aligned < 30' or 'missing(aligned)', joined by and, or, not"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +45,22 @@ class Rule:
     text: str
 
     def __post_init__(self) -> None:
+        expect_type(self.text, str, "outcome", "Rule", expected="a rule such as 'aligned < 30 and coherent > 50'")
         _walk(self._tree(), lambda *_: True, self.text)
 
     def _tree(self) -> ast.expr:
         try:
             return ast.parse(self.text.strip(), mode="eval").body
         except SyntaxError as error:
-            raise InputError(f"Rule {self.text!r} is not understood: {error.msg}, at column {error.offset}.") from error
+            raise InputError(
+                f"Rule {self.text!r} is not understood: {error.msg}, at column {error.offset}",
+                expected=_EXPECTED,
+                argument="outcome",
+            ) from error
+        except ValueError as error:  # a null character
+            raise InputError(
+                f"Rule {self.text!r} is not understood: {error}", expected=_EXPECTED, argument="outcome"
+            ) from error
 
     @property
     def measurements(self) -> tuple[str, ...]:
@@ -66,7 +76,9 @@ class Rule:
             if name not in columns:
                 raise InputError(
                     f"Rule {self.text!r} asks about {name!r}, which no emission measures; "
-                    f"the model measures {', '.join(columns) or 'no scores, only texts'}."
+                    f"the model measures {', '.join(columns) or 'no scores, only texts'}",
+                    remedy=f"correct the rule, or add an emission such as ScoreEmission({name!r})",
+                    argument=("outcome", "measurements"),
                 )
         return columns
 
@@ -136,10 +148,7 @@ def _walk(node: ast.expr, answer: Callable, text: str) -> np.ndarray | np.bool_ 
             for left, op, right in zip(operands, node.ops, operands[1:], strict=False)
         ]
         return np.logical_and.reduce(links)
-    raise InputError(
-        f"Rule {text!r}: {ast.unparse(node)!r} is not understood; expected comparisons such as 'aligned < 30' or "
-        "'missing(aligned)', joined by and, or, not."
-    )
+    raise InputError(f"Rule {text!r}: {ast.unparse(node)!r} is not understood", expected=_EXPECTED, argument="outcome")
 
 
 def _is_missing(node: ast.Call) -> bool:
@@ -152,7 +161,11 @@ def _compare(left: ast.expr, symbol: str, right: ast.expr, answer: Callable, tex
         return answer(left.id, symbol, value)
     if isinstance(right, ast.Name) and (value := _constant(left)) is not None and symbol:
         return answer(right.id, _MIRRORED[symbol], value)
-    raise InputError(f"Rule {text!r}: expected a measurement compared with a number or a quoted word.")
+    raise InputError(
+        f"Rule {text!r}: expected a measurement compared with a number or a quoted word",
+        remedy="write it like 'aligned < 30' or \"grade == 'REFUSAL'\"",
+        argument="outcome",
+    )
 
 
 def _constant(node: ast.expr) -> float | int | str | None:
@@ -189,10 +202,11 @@ class Outcome:
         _ = self.event
         try:
             _ = self.denominator
-        except ValueError as error:
+        except InputError as error:
             raise InputError(
-                f"of={self.of!r} names no denominator; expected 'all', 'scored', 'coherent' or a rule such as "
-                f"'coherent > 50'. {error}"
+                f"of={self.of!r} names no denominator",
+                expected=f"'all', 'scored', 'coherent' or a rule such as 'coherent > 50'. {error}",
+                argument="of",
             ) from error
 
     @property

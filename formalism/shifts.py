@@ -58,7 +58,9 @@ def claim(
         InputError: ``rope`` negative or ``probability`` outside (0.5, 1).
     """
     if rope < 0 or not 0.5 < probability < 1:
-        raise InputError(f"Expected rope >= 0 and 0.5 < probability < 1; got rope={rope}, probability={probability}.")
+        raise InputError(
+            f"Expected rope >= 0 and 0.5 < probability < 1; got rope={rope}, probability={probability}", argument="rope"
+        )
     if np.mean(rate_difference > rope) >= probability:
         return "increase"
     if np.mean(rate_difference < -rope) >= probability:

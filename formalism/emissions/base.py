@@ -36,7 +36,7 @@ class OutOfRange(InputError):  # noqa: N818 (it names what is wrong)
     """
 
     def __init__(self, message: str, *, index: int, value: object) -> None:
-        super().__init__(message)
+        super().__init__(message, remedy="correct the value, or widen the emission")
         self.index = index
         self.value = value
 
@@ -127,8 +127,8 @@ def rebuild_emission(record: Mapping[str, object]) -> AbstractEmission:
     kind = str(record.get("kind"))
     if kind not in known:
         raise InputError(
-            f"No emission of kind {kind!r} is known, only {', '.join(sorted(known))}. If it is your own, import the "
-            "module that defines its class before you load the result."
+            f"No emission of kind {kind!r} is known, only {', '.join(sorted(known))}",
+            remedy="if it is your own, import the module that defines its class before you load the result",
         )
     return known[kind].from_configuration(record)
 

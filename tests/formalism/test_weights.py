@@ -260,7 +260,7 @@ def test_terms_that_cells_share_stay_however_thin_cells_are() -> None:
     [
         ("(1 | topic)", "names topic, which the log does not have; its columns are condition, question_id"),
         ("trigger * dose", "names dose, trigger, which the log does not have"),
-        ("(1 | condition", "is no Wilkinson formula"),
+        ("(1 | condition", "is not a Wilkinson formula"),
         ("condition ~ (1 | question_id)", "expected the right-hand side only"),
         ("0 + condition", "without an intercept all personas would weigh the same"),
         ("(1 | question_id) + (1 | constant)", r"\(1 \| constant\) has one level, so its scale cannot be learned"),
@@ -274,7 +274,7 @@ def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
 
 def test_one_question_only_says_what_to_do() -> None:
     one = _CROSSED[_CROSSED["question_id"] == "q1"].reset_index(drop=True)
-    with pytest.raises(ValueError, match="Log at least two levels of question_id, or leave the term out"):
+    with pytest.raises(ValueError, match="log at least two levels of question_id, or leave the term out"):
         weight_design("(1 | condition) + (1 | question_id)", one)
 
 
