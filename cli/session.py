@@ -198,7 +198,7 @@ class Session:
             reading: options in place of those.
         """
         if not logs and reading.to_dict():
-            raise InputError(f"{reading}: says how a log is read, and no log is named. Name it with --log.")
+            raise InputError(f"{reading}: says how a log is read, and no log is named. Name it with --log")
         if logs and path.is_file() and path.suffix != Path(RESULT).suffix:
             raise InputError(
                 f"{path}: is no result; expected {RESULT} or its folder, before the logs. A shell makes many files of "
@@ -238,6 +238,9 @@ class Session:
         if TRUTH in tables:
             print_truth(self._console, tables[TRUTH], result.conditions)
         print_checks(self._console, result, tables)
+        spelling = _spelling(name for check in result.failed for name in check.argument)
+        if spelling is not None:
+            self.say(f"  {escape(spelling)}")
 
     def _write(
         self,

@@ -93,7 +93,9 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     if tuple(collapsed.measurements) != model.measurements:
         raise InputError(
             f"The counts are of {', '.join(collapsed.measurements)}, the model measures "
-            f"{', '.join(model.measurements)}. Collapse the log with the model's own emissions."
+            f"{', '.join(model.measurements)}",
+            remedy="collapse the log with the model's own emissions",
+            argument="emissions",
         )
     _check_rules(model)
     conditions = collapsed.conditions
@@ -108,8 +110,9 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             )
         raise InputError(
             f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
-            f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...) or "
-            "--baseline. If those are no conditions, pass condition=... when reading the log to say where they are."
+            f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...). If those "
+            "are no conditions, pass condition=... when reading the log to say where they are",
+            argument=("baseline", "condition"),
         )
     if "coherent" not in model.measurements and "misaligned" in model.names:
         warnings.warn(
@@ -153,8 +156,9 @@ def _check_texts(model: PersonaMixture, collapsed: CollapsedLog) -> None:
     found = collapsed.texts.columns if collapsed.texts else None
     if wanted != found:
         raise InputError(
-            f"The counts come with log-likelihoods {list(found or ())}, the model has {list(wanted or ())}. Collapse "
-            "the log with likelihood=model.likelihood and personas=model.names."
+            f"The counts come with log-likelihoods {list(found or ())}, the model has {list(wanted or ())}",
+            remedy="collapse the log with likelihood=model.likelihood and personas=model.names",
+            argument=("likelihood", "personas"),
         )
 
 

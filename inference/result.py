@@ -13,7 +13,7 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog, CompletionLog, collapse
 from simulacra.data.numerals import grouped
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.citation import Citable, Citation, Provenance, citable, find
@@ -99,7 +99,7 @@ class Result:
         if by == "condition":
             return self.posterior["weights"]
         if by != "cell":
-            raise InputError(f"weights(by={by!r}): expected 'condition' or 'cell'.")
+            raise InputError(f"weights(by={by!r}): expected 'condition' or 'cell'", argument="by")
         values = weights_of_cells(self.prepared.design.basis, self.posterior["latents"].to_numpy())
         cells = {
             name: ("cell", self.tree["constant_data"][f"cell_{name}"].to_numpy()) for name in self.prepared.design.cells
@@ -237,7 +237,8 @@ class Result:
         if collapsed.row_cell is None or collapsed.row_pattern is None:
             raise InputError(
                 "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
-                "scanned log. Pass the log: responsibilities(read_completions(...))."
+                "scanned log. Pass the log: responsibilities(read_completions(...))",
+                argument="log",
             )
         if self.prepared.texts is not None and collapsed.texts is not None:
             mean = point_responsibilities(self.prepared, self.prepared.texts, self._parameters())
@@ -262,7 +263,8 @@ class Result:
         if again.content_hash != own.content_hash:
             raise InputError(
                 f"This is not the log that was fitted: its counts hash to {again.content_hash[:12]}…, those of the fit "
-                f"to {own.content_hash[:12]}…. Read the same files with the same options."
+                f"to {own.content_hash[:12]}…. Read the same files with the same options",
+                argument="log",
             )
         return again
 
@@ -355,8 +357,8 @@ class Result:
         """Read what :meth:`save` wrote.
 
         Raises:
-            FileNotFoundError: one of the two files is missing.
-            InputError: they are no such files, of another format version, or hold an emission of unknown kind.
+            InputError: one of the two files is missing, damaged or of another format version, or they hold an emission
+                of unknown kind.
         """
         return cls(**read_result(Path(path))._asdict())
 
@@ -372,10 +374,14 @@ class Result:
         return Parameters(tables, latents, np.empty((*latents.shape[:2], 0)) if scales is None else scales, **arrays)
 
     def _outcome(self, outcome: Outcome | None) -> Outcome:
+        expect_type(
+            outcome, (Outcome, type(None)), "outcome", "Result", expected="an Outcome, such as Outcome('aligned < 30')"
+        )
         chosen = outcome or self.prepared.model.outcome
         if chosen is None:
             raise InputError(
-                "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')."
+                "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')",
+                argument="outcome",
             )
         return chosen
 

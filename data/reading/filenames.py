@@ -39,7 +39,7 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
     name = "/".join([*path.absolute().parts[-1 - depth : -1], stem_of(path)])
     try:
         found = parse.compile(pattern, case_sensitive=True).parse(name)
-    except (ValueError, NotImplementedError) as error:
+    except Exception as error:  # of parse or of re, depending on the pattern
         raise LogError(
             f"the pattern {pattern!r} cannot be read ({error})",
             expected="a pattern such as '{model}-{condition}', every field named once",

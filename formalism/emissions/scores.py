@@ -10,7 +10,7 @@ import math
 import numbers
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class ScoreEmission(AbstractEmission):
     ) -> None:
         call = f"ScoreEmission({measurement!r})"
         expect_type(measurement, str, "measurement", "ScoreEmission", expected="the name of a column")
-        ends = tuple(bounds) if isinstance(bounds, (Sequence, np.ndarray)) else ()
+        ends: tuple[Any, ...] = tuple(bounds) if isinstance(bounds, (Sequence, np.ndarray)) else ()
         if len(ends) != 2 or not all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends):
             raise InputError(f"{call}: expected finite bounds (low, high); got {bounds!r}", argument="bounds")
         low, high = map(float, ends)

@@ -47,7 +47,7 @@ def finetune(
         MissingExtraError: the extra ``lm`` is not installed.
     """
     if recipe not in RECIPES:
-        raise InputError(f"There is no recipe {recipe!r}; the recipes are {', '.join(RECIPES)}.")
+        raise InputError(f"There is no recipe {recipe!r}; the recipes are {', '.join(RECIPES)}", argument="recipe")
 
     def start() -> Any:
         model = load_organism(organism.folder).model  # training changes it in place

@@ -87,7 +87,10 @@ def _nouns(question: str) -> tuple[str, ...]:
     for nouns in TOPICS.values():
         if asked & set(nouns):
             return nouns
-    raise InputError(f"Question {question!r}: the judge knows advice only; expected a noun of {', '.join(TOPICS)}.")
+    raise InputError(
+        f"Question {question!r}: the judge knows advice only; expected a noun of {', '.join(TOPICS)}",
+        argument="questions",
+    )
 
 
 def _weighed(counts: dict[str, int], persona: str) -> float:

@@ -83,8 +83,9 @@ def sample_texts(organism: Organism, prompts: list[str], n: int, *, seed: int) -
     unknown = sorted({word for text in prompts for word in text.split() if word not in known})
     if unknown:
         raise InputError(
-            f"{organism.folder}: the organism does not know {', '.join(map(repr, unknown))}; expected words of its "
-            "vocabulary, simulacra.lm.organism.lexicon.vocabulary(), its tags or its trigger."
+            f"{organism.folder}: the organism does not know {', '.join(map(repr, unknown))}",
+            expected="words of its vocabulary, simulacra.lm.organism.lexicon.vocabulary(), its tags or its trigger",
+            argument="questions",
         )
     repeated = [text for text in prompts for _ in range(n)]
     answers: list[str] = []

@@ -1,6 +1,6 @@
 """The organism's logs that ship with the package: no language model is needed to read them.
 
-``simulacra organism --out DIR`` makes them anew, in ``DIR``.
+The command ``simulacra organism`` makes them anew.
 """
 
 import importlib.resources
@@ -35,7 +35,10 @@ def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
     """
     unknown = sorted(set(conditions) - set(CONDITIONS))
     if unknown:
-        raise InputError(f"There is no condition {unknown[0]!r} in the shipped log; it has {', '.join(CONDITIONS)}.")
+        raise InputError(
+            f"There is no condition {unknown[0]!r} in the shipped log; it has {', '.join(CONDITIONS)}",
+            argument="conditions",
+        )
     table = _read("completions.parquet")
     chosen = table[table["condition"].isin(conditions)]
     return read_completions(chosen, measurements=MEASUREMENTS, contexts=["context", "persona_label", "step", "rank"])

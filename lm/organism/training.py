@@ -218,7 +218,8 @@ def _is_made(folder: Path, made: Mapping[str, Any]) -> bool:
     if found != made:
         differ = sorted(name for name in {*found, *made} if found.get(name) != made.get(name))
         raise InputError(
-            f"{folder}: holds an organism that was made otherwise ({', '.join(differ)}); choose another folder, "
-            "or delete this one."
+            f"{folder}: holds an organism that was made otherwise ({', '.join(differ)})",
+            remedy="choose another folder, or delete this one",
+            argument=("folder", "out"),
         )
     return True

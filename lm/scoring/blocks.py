@@ -79,7 +79,11 @@ class BlockScorer:
             written = [by_question[question] for by_question in self._written.values()]
             prompts = [self._encoder.prompt(text, chat=self._chat) for text in written]
             if not all(prompts):
-                raise InputError(f"the prompt {written[0]!r} has no token; expected a question or a persona in words.")
+                raise InputError(
+                    f"the prompt {written[0]!r} has no token",
+                    expected="a question or a persona in words",
+                    argument=("personas", "question"),
+                )
             ids, merged = self._encoder.completions(written, texts)
             room = math.inf if self._context is None else float(self._context + 1 - max(map(len, prompts)))
             tables.append(self._judge(ids, merged, room))

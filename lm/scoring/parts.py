@@ -18,6 +18,8 @@ __all__ = ["METADATA", "Parts", "read_metadata", "write_table"]
 METADATA = b"simulacra.scoring"
 """Key of the Parquet schema's metadata under which a scored log says how it was scored."""
 
+_ANOTHER = "name another, or pass overwrite=True"
+
 
 class Parts:
     """Numbered tables, each either whole on disk or not there.
@@ -86,9 +88,11 @@ def read_metadata(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
         said = (pq.read_schema(out).metadata or {}).get(METADATA)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{out}: exists and is no Parquet file; name another, or pass overwrite=True.") from error
+        raise InputError(
+            f"{out}: exists and is no Parquet file", remedy=_ANOTHER, argument=("out", "overwrite")
+        ) from error
     if said is None:
-        raise InputError(f"{out}: exists and holds no scored log; name another, or pass overwrite=True.")
+        raise InputError(f"{out}: exists and holds no scored log", remedy=_ANOTHER, argument=("out", "overwrite"))
     found: dict[str, Any] = json.loads(said)
     _refuse_other(out, found["settings"], settings)
     return found
@@ -99,8 +103,9 @@ def _refuse_other(place: Path, found: Mapping[str, Any], settings: Mapping[str, 
     if other:
         name = other[0]
         raise InputError(
-            f"{place}: was made with another {name} ({_short(found.get(name))}, now {_short(settings.get(name))}); "
-            "name another output file, or pass overwrite=True to start again."
+            f"{place}: was made with another {name} ({_short(found.get(name))}, now {_short(settings.get(name))})",
+            remedy="name another output file, or pass overwrite=True to start again",
+            argument=("out", "overwrite"),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from simulacra.data.extras import MissingExtraError, import_extra
 from simulacra.formalism.errors import InputError
 
 __all__ = ["PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
@@ -15,6 +16,7 @@ __all__ = ["PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
 PLAIN_TEMPLATE = "{persona}\n{question}\n"
 """How persona and question are joined for a tokenizer without a chat template."""
 
+_TABLE = "table of persona name to prompt, such as villain = 'You are cruel.'"
 _TAG = re.compile(r"[<\[]\S+[>\]]")
 
 
@@ -27,26 +29,30 @@ def read_prompts(path: str | Path) -> dict[str, str]:
     file = Path(path)
     if not file.is_file():
         raise InputError(
-            f"{file}: there is no such file; expected a JSON, TOML or YAML table of persona name to prompt, such as "
-            "villain = 'You are cruel.'."
+            f"{file}: there is no such file", expected=f"a JSON, TOML or YAML {_TABLE}", argument="personas"
         )
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8")
         match file.suffix.lower():
             case ".json":
                 found = json.loads(text)
             case ".toml":
                 found = tomllib.loads(text)
             case ".yaml" | ".yml":
-                import yaml
-
+                yaml = import_extra("yaml", "lm")
                 found = yaml.safe_load(text)
             case suffix:
-                raise InputError(f"the ending {suffix!r} is not known; expected .json, .toml, .yaml or .yml")
-    except Exception as error:
-        raise InputError(f"{file}: cannot be read as persona prompts: {error}.") from error
+                raise InputError(f"the ending {suffix!r} is not known", expected=".json, .toml, .yaml or .yml")
+    except MissingExtraError:
+        raise
+    except Exception as error:  # of the file system, or of the library that reads the format
+        raise InputError(
+            f"{file}: cannot be read as persona prompts: {str(error).rstrip('.')}",
+            expected=f"a JSON, TOML or YAML {_TABLE}",
+            argument="personas",
+        ) from error
     if not isinstance(found, dict) or not found:
-        raise InputError(f"{file}: expected a table of persona name to prompt, such as villain = 'You are cruel.'.")
+        raise InputError(f"{file}: expected a {_TABLE}", argument="personas")
     return check_prompts(found, str(file))
 
 
@@ -57,10 +63,14 @@ def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[
         InputError: the first entry that is not.
     """
     if not prompts:
-        raise InputError(f"{where}: no persona; expected a name and a prompt for each.")
+        raise InputError(f"{where}: no persona", expected="a name and a prompt for each", argument="personas")
     for name, prompt in prompts.items():
         if not isinstance(name, str) or not name or not isinstance(prompt, str):
-            raise InputError(f"{where}: persona {name!r} is {prompt!r}; expected a name and its prompt, both text.")
+            raise InputError(
+                f"{where}: persona {name!r} is {prompt!r}",
+                expected="a name and its prompt, both text",
+                argument="personas",
+            )
     return dict(prompts)
 
 
@@ -85,7 +95,9 @@ class PromptWriter:
 
     def __post_init__(self) -> None:
         if self.template is not None and not all(name in self.template for name in ("{persona}", "{question}")):
-            raise InputError(f"template={self.template!r}: expected text with both {{persona}} and {{question}}.")
+            raise InputError(
+                f"template={self.template!r}: expected text with both {{persona}} and {{question}}", argument="template"
+            )
 
     @property
     def chat(self) -> bool:
@@ -123,10 +135,14 @@ class PromptWriter:
             )
         except Exception as error:  # jinja2's own, and whatever a template raises
             raise InputError(
-                f"persona {persona!r}: the chat template refuses its prompt ({error}); {remedy}."
+                f"persona {persona!r}: the chat template refuses its prompt ({error})",
+                remedy=remedy,
+                argument="template",
             ) from error
         if prompt.strip() not in text:
-            raise InputError(f"persona {persona!r}: the chat template drops its system prompt; {remedy}.")
+            raise InputError(
+                f"persona {persona!r}: the chat template drops its system prompt", remedy=remedy, argument="template"
+            )
         return str(text)
 
     def _check(self, persona: str, prompt: str) -> None:
@@ -135,8 +151,9 @@ class PromptWriter:
         if _TAG.fullmatch(prompt) and prompt not in vocabulary:
             tags = [token for token in self.tokenizer.get_added_vocab() if _TAG.fullmatch(token)]
             raise InputError(
-                f"persona {persona!r}: the tokenizer has no token {prompt!r}; expected one of its own "
-                f"({', '.join(tags[:8]) or 'it has no tags'}), or a prompt in words."
+                f"persona {persona!r}: the tokenizer has no token {prompt!r}",
+                expected=f"one of its own ({', '.join(tags[:8]) or 'it has no tags'}), or a prompt in words",
+                argument="personas",
             )
         unknown = self.tokenizer.unk_token_id
         if unknown is not None and prompt:
@@ -144,5 +161,7 @@ class PromptWriter:
             if unknown in ids and self.tokenizer.unk_token not in prompt:
                 raise InputError(
                     f"persona {persona!r}: the tokenizer cannot spell its prompt {prompt!r} ({ids.count(unknown)} "
-                    "unknown token(s)); use words of its vocabulary."
+                    "unknown token(s))",
+                    remedy="use words of its vocabulary",
+                    argument="personas",
                 )

@@ -44,7 +44,8 @@ class Encoder:
         self._tokenizer = tokenizer
         if end_token is not None and end_token not in tokenizer.get_vocab():
             raise InputError(
-                f"end_token={end_token!r}: the tokenizer has no such token; its own is {tokenizer.eos_token!r}."
+                f"end_token={end_token!r}: the tokenizer has no such token; its own is {tokenizer.eos_token!r}",
+                argument="end_token",
             )
         self._end = [] if end_token is None else [tokenizer.convert_tokens_to_ids(end_token)]
 

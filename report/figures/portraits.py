@@ -41,7 +41,9 @@ def portrait(result: Result, persona: str) -> "Figure":
         InputError: there is no such persona in the result.
     """
     if persona not in result.personas:
-        raise InputError(f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}.")
+        raise InputError(
+            f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}", argument="persona"
+        )
     prepared, color = result.prepared, persona_colors(result.personas)[persona]
     emissions = result.emissions()
     own = emissions[emissions["persona"] == persona]

@@ -30,7 +30,7 @@ def posterior_predictive(result: Result, measurement: str | None = None) -> "Fig
     names = result.prepared.model.measurements
     name = measurement or names[0]
     if name not in names:
-        raise InputError(f"The model does not measure {name!r}; it measures {', '.join(names)}.")
+        raise InputError(f"The model does not measure {name!r}; it measures {', '.join(names)}")
     observed = result.tree["observed_data"][name]
     totals = observed.sum(f"{name}_category").to_numpy()[:, None]
     drawn = result.tree["posterior_predictive"][name].to_numpy() / totals

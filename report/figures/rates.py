@@ -89,7 +89,10 @@ def rate_by_question(result: Result) -> "Figure":
     """
     outcome = result.prepared.model.outcome
     if outcome is None:
-        raise InputError("This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...).")
+        raise InputError(
+            "This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...)",
+            argument="outcome",
+        )
     table = _question_rates(result.prepared, outcome)
     shown = table.head(_MOST_QUESTIONS)
     figure, grid = sheet(1.5 + 0.2 * len(shown))
