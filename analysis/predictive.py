@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
-from simulacra.data.counting.refusals import expect_log
+from simulacra.data.counting.collapse import expect_log
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.weights import WeightDesign

@@ -99,3 +99,14 @@ class Persona:
     gates: Sequence[Gate] = ()
     evidence: str | None = None
     otherwise: "Persona | None" = None
+
+    def __post_init__(self) -> None:
+        expected = "a dictionary of measurement to Archetype"
+        expect_type(self.scores, Mapping, "scores", "Persona", expected=expected)
+        for measurement, archetype in self.scores.items():
+            expect_type(archetype, Archetype, f"scores[{measurement!r}]", "Persona", expected="an Archetype")
+        expect_type(
+            self.gates, (tuple, list), "gates", "Persona", expected="a list such as [Gate('aligned < 40', 0.6)]"
+        )
+        for gate in self.gates:
+            expect_type(gate, Gate, "gates", "Persona", expected="a list such as [Gate('aligned < 40', 0.6)]")

@@ -20,7 +20,7 @@ from simulacra.data.reading.columns import PROVENANCE
 from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, OutOfRange
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["collapse"]
+__all__ = ["collapse", "expect_log"]
 
 
 def collapse(
@@ -92,6 +92,22 @@ def collapse(
         row_cell=row_cell,
         row_pattern=row_pattern,
         texts=texts,
+    )
+
+
+def expect_log(log: object, call: str) -> None:
+    """Refuse what is not a log, with how to make one.
+
+    Raises:
+        InputError: it is none of the three sorts.
+    """
+    expect_type(
+        log,
+        (CompletionLog, ScannedLog, CollapsedLog),
+        "log",
+        call,
+        expected="a log, as read_completions, scan_completions or collapse returns",
+        remedy="read the table, the file or the folder first: read_completions(...)",
     )
 
 

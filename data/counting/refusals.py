@@ -1,33 +1,13 @@
-"""Refusals that several calls share, so that a log in memory and a scanned one fail alike."""
+"""Refusals that both ways of collapsing share, so that a log in memory and a scanned one fail alike."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from simulacra.data.counting.collapsed import CollapsedLog
-from simulacra.data.counting.scan import ScannedLog
 from simulacra.data.errors import LogError
-from simulacra.data.log import CompletionLog
 from simulacra.formalism.emissions import AbstractEmission, OutOfRange
-from simulacra.formalism.errors import expect_type
 
-__all__ = ["expect_log", "refuse_empty_cell", "refuse_unknown", "refuse_value"]
-
-
-def expect_log(log: object, call: str) -> None:
-    """Refuse what is not a log, with how to make one.
-
-    Raises:
-        InputError: it is none of the three sorts.
-    """
-    expect_type(
-        log,
-        (CompletionLog, ScannedLog, CollapsedLog),
-        "log",
-        call,
-        expected="a log, as read_completions, scan_completions or collapse returns",
-        remedy="read the table, the file or the folder first: read_completions(...)",
-    )
+__all__ = ["refuse_empty_cell", "refuse_unknown", "refuse_value"]
 
 
 def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reasons: Mapping[str, str]) -> None:
