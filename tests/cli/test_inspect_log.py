@@ -41,7 +41,7 @@ def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, t
     assert "no column was read as 'aligned'" in told
     assert "--column aligned=<its name>" in told
     assert "read as 'coherent'" not in told
-    assert "formats=['_json'], on the command line --formats _json, nests them" in told
+    assert "pass formats=['_json'] to nest them" in told
 
 
 def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_judgments_in_files_of_their_own(run: Run, tmp_path: Path) -> None:
     assert list(json.loads(run("inspect-log", "log.csv", *by_place).stdout)["measurements"]) == ["aligned"]
     ended = run("inspect-log", "log.csv", "--judgments", "judged.csv", "--on", "rollout")
     assert ended.exit_code == 2
-    assert "On the command line: on= is --on COLUMNS" not in ended.stderr  # the message names no value for it
+    assert "On the command line: on= is --on COLUMNS" in ended.stderr
     assert "on= names ['rollout']" in ended.stderr
 
 
