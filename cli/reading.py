@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from simulacra.formalism.errors import InputError
-
 if TYPE_CHECKING:
     from simulacra.data import CompletionLog, ScannedLog
+    from simulacra.formalism import InputError
 
 __all__ = [
     "PANEL",
@@ -134,7 +133,7 @@ class Reading:
         free = {"measurements", "contexts"}  # every column may be either
         refused = [name for name in arguments.keys() - known - free if arguments[name] != _SCANS.get(name)]
         if refused:
-            raise InputError(
+            raise _refused(
                 f"--scan reads one row a completion, in UTF-8, and looks for no repeats: leave out "
                 f"{', '.join(f'--{name}' for name in sorted(refused))}, or --scan."
             )
@@ -165,7 +164,7 @@ class Reading:
         """
         unknown = sorted(record.keys() - {field.name for field in dataclasses.fields(cls)})
         if unknown:
-            raise InputError(f"There is no reading option {unknown[0]!r} in this version of simulacra.")
+            raise _refused(f"There is no reading option {unknown[0]!r} in this version of simulacra.")
         return cls(**record)
 
     def __str__(self) -> str:
@@ -201,6 +200,13 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return told
 
 
+def _refused(what: str) -> "InputError":
+    """The error of a wrong option; its class costs JAX, and help and completion do without."""
+    from simulacra.formalism import InputError
+
+    return InputError(what)
+
+
 def parse_names(text: str) -> tuple[str, ...]:
     """``"_json,_template"`` as names; an empty text is none."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -214,7 +220,7 @@ def parse_columns(pairs: Sequence[str]) -> dict[str, str | None]:
     """
     unreadable = [pair for pair in pairs if not re.match(r"[^=]+=", pair)]
     if unreadable:
-        raise InputError(
+        raise _refused(
             f"--column {unreadable[0]!r}: expected NAME=OWN, such as completion=answer, or NAME= to leave a column out."
         )
     return {name: own or None for name, _, own in (pair.partition("=") for pair in pairs)}
@@ -236,9 +242,7 @@ def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str]:
     if not named:
         return list(files)  # one judge
     if len(named) < len(files):
-        raise InputError(
-            f"--judgments {' '.join(map(repr, files))}: expected JUDGE=FILE for every judge, or files only."
-        )
+        raise _refused(f"--judgments {' '.join(map(repr, files))}: expected JUDGE=FILE for every judge, or files only.")
     return named
 
 
