@@ -168,13 +168,15 @@ class PersonaMixture:
             counts: completions by cell and pattern, shape ``(C, P)``; ``None`` draws them.
 
         Raises:
-            NotImplementedError: the model has a LikelihoodEmission; texts have densities only up to a factor, so they
-                cannot be drawn. ``simulacra.formalism.density_ratios.texts_log_likelihood`` is their term.
+            InputError: the model has a LikelihoodEmission; texts have densities only up to a factor, so they cannot be
+                drawn. ``simulacra.formalism.density_ratios.texts_log_likelihood`` is their term.
         """
         if self.likelihood is not None:
-            raise NotImplementedError(
-                "numpyro_model: texts cannot be drawn from their likelihood ratios. For a model of your own, add "
-                "numpyro.factor of simulacra.formalism.density_ratios.texts_log_likelihood."
+            raise InputError(
+                "numpyro_model: texts cannot be drawn from their likelihood ratios",
+                remedy="for a model of your own, add numpyro.factor of "
+                "simulacra.formalism.density_ratios.texts_log_likelihood",
+                argument="emissions",
             )
         scales = numpyro.sample("scale", dist.LogNormal(design.scale_location, design.scale_spread).to_event(1))
         spread = jnp.sqrt(design.variances(scales))[:, None]

@@ -11,7 +11,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from simulacra.data import CompletionLog, collapse, read_completions
-from simulacra.formalism import LikelihoodEmission, Outcome, Persona, PersonaMixture, ScoreEmission
+from simulacra.formalism import InputError, LikelihoodEmission, Outcome, Persona, PersonaMixture, ScoreEmission
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import Prepared, prepare
@@ -258,7 +258,7 @@ def test_counts_without_the_models_likelihoods_are_refused(log: CompletionLog) -
 
 def test_the_numpyro_model_says_what_it_lacks() -> None:
     prepared = prepare(_model(), _log(4, 4))
-    with pytest.raises(NotImplementedError, match="texts cannot be drawn"):
+    with pytest.raises(InputError, match="texts cannot be drawn"):
         _model().numpyro_model(prepared.design, prepared.patterns, prepared.counts.sum(axis=1))
 
 
