@@ -265,7 +265,7 @@ def test_the_numpyro_model_says_what_it_lacks() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"columns": "log_likelihood"}, "expected columns as a pattern such as 'log_likelihood_{}'"),
+        ({"columns": "log_likelihood"}, "columns is 'log_likelihood'; expected a pattern such as 'log_likelihood_{}'"),
         ({"columns": {"helper": "a", "villain": "a"}}, "a column of its own for every persona"),
         ({"median_temperature": 1.0}, r"expected 0 < median_temperature < 1 .* got 1.0 and 1.5"),
         ({"temperature_spread": 0}, "temperature_spread > 0"),
