@@ -26,6 +26,7 @@ from scipy import stats
 
 from simulacra.analysis.meta_regression import MetaRegression
 from simulacra.formalism.conditioning import conditioned_log_weights, weight_velocity
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.result import ENDS, Result
 
@@ -123,7 +124,7 @@ def predict_shifts(result: Result, evidence: pd.DataFrame, *, over: Mapping[str,
         and those that tie share the better rank.
 
     Raises:
-        ValueError: the fit failed its checks, or evidence that does not match it.
+        InputError: the fit failed its checks, or evidence that does not match it.
     """
     rows = _evidence(result, evidence)
     before = _before(result, _starts(result, evidence, over))
@@ -162,7 +163,7 @@ def fit_conditioning(
         seed: of all draws, of which there are as many as the result has.
 
     Raises:
-        ValueError: the fit failed its checks; fewer than three conditions, or so few others to predict one from;
+        InputError: the fit failed its checks; fewer than three conditions, or so few others to predict one from;
             evidence that does not match the fit, or says nothing of personas.
 
     When not to trust it: shifts enter as Gaussians in log-ratios, which is rough for personas that no completion shows;
@@ -174,9 +175,10 @@ def fit_conditioning(
     names = [str(name) for name in evidence.index]
     known = [str(name) for name in result.weights()["condition"].to_numpy()]
     if not set(names) <= set(known) or len(names) < _FEWEST:
-        raise ValueError(
+        raise InputError(
             f"fit_conditioning: expected evidence on at least {_FEWEST} conditions of the fit "
-            f"({', '.join(known[1:])}); got {', '.join(names)}."
+            f"({', '.join(known[1:])}); got {', '.join(names)}",
+            argument="evidence",
         )
     starts = _starts(result, evidence, over)
     before, after = _before(result, starts), result.weights().sel(condition=names).to_numpy()
@@ -211,30 +213,36 @@ def fit_conditioning(
 
 def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
     """Evidence with personas in the order of the result, ``(M, K)``, once the result may be used."""
+    expect_type(result, Result, "result", "Conditioning", expected="a Result, as fit returns")
+    expect_type(evidence, pd.DataFrame, "evidence", "Conditioning", expected="a DataFrame, a row for every fine-tune")
     if not result.ok:
-        raise ValueError(
+        raise InputError(
             "Shifts cannot be compared with evidence: this fit failed its checks: "
-            + "; ".join(check.name for check in result.failed)
+            + "; ".join(check.name for check in result.failed),
+            remedy="Result.failed lists the checks with their remedies",
         )
     if set(evidence.columns) != set(result.personas) or evidence.index.has_duplicates:
-        raise ValueError(
+        raise InputError(
             f"Evidence: expected one row a fine-tune and the columns {', '.join(result.personas)}; got columns "
             f"{', '.join(map(str, evidence.columns))}"
-            + (" and rows that repeat." if evidence.index.has_duplicates else ".")
+            + (" and rows that repeat" if evidence.index.has_duplicates else ""),
+            argument="evidence",
         )
     rows = evidence[list(result.personas)].to_numpy(dtype=float)
     unusable = evidence.index[np.flatnonzero(~np.isfinite(rows).all(axis=1))]
     if len(unusable):
-        raise ValueError(
+        raise InputError(
             f"Evidence on {', '.join(map(str, unusable))}: expected finite numbers for every persona. Average only "
-            "examples that were scored."
+            "examples that were scored",
+            argument="evidence",
         )
     rows = rows - rows.mean(axis=1, keepdims=True)  # only differences count, and large numbers round
     flat = evidence.index[np.flatnonzero(np.abs(rows).max(axis=1) < _NOTHING)]
     if len(flat):
-        raise ValueError(
+        raise InputError(
             f"Evidence on {', '.join(map(str, flat))} is the same for all personas and foretells nothing. Score the "
-            "examples under every persona's own prompt."
+            "examples under every persona's own prompt",
+            argument="evidence",
         )
     return rows
 
@@ -245,13 +253,16 @@ def _starts(result: Result, evidence: pd.DataFrame, over: Mapping[str, str] | No
     names = [str(name) for name in evidence.index]
     strangers = [name for name in over or {} if name not in names]
     if strangers:
-        raise ValueError(f"over: {strangers[0]!r} is no row of the evidence, which has {', '.join(names)}.")
+        raise InputError(
+            f"over: {strangers[0]!r} is no row of the evidence, which has {', '.join(names)}", argument="over"
+        )
     starts = [(over or {}).get(name, result.prepared.model.baseline) for name in names]
     for name, start in zip(names, starts, strict=True):
         if start not in known or start == name:
-            raise ValueError(
+            raise InputError(
                 f"over: {name} started from {start!r}, which is {'itself' if start == name else 'not in the fit'}; "
-                f"expected another of {', '.join(known)}."
+                f"expected another of {', '.join(known)}",
+                argument="over",
             )
     return starts
 
@@ -266,9 +277,11 @@ def _others(names: list[str], starts: list[str]) -> list[np.ndarray]:
     rest = [[other for other, start in enumerate(starts) if names[other] != name and start != name] for name in names]
     if min(map(len, rest)) < _FEWEST - 1:
         lonely = names[min(range(len(rest)), key=lambda index: len(rest[index]))]
-        raise ValueError(
+        raise InputError(
             f"fit_conditioning: {lonely} is to be predicted from the others, and fewer than {_FEWEST - 1} are not "
-            "measured from it; add conditions."
+            "measured from it",
+            remedy="add conditions",
+            argument=("evidence", "over"),
         )
     return [np.array(one) for one in rest]
 

@@ -26,6 +26,7 @@ from scipy import special
 
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.conditioning import conditioned_log_weights
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
 from simulacra.inference.rates import clustered_rate
@@ -76,13 +77,15 @@ class InContext:
             odds add half a count to every persona. NaN where a check failed.
 
         Raises:
-            ValueError: not as many rows as contexts.
+            InputError: not as many rows as contexts.
         """
         weights = self.tree["posterior"]["weights"]
         draws = weights.to_numpy().reshape(-1, *weights.shape[2:])
         counts = self.tree["observed_data"]["answers"].to_numpy()
         if len(by) != len(counts):
-            raise ValueError(f"table(by=...): expected one row for each of {len(counts)} contexts; got {len(by)}.")
+            raise InputError(
+                f"table(by=...): expected one row for each of {len(counts)} contexts; got {len(by)}", argument="by"
+            )
         parts = []
         groups = by.reset_index(drop=True).groupby(list(by.columns), sort=False, dropna=False).indices
         for key, rows in groups.items():
@@ -133,7 +136,7 @@ def fit_in_context(
     about 50.
 
     Raises:
-        ValueError: columns or rows that differ, evidence that is not finite, counts that are negative or no whole
+        InputError: columns or rows that differ, evidence that is not finite, counts that are negative or no whole
             numbers, or a context without answers.
 
     When not to trust it: contexts that continue one another, as the turns of one conversation do, enter as if they were
@@ -188,11 +191,14 @@ def _model(evidence: Array, answers: Array) -> None:
 
 
 def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
+    for name, table in (("evidence", evidence), ("answers", answers)):
+        expect_type(table, pd.DataFrame, name, "fit_in_context", expected="a DataFrame, a row for every context")
     if set(evidence.columns) != set(answers.columns) or not evidence.index.equals(answers.index):
-        raise ValueError(
+        raise InputError(
             "fit_in_context: expected evidence and answers with the same personas as columns and the same "
             f"contexts as rows; got {len(evidence)} rows of {', '.join(map(str, evidence.columns))} and "
-            f"{len(answers)} rows of {', '.join(map(str, answers.columns))}."
+            f"{len(answers)} rows of {', '.join(map(str, answers.columns))}",
+            argument=("evidence", "answers"),
         )
     finite = np.isfinite(evidence.to_numpy(dtype=float)).all(axis=1)
     counts = answers.to_numpy(dtype=float)
@@ -204,4 +210,8 @@ def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
     ):
         if not good.all():
             place = evidence.index[int(good.argmin())]
-            raise ValueError(f"fit_in_context: context {place!r} has {what}; leave it out or score it again.")
+            raise InputError(
+                f"fit_in_context: context {place!r} has {what}",
+                remedy="leave it out or score it again",
+                argument=("evidence", "answers"),
+            )

@@ -8,10 +8,14 @@ References:
     Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, eq. (2.19) (conditioning).
 """
 
+import numbers
+
 import numpy as np
 import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.data.counting.collapse import expect_log
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
@@ -48,17 +52,26 @@ def predict_rates(
         no completion counts.
 
     Raises:
-        ValueError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
+        InputError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
             checks.
     """
+    swapped = "the result comes first: predict_rates(result, log)" if isinstance(log, Result) else None
+    expect_type(result, Result, "result", "predict_rates", expected="a Result, as fit returns", remedy=swapped)
+    expect_log(log, "predict_rates")
+    expect_type(outcome, (Outcome, type(None)), "outcome", "predict_rates", expected="an Outcome")
+    for name, value in (("num_draws", num_draws), ("seed", seed)):
+        expect_type(value, numbers.Integral, name, "predict_rates", expected="a whole number")
+        if value < (name == "num_draws"):
+            raise InputError(f"predict_rates: {name} is {value}", expected="a positive number", argument=name)
     if not result.ok:
-        raise ValueError(
+        raise InputError(
             "predict_rates: this fit failed its checks, so it predicts nothing: "
-            + "; ".join(check.name for check in result.failed)
+            + "; ".join(check.name for check in result.failed),
+            remedy="Result.failed lists the checks with their remedies",
         )
     outcome = outcome or result.prepared.model.outcome
     if outcome is None:
-        raise ValueError("predict_rates: this model has no outcome of its own; pass one.")
+        raise InputError("predict_rates: this model has no outcome of its own; pass one", argument="outcome")
     collapsed = _collapsed(result, log)
     rng = np.random.default_rng(seed)
     inside, happens = _cell_probabilities(result, collapsed.cells, outcome, num_draws, rng)
@@ -86,8 +99,10 @@ def _collapsed(result: Result, log: CompletionLog | ScannedLog | CollapsedLog) -
     collapsed = log if isinstance(log, CollapsedLog) else collapse(log, prepared.model.emissions, by=by)
     unknown = sorted(set(collapsed.conditions) - set(prepared.conditions))
     if unknown:
-        raise ValueError(
-            f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}."
+        raise InputError(
+            f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}",
+            remedy="leave these conditions out of the log",
+            argument="log",
         )
     return collapsed
 

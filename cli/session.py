@@ -2,10 +2,9 @@
 
 import json
 import os
-import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -15,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from simulacra.cli.blame import is_refusal
 from simulacra.cli.folder import RESULT, check_folder, read_summary, write_folder
 from simulacra.cli.inspection import print_description
 from simulacra.cli.reading import Reading
@@ -23,9 +21,9 @@ from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_checks, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
-from simulacra.data import CompletionLog, LogError, ScannedLog, describe
+from simulacra.data import CompletionLog, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
-from simulacra.formalism import PersonaMixture
+from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.report import result_tables, write_report, write_reports
 from simulacra.report.tables import json_rows
@@ -35,34 +33,54 @@ __all__ = ["BAD_INPUT", "NOT_OK", "Session"]
 BAD_INPUT = 2
 NOT_OK = 3
 
-_COMMAND_LINE = {
-    "columns": "--column NAME=OWN",
-    "measurements": "--measure NAME",
-    "contexts": "--context NAME",
-    "condition": "--condition PATTERN",
-    "delimiter": "--delimiter CHAR",
-    "encoding": "--encoding NAME",
-    "missing": "--missing VALUES",
-    "formats": "--formats SUFFIXES",
+_OPTIONS = {
+    "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
-    "duplicates": "--duplicates drop",
-    "layout": "--layout NAME",
-    "judgments": "--judgments JUDGE=FILE",
-    "on": "--on COLUMNS",
-    "question": "--question COLUMN",
-    "of": "--of all|coherent|scored",
-    "template": "--template TEXT",
+    "batch_tokens": "--batch-tokens N",
+    "columns": "--column NAME=OWN",
+    "condition": "--condition PATTERN",
+    "contexts": "--context NAME",
+    "cuts": "--cuts NAME:CUTS",
+    "delimiter": "--delimiter CHAR",
+    "device": "--device NAME",
     "dtype": "--dtype NAME",
+    "duplicates": "--duplicates drop",
+    "encoding": "--encoding NAME",
+    "end_token": "--end-token TOKEN",
+    "engine": "--engine hmc|nuts",
+    "formats": "--formats SUFFIXES",
+    "judgments": "--judgments JUDGE=FILE",
+    "layout": "--layout NAME",
+    "measurements": "--measure NAME",
+    "missing": "--missing VALUES",
+    "model": "--model DIR",
+    "num_chains": "--num-chains N",
+    "num_samples": "--num-samples N",
+    "num_warmup": "--num-warmup N",
+    "of": "--of all|coherent|scored",
+    "on": "--on COLUMNS",
+    "out": "--out PATH",
+    "outcome": "--outcome RULE",
+    "overwrite": "--overwrite",
+    "personas": "--personas NAME",
+    "question": "--question COLUMN",
+    "references": "--references COLUMN",
+    "rope": "--rope WIDTH",
+    "seed": "--seed N",
+    "target_accept_prob": "--target-accept-prob P",
+    "template": "--template TEXT",
+    "too_long": "--too-long exclude|truncate",
+    "weights": "--weights FORMULA",
 }
-"""How the arguments that messages name are spelt on the command line."""
+"""The option that sets the Python argument of an error or a check."""
 
 
 class Session:
     """The life of one command, as a context.
 
-    Errors of input, told from bugs by :func:`~simulacra.cli.blame.is_refusal`, end it with exit code 2, a message on
-    standard error and, where JSON was asked for, an object ``{"error": …}`` on standard output; nothing is written
-    then. A result that failed its checks ends it with 3.
+    An :class:`~simulacra.formalism.InputError`, an error of the operating system or a missing extra ends it with exit
+    code 2, a message on standard error and, with ``--json``, an object ``{"error": …}`` on standard output; nothing is
+    written then. Any other exception is a bug, and says so. A result that failed its checks ends it with 3.
 
     Args:
         out: where files go; ``None`` writes none.
@@ -80,17 +98,19 @@ class Session:
         try:
             if self._out is not None:
                 check_folder(self._out)
-        except ValueError as error:
+        except (InputError, OSError) as error:
             self._fail(error)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, MissingExtraError) or (isinstance(error, (ValueError, OSError)) and is_refusal(error)):
+        if isinstance(error, (InputError, OSError, MissingExtraError)):
             self._fail(error)
         if isinstance(error, Exception) and not isinstance(error, (typer.Exit, typer.Abort)):
-            error.add_note("This is a bug of simulacra, not of your data: please report it with the lines above.")
+            error.add_note(
+                "This is a bug in simulacra, not an error in your data. Please report it with this traceback."
+            )
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -178,9 +198,9 @@ class Session:
             reading: options in place of those.
         """
         if not logs and reading.to_dict():
-            raise ValueError(f"{reading}: says how a log is read, and no log is named. Name it with --log.")
+            raise InputError(f"{reading}: says how a log is read, and no log is named. Name it with --log")
         if logs and path.is_file() and path.suffix != Path(RESULT).suffix:
-            raise ValueError(
+            raise InputError(
                 f"{path}: is no result; expected {RESULT} or its folder, before the logs. A shell makes many files of "
                 "a glob, and --log takes one word: quote it, --log 'logs/*.csv'."
             )
@@ -195,7 +215,7 @@ class Session:
                 if folder.suffix in (".html", ".md")
                 else write_reports(result, folder, log=log, rope=self._rope)
             )
-        except ValueError as error:
+        except InputError as error:
             if logs and "options" in fitted:
                 own = _told_reading("The fit", fitted["paths"], Reading.from_dict(fitted["options"]))
                 error.add_note(f"{own} {_told_reading('This report', logs, again)}")
@@ -218,6 +238,9 @@ class Session:
         if TRUTH in tables:
             print_truth(self._console, tables[TRUTH], result.conditions)
         print_checks(self._console, result, tables)
+        spelling = _spelling(name for check in result.failed for name in check.argument)
+        if spelling is not None:
+            self.say(f"  {escape(spelling)}")
 
     def _write(
         self,
@@ -249,14 +272,12 @@ class Session:
             raise typer.Exit(NOT_OK)
 
     def _fail(self, error: Exception) -> NoReturn:
-        hint = "\n".join(filter(None, [*getattr(error, "__notes__", ()), _hint(str(error))])) or None
+        spelling = _spelling(error.argument) if isinstance(error, InputError) else None
+        hint = "\n".join(filter(None, [*getattr(error, "__notes__", ()), spelling])) or None
         typer.echo(f"simulacra: {error}" + (f"\n{hint}" if hint else ""), err=True)
         if self._as_json:
-            place = (
-                {name: getattr(error, name) for name in ("file", "line", "column")}
-                if isinstance(error, LogError)
-                else {}
-            )
+            fields = ("argument", "file", "line", "column")
+            place = {name: getattr(error, name) for name in fields if hasattr(error, name)}
             found = {"type": type(error).__name__, "message": str(error), "hint": hint, **place}
             typer.echo(json.dumps({"ok": False, "error": found}, ensure_ascii=False))
         raise typer.Exit(BAD_INPUT) from error
@@ -267,10 +288,7 @@ def _told_reading(who: str, paths: Sequence[str], reading: Reading) -> str:
     return f"{who} read {shown} with {str(reading) or 'no options'}."
 
 
-def _hint(message: str) -> str | None:
-    """How to say on the command line what a message says in Python: ``columns={...}`` is ``--column NAME=OWN``."""
-    arguments = dict.fromkeys(re.findall(r"(?<![\w(-])(\w+)=(?=[\"'{\[(]|\.\.\.)", message))
-    known = [name for name in arguments if name in _COMMAND_LINE]
-    return (
-        f"On the command line: {', '.join(f'{name}= is {_COMMAND_LINE[name]}' for name in known)}." if known else None
-    )
+def _spelling(arguments: Iterable[str]) -> str | None:
+    """Which options set these Python arguments; None where none of them has one."""
+    known = [f"{name}= is {_OPTIONS[name]}" for name in dict.fromkeys(arguments) if name in _OPTIONS]
+    return f"On the command line: {', '.join(known)}." if known else None

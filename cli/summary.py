@@ -68,4 +68,5 @@ def _plain_check(check: Check) -> dict[str, Any]:
         "where": check.where,
         "subject": check.subject,
         "remedy": None if check.passed else check.remedy,
+        "argument": [] if check.passed else list(check.argument),
     }

@@ -7,7 +7,7 @@ whole generative story in a dozen lines; everything else here is the arithmetic 
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +21,8 @@ from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
 from simulacra.formalism.emissions.likelihoods import OFFSET_SD, LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
-from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.outcomes import Outcome, Rule
 from simulacra.formalism.persona_sets import persona_set
 from simulacra.formalism.personas import Persona
 from simulacra.formalism.simplex import ilr_basis, log_weights
@@ -65,7 +66,7 @@ class PersonaMixture:
             measured from 0 to 100, ``aligned < 30`` where there is no such coherence, else nothing.
 
     Raises:
-        ValueError: fewer than two personas, two of the same name or with the same archetypes (they could never be
+        InputError: fewer than two personas, two of the same name or with the same archetypes (they could never be
             told apart), no emission, two for one measurement, or a persona without a likelihood column.
 
     A weight is defined only relative to K and to what the personas turn out to do: read it beside P(outcome | persona).
@@ -87,8 +88,25 @@ class PersonaMixture:
         baseline: str = "base",
         outcome: Outcome | None = None,
     ) -> None:
-        chosen = persona_set(personas) if isinstance(personas, str) else tuple(personas)
-        measured, likelihood = _check_emissions(emissions)
+        expect_type(weights, str, "weights", "PersonaMixture", expected=f"a formula such as {CROSSED_WEIGHTS!r}")
+        expect_type(
+            baseline,
+            str,
+            "baseline",
+            "PersonaMixture",
+            expected="the name of one condition",
+            remedy="name the condition that all others are compared with",
+        )
+        expect_type(
+            outcome,
+            (Outcome, type(None)),
+            "outcome",
+            "PersonaMixture",
+            expected="an Outcome",
+            remedy=f"write Outcome({outcome!r})" if isinstance(outcome, str) else None,
+        )
+        chosen = persona_set(personas) if isinstance(personas, str) else _each(personas, Persona, "personas")
+        measured, likelihood = _check_emissions(_each(emissions, (AbstractEmission, LikelihoodEmission), "emissions"))
         _check_personas(chosen, measured, likelihood)
         object.__setattr__(self, "personas", chosen)
         object.__setattr__(self, "emissions", measured)
@@ -161,9 +179,10 @@ class PersonaMixture:
             InputError: the model has a LikelihoodEmission and no texts are given.
         """
         if self.likelihood is not None and texts is None:
-            raise ValueError(
-                "PersonaMixture.numpyro_model: expected texts=, since a model with a LikelihoodEmission cannot draw "
-                "completions."
+            raise InputError(
+                "PersonaMixture.numpyro_model: completions cannot be drawn from a LikelihoodEmission",
+                expected="the log-likelihoods of logged texts",
+                argument="texts",
             )
         size = len(self.personas)
         scales = numpyro.sample("scale", dist.LogNormal(design.scale_location, design.scale_spread).to_event(1))
@@ -233,6 +252,16 @@ def _usual_outcome(emissions: Sequence[AbstractEmission]) -> Outcome | None:
     return None
 
 
+def _each(values: Any, kinds: type | tuple[type, ...], argument: str) -> tuple[Any, ...]:
+    """The elements of a list of personas or emissions, each of which is one."""
+    named = "Persona('a', 'What it does.', {...})" if argument == "personas" else "ScoreEmission('aligned')"
+    expected = f"a list such as [{named}]" + (", or the name of a shipped set" if argument == "personas" else "")
+    expect_type(values, (list, tuple), argument, "PersonaMixture", expected=expected)
+    for position, value in enumerate(values):
+        expect_type(value, kinds, f"{argument}[{position}]", "PersonaMixture", expected=expected)
+    return tuple(values)
+
+
 def _check_emissions(
     emissions: Sequence[AbstractEmission | LikelihoodEmission],
 ) -> tuple[tuple[AbstractEmission, ...], LikelihoodEmission | None]:
@@ -241,9 +270,14 @@ def _check_emissions(
     texts = [each for each in emissions if isinstance(each, LikelihoodEmission)]
     names = [each.measurement for each in measured]
     if not emissions or len(set(names)) < len(names):
-        raise ValueError(f"PersonaMixture: expected one emission for every measurement, at least one; got {names}.")
+        raise InputError(
+            f"PersonaMixture: expected one emission for every measurement, at least one; got {names}",
+            argument="emissions",
+        )
     if len(texts) > 1:
-        raise ValueError(f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}.")
+        raise InputError(
+            f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}", argument="emissions"
+        )
     return measured, texts[0] if texts else None
 
 
@@ -252,7 +286,12 @@ def _check_personas(
 ) -> None:
     names = [persona.name for persona in personas]
     if len(names) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"PersonaMixture: expected two or more personas with different names; got {names}.")
+        raise InputError(
+            f"PersonaMixture: expected two or more personas with different names; got {names}", argument="personas"
+        )
+    for persona in personas:
+        for rule in (*(gate.rule for gate in persona.gates), *filter(None, [persona.evidence])):
+            Rule(rule)  # refuses what cannot be read
     if likelihood is not None:  # prompts tell them apart
         likelihood.columns_of(names)
         return
@@ -260,8 +299,9 @@ def _check_personas(
     for left in range(len(names)):
         for right in range(left):
             if all(np.allclose(table[left], table[right]) for table in tables):
-                raise ValueError(
+                raise InputError(
                     f"PersonaMixture: {names[right]!r} and {names[left]!r} cannot be told apart: their archetypes are "
-                    f"the same on {', '.join(e.measurement for e in emissions)}. Give one of them another archetype, "
-                    "add an emission on which they differ, or leave one out."
+                    f"the same on {', '.join(e.measurement for e in emissions)}",
+                    remedy="give one of them another archetype, add an emission on which they differ, or leave one out",
+                    argument=("personas", "emissions"),
                 )

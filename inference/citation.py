@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["Citable", "Citation", "Provenance", "citable", "decimals", "find"]
 
@@ -134,22 +135,24 @@ def find(
         renamed: names that personas lost, each with what became of it, a sentence.
 
     Raises:
-        ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
+        InputError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
             completions.
     """
+    expect_type(key, str, "key", "cite", expected="a key such as 'weight[base, aligned]'")
     known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
     if _normal(key) not in known:
-        raise ValueError(_unknown(key, tables, renamed))
+        raise InputError(_unknown(key, tables, renamed), argument="key")
     own, source, row = known[_normal(key)]
     observed = source.interval != "ETI"
     status = "observed" if observed else str(row["status"])
     if status.startswith("withheld"):
-        raise ValueError(
-            f"{own} is {status}. A number without its warrant is not for citing; Result.failed says what mends it."
+        raise InputError(
+            f"{own} is {status}. A number that failed its checks cannot be cited",
+            remedy="Result.failed lists the checks with their remedies",
         )
     value, lower, upper = (float(row[name]) for name in (source.value, source.lower, source.upper))
     if math.isnan(value):
-        raise ValueError(f"{own}: no completion counts towards it, so there is no number to cite.")
+        raise InputError(f"{own}: no completion counts towards it, so there is no number to cite")
     r_hat, bulk, tail = (None if observed else float(row[name]) for name in ("r_hat", "ess_bulk", "ess_tail"))
     return Citation(
         key=own,

@@ -13,6 +13,7 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog, CompletionLog, collapse
 from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import responsibilities
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.parameters import Parameters
@@ -94,12 +95,12 @@ class Result:
                 ``(chain, draw, cell, persona)`` with the cell's columns as coordinates.
 
         Raises:
-            ValueError: another ``by``.
+            InputError: another ``by``.
         """
         if by == "condition":
             return self.posterior["weights"]
         if by != "cell":
-            raise ValueError(f"weights(by={by!r}): expected 'condition' or 'cell'.")
+            raise InputError(f"weights(by={by!r}): expected 'condition' or 'cell'", argument="by")
         values = weights_of_cells(self.prepared.design.basis, self.posterior["latents"].to_numpy())
         cells = {
             name: ("cell", self.tree["constant_data"][f"cell_{name}"].to_numpy()) for name in self.prepared.design.cells
@@ -149,7 +150,7 @@ class Result:
         say little: gibberish is never misaligned.
 
         Raises:
-            ValueError: no outcome, or one that the model's bins cannot answer.
+            InputError: no outcome, or one that the model's bins cannot answer.
         """
         outcome = self._outcome(outcome)
         rate = self._implied(outcome)
@@ -190,7 +191,7 @@ class Result:
         these questions, not for new ones.
 
         Raises:
-            ValueError: no outcome, or one that the model's bins cannot answer.
+            InputError: no outcome, or one that the model's bins cannot answer.
         """
         outcome = self._outcome(outcome)
         implied = self._implied(outcome)
@@ -231,13 +232,14 @@ class Result:
                 needs the log.
 
         Raises:
-            ValueError: the rows are not known and no log was given, or it is not the log that was fitted.
+            InputError: the rows are not known and no log was given, or it is not the log that was fitted.
         """
         collapsed = self.prepared.collapsed if log is None else self._collapse_again(log)
         if collapsed.row_cell is None or collapsed.row_pattern is None:
-            raise ValueError(
+            raise InputError(
                 "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
-                "scanned log. Pass the log: responsibilities(read_completions(...))."
+                "scanned log. Pass the log: responsibilities(read_completions(...))",
+                argument="log",
             )
         if self.prepared.texts is not None and collapsed.texts is not None:
             mean = point_responsibilities(self.prepared, self.prepared.texts, self._parameters())
@@ -259,9 +261,10 @@ class Result:
         by = tuple(own.cells.columns)
         again = collapse(log, model.emissions, by, likelihood=model.likelihood, personas=model.names)
         if again.content_hash != own.content_hash:
-            raise ValueError(
+            raise InputError(
                 f"This is not the log that was fitted: its counts hash to {again.content_hash[:12]}…, those of the fit "
-                f"to {own.content_hash[:12]}…. Read the same files with the same options."
+                f"to {own.content_hash[:12]}…. Read the same files with the same options",
+                argument="log",
             )
         return again
 
@@ -295,7 +298,7 @@ class Result:
                 four of the model's own outcome. :attr:`citable` lists them.
 
         Raises:
-            ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
+            InputError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
                 completions.
 
         Example:
@@ -345,7 +348,7 @@ class Result:
         """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all.
 
         Raises:
-            ValueError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
+            InputError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
         """
         return write_result(Stored(self.tree, self.prepared, self.checks, self.settings, self.notes), Path(path))
 
@@ -354,8 +357,8 @@ class Result:
         """Read what :meth:`save` wrote.
 
         Raises:
-            FileNotFoundError: one of the two files is missing.
-            ValueError: they are no such files, of another format version, or hold an emission of unknown kind.
+            InputError: one of the two files is missing, damaged or of another format version, or they hold an emission
+                of unknown kind.
         """
         return cls(**read_result(Path(path))._asdict())
 
@@ -371,10 +374,14 @@ class Result:
         return Parameters(tables, latents, np.empty((*latents.shape[:2], 0)) if scales is None else scales, **arrays)
 
     def _outcome(self, outcome: Outcome | None) -> Outcome:
+        expect_type(
+            outcome, (Outcome, type(None)), "outcome", "Result", expected="an Outcome, such as Outcome('aligned < 30')"
+        )
         chosen = outcome or self.prepared.model.outcome
         if chosen is None:
-            raise ValueError(
-                "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')."
+            raise InputError(
+                "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')",
+                argument="outcome",
             )
         return chosen
 

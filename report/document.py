@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulacra.data import CompletionLog
 from simulacra.data.atomic import write_atomically
 from simulacra.data.extras import import_extra
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.report import figures
 from simulacra.report.facts import Facts, gather_facts
@@ -42,9 +43,10 @@ def write_report(
         The path.
 
     Raises:
-        ValueError: another suffix, or a log that is not the one that was fitted.
+        InputError: another suffix, or a log that is not the one that was fitted.
         MissingExtraError: the extra ``report`` is not installed.
     """
+    _check_arguments(result, path, "write_report", "path")
     return _write(result, [Path(path)], log, rope)[0]
 
 
@@ -54,15 +56,25 @@ def write_reports(
     """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
 
     Raises:
-        ValueError: as :func:`write_report`.
+        InputError: as :func:`write_report`.
     """
+    _check_arguments(result, folder, "write_reports", "folder")
     return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope)
+
+
+def _check_arguments(result: object, place: object, call: str, argument: str) -> None:
+    swapped = f"the result comes first: {call}(result, {argument})" if isinstance(place, Result) else None
+    expect_type(result, Result, "result", call, expected="a Result, as fit returns", remedy=swapped)
+    expect_type(place, (str, Path), argument, call, expected="a path such as 'report.html'")
 
 
 def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float | int) -> tuple[Path, ...]:
     for path in paths:
         if path.suffix not in _TEMPLATES:
-            raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")
+            raise InputError(
+                f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
+                argument=("path", "out"),
+            )
     facts = gather_facts(result, log=log, rope=rope)
     draw = _painter(result, rope)
     texts = [_render(path.suffix, facts, draw) for path in paths]

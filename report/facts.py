@@ -133,7 +133,7 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
     """The facts of a result; with the log also examples of completions.
 
     Raises:
-        ValueError: the log is not the one that was fitted.
+        InputError: the log is not the one that was fitted.
     """
     outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline
     claimed = () if outcome is None else tuple(_claims(result, outcome, rope))

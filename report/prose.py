@@ -186,8 +186,7 @@ def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[s
             "Examples are the completions that are most surely a persona's own: its clearest cases, not its typical "
             "ones. They may be harmful or wrong; they are shown as text."
             if examples
-            else "The log was not given to this report, so it shows no example completions: write_report(…, log=log), "
-            "or simulacra report --log."
+            else "The log was not given to this report, so it shows no example completions: write_report(…, log=log)."
         ),
         "fit": ""
         if measured

@@ -8,6 +8,7 @@ import pandas as pd
 
 from simulacra.data.extras import import_extra
 from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
 from simulacra.report.prose import WITHHELD
@@ -65,11 +66,13 @@ def format_table(table: pd.DataFrame, style: str) -> str:
             as intervals are worth (``simulacra.inference.citation.decimals``).
 
     Raises:
-        ValueError: another style.
+        InputError: another style.
         MissingExtraError: the extra ``report`` is not installed, for all but CSV and JSON.
     """
+    expect_type(table, pd.DataFrame, "table", "format_table", expected="a DataFrame")
+    expect_type(style, str, "style", "format_table", expected=f"one of {', '.join(_WRITERS)}")
     if style not in _WRITERS:
-        raise ValueError(f"format_table: expected one of {', '.join(_WRITERS)}; got {style!r}.")
+        raise InputError(f"format_table: expected one of {', '.join(_WRITERS)}; got {style!r}", argument="style")
     return _WRITERS[style](table)
 
 

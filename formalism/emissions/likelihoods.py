@@ -8,10 +8,16 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from simulacra.formalism.errors import InputError, expect_type
+
 __all__ = ["OFFSET_SD", "LikelihoodEmission"]
 
 OFFSET_SD = 2.0
 """Prior standard deviation of every ILR coordinate of the offsets b, nats."""
+
+_COLUMNS = (
+    "a pattern such as 'log_likelihood_{}', or a column of its own for every persona, such as {'villain': 'll_villain'}"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +43,7 @@ class LikelihoodEmission:
             provably changes by at most half a nat at any τ ≤ 1.
 
     Raises:
-        ValueError: a pattern without ``{}``, one column for two personas, a median outside (0, 1), a spread that is
+        InputError: a pattern without ``{}``, one column for two personas, a median outside (0, 1), a spread that is
             not positive, or a negative width.
 
     When not to trust it: where the prompted personas of the scoring model are not those that the fine-tunes run, as no
@@ -59,20 +65,21 @@ class LikelihoodEmission:
         temperature_spread: float | int = 1.5,
         bin_width: float | int | None = None,
     ) -> None:
+        expect_type(columns, (str, Mapping), "columns", "LikelihoodEmission", expected=_COLUMNS)
         pairs = columns if isinstance(columns, str) else tuple(dict(columns).items())
         clear = "{}" in pairs if isinstance(pairs, str) else len({column for _, column in pairs}) == len(pairs)
         if not clear:
-            raise ValueError(
-                "LikelihoodEmission: expected columns as a pattern such as 'log_likelihood_{}', or a column of its own "
-                f"for every persona, such as {{'villain': 'll_villain'}}; got {columns!r}."
-            )
+            raise InputError(f"LikelihoodEmission: columns is {columns!r}", expected=_COLUMNS, argument="columns")
         if not (0 < median_temperature < 1 and 0 < temperature_spread < math.inf):
-            raise ValueError(
+            raise InputError(
                 "LikelihoodEmission: expected 0 < median_temperature < 1 and temperature_spread > 0; "
-                f"got {median_temperature} and {temperature_spread}."
+                f"got {median_temperature} and {temperature_spread}",
+                argument=("median_temperature", "temperature_spread"),
             )
         if bin_width is not None and not 0 <= bin_width < math.inf:
-            raise ValueError(f"LikelihoodEmission: expected a bin_width of 0 or more nats; got {bin_width}.")
+            raise InputError(
+                f"LikelihoodEmission: expected a bin_width of 0 or more nats; got {bin_width}", argument="bin_width"
+            )
         object.__setattr__(self, "columns", pairs)
         object.__setattr__(self, "reference", reference)
         object.__setattr__(self, "median_temperature", float(median_temperature))
@@ -83,16 +90,18 @@ class LikelihoodEmission:
         """The column of every persona, in their order.
 
         Raises:
-            ValueError: a persona that has none.
+            InputError: a persona that has none.
         """
         if isinstance(self.columns, str):
             return tuple(self.columns.replace("{}", name) for name in personas)
         known = dict(self.columns)
         for name in personas:
             if name not in known:
-                raise ValueError(
-                    f"LikelihoodEmission: persona {name!r} has no column; there are columns for {', '.join(known)}. "
-                    "Every persona needs its prompt's log-likelihood: score the log for it, or leave the persona out."
+                raise InputError(
+                    f"LikelihoodEmission: persona {name!r} has no column; there are columns for {', '.join(known)}",
+                    expected="the log-likelihood under the prompt of every persona",
+                    remedy="score the log for it, or leave the persona out",
+                    argument="columns",
                 )
         return tuple(known[name] for name in personas)
 

@@ -9,6 +9,7 @@ from scipy import special
 
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import Texts
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.report.figures.canvas import drawing, panels, shorten, told
 from simulacra.report.palette import INK, MUTED, persona_colors
@@ -37,10 +38,12 @@ def portrait(result: Result, persona: str) -> "Figure":
     well it is told apart.
 
     Raises:
-        ValueError: there is no such persona in the result.
+        InputError: there is no such persona in the result.
     """
     if persona not in result.personas:
-        raise ValueError(f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}.")
+        raise InputError(
+            f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}", argument="persona"
+        )
     prepared, color = result.prepared, persona_colors(result.personas)[persona]
     emissions = result.emissions()
     own = emissions[emissions["persona"] == persona]

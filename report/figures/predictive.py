@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.inference.result import ENDS
 from simulacra.report.figures.canvas import drawing, sheet, shorten, told
@@ -24,12 +25,12 @@ def posterior_predictive(result: Result, measurement: str | None = None) -> "Fig
         measurement: the first one of the model when left out.
 
     Raises:
-        ValueError: the model does not measure that.
+        InputError: the model does not measure that.
     """
     names = result.prepared.model.measurements
     name = measurement or names[0]
     if name not in names:
-        raise ValueError(f"The model does not measure {name!r}; it measures {', '.join(names)}.")
+        raise InputError(f"The model does not measure {name!r}; it measures {', '.join(names)}")
     observed = result.tree["observed_data"][name]
     totals = observed.sum(f"{name}_category").to_numpy()[:, None]
     drawn = result.tree["posterior_predictive"][name].to_numpy() / totals

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.formalism import Outcome
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.inference.prepare import Prepared
 from simulacra.report.figures.canvas import drawing, sheet, shorten, told
@@ -30,7 +31,7 @@ def implied_against_observed(result: Result) -> "Figure":
     """Implied rate of every condition over its observed one, both with 89% intervals, and the line where they agree.
 
     Raises:
-        ValueError: the model has no outcome.
+        InputError: the model has no outcome.
     """
     table = result.rates()
     shown = table.dropna(subset=["observed", "implied"])
@@ -84,11 +85,14 @@ def rate_by_question(result: Result) -> "Figure":
     drawn; the label says how many are not.
 
     Raises:
-        ValueError: the model has no outcome.
+        InputError: the model has no outcome.
     """
     outcome = result.prepared.model.outcome
     if outcome is None:
-        raise ValueError("This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...).")
+        raise InputError(
+            "This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...)",
+            argument="outcome",
+        )
     table = _question_rates(result.prepared, outcome)
     shown = table.head(_MOST_QUESTIONS)
     figure, grid = sheet(1.5 + 0.2 * len(shown))

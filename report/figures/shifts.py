@@ -25,7 +25,7 @@ def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
         rope: half-width of that region, a probability.
 
     Raises:
-        ValueError: the model has no outcome.
+        InputError: the model has no outcome.
     """
     table = result.contrasts(rope=rope)
     figure, grid = sheet(0.75 + 0.46 * len(table))

@@ -242,3 +242,13 @@ def test_a_score_under_another_name_is_not_passed_over(run: Run, log_file: Path,
     for text in ("known by 'aligned'", "not modelled: align", "--column aligned=<its name>", "--measure coherent"):
         assert text in ended.stderr
     assert not (tmp_path / "simulacra-out").exists()
+
+
+def test_failed_checks_name_the_options_of_their_remedies(fitted: Result, run: Run, tmp_path: Path) -> None:
+    assert {"ess_bulk"} <= {check.name for check in fitted.failed}
+    fitted.save(tmp_path / "fit.nc")
+    shown = run("show", tmp_path / "fit.nc")
+    assert "Sample longer: num_samples=8000 and num_warmup=800." in shown.output
+    assert "num_samples= is --num-samples N, num_warmup= is --num-warmup N" in shown.output
+    checks = json.loads(run("show", tmp_path / "fit.nc", "--json").stdout)["checks"]
+    assert {"num_samples", "num_warmup"} == set(next(c for c in checks if c["name"] == "ess_bulk")["argument"])

@@ -65,7 +65,7 @@ def test_ids_that_look_like_formats_are_told(frame):
     frame["question_id"] = frame["question_id"].replace({"ruler_template": "ruler_json"})
     (note,) = read_completions(frame).account.notes
     assert "ids that end in _json look like prompt formats" in note
-    assert "formats=['_json'], on the command line --formats _json, nests them" in note
+    assert "pass formats=['_json'] to nest them" in note
     nested = read_completions(frame, formats=["_json"])
     assert nested.account.notes == ("4 questions are formats of 2 base questions",)
     with pytest.raises(LogError, match=r"leaves '(wish|ruler)_' of .*name the suffix '_json'"):

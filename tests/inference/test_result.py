@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from simulacra.formalism import LabelEmission, Outcome, PersonaMixture, log_ratio, persona_set, total_variation
+from simulacra.formalism import (
+    InputError,
+    LabelEmission,
+    Outcome,
+    PersonaMixture,
+    log_ratio,
+    persona_set,
+    total_variation,
+)
 from simulacra.inference import Result, Thresholds
 from simulacra.inference.citation import decimals
 from simulacra.inference.rates import observed_rates
@@ -379,8 +387,8 @@ def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monke
 @pytest.mark.parametrize(
     ("spoil", "error", "message"),
     [
-        (lambda p: p.unlink(), FileNotFoundError, "there is no such folder or file; expected the folder that"),
-        (lambda p: p.with_suffix(".json").unlink(), FileNotFoundError, "fit.json: no such file"),
+        (lambda p: p.unlink(), InputError, "there is no such folder or file; expected the folder that"),
+        (lambda p: p.with_suffix(".json").unlink(), InputError, "fit.json: no such file"),
         (lambda p: p.with_suffix(".json").write_text("{"), ValueError, "not the JSON that Result.save writes"),
         (lambda p: p.with_suffix(".json").write_text('{"format_version": 99}'), ValueError, "format version 99"),
         (lambda p: p.with_suffix(".json").write_text("[]"), ValueError, "not the JSON|format version"),
@@ -398,11 +406,11 @@ def test_files_that_are_no_result(spoil, error, message: str, fitted: Result, tm
 def test_a_folder_or_a_log_is_no_result(tmp_path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("condition,aligned\n")
-    with pytest.raises(FileNotFoundError, match=r"outt: there is no such folder or file"):
+    with pytest.raises(InputError, match=r"outt: there is no such folder or file"):
         Result.load(tmp_path / "outt")
     with pytest.raises(ValueError, match=r"log\.csv: is no result; expected the folder .* its fit\.nc"):
         Result.load(log)
-    with pytest.raises(FileNotFoundError, match=r"no such file\. A result is two files, fit\.nc and fit\.json"):
+    with pytest.raises(InputError, match=r"no such file\. A result is two files, fit\.nc and fit\.json"):
         Result.load(tmp_path)
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from simulacra.data import CompletionLog, collapse, read_completions
-from simulacra.formalism import LikelihoodEmission, Outcome, Persona, PersonaMixture, ScoreEmission
+from simulacra.formalism import InputError, LikelihoodEmission, Outcome, Persona, PersonaMixture, ScoreEmission
 from simulacra.formalism.parameters import Parameters, permute
 from simulacra.formalism.prior import make_prior
 from simulacra.formalism.simplex import ilr_basis
@@ -260,14 +260,14 @@ def test_counts_without_the_models_likelihoods_are_refused(log: CompletionLog) -
 
 def test_the_numpyro_model_says_what_it_lacks() -> None:
     prepared = prepare(_model(), _log(4, 4))
-    with pytest.raises(ValueError, match="expected texts="):
+    with pytest.raises(InputError, match="expected the log-likelihoods of logged texts"):
         _model().numpyro_model(prepared.design, prepared.patterns, prepared.counts.sum(axis=1))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"columns": "log_likelihood"}, "expected columns as a pattern such as 'log_likelihood_{}'"),
+        ({"columns": "log_likelihood"}, "columns is 'log_likelihood'; expected a pattern such as 'log_likelihood_{}'"),
         ({"columns": {"helper": "a", "villain": "a"}}, "a column of its own for every persona"),
         ({"median_temperature": 1.0}, r"expected 0 < median_temperature < 1 .* got 1.0 and 1.5"),
         ({"temperature_spread": 0}, "temperature_spread > 0"),
