@@ -65,7 +65,7 @@ def test_a_fit_that_passes_prints_tables_and_ends_with_0(run: Run, log_file: Pat
     assert "withheld" not in ended.output
     assert "there/out" in ended.output
     weights = pd.read_csv("there/out/weights.csv")
-    pd.testing.assert_frame_equal(weights, passing.weight_table(), check_dtype=False)
+    pd.testing.assert_frame_equal(weights, passing.weights(), check_dtype=False)
 
 
 def test_json_is_one_object_and_the_same_as_the_file(run: Run, log_file: Path, passing: Result) -> None:
