@@ -26,6 +26,7 @@ from scipy import stats
 
 from simulacra.analysis.meta_regression import MetaRegression
 from simulacra.formalism.conditioning import conditioned_log_weights, weight_velocity
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.result import Result
 from simulacra.inference.tables import CI_PROB, bounds, ends
@@ -37,7 +38,7 @@ _NOTHING = 1e-9  # nats an example
 _SHIFTS = ("expected", "predicted", "estimated")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Conditioning:
     """How well shifts follow from training data.
 
@@ -49,6 +50,18 @@ class Conditioning:
     """
 
     tree: xr.DataTree
+
+    def __repr__(self) -> str:
+        posterior = self.tree["posterior"]
+        strength, rest = posterior["strength"], posterior["discrepancy"]
+        return card(
+            f"Conditioning: shifts of {posterior.sizes['condition']} conditions predicted from training data",
+            f"conditions: {listing(posterior['condition'].to_numpy())}",
+            f"personas: {listing(posterior['persona'].to_numpy())}",
+            f"λ {float(strength.mean()):.3g} ± {float(strength.std()):.2g} examples; σ {float(rest.mean()):.2g} nats "
+            "(means and standard deviation)",
+            "next: .table(), .strengths(), .explained(); .tree has the draws",
+        )
 
     def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """Predicted beside estimated shift of every condition and persona.

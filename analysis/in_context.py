@@ -26,6 +26,7 @@ from scipy import special
 
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.conditioning import conditioned_log_weights
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
 from simulacra.inference.rates import clustered_rate
@@ -37,7 +38,7 @@ _SEEN_PRIOR = 0.5
 _LEAST = 1e-6  # a weight may underflow, a concentration may not
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class InContext:
     """How well a model's answers follow from the evidence in its context.
 
@@ -50,6 +51,17 @@ class InContext:
 
     tree: xr.DataTree
     checks: tuple[Check, ...]
+
+    def __repr__(self) -> str:
+        weights = self.tree["posterior"]["weights"]
+        failed = [check.name for check in self.checks if not check.passed]
+        passed = len(self.checks) - len(failed)
+        return card(
+            f"InContext: answers in {weights.sizes['context']} contexts; {passed} of {len(self.checks)} checks passed",
+            f"personas: {listing(weights['persona'].to_numpy())}",
+            f"failed: {listing(failed)}; numbers are withheld" if failed else "",
+            "next: .temperature(), .table(by), .checks; .tree has the draws",
+        )
 
     @property
     def ok(self) -> bool:

@@ -9,10 +9,12 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from simulacra.formalism.display import card, listing
+
 __all__ = ["Archetype", "Gate", "Persona"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Archetype:
     """Where a measurement is expected to lie under one persona.
 
@@ -45,6 +47,14 @@ class Archetype:
                 f"got missing={self.missing}, concentration={self.concentration}."
             )
 
+    def __repr__(self) -> str:
+        kind = "values" if len(self.knots) == len(self.masses) else "intervals between"
+        return card(
+            f"Archetype: {len(self.masses)} {kind} {listing(self.knots, 50)}",
+            f"masses: {listing((f'{mass:g}' for mass in self.masses), 70)}",
+            f"missing: {self.missing:g}; concentration: {self.concentration:g} pseudo-completions",
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
@@ -60,7 +70,7 @@ class Gate:
     at_least: float | int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Persona:
     """A named way of answering that the simulator may run.
 
@@ -80,3 +90,13 @@ class Persona:
     gates: Sequence[Gate] = ()
     evidence: str | None = None
     otherwise: "Persona | None" = None
+
+    def __repr__(self) -> str:
+        gates = (f"{gate.rule} ({gate.at_least:g})" for gate in self.gates)
+        return card(
+            f"Persona {self.name!r}: {self.description}",
+            f"scores: {listing(self.scores)}",
+            f"gates: {listing(gates, 76)}",
+            f"evidence: {self.evidence}" if self.evidence else "",
+            f"otherwise: {self.otherwise.name}" if self.otherwise else "",
+        )

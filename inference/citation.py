@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from simulacra.data.numerals import grouped
+from simulacra.formalism.display import card
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.tables import bounds, level
@@ -51,7 +52,7 @@ class Provenance:
     version: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Citation:
     """One estimate, ready for a paper. ``str()`` gives it in one line; ``simulacra.report`` formats it.
 
@@ -80,6 +81,18 @@ class Citation:
     ess_tail: float | None
     status: str
     provenance: Provenance
+
+    def __repr__(self) -> str:
+        ends = f"{self.rounded(self.lower)} to {self.rounded(self.upper)}"
+        mixing = "" if self.r_hat is None or self.ess is None else f"; R-hat {self.r_hat:.2f}, ESS {grouped(self.ess)}"
+        return card(
+            f"Citation of {self.key}",
+            f"{self.rounded(self.value)}, {level(self.interval_probability)} {self.interval} {ends}{mixing}",
+            f"status: {self.status}",
+            f"model: {self.provenance.model}",
+            f"seed {self.provenance.seed}, data {self.provenance.data_hash[:8]}…, simulacra {self.provenance.version}",
+            'next: str(citation), format_citation(citation, "latex")',
+        )
 
     def __str__(self) -> str:
         dash = "–" if min(self.value, self.lower) >= 0 else " to "

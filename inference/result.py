@@ -10,12 +10,14 @@ import pandas as pd
 import xarray as xr
 
 from simulacra.data import Account, CollapsedLog, CompletionLog
+from simulacra.data.numerals import grouped
+from simulacra.formalism.display import card, html_card, listing
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.weights import WeightDesign
 from simulacra.inference import tables
 from simulacra.inference.citation import Citable, Citation, citable, citable_tables, find, lost_names, provenance_of
-from simulacra.inference.diagnostics import Check, Thresholds, convergence
+from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
 from simulacra.inference.draws import chosen_outcome, take_draws
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.responsibilities import collapse_again, row_responsibilities
@@ -25,7 +27,7 @@ from simulacra.inference.tables import CI_PROB, Terms
 __all__ = ["Result"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """What follows from a model and a log.
 
@@ -303,6 +305,33 @@ class Result:
             ValueError: they are no such files, of another format version, or hold an emission of unknown kind.
         """
         return cls(**read_result(Path(path))._asdict())
+
+    def __repr__(self) -> str:
+        settings = self.settings
+        return card(
+            self._headline(),
+            f"conditions: {listing(self.conditions)}",
+            f"personas: {listing(self.personas)}",
+            f"outcome: {self.model.outcome or 'none'}; baseline: {self.model.baseline}",
+            f"failed: {listing(dict.fromkeys(check.name for check in self.failed))}; what they concern is withheld"
+            if self.failed
+            else "",
+            f"{settings['num_chains']} chains of {grouped(settings['num_samples'])} draws by {settings['engine']}, "
+            f"seed {settings['seed']}",
+            "next: result.contrasts(), .rates(), .shifts(), .weights(), .emissions(), .failed,",
+            f'{"  " * 3}.draws("weights"), .cite(key), .save(path); write_report(result, path)',
+        )
+
+    def _repr_html_(self) -> str:
+        claims = "" if self.model.outcome is None else tables.claims_html(self.contrasts(), self.model.baseline)
+        return html_card(self._headline(), claims, checks_html(self.checks))
+
+    def _headline(self) -> str:
+        passed = len(self.checks) - len(self.failed)
+        return (
+            f"Result: {len(self.personas)} personas in {len(self.conditions)} conditions, "
+            f"{grouped(len(self.collapsed))} completions; {passed} of {len(self.checks)} checks passed"
+        )
 
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
         return Terms(self.failed, Thresholds(**self.settings["thresholds"]), ci_prob, withhold)

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from simulacra.data.numerals import grouped
+from simulacra.formalism.display import html_table
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
@@ -27,6 +28,7 @@ __all__ = [
     "Terms",
     "arviz_table",
     "bounds",
+    "claims_html",
     "contrast_table",
     "emission_table",
     "ends",
@@ -185,6 +187,21 @@ def emission_table(
         parts.append(table.rename(columns={f"{name}_category": "category"}))
     nothing = pd.DataFrame(columns=["measurement", "persona", "mean", "status"])
     return pd.concat(parts, ignore_index=True) if parts else nothing
+
+
+def claims_html(contrasts: pd.DataFrame, baseline: str) -> str:
+    """A table of contrasts as HTML for notebooks: what may be claimed of every condition, in percentage points."""
+    ci_prob = probability_of(contrasts) or CI_PROB
+    shown = ("rate_difference", *bounds(ci_prob))
+    rows = [
+        (
+            row["condition"],
+            row["claim"],
+            *("" if np.isnan(row[name]) else f"{100 * row[name]:+.1f}".replace("-", "−") for name in shown),
+        )
+        for row in contrasts.to_dict("records")
+    ]
+    return html_table(("condition", f"claim against {baseline}", "points", f"{level(ci_prob)} ETI from", "to"), rows)
 
 
 def arviz_table(tree: xr.DataTree, names: Sequence[str], ci_prob: float) -> pd.DataFrame:

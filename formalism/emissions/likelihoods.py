@@ -8,10 +8,12 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from simulacra.formalism.display import card, listing
+
 __all__ = ["LikelihoodEmission"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LikelihoodEmission:
     r"""Log-likelihoods of every completion under the prompts of all personas, as ``score_log`` writes them.
 
@@ -69,12 +71,22 @@ class LikelihoodEmission:
                 f"got {median_temperature} and {temperature_spread}."
             )
         if bin_width is not None and not 0 <= bin_width < math.inf:
-            raise ValueError(f"LikelihoodEmission: expected a bin_width of 0 or more nats; got {bin_width}.")
+            raise ValueError(f"{type(self).__name__}: expected a bin_width of 0 or more nats; got {bin_width}.")
         object.__setattr__(self, "columns", pairs)
         object.__setattr__(self, "reference", reference)
         object.__setattr__(self, "median_temperature", float(median_temperature))
         object.__setattr__(self, "temperature_spread", float(temperature_spread))
         object.__setattr__(self, "bin_width", None if bin_width is None else float(bin_width))
+
+    def __repr__(self) -> str:
+        pairs = [f"{name}: {column}" for name, column in ([] if isinstance(self.columns, str) else self.columns)]
+        columns = self.columns if isinstance(self.columns, str) else listing(pairs, 40)
+        width = "chosen" if self.bin_width is None else f"{self.bin_width:g} nats"
+        return card(
+            f"{type(self).__name__}: log-likelihoods in {columns}",
+            f"reference: {self.reference or 'none, so the temperature has only its prior'}",
+            f"temperature: median {self.median_temperature:g}, spread {self.temperature_spread:g}; bin width: {width}",
+        )
 
     def columns_of(self, personas: Sequence[str]) -> tuple[str, ...]:
         """The column of every persona, in their order.
@@ -88,7 +100,7 @@ class LikelihoodEmission:
         for name in personas:
             if name not in known:
                 raise ValueError(
-                    f"LikelihoodEmission: persona {name!r} has no column; there are columns for {', '.join(known)}. "
+                    f"{type(self).__name__}: persona {name!r} has no column; there are columns for {', '.join(known)}. "
                     "Every persona needs its prompt's log-likelihood: score the log for it, or leave the persona out."
                 )
         return tuple(known[name] for name in personas)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "panels", "sheet", "shorten", "told"]
+__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "panels", "sheet", "told"]
 
 P = ParamSpec("P")
 
@@ -92,12 +92,6 @@ def told(figure: "Figure", finding: str) -> "Figure":
     """The figure with its alternative text."""
     figure.set_label(finding)
     return figure
-
-
-def shorten(name: str, limit: int = 24) -> str:
-    """A name that fits a label: a long one loses its middle, since ends tell names apart."""
-    half = (limit - 1) // 2
-    return name if len(name) <= limit else f"{name[:half]}…{name[-half:]}"
 
 
 def name_rows(axes: "Axes", names: Sequence[str]) -> None:

@@ -9,9 +9,10 @@ from scipy import special
 
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import Texts
+from simulacra.formalism.display import shorten
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, bounds
-from simulacra.report.figures.canvas import drawing, panels, shorten, told
+from simulacra.report.figures.canvas import drawing, panels, told
 from simulacra.report.palette import INK, MUTED, persona_colors
 from simulacra.report.prose import listed, records, withheld_reason
 

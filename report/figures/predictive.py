@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulacra.formalism.display import shorten
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, ends, level
-from simulacra.report.figures.canvas import drawing, sheet, shorten, told
+from simulacra.report.figures.canvas import drawing, sheet, told
 from simulacra.report.palette import INK, MUTED
 
 if TYPE_CHECKING:

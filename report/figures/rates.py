@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from simulacra.formalism import Outcome
+from simulacra.formalism.display import shorten
 from simulacra.inference import Result
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.tables import CI_PROB, bounds
-from simulacra.report.figures.canvas import drawing, sheet, shorten, told
+from simulacra.report.figures.canvas import drawing, sheet, told
 from simulacra.report.palette import INK, MUTED
 from simulacra.report.prose import percent, points, records
 
