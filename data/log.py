@@ -127,7 +127,7 @@ class CompletionLog:
         """Whether a row has one of these values in a column, bool, shape ``(N,)``."""
         if name not in self.table:
             raise ValueError(f"select({name}=...): expected a column of the log, {', '.join(map(str, self.table))}.")
-        column = self.table[name]
+        column = self.table[name].astype(object).where(self.table[name].notna(), None)
         for value in values:
             if not column.isin([value]).any():
                 known = listing(map(repr, column.drop_duplicates()), 300)

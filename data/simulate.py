@@ -33,12 +33,11 @@ class Truth:
     probabilities: tuple[np.ndarray, ...]
 
     def __repr__(self) -> str:
-        sizes = (str(table.shape[1]) for table in self.probabilities)
         return card(
             f"Truth: weights of {self.weights.shape[1]} personas in {len(self.cells)} cells",
             f"conditions: {listing(self.cells['condition'].unique())}",
-            f"emissions: {len(self.probabilities)}, with categories {listing(sizes)}",
-            "next: simulate_log(model, truth, completions, seed=0), truth.condition_weights(model.names)",
+            f"emissions: categories {listing(table.shape[1] for table in self.probabilities)}",
+            "next: simulate_log(model, truth, 40, seed=0), truth.condition_weights(model.names)",
         )
 
     def condition_weights(self, names: Sequence[str]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ def shorten(name: str, limit: int = 24) -> str:
 
 def listing(names: Iterable[object], width: int = 70) -> str:
     """``"a, b, c"`` in at most ``width`` characters: what does not fit is counted, ``"a, b, … 96 more …, z"``."""
-    shown = [shorten(" ".join(str(name).split()), 30) for name in names]
+    shown = [shorten(" ".join(str(name).split())) for name in names]
     if not shown:
         return "none"
     for first in range(len(shown), 0, -1):

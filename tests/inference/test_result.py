@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import arviz_stats
 import numpy as np
@@ -14,6 +15,7 @@ from simulacra.inference import Result, Thresholds
 from simulacra.inference.citation import decimals
 from simulacra.inference.draws import DRAWS
 from simulacra.inference.rates import observed_rates
+from simulacra.inference.tables import bounds
 
 _NUMBERS = ["mean", "eti89_lb", "eti89_ub"]
 _DIAGNOSTICS = ["ess_bulk", "ess_tail", "r_hat"]
@@ -276,6 +278,46 @@ def test_a_table_summarises_the_draws_of_its_name(fitted: Result) -> None:
             assert (draws.name, draws.dims[:2]) == (name, ("chain", "draw"))
             means = draws.mean(("chain", "draw")).to_numpy().ravel()
         np.testing.assert_allclose(table[value.get(name, "mean")], means, err_msg=name)
+
+
+def test_columns_are_named_after_the_probability_of_the_interval(fitted: Result) -> None:
+    assert [bounds(p)[0] for p in (0.89, 0.95, 0.945, 0.29)] == ["eti89_lb", "eti95_lb", "eti94.5_lb", "eti29_lb"]
+    for name in DRAWS:
+        if name == "emissions":
+            continue
+        table, draws = getattr(fitted, name)(ci_prob=0.5), fitted.draws(name).to_numpy()
+        ends = np.quantile(draws.reshape(draws.shape[0] * draws.shape[1], -1), [0.25, 0.75], axis=0)
+        np.testing.assert_allclose(table[["eti50_lb", "eti50_ub"]].to_numpy().T, ends, err_msg=name)
+        assert not any(str(column).startswith("eti89") for column in table)
+    assert {"eti50_lb", "eti50_ub"} <= set(fitted.emissions(ci_prob=0.5))
+    assert {"eti94.5_lb", "eti94.5_ub"} <= set(fitted.summary(var_names=["rate"], ci_prob=0.945))
+    observed = observed_rates(fitted.prepared, fitted.model.outcome, probability=0.5)
+    rates = fitted.rates(ci_prob=0.5).set_index("condition")
+    assert rates.loc["bad", ["observed_lb", "observed_ub"]].tolist() == list(observed["bad"][2:])
+    cited = fitted.cite("shift[bad, misaligned]", ci_prob=0.5)
+    row = fitted.shifts(ci_prob=0.5).set_index(["condition", "persona"]).loc[("bad", "misaligned")]
+    assert (cited.lower, cited.upper) == (row["eti50_lb"], row["eti50_ub"])
+    assert "50% ETI" in str(cited)
+    assert fitted.cite("shift[bad, misaligned]").interval_probability == 0.89
+
+
+@pytest.mark.parametrize("ci_prob", [0.2, 0.89, 0.999])
+def test_a_claim_says_where_the_interval_lies(ci_prob: float, fitted: Result) -> None:
+    lower, _ = bounds(ci_prob)
+    for rope in (0.0, 0.1, 0.12, 0.44, 0.45):
+        for row in fitted.contrasts(rope=rope, ci_prob=ci_prob).to_dict("records"):
+            if row["claim"] == "increase":
+                assert row[lower] > rope
+            elif row[lower] > rope + 0.002:  # quantiles interpolate between draws
+                raise AssertionError(row)
+
+
+@pytest.mark.parametrize("ci_prob", [0.0, 1.0, -0.5, 89.0, float("nan")])
+def test_a_probability_that_is_none_is_refused_by_every_table(ci_prob: float, fitted: Result) -> None:
+    calls = [*(getattr(fitted, name) for name in DRAWS), fitted.summary, partial(fitted.cite, "weight[bad, aligned]")]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"ci_prob=.*: expected the probability of an interval, between 0 and 1"):
+            call(ci_prob=ci_prob)
 
 
 def test_draws_of_another_outcome_are_those_of_its_tables(fitted: Result) -> None:

@@ -49,6 +49,17 @@ def page(folder: Path) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path, suffix: str) -> None:
+    path = write_report(passing, tmp_path / f"report{suffix}", ci_prob=0.5)
+    text = path.read_text()
+    assert "50% interval" in text
+    assert "probability of 75%" in text
+    assert "89%" not in text.replace(f"{0.89:.0%} of {len(passing.checks)}", "")
+    with pytest.raises(ValueError, match=r"ci_prob=0\.0: expected the probability of an interval, between 0 and 1"):
+        write_report(passing, path, ci_prob=0.0)
+
+
 def test_the_page_loads_and_runs_nothing(page: Page) -> None:
     assert not {"script", "iframe", "link", "object", "embed"} & set(page.tags)
     links = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action")]
