@@ -19,7 +19,7 @@ __all__ = ["DRAWS", "chosen_outcome", "differences", "take_draws", "weight_draws
 def take_draws(
     name: str, posterior: xr.Dataset, prepared: Prepared, *, by: str = "condition", outcome: Outcome | None = None
 ) -> xr.DataArray | xr.Dataset:
-    """The draws of one quantity; see :meth:`simulacra.inference.Result.draws`.
+    """The draws of one quantity, dims ``(chain, draw, ...)``; see :meth:`simulacra.inference.Result.draws`.
 
     Raises:
         ValueError: an unknown name; ``by`` or ``outcome`` where they do not apply; no outcome where there must be one;
@@ -53,13 +53,16 @@ def chosen_outcome(outcome: Outcome | None, prepared: Prepared) -> Outcome:
 
 
 def differences(draws: xr.DataArray, baseline: str) -> xr.DataArray:
-    """Draws of every condition but the baseline, less the baseline's: eqs. (8) and (7)."""
+    """Draws of every condition but the baseline, less the baseline's: eqs. (8) and (7).
+
+    Dims are kept: ``(chain, draw, condition, ...)``.
+    """
     others = [name for name in draws["condition"].to_numpy() if name != baseline]
     return draws.sel(condition=others) - draws.sel(condition=baseline, drop=True)
 
 
 def weight_draws(posterior: xr.Dataset, prepared: Prepared, by: str = "condition") -> xr.DataArray:
-    """Persona weights of every condition, or of every cell; see :meth:`simulacra.inference.Result.draws`.
+    """Persona weights, dims ``(chain, draw, condition or cell, persona)``, in [0, 1], summing to one over personas.
 
     Raises:
         ValueError: another ``by``.

@@ -1,4 +1,4 @@
-"""P(persona | completion): Bayes' rule for every row of the log that was fitted, averaged over draws."""
+"""P(persona | completion): Bayes' rule on eq. (1) for every row of the log that was fitted, averaged over draws."""
 
 import numpy as np
 import xarray as xr

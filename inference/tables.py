@@ -102,8 +102,8 @@ def summary_table(
     Args:
         draws: dims ``chain, draw`` and those of the rows.
         terms: what is withheld, and the probability of intervals.
-        diagnostics: of the draws, along ``diagnostic``; computed when left out.
-        size: the weight that a row is about, in the order of the rows: small ones are not gated.
+        diagnostics: of the draws, with the dim ``diagnostic`` in place of ``chain, draw``; computed when left out.
+        size: the weight that a row is about, shape ``(rows,)`` or that of the coordinates: small ones are not gated.
         against: a condition whose failed checks concern every row.
     """
     if diagnostics is None:
@@ -126,7 +126,10 @@ def summary_table(
 
 
 def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFrame:
-    """Shifts of weights, eq. (8), with ``p_gt_0`` and ``log_ratio``; see :meth:`simulacra.inference.Result.shifts`."""
+    """Shifts of weights, eq. (8), with ``p_gt_0`` and ``log_ratio``; see :meth:`simulacra.inference.Result.shifts`.
+
+    Weights have dims ``(chain, draw, condition, persona)``; log-ratios are in nats.
+    """
     shifts = differences(weights, baseline)
     others, base = weights.sel(condition=shifts["condition"]), weights.sel(condition=baseline, drop=True)
     size = np.maximum(others.mean(("chain", "draw")).to_numpy(), base.mean(("chain", "draw")).to_numpy())
@@ -138,7 +141,10 @@ def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFr
 
 
 def rate_table(rates: xr.DataArray, prepared: Prepared, outcome: Outcome, terms: Terms) -> pd.DataFrame:
-    """Observed and implied rates, eq. (7); see :meth:`simulacra.inference.Result.rates`."""
+    """Observed and implied rates, eq. (7); see :meth:`simulacra.inference.Result.rates`.
+
+    Implied ones have dims ``(chain, draw, condition)``.
+    """
     table = summary_table(rates, _of_outcome(terms, outcome, rates, prepared)).rename(columns={"mean": "implied"})
     observed = observed_rates(prepared, outcome, probability=terms.ci_prob)
     rows = [observed[name] for name in prepared.conditions]
@@ -156,8 +162,8 @@ def contrast_table(
 ) -> pd.DataFrame:
     """What may be claimed against the baseline; see :meth:`simulacra.inference.Result.contrasts`.
 
-    An increase or a decrease is claimed with the probability that makes it the statement that the interval of
-    ``terms.ci_prob`` lies beyond ``rope``.
+    Rates have dims ``(chain, draw, condition)``, weights ``persona`` in addition. An increase or a decrease is claimed
+    with the probability that makes it the statement that the interval of ``terms.ci_prob`` lies beyond ``rope``.
     """
     baseline = prepared.model.baseline
     difference = differences(rates, baseline)
@@ -179,7 +185,10 @@ def contrast_table(
 def emission_table(
     draws: Mapping[str, xr.DataArray], diagnostics: Mapping[str, xr.DataArray], terms: Terms
 ) -> pd.DataFrame:
-    """P(category | persona) of every measurement, and what else draws are given of, by name, one below the other."""
+    """P(category | persona) of every measurement, and what else draws are given of, by name, one below the other.
+
+    Draws have dims ``(chain, draw, persona, ...)``, their diagnostics ``diagnostic`` in place of the first two.
+    """
     parts = []
     for name, own in draws.items():
         table = summary_table(own, terms, diagnostics=diagnostics[name])
