@@ -25,6 +25,7 @@ from simulacra.data import CompletionLog, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
 from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
+from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_report, write_reports
 from simulacra.report.tables import json_rows
 
@@ -87,15 +88,26 @@ class Session:
         as_json: print one JSON object instead of text.
         quiet: print errors only.
         rope: half-width of the region of practical equivalence.
+        ci_prob: probability of intervals.
     """
 
-    def __init__(self, *, out: Path | None, as_json: bool = False, quiet: bool = False, rope: float = 0.01) -> None:
-        self._out, self._as_json, self._quiet, self._rope = out, as_json, quiet, rope
+    def __init__(
+        self,
+        *,
+        out: Path | None,
+        as_json: bool = False,
+        quiet: bool = False,
+        rope: float = 0.01,
+        ci_prob: float = CI_PROB,
+    ) -> None:
+        self._out, self._as_json, self._quiet = out, as_json, quiet
+        self._rope, self._ci_prob = rope, ci_prob
         width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "120"))
         self._console = Console(width=width, quiet=quiet or as_json)
 
     def __enter__(self) -> "Session":
         try:
+            ends(self._ci_prob)  # refused before anything is computed
             if self._out is not None:
                 check_folder(self._out)
         except (InputError, OSError) as error:
@@ -167,15 +179,15 @@ class Session:
         for warning in caught:
             if warning.category is not UserWarning:  # not ours to tell as a note
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
-        tables = result_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
         summary = {
-            **summarise(result, tables, rope=self._rope, warnings=told),
+            **summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob, warnings=told),
             "log": {**(read or {}), **log_summary(log, result)},
         }
         if isinstance(log, ScannedLog):
-            self.say(escape(str(result.prepared.collapsed.account)) + "\n")
+            self.say(escape(str(result.account)) + "\n")
         if truth is not None:
-            tables[TRUTH] = compare_truth(truth, tables["weights"])
+            tables[TRUTH] = compare_truth(truth, tables["weights"], ci_prob=self._ci_prob)
             summary[TRUTH] = json_rows(tables[TRUTH])
         self._print(result, tables, told, described)
         self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
@@ -184,9 +196,9 @@ class Session:
     def load(self, path: Path) -> None:
         """Load a saved result and print it."""
         result = Result.load(path)
-        tables = result_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
         self._print(result, tables)
-        self._finish(result, summarise(result, tables, rope=self._rope))
+        self._finish(result, summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob))
 
     def report(self, path: Path, out: Path | None, logs: Sequence[str], reading: Reading) -> None:
         """Write the report of a saved result: a file, or both files into a folder, its own when left out.
@@ -211,9 +223,9 @@ class Session:
         try:
             log = again.read(logs, quiet=self._quiet) if logs else None
             written = (
-                (write_report(result, folder, log=log, rope=self._rope),)
+                (write_report(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob),)
                 if folder.suffix in (".html", ".md")
-                else write_reports(result, folder, log=log, rope=self._rope)
+                else write_reports(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob)
             )
         except InputError as error:
             if logs and "options" in fitted:
@@ -233,8 +245,8 @@ class Session:
     ) -> None:
         for note in (*told, *result.notes):
             self.say(f"[yellow]note[/yellow] {escape(note)}")
-        print_result(self._console, result, tables, rope=self._rope)
-        print_shifts(self._console, tables["shifts"], result.prepared.model.baseline, described or {})
+        print_result(self._console, result, tables, rope=self._rope, ci_prob=self._ci_prob)
+        print_shifts(self._console, tables["shifts"], result.model.baseline, described or {}, ci_prob=self._ci_prob)
         if TRUTH in tables:
             print_truth(self._console, tables[TRUTH], result.conditions)
         print_checks(self._console, result, tables)
@@ -254,7 +266,7 @@ class Session:
 
         def report(folder: Path) -> None:
             try:
-                write_reports(result, folder, log=log, rope=self._rope)
+                write_reports(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob)
             except MissingExtraError as error:  # everything else is worth having without it
                 self.say(f"[yellow]note[/yellow] no report: {escape(str(error))}")
 

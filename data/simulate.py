@@ -8,6 +8,7 @@ import pandas as pd
 
 from simulacra.data.log import CompletionLog
 from simulacra.data.reading.completions import read_completions
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.emissions import AbstractEmission
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
@@ -18,7 +19,7 @@ from simulacra.formalism.weights import WeightDesign
 __all__ = ["Truth", "draw_truth", "simulate_log"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Truth:
     """Parameters that a log is simulated from.
 
@@ -31,6 +32,14 @@ class Truth:
     cells: pd.DataFrame
     weights: np.ndarray
     probabilities: tuple[np.ndarray, ...]
+
+    def __repr__(self) -> str:
+        return card(
+            f"Truth: weights of {self.weights.shape[1]} personas in {len(self.cells)} cells",
+            f"conditions: {listing(self.cells['condition'].unique())}",
+            f"emissions: categories {listing(table.shape[1] for table in self.probabilities)}",
+            "next: simulate_log(model, truth, 40, seed=0), truth.condition_weights(model.names)",
+        )
 
     def condition_weights(self, names: Sequence[str]) -> pd.DataFrame:
         """Weights averaged over cells, conditions × personas."""

@@ -78,7 +78,7 @@ def main() -> None:
         print(check)
     print("all checks passed:", result.ok, end="\n\n")
 
-    saboteur = result.weights(by="cell").sel(persona="saboteur")
+    saboteur = result.draws("weights", by="cell").sel(persona="saboteur")
     rows, draws = [], {}
     for condition, trigger in TYPICAL:
         here = (saboteur["condition"] == condition) & (saboteur["trigger"] == trigger)

@@ -17,10 +17,12 @@ from numpyro.distributions.transforms import SigmoidTransform
 
 from simulacra.formalism.arrays import Array, Float, Int
 from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
+from simulacra.formalism.display import card, html_card, html_table, listing
 from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
 from simulacra.formalism.emissions.likelihoods import OFFSET_SD, LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
+from simulacra.formalism.equations import model_equations
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome, Rule
 from simulacra.formalism.persona_sets import persona_set
@@ -50,7 +52,7 @@ _USUAL_OUTCOME = Outcome("aligned < 30 and coherent > 50")
 _USUAL_OUTCOME_WITHOUT_COHERENCE = Outcome("aligned < 30")
 
 
-@dataclasses.dataclass(frozen=True, init=False)
+@dataclasses.dataclass(frozen=True, init=False, repr=False)
 class PersonaMixture:
     """A mixture over latent personas, eq. (1), whose weights follow a formula, eq. (2).
 
@@ -114,6 +116,36 @@ class PersonaMixture:
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "baseline", baseline)
         object.__setattr__(self, "outcome", outcome or _usual_outcome(measured))
+
+    def __repr__(self) -> str:
+        measured = (f"{each.measurement} ({len(each.categories)} categories)" for each in self.emissions)
+        return card(
+            f"PersonaMixture of {len(self.personas)} personas, baseline {self.baseline!r}",
+            f"personas: {listing(self.names)}",
+            f"measurements: {listing(measured)}",
+            "likelihood: log-likelihoods under persona prompts" if self.likelihood else "",
+            f"weights: {self.weights}",
+            f"outcome: {self.outcome or 'none'}",
+            "next: fit(model, log); model.personas, model.emissions",
+        )
+
+    def _repr_html_(self) -> str:
+        personas = [
+            (
+                each.name,
+                each.description,
+                "; ".join(f"P({gate.rule}) ≥ {gate.at_least:g}" for gate in each.gates) or "none",
+            )
+            for each in self.personas
+        ]
+        rule = self.outcome.rule if self.outcome else None
+        emissions = [(each.measurement, len(each.categories), listing(each.categories, 400)) for each in self.emissions]
+        return html_card(
+            f"PersonaMixture of {len(self.personas)} personas, baseline {self.baseline!r}",
+            model_equations(self.names, self.measurements, self.weights, rule, texts=self.likelihood is not None),
+            html_table(("persona", "what it does", "gates of its name"), personas),
+            html_table(("measurement", "J", "categories"), emissions) if emissions else "",
+        )
 
     @property
     def measurements(self) -> tuple[str, ...]:

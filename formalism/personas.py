@@ -10,12 +10,13 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["Archetype", "Gate", "Persona"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Archetype:
     """Where a measurement is expected to lie under one persona.
 
@@ -56,6 +57,14 @@ class Archetype:
                 argument=("missing", "concentration"),
             )
 
+    def __repr__(self) -> str:
+        kind = "values" if len(self.knots) == len(self.masses) else "intervals between"
+        return card(
+            f"Archetype: {len(self.masses)} {kind} {listing(self.knots, 50)}",
+            f"masses: {listing((f'{mass:g}' for mass in self.masses), 70)}",
+            f"missing: {self.missing:g}; concentration: {self.concentration:g} pseudo-completions",
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
@@ -79,7 +88,7 @@ class Gate:
         expect_type(self.at_least, numbers.Real, "at_least", "Gate", expected="a probability such as 0.6")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Persona:
     """A named way of answering that the simulator may run.
 
@@ -110,3 +119,13 @@ class Persona:
         )
         for gate in self.gates:
             expect_type(gate, Gate, "gates", "Persona", expected="a list such as [Gate('aligned < 40', 0.6)]")
+
+    def __repr__(self) -> str:
+        gates = (f"{gate.rule} ({gate.at_least:g})" for gate in self.gates)
+        return card(
+            f"Persona {self.name!r}: {self.description}",
+            f"scores: {listing(self.scores)}",
+            f"gates: {listing(gates, 76)}",
+            f"evidence: {self.evidence}" if self.evidence else "",
+            f"otherwise: {self.otherwise.name}" if self.otherwise else "",
+        )

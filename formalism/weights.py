@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.simplex import ilr_basis
 
@@ -56,7 +57,7 @@ class _Term:
     intercept: bool
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class WeightDesign:
     """A formula evaluated on cells.
 
@@ -89,6 +90,17 @@ class WeightDesign:
     crossed: bool
     notes: tuple[str, ...] = ()
     group_terms: tuple[_Term, ...] = ()
+
+    def __repr__(self) -> str:
+        way = "effects integrated out" if self.crossed else "effects sampled"
+        return card(
+            f"WeightDesign: {self.formula}",
+            f"{len(self.cells)} cells by {listing(self.cells.columns)}",
+            f"{len(self.latents)} latents, {way}",
+            f"scales: {listing(self.terms)}",
+            f"notes: {listing(self.notes, 70)}" if self.notes else "",
+            "next: design.variances(scales), design.covariance(scales)",
+        )
 
     def variances(self, scales: Any) -> Any:
         """λ of every latent at given scales σ, shape ``(L,)``; works on NumPy and JAX arrays."""

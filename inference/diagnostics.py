@@ -10,6 +10,7 @@ References:
 import dataclasses
 import itertools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.sampling_diagnostics import ess, rhat
 
+from simulacra.formalism.display import WIDTH, card, html_table
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
@@ -30,6 +32,7 @@ __all__ = [
     "check_modes",
     "check_names",
     "check_sampling",
+    "checks_html",
     "convergence",
     "fitting_name",
     "lacks_draws",
@@ -59,7 +62,7 @@ class Thresholds:
     implied: float | int = 0.02
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Check:
     """One check.
 
@@ -84,10 +87,22 @@ class Check:
     subject: str | None = None
     argument: tuple[str, ...] = ()
 
+    @property
+    def found(self) -> str:
+        """The value as text; not every check finds one."""
+        return "unknown" if math.isnan(self.value) else f"{self.value:.4g}"
+
+    def __repr__(self) -> str:
+        return card(
+            f"Check {self.name!r}: {'ok' if self.passed else 'FAILED'}",
+            f"found {self.found}, threshold {self.threshold:g}, {self.where}",
+            "" if self.subject is None else f"concerns {self.subject}",
+            *([] if self.passed else textwrap.wrap(self.remedy, WIDTH - 2)),
+        )
+
     def __str__(self) -> str:
         sign = "ok" if self.passed else "FAILED"
-        found = "unknown" if math.isnan(self.value) else f"{self.value:.4g}"
-        text = f"{self.name}: {sign} ({found}, threshold {self.threshold:g}; {self.where})"
+        text = f"{self.name}: {sign} ({self.found}, threshold {self.threshold:g}; {self.where})"
         return text if self.passed else f"{text}. {self.remedy}"
 
 
@@ -139,6 +154,23 @@ def check_sampling(
     where = f"chain {worst_chain}"
     checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, where, _LONGER, argument=_LENGTHS))
     return checks
+
+
+def checks_html(checks: Sequence[Check]) -> str:
+    """Checks as HTML for notebooks: those that failed with the usual remedy, and all of them folded away."""
+    failed = [
+        (check.name, check.found, f"{check.threshold:.4g}", check.where, check.remedy)
+        for check in checks
+        if not check.passed
+    ]
+    rows = [
+        (check.name, "passed" if check.passed else "failed", check.found, f"{check.threshold:.4g}", check.where)
+        for check in checks
+    ]
+    every = html_table(("check", "verdict", "found", "threshold", "where"), rows)
+    shown = html_table(("failed check", "found", "threshold", "where", "remedy"), failed) if failed else ""
+    summary = f"{len(checks) - len(failed)} of {len(checks)} checks passed"
+    return f"{shown}<details><summary>{summary}</summary>{every}</details>"
 
 
 def lacks_draws(checks: Sequence[Check]) -> bool:

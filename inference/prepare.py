@@ -10,6 +10,7 @@ import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.formalism.density_ratios import Texts
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
@@ -21,7 +22,7 @@ IDLE_SHARE = 0.03
 """A persona is left out when its evidence holds for a smaller share than this in every condition."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
     """What a fit starts from.
 
@@ -46,6 +47,15 @@ class Prepared:
     collapsed: CollapsedLog
     texts: Texts | None
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        cells, patterns = self.counts.shape
+        return card(
+            f"Prepared: {len(self.collapsed)} completions in {cells} cells and {patterns} patterns",
+            f"conditions: {listing(self.conditions)}",
+            f"personas: {listing(self.model.names)}",
+            f"weights: {self.design.formula}",
+        )
 
     @property
     def points(self) -> tuple[np.ndarray, np.ndarray]:

@@ -60,7 +60,7 @@ def _latex(citation: Citation) -> str:
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
     return (
         f"% Needs \\usepackage{{siunitx}}. {comment}\n"
-        rf"\num{{{value}}} ({100 * citation.interval_probability:.0f}\% {citation.interval} "
+        rf"\num{{{value}}} ({100 * citation.interval_probability:g}\% {citation.interval} "
         rf"\numrange{{{lower}}}{{{upper}}};{mixing}{caveat} simulacra {source.version}, seed {source.seed}, "
         rf"data \texttt{{{source.data_hash[:8]}}})"
     )

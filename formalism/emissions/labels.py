@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype
@@ -24,7 +25,7 @@ _COMPARISONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LabelEmission(AbstractEmission):
     """A value out of a short list, with *missing* as a category of its own.
 
@@ -65,6 +66,9 @@ class LabelEmission(AbstractEmission):
             )
         object.__setattr__(self, "measurement", measurement)
         object.__setattr__(self, "values", tuple(values))
+
+    def __repr__(self) -> str:
+        return card(f"{type(self).__name__}({self.measurement!r}, [{listing(map(repr, self.values), 50)}])")
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["OFFSET_SD", "LikelihoodEmission"]
@@ -20,7 +21,7 @@ _COLUMNS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LikelihoodEmission:
     r"""Log-likelihoods of every completion under the prompts of all personas, as ``score_log`` writes them.
 
@@ -85,6 +86,16 @@ class LikelihoodEmission:
         object.__setattr__(self, "median_temperature", float(median_temperature))
         object.__setattr__(self, "temperature_spread", float(temperature_spread))
         object.__setattr__(self, "bin_width", None if bin_width is None else float(bin_width))
+
+    def __repr__(self) -> str:
+        pairs = [f"{name}: {column}" for name, column in ([] if isinstance(self.columns, str) else self.columns)]
+        columns = self.columns if isinstance(self.columns, str) else listing(pairs, 40)
+        width = "chosen" if self.bin_width is None else f"{self.bin_width:g} nats"
+        return card(
+            f"{type(self).__name__}: log-likelihoods in {columns}",
+            f"reference: {self.reference or 'none, so the temperature has only its prior'}",
+            f"temperature: median {self.median_temperature:g}, spread {self.temperature_spread:g}; bin width: {width}",
+        )
 
     def columns_of(self, personas: Sequence[str]) -> tuple[str, ...]:
         """The column of every persona, in their order.

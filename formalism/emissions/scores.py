@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype
@@ -54,7 +55,7 @@ class Cut:
         return f"{'<=' if self.closed else '<'}{_plain(self.value)}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ScoreEmission(AbstractEmission):
     """A score within bounds, in bins, with *missing* as a category of its own.
 
@@ -114,6 +115,11 @@ class ScoreEmission(AbstractEmission):
         object.__setattr__(self, "measurement", measurement)
         object.__setattr__(self, "cuts", tuple(parsed))
         object.__setattr__(self, "bounds", (low, high))
+
+    def __repr__(self) -> str:
+        low, high = map(_plain, self.bounds)
+        cuts = listing((repr(str(cut)) for cut in self.cuts), 40)
+        return card(f"{type(self).__name__}({self.measurement!r}, cuts=[{cuts}], bounds=({low}, {high}))")
 
     @property
     def categories(self) -> tuple[str, ...]:

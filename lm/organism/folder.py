@@ -12,6 +12,7 @@ from typing import Any
 
 from simulacra.data.atomic import replaced_folder
 from simulacra.data.extras import needs_extra
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.bars import transformers_bars
 
@@ -21,7 +22,7 @@ _AGAIN = "delete the folder and build the organism again"
 _RECORD, _WEIGHTS = "organism.json", "model.safetensors"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Organism:
     """A small language model that runs known personas.
 
@@ -38,6 +39,14 @@ class Organism:
     tokenizer: Any
     tags: Mapping[str, str]
     made: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return card(
+            f"Organism {self.name!r} in {self.folder}",
+            f"personas: {listing(f'{name} {tag}' for name, tag in self.tags.items())}",
+            f"made: {listing(f'{what} {value}' for what, value in self.made.items())}",
+            "next: sample_completions(organism, ...), finetune(organism, ...); organism.model, organism.tokenizer",
+        )
 
     @property
     def name(self) -> str:

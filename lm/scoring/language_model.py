@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import transformers
 
+from simulacra.formalism.display import card
 from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.bars import transformers_bars
 
@@ -20,7 +21,7 @@ __all__ = ["LanguageModel", "load_language_model"]
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model*")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LanguageModel:
     """A network that predicts the next token, and the tokenizer that it was trained with.
 
@@ -33,6 +34,13 @@ class LanguageModel:
     network: Any
     tokenizer: Any
     name: str = "in memory"
+
+    def __repr__(self) -> str:
+        limit = "no limit" if self.context is None else f"{self.context} tokens"
+        return card(
+            f"LanguageModel {self.name}: {type(self.network).__name__} in {self.dtype}, context: {limit}",
+            "next: score_log(log, model=model, personas=...)",
+        )
 
     @property
     def context(self) -> int | None:

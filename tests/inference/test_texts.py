@@ -225,8 +225,8 @@ def test_responsibilities_are_calibrated_and_rows_of_references_have_none(result
 
 def test_a_result_is_read_back(result: Result, log: CompletionLog, tmp_path: Path) -> None:
     again = Result.load(result.save(tmp_path / "fit.nc"))
-    assert again.prepared.model == result.prepared.model
-    pd.testing.assert_frame_equal(again.weight_table(), result.weight_table())
+    assert again.model == result.model
+    pd.testing.assert_frame_equal(again.weights(), result.weights())
     pd.testing.assert_frame_equal(again.responsibilities(log), result.responsibilities())
     total = (result.tree["log_likelihood"]["completion"] * result.tree["constant_data"]["count"]).sum("obs_id")
     assert np.isfinite(total).all()
@@ -246,7 +246,7 @@ def test_texts_and_scores_together(log: CompletionLog) -> None:
 
 
 def model_columns(result: Result) -> tuple[str, ...]:
-    return tuple(map(str, result.prepared.collapsed.cells.columns))
+    return tuple(map(str, result.collapsed.cells.columns))
 
 
 def test_counts_without_the_models_likelihoods_are_refused(log: CompletionLog) -> None:
