@@ -12,7 +12,7 @@ SUPPORTED = 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 EXTRAS ?= test
 UV ?= $(shell command -v uv)
 
-PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet install
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check -qq install
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(VENV) --compile-bytecode --reinstall-package simulacra,$(PIP))
 ROOMS = formalism data lm inference analysis report cli
 
