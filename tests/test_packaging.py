@@ -48,7 +48,7 @@ def test_the_readme_opens_with_the_commands_that_are_tested() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert lines[:6] == ["# simulacra", "", "```sh", "make demo", "make test", "```"]
     install = "python -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt -e '.[test]'"
-    for command in (install, "simulacra demo && pytest -n 2"):
+    for command in (install, "simulacra demo", "pytest -n 2"):
         assert command in lines
 
 
