@@ -44,11 +44,17 @@ def test_the_version_is_the_same_everywhere(project: dict) -> None:
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_has_the_commands_that_are_tested() -> None:
+def test_the_readme_opens_with_the_commands_that_are_tested() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert lines[:6] == ["# simulacra", "", "```sh", "make demo", "make test", "```"]
     install = "python -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt -e '.[test]'"
-    for command in (install, "simulacra demo", "pytest"):
+    for command in (install, "simulacra demo", "pytest -n 2"):
         assert command in lines
+
+
+def test_the_makefile_installs_again_when_a_file_of_any_room_is_new() -> None:
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    assert f"ROOMS = {' '.join(ROOMS)}" in lines
 
 
 def python_files() -> list[Path]:
