@@ -1,9 +1,9 @@
-"""Data: what was logged? Readers, checks, provenance, and collapsing to counts.
+"""Data: readers, checks, provenance, and collapsing to counts.
 
-A log of judged completions goes in, in any of the layouts that people have; out comes a
-:class:`~simulacra.data.CompletionLog`, one row a completion, that says what was renamed, what was read as missing
-and what was left out. :func:`~simulacra.data.collapse` turns it, or a log too large for memory, into counts
-of measurement patterns per cell, which is all that a fit needs.
+Logs of judged completions are read from many layouts into a :class:`~simulacra.data.CompletionLog`, with one row per
+completion and an account of renamed columns, values read as missing and excluded rows.
+:func:`~simulacra.data.collapse` reduces it, or a log too large for memory, to counts of measurement patterns per cell,
+which are all that a fit needs.
 """
 
 from simulacra.data.account import Account as Account

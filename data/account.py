@@ -1,4 +1,4 @@
-"""What reading a log did to it: every renaming, every value taken as missing, every row left out."""
+"""The account of a log: every renamed column, every value read as missing, every excluded row."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ __all__ = ["Account", "Duplicates", "LeftOut"]
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """Rows that were not kept, for one reason.
+    """Rows that were excluded for one reason.
 
     Attributes:
-        count: how many.
-        examples: where the first few were.
+        count: number of rows.
+        examples: locations of the first few.
     """
 
     count: int
@@ -30,13 +30,13 @@ class LeftOut:
 class Duplicates:
     """Rows that repeat an earlier row: same condition, question, completion and measurements.
 
-    Rows without a completion text are never counted: equal scores alone do not make two samples the same.
+    Rows without a completion text are never counted, because equal scores alone do not identify a sample.
 
     Attributes:
         within_files: repeats of a row of the same file.
         across_files: repeats of a row of another file.
-        examples: the first few, as ``"there repeats here"``.
-        copies: pairs of files that hold the same rows under *different* conditions, as ``"one and other"``.
+        examples: the first few, as ``"<location> repeats <location>"``.
+        copies: pairs of files that contain the same rows under *different* conditions, as ``"<file> and <file>"``.
     """
 
     within_files: int = 0
@@ -45,28 +45,28 @@ class Duplicates:
     copies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        told = f"{grouped(self.within_files)} within files, {grouped(self.across_files)} across files"
-        return told + f" (first: {'; '.join(self.examples)})" * bool(self.examples)
+        counts = f"{grouped(self.within_files)} within files, {grouped(self.across_files)} across files"
+        return counts + f" (first: {'; '.join(self.examples)})" * bool(self.examples)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Account:
-    """The record of one reading.
+    """How a log was read.
 
     Attributes:
-        rows_read: records per file, before anything was left out.
-        renamed: what was taken for what, ``{"answer": "completion"}``.
+        rows_read: records per file, before any were excluded.
+        renamed: the file's column name to the log's, ``{"answer": "completion"}``.
         set_aside: columns that are not in the table, with the reason.
-        sentinels: per measurement, values read as missing and how often, ``{"aligned": {"-1": 12}}``.
-        parsed: per measurement, numbers that a typed source (JSONL, Parquet, DataFrame) held as text.
-        not_numbers: columns that are mostly numbers and were kept as words, with the first value that is none.
-        absent: measurements that some files do not have, with those files; their rows hold *missing*.
-        left_out: rows not kept, by reason.
+        sentinels: per measurement, values read as missing and their counts, ``{"aligned": {"-1": 12}}``.
+        parsed: per measurement, the number of numbers that a typed source (JSONL, Parquet, DataFrame) stored as text.
+        not_numbers: columns that are mostly numbers and were kept as text, with the first value that is not a number.
+        absent: measurements that some files do not have, with those files; they are *missing* in their rows.
+        left_out: excluded rows, by reason.
         duplicates: repeated rows.
-        unscored: rows that language models gave no likelihood, by reason; they are kept and hold *missing* there.
+        unscored: rows without a likelihood from the language model, by reason; they are kept, with *missing* values.
         notes: anything else that was decided.
-        layouts: of every file, what was taken for its layout and why, ``{"log.csv": "rows: one row is …"}``.
-        provenance: what a source says about how it was made, ``{"log.eval": {"task": …, "git_commit": …}}``.
+        layouts: the layout of every file and the reason, ``{"log.csv": "rows (one row is one completion)"}``.
+        provenance: what a source records about its origin, ``{"log.eval": {"task": …, "git_commit": …}}``.
     """
 
     rows_read: Mapping[str, int]
@@ -85,7 +85,7 @@ class Account:
 
     @property
     def rows_kept(self) -> int:
-        """Rows read less rows left out."""
+        """Rows read minus rows excluded."""
         return sum(self.rows_read.values()) - sum(reason.count for reason in self.left_out.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,9 +113,9 @@ class Account:
         return card(
             f"Account of {len(self.rows_read)} source(s): {grouped(sum(self.rows_read.values()))} rows read, "
             f"{grouped(self.rows_kept)} kept",
-            f"left out: {listing(left)}" if self.left_out else "",
+            f"excluded: {listing(left)}" if self.left_out else "",
             f"exact duplicates: {grouped(repeated)}",
-            f"columns renamed: {listing(renamed)}; set aside: {len(self.set_aside)}",
+            f"columns renamed: {listing(renamed)}; excluded: {len(self.set_aside)}",
             f"notes: {listing(self.notes, 70)}" if self.notes else "",
             "next: print(account), account.to_dict()",
         )
@@ -127,7 +127,7 @@ class Account:
         total = sum(self.rows_read.values())
         lines = [f"{grouped(total)} rows read from {len(self.rows_read)} source(s), {grouped(self.rows_kept)} kept"]
         lines += [f"layout of {files}: {layout}" for layout, files in self.by_layout()]
-        lines += [f"  left out, {reason}: {left}" for reason, left in self.left_out.items()]
+        lines += [f"  excluded, {reason}: {left}" for reason, left in self.left_out.items()]
         lines += [f"  no likelihood, {reason}: {rows}" for reason, rows in self.unscored.items()]
         same = self.duplicates
         if same.within_files or same.across_files:
@@ -136,16 +136,16 @@ class Account:
         return lines
 
     def by_layout(self) -> list[tuple[str, str]]:
-        """Every layout with its file, or with how many files have it."""
+        """Every layout with its file, or with the number of files that have it."""
         groups: dict[str, list[str]] = {}
         for file, layout in self.layouts.items():
             groups.setdefault(layout, []).append(file)
         return [(layout, files[0] if len(files) == 1 else f"{len(files)} files") for layout, files in groups.items()]
 
     def columns(self) -> list[str]:
-        """What columns were taken for, and which were set aside: a line each."""
+        """Renamed and excluded columns, one line per column."""
         lines = [f"read {name!r} as {canonical!r}" for name, canonical in self.renamed.items()]
-        return lines + [f"column {name!r} set aside: {reason}" for name, reason in self.set_aside.items()]
+        return lines + [f"column {name!r} excluded: {reason}" for name, reason in self.set_aside.items()]
 
     def _sentinels(self) -> list[str]:
         return [
@@ -155,9 +155,9 @@ class Account:
         ]
 
     def values(self) -> list[str]:
-        """How values were read, those that mean *missing* apart: a line each."""
+        """How values were read, except those that mean *missing*: one line per column."""
         lines = [
             f"{name}: {grouped(count)} number(s) written as text were parsed" for name, count in self.parsed.items()
         ]
-        lines += [f"{name}: kept as words, {reason}" for name, reason in self.not_numbers.items()]
+        lines += [f"{name}: kept as text, {reason}" for name, reason in self.not_numbers.items()]
         return lines + [f"{name}: not in {', '.join(files)}; missing there" for name, files in self.absent.items()]

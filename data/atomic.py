@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Files and folders that are written completely or not at all."""
 
 import contextlib
 import os
@@ -11,31 +11,31 @@ __all__ = ["replaced_folder", "write_atomically"]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the place and rename, so that no reader ever meets half a file.
+    """Write to a temporary file next to the target and rename it, so that a partial file is never visible.
 
     Args:
-        path: where to; its folder is made.
+        path: the target; its folder is created.
         write: writes the file to the path that it is given.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        write(beside)
-        beside.replace(path)
+        write(staging)
+        staging.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        staging.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, which then takes the place of ``folder``; what is there stays where filling it fails.
+    """An empty folder to fill, which then replaces ``folder``; if filling it fails, ``folder`` is left unchanged.
 
     Args:
-        folder: where to; the folder above is made.
+        folder: the target; its parent is created.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    new, old = beside / "new", beside / "old"
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    new, old = staging / "new", staging / "old"
     try:
         new.mkdir()
         yield new
@@ -45,4 +45,4 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     finally:
         if old.exists() and not folder.exists():
             old.rename(folder)
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)

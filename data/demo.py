@@ -1,7 +1,7 @@
-"""The demonstration log: simulated by our own model with known weights, shipped in the package.
+"""The demonstration log: simulated from the model with known weights, shipped in the package.
 
-``python -m simulacra.data.demo FOLDER`` writes the two shipped files anew; the same rows come out on every machine,
-since nothing but NumPy's seeded generator is involved.
+``python -m simulacra.data.demo FOLDER`` recreates the two shipped files; the rows are the same on every machine, since
+they depend only on NumPy's seeded generator.
 """
 
 import importlib.resources
@@ -24,7 +24,7 @@ from simulacra.formalism.outcomes import Outcome
 __all__ = ["DEMO_MODEL", "DEMO_OUTCOME", "load_demo", "simulate_demo"]
 
 DEMO_MODEL = PersonaMixture(emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
-"""What the demonstration log was drawn from, and what it is fitted with."""
+"""The model that the demonstration log was drawn from and is fitted with."""
 DEMO_OUTCOME = Outcome("aligned < 30 and coherent > 50")
 """The event whose true rates are shipped."""
 
@@ -39,11 +39,11 @@ _TYPICAL_WEIGHTS = {  # aligned, misaligned, mid, incoherent, no-score
     "broken": (0.06, 0.005, 0.05, 0.87, 0.015),
 }
 _QUESTION_SD, _CELL_SD = 0.7, 0.3
-_SHARPNESS = 1.6  # real personas keep closer to their kind than the archetypes, which are broad on purpose
+_SHARPNESS = 1.6  # personas are more concentrated than the archetypes, which are broad on purpose
 
 
 def simulate_demo() -> tuple[CompletionLog, Truth]:
-    """Draw the demonstration log and return it with its truth."""
+    """Draw the demonstration log and return it with its true parameters."""
     rng = np.random.default_rng(_SEED)
     cells = pd.DataFrame(
         [(condition, question) for condition in _TYPICAL_WEIGHTS for question in _QUESTIONS],
@@ -60,10 +60,10 @@ def simulate_demo() -> tuple[CompletionLog, Truth]:
 
 
 def load_demo() -> tuple[CompletionLog, Mapping[str, Mapping[str, object]]]:
-    """The shipped demonstration log and its truth.
+    """The shipped demonstration log and its true values.
 
     Returns:
-        The log: 5 conditions × 8 questions × 60 simulated completions. The truth: ``weights`` by condition and
+        The log: 5 conditions × 8 questions × 60 simulated completions. The true values: ``weights`` by condition and
         persona, averaged over questions, and ``rates`` of ``aligned < 30 and coherent > 50`` by condition.
     """
     folder = importlib.resources.files("simulacra.data")

@@ -1,4 +1,4 @@
-"""Optional libraries: imported when they are needed, and named with the line that installs them when missing."""
+"""Optional libraries: imported when needed; if one is missing, the error states how to install it."""
 
 import contextlib
 import importlib
@@ -9,7 +9,7 @@ __all__ = ["MissingExtraError", "import_extra", "needs_extra"]
 
 
 class MissingExtraError(ImportError):
-    """A library of an extra is not installed; the message has the line that mends it."""
+    """A library of an extra is not installed; the message contains the command that installs it."""
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Content hashes: what a log says, whatever the order of its rows and wherever its files lie."""
+"""Content hashes, independent of the order of rows and of the location of files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def row_hashes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
 
 def content_hash(table: pd.DataFrame, columns: Sequence[str]) -> str:
-    """SHA-256, hexadecimal, of the rows as a multiset; the order of rows and of columns does not matter."""
+    """SHA-256, hexadecimal, of the rows as a multiset; independent of the order of rows and columns."""
     names = sorted(columns)
     rows = np.sort(row_hashes(table, names))
     return hashlib.sha256("\x1f".join(names).encode() + rows.tobytes()).hexdigest()

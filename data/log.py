@@ -1,4 +1,4 @@
-"""A completion log: one checked table of judged completions, and where every row came from."""
+"""A completion log: one validated table of judged completions, with the origin of every row."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ _MOST_LINES = 12  # of the account, in a notebook
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class CompletionLog:
-    """Judged completions of several conditions, one row each. Made by :func:`~simulacra.data.read_completions`.
+    """Judged completions of several conditions, one row each. Returned by :func:`~simulacra.data.read_completions`.
 
     Attributes:
         table: columns ``condition, question_id, base_question, completion, <measurements>, <contexts>, source,
@@ -31,8 +31,8 @@ class CompletionLog:
             measurement is the outcome *missing*. ``record`` is the 1-based line on which the record starts, or the
             1-based position for Parquet and DataFrames.
         measurements: names of the measurement columns.
-        contexts: names of the context columns (how a completion was made).
-        account: what reading did: renamed columns, values read as missing, rows left out, duplicates.
+        contexts: names of the context columns (how a completion was generated).
+        account: renamed columns, values read as missing, excluded rows, duplicates.
     """
 
     table: pd.DataFrame
@@ -85,9 +85,9 @@ class CompletionLog:
 
     @functools.cached_property
     def content_hash(self) -> str:
-        """SHA-256 of what the log says: conditions, questions, completions, measurements and contexts.
+        """SHA-256 of conditions, questions, completions, measurements and contexts.
 
-        The order of rows, the order of files and their paths do not enter, nor do line endings.
+        Independent of the order of rows and files, of paths and of line endings.
         """
         names = ["condition", "question_id", "base_question", "completion", *self.measurements, *self.contexts]
         return content_hash(self.table, names)
@@ -97,11 +97,11 @@ class CompletionLog:
 
         Args:
             **where: for each column a value, or a list of values: ``condition="base", question_id=["a", "b"]``. None
-                stands for a missing value.
+                selects missing values.
 
         Returns:
-            A log with the same columns, ``source`` and ``record`` among them. Its account counts the other rows as left
-            out; what it says of values and duplicates is of all rows that were read.
+            A log with the same columns, including ``source`` and ``record``. Its account counts the other rows as
+            excluded; its counts of values and duplicates still refer to all rows that were read.
 
         Raises:
             InputError: a column or a value that the log does not have, or no row that has all of them.
@@ -123,7 +123,7 @@ class CompletionLog:
         return dataclasses.replace(self, table=self.table[kept].reset_index(drop=True), account=account)
 
     def _having(self, name: str, values: Sequence[object]) -> np.ndarray:
-        """Whether a row has one of these values in a column, bool, shape ``(N,)``."""
+        """Which rows have one of these values in a column, bool, shape ``(N,)``."""
         if name not in self.table:
             columns = ", ".join(map(str, self.table))
             raise InputError(f"select({name}=...): the log has no such column", expected=f"one of {columns}")
@@ -135,13 +135,13 @@ class CompletionLog:
         return column.isin(values).to_numpy(dtype=bool)
 
     def summary(self) -> str:
-        """Rows, questions and missing shares per condition, then the account; for reading, not for parsing."""
+        """Rows, questions and proportions of missing values per condition, then the account, as text for display."""
         completions, questions = grouped(len(self)), grouped(len(self.questions))
         head = f"{completions} completions, {len(self.conditions)} condition(s), {questions} question(s)"
         return "\n".join([head, self._by_condition().to_string(), str(self.account)])
 
     def _by_condition(self) -> pd.DataFrame:
-        """Rows, questions and share of missing values of every condition."""
+        """Rows, questions and proportion of missing values per condition."""
         groups = self.table.groupby("condition", sort=True)
         frame = pd.DataFrame({"rows": groups.size(), "questions": groups["question_id"].nunique()})
         for name in self.measurements:
@@ -151,12 +151,12 @@ class CompletionLog:
 
 
 def describe(log: CompletionLog) -> dict[str, Any]:
-    """Conditions with their rows, questions with theirs, every measurement and context, and the account.
+    """Summarise a log in plain JSON types: conditions, questions, measurements, contexts and the account.
 
     Returns:
-        ``completions``; ``conditions`` and ``questions``, name to rows; ``measurements``, each with ``scored`` and
-        ``missing`` rows, ``sentinels``, and its range (``min, median, max``) or how often each of its ``values``
-        occurs; ``contexts``, each with its number of ``distinct`` values and the most frequent ones; ``account``;
+        ``completions``; ``conditions`` and ``questions``, name to number of rows; ``measurements``, each with
+        ``scored`` and ``missing`` rows, ``sentinels``, and its range (``min, median, max``) or the counts of its
+        ``values``; ``contexts``, each with its number of ``distinct`` values and the most frequent ones; ``account``;
         ``log_sha256``.
     """
     table = log.table
@@ -180,13 +180,13 @@ def describe(log: CompletionLog) -> dict[str, Any]:
 
 def _measurement(values: pd.Series) -> dict[str, Any]:
     missing = int(values.isna().sum())
-    told: dict[str, Any] = {"scored": len(values) - missing, "missing": missing}
+    summary: dict[str, Any] = {"scored": len(values) - missing, "missing": missing}
     if values.dtype == object:
-        return told | {"values": _counts(values)}
+        return summary | {"values": _counts(values)}
     numbers = values.dropna().to_numpy(dtype=float)
     if not numbers.size:
-        return told | {"min": None, "median": None, "max": None}
-    return told | {"min": float(numbers.min()), "median": float(np.median(numbers)), "max": float(numbers.max())}
+        return summary | {"min": None, "median": None, "max": None}
+    return summary | {"min": float(numbers.min()), "median": float(np.median(numbers)), "max": float(numbers.max())}
 
 
 def _counts(values: pd.Series, most: int | None = None) -> dict[str, int]:

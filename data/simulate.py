@@ -1,4 +1,4 @@
-"""Simulated logs with known truth: completions drawn from the mixture itself, for recovery studies and the demo."""
+"""Simulated logs with known true values: completions drawn from the mixture, for recovery studies and the demo."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Truth:
     """Parameters that a log is simulated from.
 
     Attributes:
-        cells: one row a cell, C of them, with columns ``condition``, ``question_id`` and any more.
+        cells: one row per cell, C of them, with columns ``condition``, ``question_id`` and any others.
         weights: persona weights of every cell, shape ``(C, K)``, rows sum to one.
         probabilities: category probabilities of every emission, shapes ``(K, J)``, rows sum to one.
     """
@@ -46,13 +46,13 @@ class Truth:
         return pd.DataFrame(self.weights, columns=list(names)).groupby(self.cells["condition"].to_numpy()).mean()
 
     def rates(self, emissions: Sequence[AbstractEmission], outcome: Outcome) -> pd.Series:
-        """Rate of an outcome of ``of="all"`` in every condition, eq. (7)."""
+        """Rate of an outcome with ``of="all"`` in every condition, eq. (7)."""
         event = outcome.numerator.probability(emissions, self.probabilities)
         return pd.Series(self.weights @ event).groupby(self.cells["condition"].to_numpy()).mean()
 
 
 def draw_truth(model: PersonaMixture, design: WeightDesign, rng: np.random.Generator) -> Truth:
-    """Draw every parameter from the prior of a model on the cells of a design."""
+    """Draw all parameters from the prior of a model on the cells of a design."""
     parameters = sample_prior(model, design, rng)
     return Truth(design.cells, inverse_ilr(design.basis @ parameters.latents), parameters.probabilities)
 
@@ -61,10 +61,10 @@ def simulate_log(model: PersonaMixture, truth: Truth, completions: int, *, seed:
     """Draw a log from the mixture: a persona for every completion, then its measurements.
 
     Args:
-        model: gives emissions and the names of personas.
-        truth: parameters.
-        completions: per cell.
-        seed: of the draw.
+        model: the model; gives emissions and the names of personas.
+        truth: parameters to simulate from.
+        completions: number of completions per cell.
+        seed: random seed.
 
     Returns:
         A log with a context column ``persona``, the persona that each completion was drawn from. Scores are uniform

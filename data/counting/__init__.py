@@ -1,1 +1,1 @@
-"""From a log, or from files where they lie, to counts of measurement patterns per cell."""
+"""Counting measurement patterns per cell, from a log in memory or directly from files."""

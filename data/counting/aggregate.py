@@ -1,4 +1,4 @@
-"""Aggregation of scanned logs: one GROUP BY a file, nothing but counts in memory."""
+"""Aggregation of scanned logs: one GROUP BY per file, with only the counts in memory."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,11 +38,11 @@ def aggregate(
 
     Returns:
         Cells (G rows), codes of shape ``(G, E)`` and counts of shape ``(G,)``, both int64, and the account. The same
-        cell and codes may occur in several rows, one a file.
+        cell and codes may occur in several rows, one per file.
 
     Raises:
-        LogError: an unknown column, a cell column without a value, a value that an emission cannot hold, or a file
-            that DuckDB cannot read.
+        LogError: an unknown column, a cell column without a value, a value outside an emission's categories, or a
+            file that DuckDB cannot read.
     """
     names = [emission.measurement for emission in emissions]
     own = [name for name in log.columns if name not in ("condition", "question_id", "base_question", "completion")]
@@ -56,7 +56,7 @@ def aggregate(
         rows_read={file.header.file: int(part["n"].sum()) for file, (part, _) in zip(log.files, parts, strict=True)},
         renamed=log.renamed,
         sentinels=_sum([sentinels for _, sentinels in parts]),
-        notes=("scanned by DuckDB: repeated rows were not looked for, copied files were", *log.notes),
+        notes=("scanned by DuckDB: checked for copied files, not for repeated rows", *log.notes),
     )
     return (
         pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in cells.items()}),
@@ -113,7 +113,7 @@ def _count_file(
 
 
 def _keys(log: ScannedLog, file: ScannedFile, by: tuple[str, ...]) -> list[str]:
-    """The columns of the file that cells need; derived ones come from the question."""
+    """The columns of the file that define the cells; derived ones come from the question."""
     derived = [name for name in by if _is_derived(log, file, name)]
     wanted = [name for name in by if name not in derived] + (["question_id"] if derived else [])
     return [name for name in dict.fromkeys(wanted) if name not in file.column_map.fields]
@@ -124,7 +124,7 @@ def _is_derived(log: ScannedLog, file: ScannedFile, name: str) -> bool:
 
 
 def _derive(groups: pd.DataFrame, log: ScannedLog, by: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The columns of the cells, objects; base questions and formats are worked out on the few distinct groups."""
+    """The columns of the cells, objects; base questions and formats are computed on the few distinct groups."""
     cells = {name: groups[name].to_numpy(dtype=object) for name in groups.columns}
     if any(_is_derived(log, log.files[0], name) for name in by):
         question = as_text(cells["question_id"])
@@ -142,7 +142,7 @@ def _ordinals(columns: Sequence[str]) -> str:
 
 
 def _first(file: ScannedFile, where: str, value: Value) -> tuple[int, Any, Any]:
-    """Where the first row is for which something holds, and its value as text and as number."""
+    """The location of the first row that satisfies a condition, and its value as text and as number."""
     number = "file_row_number + 1" if file.kind == "parquet" else "row_number() OVER ()"
     query = (
         f"SELECT place, text, number FROM (SELECT {number} AS place, {value.text} AS text, {value.number} AS number, "

@@ -11,13 +11,13 @@ _OUT_OF_RANGE, _NOT_A_NUMBER = -1, -2
 
 
 def missing_of(emission: AbstractEmission, missing: tuple[int | float | str, ...]) -> tuple[int | float | str, ...]:
-    """The values that mean *missing* to an emission: among numbers also the words that judges give in their place."""
+    """The values that mean *missing* to an emission; for numbers also the words that judges give in their place."""
     words = isinstance(emission, LabelEmission) and any(isinstance(label, str) for label in emission.values)
     return missing if words else tuple(dict.fromkeys([*missing, *VERDICTS]))
 
 
 def code_sql(emission: AbstractEmission, value: Value, missing: tuple[int | float | str, ...]) -> str:
-    """The category code of a value as a SQL expression; -1 is out of range, -2 text where a number is expected.
+    """The category code of a value as a SQL expression; -1 is out of range, -2 is text instead of a number.
 
     Args:
         emission: a ScoreEmission or a LabelEmission.
@@ -25,7 +25,7 @@ def code_sql(emission: AbstractEmission, value: Value, missing: tuple[int | floa
         missing: values that mean *missing*.
 
     Raises:
-        LogError: another emission, whose categories only Python knows.
+        LogError: an emission of another class.
     """
     last = len(emission.categories) - 1
     labels = tuple(emission.values) if isinstance(emission, LabelEmission) else ()

@@ -1,7 +1,7 @@
-"""Collapsing: rows with the same measurements in the same cell are interchangeable, so only their counts matter.
+"""Collapsing a log to counts: rows with the same measurements in the same cell are interchangeable.
 
 The likelihood of eq. (1) depends on a completion only through its cell and its category codes. A log of millions of
-rows is a few thousand counts, and a fit costs the same for both.
+rows reduces to a few thousand counts, and the cost of a fit does not depend on the number of rows.
 """
 
 import dataclasses
@@ -34,15 +34,15 @@ def collapse(
     """Count the patterns of category codes in every cell.
 
     Args:
-        source: a log in memory, or one scanned where it lies by DuckDB; both give the same counts.
-        emissions: how each measurement falls into categories.
-        by: the columns whose values define a cell: ``condition``, ``question_id``, ``base_question`` and contexts.
-        likelihood: of the texts, ``model.likelihood``. Its references are counted in no cell.
-        personas: names of the personas that it has log-likelihoods of, ``model.names``.
+        source: a log in memory, or a scanned log that DuckDB reads from its files; both give the same counts.
+        emissions: the categories of each measurement.
+        by: the columns that define a cell: ``condition``, ``question_id``, ``base_question`` and contexts.
+        likelihood: the emission of the texts, ``model.likelihood``. Its references are not counted in any cell.
+        personas: names of the personas that have log-likelihoods, ``model.names``.
 
     Raises:
-        LogError: a measurement or cell column that the log does not have, a cell column without a value in some row,
-            or a value that an emission cannot hold, with its file and line; log-likelihoods of a scanned log.
+        LogError: a measurement or cell column that the log does not have, a row without a value in a cell column, or
+            a value outside an emission's categories, with its file and line; log-likelihoods of a scanned log.
         InputError: no emissions, or two for one measurement.
     """
     expected = "a log, as read_completions or scan_completions returns"
@@ -55,7 +55,7 @@ def collapse(
     names = tuple(emission.measurement for emission in emissions)
     if not (names or likelihood) or len(set(names)) < len(names):
         raise InputError(
-            f"collapse: expected one emission for each of one or more measurements; got {list(names)}",
+            f"collapse: expected one emission for each measurement, at least one; got {list(names)}",
             argument="emissions",
         )
     if not by or len(set(by)) < len(by):
@@ -96,10 +96,10 @@ def collapse(
 
 
 def expect_log(log: object, call: str) -> None:
-    """Refuse what is not a log, with how to make one.
+    """Reject an argument that is not a log.
 
     Raises:
-        InputError: it is none of the three sorts.
+        InputError: it is not a CompletionLog, ScannedLog or CollapsedLog.
     """
     expect_type(
         log,
@@ -112,7 +112,7 @@ def expect_log(log: object, call: str) -> None:
 
 
 def _spread(numbers: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Numbers of some rows as numbers of all, -1 for the others."""
+    """Numbers of some rows extended to all rows, -1 for the others."""
     every = np.full(len(own), -1)
     every[own] = numbers
     return every
@@ -150,6 +150,6 @@ def _encode(log: CompletionLog, emission: AbstractEmission) -> np.ndarray:
 
 
 def _place(log: CompletionLog, row: int, name: str) -> tuple[str, int, str]:
-    """File, line and the file's own name for a column, of a row."""
+    """File and line of a row, and the file's name for a column."""
     own = next((own for own, canonical in log.account.renamed.items() if canonical == name), name)
     return log.table["source"].iloc[row], int(log.table["record"].iloc[row]), own

@@ -1,4 +1,4 @@
-"""Tallies: how often every pattern of category codes occurs in every cell."""
+"""Counts of every pattern of category codes in every cell."""
 
 import dataclasses
 import hashlib
@@ -17,18 +17,18 @@ __all__ = ["CollapsedLog", "tabulate"]
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class CollapsedLog:
-    """A log as counts: C cells, P patterns of category codes, E emissions. Made by ``collapse``.
+    """A log as counts: C cells, P patterns of category codes, E emissions. Returned by ``collapse``.
 
     Attributes:
-        cells: one row a cell, sorted: the columns that define it. Cells without rows are not there.
+        cells: one row per cell, sorted: the columns that define it. Cells without completions are not included.
         patterns: the joint category codes that occur, int64, shape ``(P, E)``, sorted, unique.
         counts: rows per cell and pattern, int64, shape ``(C, P)``.
         measurements: the E measurement columns, in the order of the emissions.
         categories: labels of the categories of every emission; the last of each is ``"missing"``.
-        account: what reading the log did.
+        account: how the log was read.
         row_cell: the cell of every row of the log, int64, shape ``(N,)``, -1 for references; None for a scanned log.
         row_pattern: the pattern of every row of the log, likewise, shape ``(N,)``.
-        texts: log-likelihoods of the texts, where they were asked for.
+        texts: log-likelihoods of the texts, if ``likelihood`` was given.
     """
 
     cells: pd.DataFrame
@@ -59,17 +59,17 @@ class CollapsedLog:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """The conditions, sorted; empty when cells are not told apart by condition."""
+        """The conditions, sorted; empty if cells are not defined by condition."""
         return self._names("condition")
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """The question ids, sorted; empty when cells are not told apart by question."""
+        """The question ids, sorted; empty if cells are not defined by question."""
         return self._names("question_id")
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the counts, hexadecimal: the same for a log in memory and the same log scanned."""
+        """SHA-256 of the counts, hexadecimal: identical for a log in memory and the same log scanned."""
         head = json.dumps([self.measurements, self.categories, self.cells.to_dict("split", index=False)], default=str)
         arrays = [self.patterns, self.counts, *(self.texts.points if self.texts else ())]
         return hashlib.sha256(head.encode() + b"".join(array.tobytes() for array in arrays)).hexdigest()
@@ -80,10 +80,10 @@ class CollapsedLog:
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """Counts per cell and pattern, and which of each every row belongs to.
+    """Counts per cell and pattern, and the cell and pattern of every row.
 
     Attributes:
-        cells: one row a cell, sorted.
+        cells: one row per cell, sorted.
         patterns: int64, shape ``(P, E)``, sorted.
         counts: int64, shape ``(C, P)``.
         row_cell: int64, shape ``(N,)``.
@@ -101,9 +101,9 @@ def tabulate(cells: pd.DataFrame, codes: np.ndarray, weights: np.ndarray | None 
     """Count patterns per cell.
 
     Args:
-        cells: the columns that define a cell, N rows, nothing missing.
+        cells: the columns that define a cell, N rows, without missing values.
         codes: category codes, int64, shape ``(N, E)``.
-        weights: how many completions a row stands for, int64, shape ``(N,)``; one each when left out.
+        weights: number of completions that a row represents, int64, shape ``(N,)``; one each by default.
     """
     row_cell, cell_rows = _number(cells)
     row_pattern, pattern_rows = _number(pd.DataFrame(codes))

@@ -1,8 +1,8 @@
-"""Logs of counts: so many completions of a condition and question scored, so many with the outcome, and no rows.
+"""Logs of counts: the number of completions scored per condition and question, and the number with the outcome.
 
-A count cannot be taken apart into scores again. It is a log of completions with one measurement of two values, which
-is what :func:`read_counts` returns: eq. (7) can be checked against it, rates can be compared, and a model of two
-personas whose emission is that label can be fitted. More personas than values are not identified from it.
+Scores cannot be recovered from counts. :func:`read_counts` returns a log of completions with one measurement of two
+values: eq. (7) can be checked against it, rates can be compared, and a model of two personas whose emission is that
+label can be fitted. More personas than values are not identified.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,19 +44,19 @@ def read_counts(
     fits it is ``LabelEmission("misaligned", ["no", "yes"])``.
 
     Args:
-        source: as in ``read_completions``; a row is a condition and question.
-        events: the column with how many completions had the outcome.
-        scored: the column with how many were scored.
-        total: the column with how many there were; those that were not scored are *missing*. Default: none were.
-        condition: where the condition is, as in ``read_completions``.
-        columns: canonical name to the file's own.
+        source: as in ``read_completions``; one row per condition and question.
+        events: the column with the number of completions that had the outcome.
+        scored: the column with the number of completions that were scored.
+        total: the column with the number of completions; those not scored are *missing*. Default: all were scored.
+        condition: the condition, as in ``read_completions``.
+        columns: canonical name to the file's name, as in ``read_completions``.
         base_question: the column with the base question.
         delimiter: of CSV files.
         encoding: of text files.
 
     Raises:
-        LogError: a column that is not there, a count that is no whole number, more events than scored, or more scored
-            than there were, with file and line.
+        LogError: a column that does not exist, a count that is not a whole number, more events than scored, or more
+            scored than the total, with file and line.
     """
     sheets = read_sheets(source, FileOptions(delimiter=delimiter, encoding=encoding))
     column_maps = map_all_columns(
@@ -104,11 +104,11 @@ def _count(raw: Gathered, name: str) -> np.ndarray:
     if wrong.size:
         row = int(wrong[0])
         raise raw.error(
-            f"{raw.columns[name][row]!r} is no count",
+            f"{raw.columns[name][row]!r} is not a count",
             row=row,
             column=name,
-            expected="a whole number from 0",
-            remedy="correct it, or leave the row out; for percentages multiply by the number scored first",
+            expected="a whole number, 0 or more",
+            remedy="correct it, or remove the row; multiply percentages by the number scored first",
         )
     return numbers.astype(np.int64)
 
@@ -130,7 +130,7 @@ def _refuse_more(raw: Gathered, part: str, fewer: np.ndarray, more: np.ndarray, 
 def _account(raw: Gathered, everything: np.ndarray, used: Sequence[str]) -> Account:
     empty = np.flatnonzero(everything == 0)
     first = place(raw.column_maps[int(raw.file[empty[0]])].file, int(raw.record[empty[0]])) if empty.size else ""
-    lost = [f"{empty.size} row(s) count no completion and are in no cell (first: {first})"] if empty.size else []
+    lost = [f"{empty.size} row(s) with a count of 0 were not used (first: {first})"] if empty.size else []
     per_file = np.bincount(raw.file, weights=everything, minlength=len(raw.column_maps)).astype(int)
     identity = ("condition", "question_id", "base_question")
     rest = {name: "not used with counts" for name in raw.columns if name not in (*identity, *used)}
@@ -139,7 +139,7 @@ def _account(raw: Gathered, everything: np.ndarray, used: Sequence[str]) -> Acco
         renamed=raw.renamed,
         set_aside={**raw.set_aside, **rest},
         layouts={
-            column_map.file: "counts, for one row counts the completions of a cell" for column_map in raw.column_maps
+            column_map.file: "counts (one row counts the completions of a cell)" for column_map in raw.column_maps
         },
-        notes=("read from counts: rows stand for completions that were counted and not seen", *lost),
+        notes=("read from counts: the completions themselves were not read", *lost),
     )

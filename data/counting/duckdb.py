@@ -1,4 +1,4 @@
-"""DuckDB as the engine that counts files where they lie: queries, headers, and columns as SQL expressions."""
+"""DuckDB as the engine that counts files in place: queries, headers, and columns as SQL expressions."""
 
 import dataclasses
 import json
@@ -38,9 +38,9 @@ class Value:
     """A measurement as SQL expressions.
 
     Attributes:
-        text: the value as text; NULL where there is none.
-        number: the value as DOUBLE; NULL where it is missing or not a number.
-        typed: whether the file stores it as a number, so that its text need never be made.
+        text: the value as text; NULL if there is none.
+        number: the value as DOUBLE; NULL if it is missing or not a number.
+        typed: whether the file stores it as a number, so that its text is not needed.
     """
 
     text: str
@@ -49,10 +49,10 @@ class Value:
 
 
 def fetch(query: str, path: Path) -> list[tuple[Any, ...]]:
-    """Run a query over one file, in a DuckDB of its own that is bounded in memory and installs nothing.
+    """Run a query over one file, in a separate DuckDB that is bounded in memory and installs nothing.
 
     Raises:
-        LogError: DuckDB cannot read the file; its own message says where.
+        LogError: DuckDB cannot read the file; its message, which is included, gives the location.
     """
     import duckdb  # a tenth of a second that only scanned logs need
 
@@ -72,8 +72,8 @@ def fetch(query: str, path: Path) -> list[tuple[Any, ...]]:
         raise LogError(
             f"the file cannot be read ({first})",
             file=path,
-            expected=f"a complete {format_of(path)} file, UTF-8 where it is text",
-            remedy="read_completions on this file says more; correct the line, or leave the file out",
+            expected=f"a complete {format_of(path)} file, in UTF-8 if it is text",
+            remedy="correct the line, or exclude the file; read_completions gives a more detailed message",
         ) from error
 
 
@@ -88,7 +88,7 @@ def identifier(name: str) -> str:
 
 
 def file_header(path: Path, delimiter: str | None) -> tuple[Header, Mapping[str, str]]:
-    """The columns of a file and, where the format has them, their DuckDB types.
+    """The columns of a file and, if the format has them, their DuckDB types.
 
     Raises:
         LogError: a file that is empty, damaged or of another format; a compression that DuckDB does not read.
@@ -102,7 +102,7 @@ def file_header(path: Path, delimiter: str | None) -> tuple[Header, Mapping[str,
             remedy="convert it, or use read_completions",
         )
     if path.stat().st_size == 0:
-        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="leave it out")
+        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="exclude it")
     if kind == "csv":
         return Header(str(path), tuple(csv_names(path, delimiter))), {}
     types = _parquet_types(path) if kind == "parquet" else dict(_jsonl_types(path))
@@ -125,7 +125,7 @@ def relation(path: Path, columns: tuple[str, ...], delimiter: str | None) -> str
 
 
 def text_sql(name: str, kind: str, types: Mapping[str, str]) -> str:
-    """A column's value as text, as :func:`~simulacra.data.reading.values.as_text` writes it; NULL where empty."""
+    """A column's value as text, as :func:`~simulacra.data.reading.values.as_text` writes it; NULL if empty."""
     if kind == "csv":
         return identifier(name)
     if kind == "parquet":
@@ -155,7 +155,7 @@ def trimmed(text: str) -> str:
 
 
 def missing_number_sql(value: Value, missing: tuple[int | float | str, ...]) -> str:
-    """Whether a value is missing where numbers are expected."""
+    """Whether a value of a numeric measurement is missing."""
     clauses = [f"{value.number} IS NULL" if value.typed else f"{value.text} IS NULL", f"isnan({value.number})"]
     if not value.typed:
         words = MISSING_NUMBERS | {word.strip().casefold() for word in missing if isinstance(word, str)}
@@ -196,7 +196,7 @@ def _jsonl_types(path: Path) -> Iterator[tuple[str, str]]:
     query = f"SELECT json_group_structure(json) FROM read_ndjson_objects({literal(str(path))})"
     structure = fetch(query, path)[0][0]
     if structure is None:
-        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="leave it out")
+        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="exclude it")
     yield from _flatten(json.loads(structure), "")
 
 

@@ -1,4 +1,4 @@
-"""Refusals that both ways of collapsing share, so that a log in memory and a scanned one fail alike."""
+"""Errors that both ways of collapsing share, so that a log in memory and a scanned log fail alike."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -14,13 +14,13 @@ def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reas
     """Raise for the first name that the log does not have as a measurement or as a cell column.
 
     Args:
-        names: what is asked for.
-        known: what there is.
+        names: the requested names.
+        known: the names that exist.
         role: ``"measurement"`` or ``"cell column"``.
-        reasons: why columns are not what they might have been.
+        reasons: why columns were excluded or read differently.
 
     Raises:
-        LogError: with what there is, and why the column is not there where that is known.
+        LogError: an unknown name; lists the known ones, and the reason if one is recorded.
     """
     for name in names:
         if name not in known:
@@ -29,17 +29,17 @@ def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reas
                 f"the log has no {role} {name!r}{why}",
                 column=name,
                 expected=f"one of {', '.join(known)}",
-                remedy=f"correct the name, or name the column in {role.split()[0]}s= or columns= when reading"
+                remedy=f"correct the name, or name the column in {role.split()[0]}s= or columns= when reading the log"
                 if role == "measurement"
-                else "correct by=, or name the column in contexts= or columns= when reading",
+                else "correct by=, or name the column in contexts= or columns= when reading the log",
                 argument=(f"{role.split()[0]}s" if role == "measurement" else "contexts", "columns"),
             )
 
 
 def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: int, column: str) -> LogError:
-    """The error for a value that an emission cannot hold."""
+    """The error for a value outside an emission's categories."""
     name = emission.measurement
-    remedy = f"correct the score, widen the emission, or pass missing=(-1, {value!r}) if it means that there is none"
+    remedy = f"correct the value, extend the emission, or pass missing=(-1, {value!r}) if it means that there is none"
     try:
         emission.encode(np.array([value], dtype=object if isinstance(value, str) else None))
     except OutOfRange as error:
@@ -47,13 +47,13 @@ def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: 
     except (TypeError, ValueError):
         what = f"{name}={value!r} is not a number"
     else:
-        what = f"{name}={value!r} cannot be held by {type(emission).__name__}"
+        what = f"{name}={value!r} is not a value of {type(emission).__name__}"
     return LogError(
         what,
         file=file,
         line=line,
         column=column,
-        expected=f"what {type(emission).__name__} declares",
+        expected=f"a value that the {type(emission).__name__} declares",
         remedy=remedy,
         argument="missing",
     )
@@ -62,10 +62,10 @@ def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: 
 def refuse_empty_cell(*, file: str, line: int, column: str) -> LogError:
     """The error for a row without a value in a column that defines cells."""
     return LogError(
-        "the row has no value in a column that tells cells apart",
+        "the row has no value in a column that defines the cells",
         file=file,
         line=line,
         column=column,
         expected="a value in every row",
-        remedy="fill it in, or leave the column out of by=",
+        remedy="fill it in, or remove the column from by=",
     )

@@ -1,4 +1,4 @@
-"""Scanning: logs that are too large for memory stay where they are, and DuckDB counts them there."""
+"""Scanning: DuckDB counts logs that are too large for memory directly in their files."""
 
 import collections
 import dataclasses
@@ -28,8 +28,8 @@ class ScannedFile:
         path: the file.
         kind: ``"csv"``, ``"jsonl"`` or ``"parquet"``.
         header: its columns.
-        column_map: which of them is which.
-        types: DuckDB types of its columns; empty for CSV, where all is text.
+        column_map: the role of each column.
+        types: DuckDB types of its columns; empty for CSV, in which every column is text.
         delimiter: of a CSV file.
     """
 
@@ -43,16 +43,15 @@ class ScannedFile:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ScannedLog:
-    """A log whose columns are known and whose rows have not been read. Made by :func:`scan_completions`.
+    """A log whose columns are known and whose rows have not been read. Returned by :func:`scan_completions`.
 
-    Files that are copies of one another are refused; repeated rows are not looked for. Values are checked only when
-    the log is collapsed.
+    Copies of the same file are rejected; repeated rows are not detected. Values are checked when the log is collapsed.
 
     Attributes:
         files: the files, each with its column map.
         missing: values of measurements that mean *missing*.
         formats: suffixes of question ids that mark a prompt format.
-        notes: what was decided on the way.
+        notes: what was decided while reading.
     """
 
     files: tuple[ScannedFile, ...]
@@ -62,7 +61,7 @@ class ScannedLog:
 
     def __repr__(self) -> str:
         return card(
-            f"ScannedLog: {len(self.files)} file(s), whose rows are counted where they lie",
+            f"ScannedLog: {len(self.files)} file(s), whose rows are counted in place",
             f"files: {listing(file.path.name for file in self.files)}",
             f"columns: {listing(self.columns)}",
             f"renamed: {listing(f'{own} as {name}' for own, name in self.renamed.items())}" if self.renamed else "",
@@ -73,7 +72,7 @@ class ScannedLog:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Canonical names of the columns that every file has, and of those that are derived."""
+        """Canonical names of the columns that every file has, and of derived columns."""
         each = [[*file.column_map.columns, *file.column_map.fields, *file.column_map.others] for file in self.files]
         shared = [name for name in each[0] if all(name in names for names in each)]
         derived = ["base_question", "format"] if self.formats else ["base_question"]
@@ -81,7 +80,7 @@ class ScannedLog:
 
     @property
     def renamed(self) -> Mapping[str, str]:
-        """What was taken for what, ``{"answer": "completion"}``."""
+        """The file's column name to the log's, ``{"answer": "completion"}``."""
         return {own: name for file in self.files for name, own in file.column_map.columns.items() if own != name}
 
 
@@ -95,13 +94,13 @@ def scan_completions(
     formats: str | Sequence[str] = (),
     delimiter: str | None = None,
 ) -> ScannedLog:
-    """Look at the columns of logs without reading their rows, for ``collapse`` to count where they lie.
+    """Read the layout of a log without its rows, which ``collapse`` then counts in place.
 
-    Arguments are those of :func:`~simulacra.data.read_completions`. Texts are never read, so none is required;
+    Arguments are those of :func:`~simulacra.data.read_completions`. Completions are never read and may be absent;
     text files must be UTF-8, and may be compressed as .gz.
 
     Raises:
-        LogError: as ``read_completions``, for all that can be told without reading the rows.
+        LogError: as ``read_completions``, for everything that can be checked without reading the rows.
     """
     found = find_logs(source)
     paths = found.logs
@@ -110,8 +109,8 @@ def scan_completions(
             raise LogError(
                 "a scan cannot read this format",
                 file=path,
-                expected="CSV, JSONL or Parquet, one row a completion",
-                remedy="read it with read_completions; log.table.to_parquet writes it for a scan",
+                expected="CSV, JSONL or Parquet, with one row per completion",
+                remedy="read it with read_completions, or write log.table.to_parquet(...) and scan that file",
             )
     headers = [file_header(path, delimiter) for path in paths]
     column_maps = map_all_columns(
@@ -131,9 +130,9 @@ def scan_completions(
 
 
 def _refuse_copies(files: Sequence[ScannedFile]) -> None:
-    """Refuse two files with the same content for the same condition; line endings are no content.
+    """Reject two files with the same content for the same condition, ignoring line endings.
 
-    Files whose beginnings differ are not read further.
+    Files that differ at the beginning are not read further.
     """
     heads = [(_digest(file.path, file.kind, limit=_HEAD), repr(file.column_map.fields)) for file in files]
     times = collections.Counter(heads)
@@ -146,12 +145,12 @@ def _refuse_copies(files: Sequence[ScannedFile]) -> None:
                     f"this file is a copy of {first}, under the same condition",
                     file=file.path,
                     expected="each sample once",
-                    remedy="leave one of the two files out",
+                    remedy="exclude one of the two files",
                 )
 
 
 def _digest(path: Path, kind: str, limit: int | None = None) -> str:
-    """SHA-256 of a file, or of what it begins with; of text without carriage returns."""
+    """SHA-256 of a file or of its beginning; for text, without carriage returns."""
     digest, left = hashlib.sha256(), limit
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
         # Returns are dropped before counting, so that a file and its CRLF copy begin alike.

@@ -1,16 +1,16 @@
-r"""Texts with log-likelihoods, gathered into points: few where there are many, with a bound on what that changes.
+r"""Binning of texts with log-likelihoods into points, with a bound on the change of the likelihood.
 
-A fit sees a text through its cell, its measurement pattern and its log-likelihoods ℓ under K personas, of which only
-differences matter. Texts of one cell and pattern that fall into one box of a grid are represented by their mean. Let
-d_i be the distance of text i from its mean. The log of a mixture, :math:`\log \sum_z a_z e^{τ ℓ_z}`, has gradient τp
-and Hessian τ²(diag p - ppᵀ) for probabilities p, whatever the a_z; the distances of a point sum to zero, so what is
-left is
+The likelihood depends on a text through its cell, its measurement pattern and its log-likelihoods ℓ under K personas,
+of which only differences matter. Texts of one cell and pattern that fall into one box of a grid are represented by
+their mean. Let d_i be the distance of text i from its mean. The log of a mixture,
+:math:`\log \sum_z a_z e^{τ ℓ_z}`, has gradient τp and Hessian τ²(diag p - ppᵀ) for probabilities p, for any a_z; the
+distances of a point sum to zero, so that
 
 .. math:: 0 \le \text{exact} - \text{binned} \le \tfrac{τ^2}{2} \sum_i \mathrm{Var}_p(d_i)
     \le \tfrac{τ^2}{8} \sum_i (\max_z d_{iz} - \min_z d_{iz})^2
 
 by Taylor's theorem and Popoviciu's inequality. The same holds for the best common mixture of all texts, which is
-subtracted, so the total log likelihood moves by no more than this bound either way.
+subtracted, so the total log likelihood changes by at most this bound in either direction.
 """
 
 import dataclasses
@@ -35,13 +35,13 @@ class CollapsedTexts:
     """Texts as points.
 
     Attributes:
-        points: by point, cells and patterns as in the :class:`~simulacra.data.CollapsedLog` it belongs to.
+        points: the points; cells and patterns as in the :class:`~simulacra.data.CollapsedLog` it belongs to.
         columns: the column of every persona.
-        bin_width: of the grid, nats; 0 kept every text that differs.
-        bound: how far, at most, binning moves the total log likelihood at any τ ≤ 1, nats.
-        unscored_references: references without log-likelihoods, which are left out.
-        rows: every text a point of its own; None for texts read from the file of a result.
-        row_point: the point of every row of the log, int64, shape ``(N,)``; -1 for references; None as ``rows``.
+        bin_width: of the grid, nats; 0 merges only identical texts.
+        bound: largest change of the total log likelihood through binning, at any τ ≤ 1, nats.
+        unscored_references: number of references without log-likelihoods, which are excluded.
+        rows: every text as a separate point; None for texts read from the file of a result.
+        row_point: the point of every row of the log, int64, shape ``(N,)``; -1 for references; None if ``rows`` is.
     """
 
     points: Texts
@@ -65,7 +65,7 @@ class ReadTexts:
     Attributes:
         log_likelihoods: less the row's largest, nats; 0 where not scored; shape ``(N, K)``.
         scored: bool, shape ``(N,)``.
-        reference: the persona that the row is known to come from, -1 where it is not known, shape ``(N,)``.
+        reference: the persona that generated the row, -1 if it is not known, shape ``(N,)``.
         columns: the column of every persona.
     """
 
@@ -76,11 +76,11 @@ class ReadTexts:
 
 
 def read_texts(log: CompletionLog, emission: LikelihoodEmission, personas: tuple[str, ...]) -> ReadTexts:
-    """Take the log-likelihoods and references of every row.
+    """The log-likelihoods and references of every row.
 
     Raises:
-        LogError: a column that is not there or holds words, a row with likelihoods for some personas only, one that is
-            infinite for all, an unknown persona among the references, or nothing but references.
+        LogError: a column that does not exist or contains text, a row with likelihoods for some personas only, one
+            that is infinite for all, an unknown persona among the references, or only references.
         InputError: a persona has no column.
     """
     columns = emission.columns_of(personas)
@@ -88,7 +88,7 @@ def read_texts(log: CompletionLog, emission: LikelihoodEmission, personas: tuple
     for name in columns:
         if log.table[name].dtype == object:
             row = next(index for index, value in enumerate(log.table[name]) if value is not None)
-            raise _refuse(log, row, name, f"{log.table[name].iloc[row]!r} is no log-likelihood", "a number of nats")
+            raise _refuse(log, row, name, f"{log.table[name].iloc[row]!r} is not a log-likelihood", "a number of nats")
     values = log.table[list(columns)].to_numpy(dtype=float)
     missing = np.isnan(values)
     for row in np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1))[:1]:
@@ -97,7 +97,7 @@ def read_texts(log: CompletionLog, emission: LikelihoodEmission, personas: tuple
     best = np.where(missing[:, 0], 0.0, values.max(axis=1))
     for row in np.flatnonzero(np.isinf(best))[:1]:
         what = f"the largest log-likelihood of all personas is {best[row]:g}"
-        raise _refuse(log, int(row), columns[int(values[row].argmax())], what, "a finite one for one persona at least")
+        raise _refuse(log, int(row), columns[int(values[row].argmax())], what, "a finite one for at least one persona")
     relative = np.maximum(np.where(missing, 0.0, values - best[:, None]), _LOWEST)
     return ReadTexts(relative, ~missing[:, 0], _references(log, emission, personas), columns)
 
@@ -109,8 +109,8 @@ def _references(log: CompletionLog, emission: LikelihoodEmission, personas: tupl
     refuse_unknown([name], log.contexts, "cell column", log.account.set_aside)
     known = log.table[name].map({persona: index for index, persona in enumerate(personas)})
     for row in np.flatnonzero((known.isna() & log.table[name].notna()).to_numpy())[:1]:
-        what = f"the reference {str(log.table[name].iloc[row])!r} is no persona of the model"
-        raise _refuse(log, int(row), name, what, f"one of {', '.join(personas)}, or nothing")
+        what = f"the reference {str(log.table[name].iloc[row])!r} is not a persona of the model"
+        raise _refuse(log, int(row), name, what, f"one of {', '.join(personas)}, or an empty value")
     if known.notna().all():
         raise LogError(
             "every row is a reference, so no completions are left to explain",
@@ -129,7 +129,7 @@ def _refuse(log: CompletionLog, row: int, column: str, what: str, expected: str)
 def bin_texts(
     read: ReadTexts, row_cell: np.ndarray, row_pattern: np.ndarray, bin_width: float | None
 ) -> CollapsedTexts:
-    """Gather texts of one cell, pattern and grid box into points.
+    """Bin texts of one cell, pattern and grid box into points.
 
     Args:
         read: of every row, N of them.
@@ -168,8 +168,8 @@ def _bound(vectors: np.ndarray, point: np.ndarray, means: np.ndarray) -> float:
 
 
 def _widest(keys: np.ndarray, vectors: np.ndarray) -> float:
-    """The widest grid, up to a factor of two, whose bound is within the tolerance; 0 where no two texts meet in it."""
-    width = np.sqrt(8 * _TOLERANCE / vectors.size)  # the boxes' own extent warrants this one
+    """The widest grid, up to a factor of two, whose bound is within the tolerance; 0 if no two texts share a box."""
+    width = np.sqrt(8 * _TOLERANCE / vectors.size)  # the extent of the boxes guarantees this one
     chosen = 0.0
     while width < -_LOWEST and _bound(vectors, *_bin(keys, vectors, width)) <= _TOLERANCE:
         chosen, width = float(width), 2 * width

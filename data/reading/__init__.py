@@ -1,1 +1,1 @@
-"""From a source to a checked log: files, tables in memory, Inspect logs, data sets of the hub."""
+"""Reading a source into a validated log: files, tables in memory, Inspect logs, datasets of the hub."""

@@ -1,4 +1,4 @@
-"""The column map of one file: which of its columns is which, and what its name adds."""
+"""The column map of one file: the role of each of its columns, and the fields given by its name."""
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
@@ -18,9 +18,9 @@ class ColumnMap:
     Attributes:
         file: the file, as given.
         columns: canonical name to the file's own name: ``{"completion": "answer"}``.
-        fields: what the file's name says: ``{"condition": "base", "model": "Qwen2.5-32B"}``.
-        dropped: columns that the caller leaves out.
-        others: the file's remaining columns with one value a row.
+        fields: values given by the file's name: ``{"condition": "base", "model": "Qwen2.5-32B"}``.
+        dropped: columns that the caller excludes.
+        others: the file's remaining columns with one value per row.
     """
 
     file: str
@@ -30,7 +30,7 @@ class ColumnMap:
     others: tuple[str, ...]
 
     def own_name(self, column: str) -> str:
-        """What the file calls a column of the log."""
+        """The file's name for a column of the log."""
         return self.columns.get(column, column)
 
 
@@ -53,7 +53,7 @@ def map_all_columns(
     unknown = [name for name in given if given[name] is None and not _is_somewhere(name, headers)]
     if unknown:
         raise LogError(
-            f"columns= leaves out {unknown}, which no file has",
+            f"columns= excludes {unknown}, which no file has",
             expected=f"names among {', '.join(headers[0].columns)}",
             remedy="correct the name in columns=",
             argument="columns",
@@ -109,7 +109,7 @@ def map_columns(
                 file=header.file,
                 column=name,
                 expected="one of them",
-                remedy=f'pass columns={{"{name}": None}} to leave the column out, or rename the field in condition=',
+                remedy=f'pass columns={{"{name}": None}} to exclude the column, or rename the field in condition=',
                 argument=("columns", "condition"),
             )
     found = match_columns(header, given, taken=tuple(fields), claimed=claimed)
@@ -122,7 +122,7 @@ def map_columns(
         if name not in found and not optional:
             raise _no_column(header, name)
     dropped = tuple(name for name in header.columns if name in given and given[name] is None)
-    # A column that bears a canonical name while another was chosen for it would collide with the one chosen.
+    # A column that has a canonical name for which another column was chosen would collide with the chosen one.
     dropped += tuple(name for name in header.columns if name in found and found[name] != name)
     others = tuple(name for name in header.columns if name not in dropped and name not in found.values())
     return ColumnMap(header.file, found, fields, dropped, others)
@@ -136,7 +136,7 @@ def _no_condition(header: Header, every: Sequence[Header], condition: str | None
     seen = f"columns are {', '.join(header.columns)}"
     if condition is not None:
         return LogError(
-            f"the pattern {condition!r} has no field {{condition}} and the file no such column; its {seen}",
+            f"the pattern {condition!r} has no field {{condition}} and the file has no such column; its {seen}",
             file=header.file,
             expected="a condition for every row",
             remedy="name the varying part {condition}",
@@ -152,7 +152,7 @@ def _no_condition(header: Header, every: Sequence[Header], condition: str | None
 
 
 def _pattern_remedy(files: Sequence[str]) -> str:
-    """A pattern that fits every file, with what it would give; nothing where rows came from no file."""
+    """A pattern that fits every file, with the conditions it would give; empty if rows did not come from files."""
     if any(map(is_in_memory, files)):
         return ""
     paths = [Path(file) for file in files]
@@ -185,5 +185,5 @@ def _refuse_partial(name: str, maps: Sequence[ColumnMap], headers: Sequence[Head
             f"no column for {name!r}, which {having[0]} has; the columns are {', '.join(lacking[0].columns)}",
             file=lacking[0].file,
             expected="the same scores in every file",
-            remedy="leave the file out of the source, or add the column (empty where there is no score)",
+            remedy="exclude the file, or add the column (empty if there is no score)",
         )

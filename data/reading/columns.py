@@ -1,4 +1,4 @@
-"""Which column is which: the usual names of the usual columns, taken when unambiguous and reported always."""
+"""Recognising columns by their usual names: used if unambiguous, and always reported."""
 
 import dataclasses
 import difflib
@@ -19,13 +19,13 @@ ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "aligned": (("aligned", "aligned_score", "alignment", "alignment_score"),),
     "coherent": (("coherent", "coherence", "coherent_score", "coherence_score"),),
 }
-"""Names each canonical column goes by: tiers in order of preference, names within a tier equally good."""
+"""Recognised names of each canonical column: tiers in order of preference, names within a tier are equivalent."""
 
 SCORES = ("aligned", "coherent")
 """Measurements that are recognised by name; a file may not lack one that another file has."""
 
 PROVENANCE = ("source", "record")
-"""Columns that the reader writes; a file's own column of this name is set aside."""
+"""Columns that the reader writes; a file's own column of this name is excluded."""
 
 KNOWN_CONTEXTS = frozenset(
     [
@@ -56,7 +56,7 @@ KNOWN_CONTEXTS = frozenset(
         "arm",
     ]
 )
-"""Names that say how a completion was made, not what it measured, even where they hold numbers."""
+"""Names of contexts: how a completion was generated, not a measurement of it, even if the values are numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Header:
 
     Attributes:
         file: the file, as given.
-        columns: names of columns with one value a row.
-        nested: names of columns that hold lists.
+        columns: names of columns with one value per row.
+        nested: names of columns that contain lists.
     """
 
     file: str
@@ -75,12 +75,12 @@ class Header:
 
 
 def folded(name: str) -> str:
-    """A name as usual names are compared, ``"Alignment Score"`` as ``alignment_score``."""
+    """A name in the form in which names are compared, ``"Alignment Score"`` as ``alignment_score``."""
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
 def suffixed(metric: str, judge: str) -> str:
-    """The column of one judge's scores where several judged: ``aligned_gpt_4o``, a name that rules can spell."""
+    """The column of one judge's scores if there are several: ``aligned_gpt_4o``, a name that rules can use."""
     return f"{metric}_{re.sub(r'[^0-9A-Za-z_]+', '_', judge)}"
 
 
@@ -91,15 +91,16 @@ def match_columns(
 
     Args:
         header: the file's columns.
-        given: the caller's ``columns=``: canonical name to the file's name; None leaves a column out.
-        taken: names that the filename pattern already fills.
-        claimed: columns asked for as measurements or contexts, which are then no condition, question or completion.
+        given: the caller's ``columns=``: canonical name to the file's name; None excludes a column.
+        taken: names that the file-name pattern already gives.
+        claimed: columns requested as measurements or contexts, which are not used as condition, question or completion.
 
     Returns:
         Canonical name to the file's name.
 
     Raises:
-        LogError: two candidates for one column; a name in ``given`` that the file does not have, or that holds lists.
+        LogError: two candidates for one column; a name in ``given`` that the file does not have, or whose column
+            contains lists.
     """
     found = {}
     for canonical, tiers in ALIASES.items():
@@ -132,7 +133,7 @@ def _only_candidate(
                 file=header.file,
                 column=names[0],
                 expected="one of them",
-                remedy=f'pass columns={{"{canonical}": "{names[0]}"}} to settle it',
+                remedy=f'pass columns={{"{canonical}": "{names[0]}"}} to choose it',
                 argument="columns",
             )
         if names:
@@ -143,10 +144,10 @@ def _only_candidate(
 def _present(header: Header, canonical: str, name: str) -> str:
     if name in header.nested:
         raise LogError(
-            f"the column read as {canonical!r} holds lists",
+            f"the column read as {canonical!r} contains lists",
             file=header.file,
             column=name,
-            expected="one value a row",
+            expected="one value per row",
             remedy=f"load the file with pandas, use .explode({name!r}), and pass the DataFrame",
         )
     if name not in header.columns:
@@ -161,10 +162,10 @@ def _present(header: Header, canonical: str, name: str) -> str:
 
 
 def _right_name(header: Header, canonical: str, name: str) -> str:
-    """What was probably meant by a column that is not there: the pair the other way round, or a name much like it."""
+    """The probable intention behind an unknown column: the pair reversed, or a similar name."""
     if canonical in header.columns and name in ALIASES:
         pair = f'columns={{"{name}": "{canonical}"}}'
-        return f"the log's name comes first and the file's own second: pass {pair}"
+        return f"the log's name comes first and the file's name second: pass {pair}"
     near = difflib.get_close_matches(name, header.columns, n=1)
     return f"did you mean {near[0]!r}? Correct the name in the call" if near else "correct the name in the call"
 

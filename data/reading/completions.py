@@ -1,4 +1,4 @@
-"""Reading logs: files or a table in memory in, one checked :class:`~simulacra.data.CompletionLog` out."""
+"""Reading files or a table in memory into one validated :class:`~simulacra.data.CompletionLog`."""
 
 import dataclasses
 import numbers
@@ -47,39 +47,41 @@ def read_completions(
     encoding: str = "utf-8",
     progress_bar: bool | None = None,
 ) -> CompletionLog:
-    """Read judged completions into one checked table, or raise and return nothing.
+    """Read judged completions into one validated table, or raise an error; no partial log is returned.
 
     Args:
-        source: a path, a glob, a folder or a list of those (CSV, TSV, JSONL, NDJSON, JSON, Parquet, Inspect; text
+        source: a path, a glob, a folder or a list of these (CSV, TSV, JSONL, NDJSON, JSON, Parquet, Inspect; text
             formats also as .gz, .bz2, .xz; folders of ``Dataset.save_to_disk``; ``hf://datasets/owner/name``); or a
-            table in memory: pandas, anything with ``to_pandas``, a ``DatasetDict``.
-        condition: where the condition is: a column, or a pattern for the file names such as
-            ``"{model}-{condition}"``, whose other fields become context columns. Default: the column ``condition``.
-        columns: canonical name to the file's own, ``{"completion": "answer"}``, where the usual names do not settle
-            it; None leaves a column out. ``{"completion": None}`` reads a log without texts.
-        measurements: the measurement columns, numbers or words. Default: every column of numbers whose name does
-            not say that it is a context.
-        contexts: the context columns. Default: every column of words, and numbers named like one (``step, seed …``).
-        missing: values of measurements that mean *missing*; each is counted in the account. Numbers compare with
-            numbers, words with words.
-        base_question: the column with the base question. Default: ``base_question`` where there is one, else the
+            table in memory: pandas, any object with ``to_pandas``, a ``DatasetDict``.
+        condition: the condition: a column, or a pattern for the file names such as ``"{model}-{condition}"``, whose
+            other fields become context columns. Default: the column ``condition``.
+        columns: canonical name to the file's name, ``{"completion": "answer"}``, for columns that are not recognised
+            by name; None excludes a column. ``{"completion": None}`` reads a log without texts.
+        measurements: the measurement columns, numbers or text. Default: every numeric column without a typical
+            context name.
+        contexts: the context columns. Default: every text column, and numeric columns with a typical context name
+            (``step, seed …``).
+        missing: values of measurements that mean *missing*; each is counted in the account. Numbers are compared with
+            numbers, strings with strings.
+        base_question: the column with the base question. Default: ``base_question`` if there is one, otherwise the
             question itself.
-        formats: suffixes of question ids that mark a prompt format, ``("_json", "_template")``: stripped for the
+        formats: suffixes of question ids that mark a prompt format, ``("_json", "_template")``: removed for the
             base question, kept in a context column ``format``.
         duplicates: ``"keep"`` reports rows that repeat another; ``"drop"`` keeps the first of each and counts the
-            rest as left out. Short answers may repeat honestly: look at the account first.
-        layout: ``"rows"``, ``"lists"``, ``"long"``, ``"questions"`` or ``"inspect"``, where it is not to be recognised:
-            see :data:`~simulacra.data.reading.layouts.LAYOUTS`. What was taken, and why, is in ``account.layouts``.
-        judgments: where judgments are in files of their own: a source like the first, or one for every judge by
-            name, ``{"gpt4o": "a.jsonl", "claude": "b.jsonl"}``, whose columns then end in ``_gpt4o`` and ``_claude``.
+            rest as excluded. Short answers can legitimately repeat: read the account first.
+        layout: ``"rows"``, ``"lists"``, ``"long"``, ``"questions"`` or ``"inspect"``, see
+            :data:`~simulacra.data.reading.layouts.LAYOUTS`. Default: detected automatically and reported, with the
+            reason, in ``account.layouts``.
+        judgments: judgments in separate files: a source like the first argument, or one for every judge by name,
+            ``{"gpt4o": "a.jsonl", "claude": "b.jsonl"}``, whose columns then end in ``_gpt4o`` and ``_claude``.
         on: the columns that identify a completion in both, or ``"position"``; in the long layout the columns that
-            judgments of one completion share. Default: what the columns settle.
+            judgments of one completion share. Default: inferred from the shared columns.
         delimiter: of CSV files. Default: a comma, or a tab for ``.tsv``.
         encoding: of text files.
-        progress_bar: of Inspect logs, on standard error; None shows it in terminals and notebooks.
+        progress_bar: for Inspect logs, on standard error; None shows it in terminals and notebooks.
 
     Raises:
-        LogError: anything that cannot be read without guessing, with file, line and column, and the remedy.
+        LogError: anything that cannot be read without guessing, with file, line, column and remedy.
         InputError: an argument of another type.
     """
     nothing = type(None)
@@ -132,7 +134,7 @@ def read_completions(
         left_out=left_out,
         duplicates=found,
         notes=(*dict.fromkeys(note for sheet in sheets for note in sheet.notes), *_question_notes(checked)),
-        layouts={sheet.file: f"{sheet.layout}, for {sheet.why}" for sheet in sheets},
+        layouts={sheet.file: f"{sheet.layout} ({sheet.why})" for sheet in sheets},
         provenance={sheet.file: sheet.provenance for sheet in sheets if sheet.provenance},
     )
     return CompletionLog(checked, tuple(kinds.measurements), contexts_kept, account)
@@ -141,10 +143,10 @@ def read_completions(
 def _sheets(
     source: Any, judgments: Any, on: Sequence[str] | None, columns: Mapping[str, str | None], how: FileOptions
 ) -> list[Sheet]:
-    """One row a completion, with its judgments where these are in files of their own."""
+    """One row per completion, with its judgments if these are in separate files."""
     if on is not None and judgments is None and how.layout not in (None, "long"):
         raise LogError(
-            "on= joins judgments=, and judgments= is not given",
+            "on= requires judgments=, which is not given",
             expected='both, or layout="long"',
             argument=("on", "judgments", "layout"),
         )
@@ -164,7 +166,7 @@ def _is_table(source: Mapping) -> bool:
 
 
 def _left_out(sheets: Sequence[Sheet]) -> dict[str, LeftOut]:
-    """Rows left out of any sheet, by reason."""
+    """Rows excluded from any sheet, by reason."""
     total: dict[str, LeftOut] = {}
     for sheet in sheets:
         for reason, left in sheet.left_out.items():
@@ -181,10 +183,10 @@ def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
         if "base_question" in raw.columns or "format" in contexts:
             own = "base_question" if "base_question" in raw.columns else "format"
             raise LogError(
-                f"formats= would write the column {own!r}, which the log has",
+                f"formats= would write the column {own!r}, which the log already has",
                 column=own,
-                expected="one source for it",
-                remedy=f'leave formats= out, or pass columns={{"{own}": None}}',
+                expected="one source for this column",
+                remedy=f'remove formats=, or pass columns={{"{own}": None}}',
                 argument=("formats", "columns"),
             )
         base, contexts["format"] = split_formats(question, formats)
@@ -207,7 +209,7 @@ def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
 
 
 def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
-    """How questions nest, and suffixes that look like formats of a question and were not named."""
+    """How questions nest, and suffixes that look like prompt formats and were not named."""
     ids = table["question_id"].drop_duplicates()
     base = table["base_question"].nunique()
     if base < len(ids):
@@ -216,14 +218,14 @@ def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
     if not suffixes:
         return ()
     return (
-        f"question ids that end in {', '.join(suffixes)} look like prompt formats of other questions and count as "
-        f"questions of their own, which makes intervals too narrow; pass "
+        f"question ids that end in {', '.join(suffixes)} look like prompt formats of other questions, but are counted "
+        f"as separate questions, which makes intervals too narrow; pass "
         f"formats={list(suffixes)} to nest them",
     )
 
 
 def _texts(values: np.ndarray) -> np.ndarray:
-    """Completions, objects of str and None: an empty one is None, a number is its text."""
+    """Completions, objects of str and None: an empty one is None, a number is converted to text."""
     return object_array([None if value is None or value == "" else str(value) for value in values])
 
 

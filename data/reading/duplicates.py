@@ -1,4 +1,4 @@
-"""Repeated rows: the same sample logged twice, and files that were copied."""
+"""Repeated rows: samples that were logged twice, and files that were copied."""
 
 from collections.abc import Sequence
 
@@ -22,14 +22,14 @@ def find_duplicates(
     Args:
         table: the log, with ``source`` and ``record``.
         measurements: its measurement columns.
-        refuse_copies: raise where every row of a file is in another file under the same condition.
+        refuse_copies: raise an error if every row of a file is in another file under the same condition.
 
     Returns:
-        Which rows repeat an earlier one (bool, shape ``(N,)``), and the account of them.
+        Which rows repeat an earlier one (bool, shape ``(N,)``), and their summary.
 
     Raises:
-        LogError: two files claim the same condition and the same samples, with the same scores (where
-            ``refuse_copies``) or with others.
+        LogError: two files have the same condition and the same samples, with the same scores (if
+            ``refuse_copies``) or with other scores.
     """
     rows = _hashed(table, measurements)
     _refuse_same_samples(table, rows, refuse_copies=refuse_copies)
@@ -90,9 +90,9 @@ def _refuse_same_samples(table: pd.DataFrame, rows: pd.DataFrame, *, refuse_copi
             f"same condition {condition!r}{'' if same else ', with other scores'}",
             file=_file(table, rows, one),
             expected="each sample once",
-            remedy='leave one of the two files out, or pass duplicates="drop" to keep the first of equal rows'
+            remedy='exclude one of the two files, or pass duplicates="drop" to keep the first of equal rows'
             if same
-            else "leave one of the two files out; two judges of one log belong in columns of one row (pandas.merge)",
+            else "exclude one of the two files; merge the scores of two judges into columns of one row (pandas.merge)",
             argument="duplicates" if same else (),
         )
 

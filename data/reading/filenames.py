@@ -1,8 +1,8 @@
-"""What a file's name says: the fields of a pattern such as ``"{model}-{condition}"``.
+"""Fields of a file's name, read with a pattern such as ``"{model}-{condition}"``.
 
-The pattern language is that of the library ``parse`` (``format`` read backwards). Fields match as little as they can,
-so ``{sep}`` takes one character; ``{rank:d}`` reads an integer; ``{}``, ``{sep}`` and ``{_}`` are read and forgotten.
-A pattern with slashes is matched against that many folders as well: ``"{condition}/judged"``.
+The pattern uses the syntax of the library ``parse`` (the inverse of ``format``). Fields match as few characters as
+possible, so ``{sep}`` matches one character; ``{rank:d}`` reads an integer; ``{}``, ``{sep}`` and ``{_}`` are matched
+and discarded. A pattern with slashes is also matched against the same number of folders: ``"{condition}/judged"``.
 """
 
 import itertools
@@ -21,7 +21,7 @@ _FORGOTTEN = ("sep", "_")
 
 
 def is_pattern(condition: str) -> bool:
-    """Whether a ``condition`` argument is a filename pattern (it has fields in braces) and not a column."""
+    """Whether a ``condition`` argument is a file-name pattern (with fields in braces) and not a column."""
     return "{" in condition
 
 
@@ -42,7 +42,7 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
     except Exception as error:  # of parse or of re, depending on the pattern
         raise LogError(
             f"the pattern {pattern!r} cannot be read ({error})",
-            expected="a pattern such as '{model}-{condition}', every field named once",
+            expected="a pattern such as '{model}-{condition}', with every field named once",
             argument="condition",
         ) from error
     if found is None:
@@ -50,7 +50,7 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
             f"the name {name!r} does not match the pattern {pattern!r}",
             file=path,
             expected="every file's name (without extension) to match",
-            remedy="change condition=, or leave the file out of the source",
+            remedy="change condition=, or exclude the file",
             argument="condition",
         )
     return {key: value for key, value in found.named.items() if key not in _FORGOTTEN}
@@ -59,7 +59,7 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
 def suggest_pattern(paths: Sequence[Path]) -> str:
     """A pattern that all of these files match, whose ``{condition}`` is the part in which their names differ.
 
-    Where only their folders differ it is the folder, and the whole name where there is one file only.
+    If only their folders differ, it is the folder; for a single file, it is the whole name.
     """
     stems = [stem_of(path) for path in paths]
     if len(paths) > 1 and len(set(stems)) == 1:
@@ -73,7 +73,7 @@ def suggest_pattern(paths: Sequence[Path]) -> str:
 
 
 def _shared_start(names: Sequence[str]) -> str:
-    """What all names begin with, up to a separator, so that no word is cut in two."""
+    """The common beginning of all names, up to a separator, so that no word is split."""
     pieces = zip(*(re.findall(r"[^-_ ]*[-_ ]", name) for name in names), strict=False)
     return "".join(each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, pieces))
 

@@ -1,4 +1,4 @@
-"""Gathering: the sheets of all files laid end to end under canonical names."""
+"""Gathering: the sheets of all files concatenated under canonical names."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ __all__ = ["Gathered", "gather", "identity_text"]
 
 @dataclasses.dataclass(frozen=True)
 class Gathered:
-    """All rows, raw: names are canonical, values are not yet read.
+    """All rows under canonical names, with values not yet interpreted.
 
     Attributes:
         columns: name to values, shape ``(N,)``: numbers, or objects of str, numbers and None.
-        file: which file a row is from, int64, shape ``(N,)``.
-        record: where in its file a row is, int64, shape ``(N,)``.
-        typed: whether a row's source tells numbers from text, bool, shape ``(N,)``.
-        column_maps: of every file.
-        renamed: what was taken for what.
+        file: index of the file of every row, int64, shape ``(N,)``.
+        record: location of every row in its file, int64, shape ``(N,)``.
+        typed: whether the source of a row distinguishes numbers from text, bool, shape ``(N,)``.
+        column_maps: the column map of every file.
+        renamed: the file's column name to the log's.
         set_aside: columns not gathered, with the reason.
         absent: columns that some files lack, with those files.
-        scores: columns that their files say are measurements.
-        others: columns of numbers that are none, for their files say which columns are.
+        scores: columns that their files mark as measurements.
+        others: columns that their files do not mark as measurements, although they mark others.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -59,7 +59,7 @@ class Gathered:
 
 
 def gather(sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap]) -> Gathered:
-    """Lay the sheets end to end; a column that a file lacks is None there."""
+    """Concatenate the sheets; a column that a file lacks is None in its rows."""
     sizes = [len(sheet.record) for sheet in sheets]
     parts = [_canonical_columns(sheet, column_map) for sheet, column_map in zip(sheets, column_maps, strict=True)]
     names = list(dict.fromkeys(name for part in parts for name in part))
@@ -82,10 +82,10 @@ def gather(sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap]) -> Gathere
 
 
 def identity_text(raw: Gathered, name: str) -> np.ndarray:
-    """An identifying column as text, objects of shape ``(N,)``; nothing in it may be empty.
+    """An identifying column as text, objects of shape ``(N,)``; no value may be empty.
 
     Raises:
-        LogError: the first row where it is empty.
+        LogError: an empty value, with the first such row.
     """
     values = as_text(raw.columns[name])
     empty = [row for row, value in enumerate(values) if value is None]
@@ -104,15 +104,15 @@ def identity_text(raw: Gathered, name: str) -> np.ndarray:
 def _said(
     sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap], parts: Sequence[Mapping[str, np.ndarray]]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """What the files themselves say are scores, and what is then none: in no file that leaves the question open."""
+    """The columns that files mark as scores, and the other columns of files that mark any."""
     scores = {
         next((name for name, own in column_map.columns.items() if own == score), score)
         for sheet, column_map in zip(sheets, column_maps, strict=True)
         for score in sheet.scores
     }
-    told = {name for sheet, part in zip(sheets, parts, strict=True) if sheet.scores for name in part}
+    marked = {name for sheet, part in zip(sheets, parts, strict=True) if sheet.scores for name in part}
     open_ = {name for sheet, part in zip(sheets, parts, strict=True) if not sheet.scores for name in part}
-    return frozenset(scores), frozenset(told - open_ - scores).union(*(sheet.contexts for sheet in sheets))
+    return frozenset(scores), frozenset(marked - open_ - scores).union(*(sheet.contexts for sheet in sheets))
 
 
 def _canonical_columns(sheet: Sheet, column_map: ColumnMap) -> dict[str, np.ndarray]:
@@ -137,7 +137,7 @@ def _set_aside(sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap]) -> dic
     for sheet, column_map in zip(sheets, column_maps, strict=True):
         for name in column_map.dropped:
             chosen = column_map.columns.get(name)
-            reasons[name] = f"{chosen!r} is read as {name!r}" if chosen else "left out by columns="
-        reasons |= dict.fromkeys(sheet.lists, "holds lists, not one value a row") | dict(sheet.set_aside)
-        reasons |= {name: "the log's own provenance has this name" for name in PROVENANCE if name in column_map.others}
+            reasons[name] = f"{chosen!r} is read as {name!r}" if chosen else "excluded by columns="
+        reasons |= dict.fromkeys(sheet.lists, "contains lists, not one value per row") | dict(sheet.set_aside)
+        reasons |= {name: "this name is reserved for provenance" for name in PROVENANCE if name in column_map.others}
     return reasons

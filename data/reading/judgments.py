@@ -1,4 +1,4 @@
-"""Judgments in files of their own, joined to the completions on keys, or on position with shared columns checked."""
+"""Joining judgments in separate files to the completions, on keys, or on position with shared columns checked."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -26,27 +26,27 @@ def join_judgments(
     on: Sequence[str] | None,
     columns: Mapping[str, str | None],
 ) -> list[Sheet]:
-    """Give every completion the columns of its judgment.
+    """Add the columns of its judgment to every completion.
 
     Args:
-        sheets: completions, a row each.
-        verdicts: judgments, a row each: one file for all completions, or one for every file of them, in order.
+        sheets: completions, one row each.
+        verdicts: judgments, one row each: one file for all completions, or one per file of completions, in order.
         judge: appended to the names of the columns that are added, ``aligned_<judge>``; None appends nothing.
-        on: the columns that identify a completion in both; ``["position"]`` takes the n-th judgment for the n-th
-            completion. Default: the shared columns where they identify rows in both, else the position where both
-            are as long and all shared columns agree.
+        on: the columns that identify a completion in both; ``["position"]`` joins the n-th judgment to the n-th
+            completion. Default: the shared columns if they identify rows in both, otherwise the position if both
+            have the same length and all shared columns agree.
         columns: canonical name to the file's own.
 
     Raises:
-        LogError: as many files do not belong to as many; keys that are missing or not unique; judgments of no
-            completion; lengths that differ; rows at one position that disagree; nothing shared to check by.
+        LogError: numbers of files that do not match; keys that are missing or not unique; judgments that belong to no
+            completion; lengths that differ; rows at one position that disagree; no shared columns.
     """
     if len(verdicts) not in (1, len(sheets)):
         raise LogError(
             f"{len(verdicts)} files of judgments for {len(sheets)} files of completions",
             file=verdicts[0].file,
             expected="one file of judgments for all, or one for every file of completions, in the same order",
-            remedy="name them in judgments= as a list, or read in several calls",
+            remedy="pass the files to judgments= as a list, or read the log in several calls",
             argument="judgments",
         )
     if len(verdicts) == 1 and len(sheets) > 1:
@@ -68,16 +68,16 @@ class _Keys:
 
     left: pd.DataFrame
     right: pd.DataFrame
-    own: Mapping[str, str]  # what the file of judgments calls them
-    common: Mapping[str, str]  # what either file calls a column, to its common name
+    own: Mapping[str, str]  # common name to the name in the file of judgments
+    common: Mapping[str, str]  # name in either file to the common name
 
     @property
     def names(self) -> list[str]:
-        """Those that may identify a completion: two judges' scores under one name do not."""
+        """Columns that may identify a completion: scores of two judges under one name do not."""
         return [name for name in self.own if folded(name) not in _SCORES]
 
     def differing(self, found: np.ndarray) -> dict[str, str]:
-        """The shared columns in which a completion and its judgment differ, to what the judgments call them."""
+        """The shared columns in which a completion and its judgment differ, to their names in the judgments."""
         there = found >= 0
         left, right = self.left[there].fillna(""), self.right.iloc[found[there]].fillna("")
         return {name: own for name, own in self.own.items() if (left[name].to_numpy() != right[name].to_numpy()).any()}
@@ -112,7 +112,7 @@ def _join_one_to_all(
 
 
 def _shared(sheet: Sheet, verdict: Sheet, columns: Mapping[str, str | None]) -> _Keys:
-    """Columns of both files that say the same thing: of one name, or each the file's question, condition or text."""
+    """Columns that both files share: of the same name, or each the file's question, condition or text."""
     left, right = (_canonical(each, columns) for each in (sheet, verdict))
     names = [name for name in left if name in right and name not in verdict.scores]
     texts = [
@@ -143,7 +143,7 @@ def _comparable(values: np.ndarray) -> np.ndarray:
 
 
 def _rows(sheet: Sheet, verdict: Sheet, keys: _Keys, on: Sequence[str] | None) -> tuple[np.ndarray, str]:
-    """The judgment's row for every completion, -1 where there is none, and how it was found."""
+    """The judgment's row for every completion, -1 if there is none, and how it was found."""
     names = keys.names
     if on == [POSITION]:
         return _by_position(sheet, verdict, keys)
@@ -151,10 +151,10 @@ def _rows(sheet: Sheet, verdict: Sheet, keys: _Keys, on: Sequence[str] | None) -
         return _by_keys(sheet, verdict, keys, list(on))
     if not names:
         raise LogError(
-            f"the judgments share no column with {sheet.file}; theirs are {', '.join(verdict.columns)}, the "
-            f"completions' {', '.join(sheet.columns)}",
+            f"the judgments share no column with {sheet.file}; the judgments have {', '.join(verdict.columns)}, the "
+            f"completions {', '.join(sheet.columns)}",
             file=verdict.file,
-            expected="shared columns to join on, or to check the order by",
+            expected="shared columns to join on, or to check the order",
             remedy='pass on=["position"] if the n-th judgment belongs to the n-th completion',
             argument="on",
         )
@@ -168,8 +168,8 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
         raise LogError(
             f"{len(verdict.record)} judgments for the {len(sheet.record)} completions of {sheet.file}",
             file=verdict.file,
-            expected="as many, to join them on position",
-            remedy=f'pass on=["<column>", …] with columns that identify a completion in both; shared are '
+            expected="the same number, to join them on position",
+            remedy=f'pass on=["<column>", …] with columns that identify a completion in both; the shared columns are '
             f"{', '.join(keys.names) or 'none'}",
             argument="on",
         )
@@ -178,7 +178,7 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
         if not equal.all():
             row = int(np.flatnonzero(~equal)[0])
             raise LogError(
-                f"the judgment at this position is of another completion: {name} is "
+                f"the judgment at this position belongs to another completion: {name} is "
                 f"{shown(keys.right[name][row])} here and {shown(keys.left[name][row])} at "
                 f"{place(sheet.file, int(sheet.record[row]))}",
                 file=verdict.file,
@@ -188,7 +188,7 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
                 remedy='pass on=["<column>", …] with columns that identify a completion in both',
                 argument="on",
             )
-    checked = f", and {', '.join(keys.names)} agree in every row" if keys.names else ", unchecked"
+    checked = f", and {', '.join(keys.names)} agree in every row" if keys.names else ", not checked"
     return np.arange(len(sheet.record)), f"position{checked}"
 
 
@@ -225,17 +225,17 @@ def _refuse_orphans(verdict: Sheet, used: np.ndarray, how: str) -> None:
     orphans = np.flatnonzero(~used)
     if orphans.size:
         raise LogError(
-            f"{orphans.size} judgment(s) belong to no completion, this the first (joined on {how})",
+            f"{orphans.size} judgment(s) belong to no completion, of which this is the first (joined on {how})",
             file=verdict.file,
             line=int(verdict.record[orphans[0]]),
-            expected="every judgment to be of a completion that is read",
+            expected="a completion for every judgment",
             argument="on",
             remedy="correct on=, add the completions to the source, or remove the judgments",
         )
 
 
 def _added(sheet: Sheet, verdict: Sheet, keys: _Keys, found: np.ndarray, judge: str | None, how: str) -> Sheet:
-    """The sheet with the judgments' own columns, those included that differ from the sheet's of the same name."""
+    """The sheet with the judgments' columns, including those that differ from the sheet's column of the same name."""
     differ = keys.differing(found)
     odd = [own for name, own in differ.items() if name in _IDENTITY or folded(own) in KNOWN_CONTEXTS]
     shared = set(keys.own.values()) - set(differ.values()) | set(odd)
@@ -243,27 +243,27 @@ def _added(sheet: Sheet, verdict: Sheet, keys: _Keys, found: np.ndarray, judge: 
     taken = [name for name in names.values() if name in sheet.names]
     if taken:
         raise LogError(
-            f"the judgments would add {taken}, which the completions have already",
+            f"the judgments would add {taken}, which the completions already have",
             file=verdict.file,
-            expected="names of their own",
+            expected="other column names",
             remedy='name the judges, judgments={"<judge>": "<file>"}',
             argument="judgments",
         )
     lost = int((found < 0).sum())
-    told = f"; {lost} completion(s) have no judgment, their scores are missing" if lost else ""
-    told += f"; their own {', '.join(map(repr, odd))} differ from the completions' and were left out" if odd else ""
+    rest = f"; {lost} completion(s) have no judgment, and their scores are missing" if lost else ""
+    rest += f"; {', '.join(map(repr, odd))} differ from the completions' columns and were excluded" if odd else ""
     return dataclasses.replace(
         sheet,
         columns={**sheet.columns, **{new: _taken(verdict.columns[own], found) for own, new in names.items()}},
         scores=(*sheet.scores, *(names[name] for name in verdict.scores if name in names)),
         contexts=(*sheet.contexts, *(new for own, new in names.items() if folded(own) in KNOWN_CONTEXTS)),
         set_aside={**sheet.set_aside, **verdict.set_aside},
-        notes=(*sheet.notes, *verdict.notes, f"{verdict.file}: judgments joined on {how}{told}"),
+        notes=(*sheet.notes, *verdict.notes, f"{verdict.file}: judgments joined on {how}{rest}"),
     )
 
 
 def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Values by row, None (or NaN among numbers) where the row is -1."""
+    """Values by row, None (or NaN among numbers) if the row is -1."""
     if (rows >= 0).all():
         return values[rows]
     filled = values[rows].astype(object)

@@ -1,4 +1,4 @@
-"""The kinds of column: a measurement of the completion, a context it was made in, or neither."""
+"""Kinds of columns: measurements of the completion, contexts in which it was generated, or neither."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ from simulacra.data.reading.values import (
 __all__ = ["Kinds", "sort_columns"]
 
 _IDENTITY = ("condition", "question_id", "base_question", "completion")
-_MOSTLY = 0.5  # a column with more numbers than words was meant to hold numbers
+_MOSTLY = 0.5  # a column with more numbers than text is assumed to be numeric
 
 
 @dataclasses.dataclass(frozen=True)
 class Kinds:
-    """The columns beside the identifying ones, read.
+    """The columns other than the identifying ones.
 
     Attributes:
         measurements: name to values: float64 with NaN, or objects of str with None.
         contexts: name to values: int64, float64, or objects of str and None.
         set_aside: the rest, with the reason.
-        sentinels: per measurement, values read as missing and how often.
-        parsed: per measurement, numbers that a typed source held as text.
-        not_numbers: contexts that are mostly numbers, with the first value that is none.
+        sentinels: per measurement, values read as missing and their counts.
+        parsed: per measurement, the number of numbers that a typed source stored as text.
+        not_numbers: contexts that are mostly numbers, with the first value that is not a number.
     """
 
     measurements: dict[str, np.ndarray]
@@ -55,14 +55,14 @@ def sort_columns(
 ) -> Kinds:
     """Decide the kind of every column and read it.
 
-    By default every column of numbers is a measurement, unless its name is in
-    :data:`~simulacra.data.reading.columns.KNOWN_CONTEXTS`, and every column of words is a context.
+    By default every numeric column is a measurement, unless its name is in
+    :data:`~simulacra.data.reading.columns.KNOWN_CONTEXTS`, and every text column is a context.
 
-    Where a file itself says which columns are scores (Inspect, the long layout), those are the measurements.
-    A column that nobody asked for and that mixes words and numbers is kept as words, and the account says so.
+    If a file itself marks its scores (Inspect, the long layout), those are the measurements.
+    A column that mixes text and numbers and was not requested is kept as text, which the account reports.
 
     Raises:
-        LogError: a column asked for that is not there (or not in every file); text in a score column; a score
+        LogError: a requested column that does not exist (or not in every file); text in a score column; a score
             column of token probabilities.
     """
     wanted = None if measurements is None else [raw.renamed.get(name, name) for name in measurements]
@@ -87,7 +87,7 @@ def sort_columns(
         elif contexts is None and (folded(name) in KNOWN_CONTEXTS or name in raw.others or not _all_numbers(values)):
             _keep_context(kinds, name, values)
         else:
-            kinds.set_aside[name] = "not asked for by measurements= or contexts="
+            kinds.set_aside[name] = "not selected by measurements= or contexts="
     return kinds
 
 
@@ -101,13 +101,13 @@ def _read_measurement(
     missing: Sequence[int | float | str],
     keep: Sequence[str] | None,
 ) -> None:
-    """Read a column as numbers if it holds them; words are a measurement only where they were asked for."""
+    """Read a column as numbers if it contains them; text is a measurement only if it was requested."""
     values = raw.columns[name]
     words = tuple(value for value in missing if isinstance(value, str))
     numbers = read_numbers(values, (*words, *VERDICTS))
     if numbers.text.any() and score and (by_name or numbers.share > 0):
         raise _text_in_scores(raw, name, numbers)
-    # "NONE" in every row is a word to whoever asked for the column, and a missing number in a score.
+    # "NONE" in every row is a label in a column that was requested, and a missing number in a score.
     only_words = numbers.share == 0 and bool(numbers.words) and not by_name and name not in SCORES
     if not numbers.text.any() and (numbers.share > 0 or (score and not only_words)):
         kinds.sentinels[name], kinds.measurements[name] = _without_sentinels(numbers, missing)
@@ -123,11 +123,11 @@ def _read_measurement(
             where = place(raw.column_maps[int(raw.file[row])].file, int(raw.record[row]))
             kinds.not_numbers[name] = f"because of {values[row]!r} at {where}; see missing= and measurements="
     else:
-        kinds.set_aside[name] = "not asked for by contexts="
+        kinds.set_aside[name] = "not selected by contexts="
 
 
 def _keep_verdicts(kinds: Kinds, raw: Gathered, name: str, numbers: Numbers) -> None:
-    """Words in place of scores are missing scores, and are outcomes themselves in a column of their own."""
+    """Words in place of scores are missing scores, and are kept as outcomes in a separate column."""
     said = {word for word in numbers.words if word.strip().casefold() not in MISSING_NUMBERS}
     own = f"{name}_verdict"
     if said and own not in raw.columns:
@@ -165,7 +165,7 @@ def _refuse_absent(raw: Gathered, names: Sequence[str], argument: str) -> None:
         if name not in raw.columns:
             reason = raw.set_aside.get(name)
             raise LogError(
-                f"{argument}= names {name!r}, which " + (f"was set aside ({reason})" if reason else "no file has"),
+                f"{argument}= names {name!r}, which " + (f"was excluded ({reason})" if reason else "no file has"),
                 column=name,
                 expected=f"names among {', '.join(raw.columns)}",
                 remedy="correct the name in the call",
@@ -177,7 +177,7 @@ def _refuse_absent(raw: Gathered, names: Sequence[str], argument: str) -> None:
                 file=raw.absent[name][0],
                 column=name,
                 expected="the column in every file",
-                remedy="leave the file out of the source, or add the column",
+                remedy="exclude the file, or add the column",
             )
 
 
@@ -188,8 +188,8 @@ def _text_in_scores(raw: Gathered, name: str, numbers: Numbers) -> LogError:
         f"{value!r} is not a number ({int(numbers.text.sum())} such value(s) in this column)",
         row=row,
         column=name,
-        expected="numbers, empty where the judge gave none",
-        remedy=f"if it means that there is no score, pass missing=(-1, {value!r}); if the column is no score, "
+        expected="numbers, or empty fields if the judge gave no score",
+        remedy=f"if it means that there is no score, pass missing=(-1, {value!r}); if the column is not a score, "
         f'pass columns={{"{raw.column_maps[int(raw.file[row])].own_name(name)}": None}}',
         argument=("missing", "columns"),
     )
@@ -198,10 +198,10 @@ def _text_in_scores(raw: Gathered, name: str, numbers: Numbers) -> LogError:
 def _probabilities(raw: Gathered, name: str) -> LogError:
     row = next(index for index, value in enumerate(raw.columns[name]) if value)
     return raw.error(
-        f"the column holds a judge's token probabilities ({str(raw.columns[name][row])[:40]!r}…)",
+        f"the column contains a judge's token probabilities ({str(raw.columns[name][row])[:40]!r}…)",
         row=row,
         column=name,
-        expected="one score a row",
+        expected="one score per row",
         remedy=f'name the column with the score, columns={{"{name}": "<score column>"}}, or average the tokens first',
         argument="columns",
     )

@@ -14,7 +14,7 @@ PLAIN = "plain"
 """The format of a question without a suffix."""
 
 _MARKS = "_-.:/ "
-"""What a suffix starts with."""
+"""Characters that a suffix may start with."""
 
 
 def split_formats(question_id: np.ndarray, suffixes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -22,14 +22,14 @@ def split_formats(question_id: np.ndarray, suffixes: Sequence[str]) -> tuple[np.
 
     Args:
         question_id: objects of str, shape ``(N,)``.
-        suffixes: what to strip from the end, for example ``("_json", "_template")``; the longest that fits is taken.
+        suffixes: suffixes to remove, for example ``("_json", "_template")``; the longest that matches is used.
 
     Returns:
         Base questions and formats, objects of str, each of shape ``(N,)``. A format is the suffix without leading
-        punctuation; ``"plain"`` where there is none.
+        punctuation; ``"plain"`` if there is none.
 
     Raises:
-        LogError: no id ends in any of the suffixes, or a suffix leaves ids that end in the mark before it.
+        LogError: no id ends in any of the suffixes, or an id still ends in punctuation after the suffix is removed.
     """
     codes, unique = pd.factorize(question_id)
     base = np.empty(len(unique), dtype=object)
@@ -45,15 +45,15 @@ def split_formats(question_id: np.ndarray, suffixes: Sequence[str]) -> tuple[np.
             f"no question id ends in any of formats={tuple(suffixes)}",
             column="question_id",
             expected=f"ids with these suffixes; the log's are {shown}",
-            remedy="correct the suffixes, or leave formats= out",
+            remedy="correct the suffixes, or remove formats=",
             argument="formats",
         )
     for name, own, kind in zip(unique, base, form, strict=True):
         if kind != PLAIN and own.rstrip(_MARKS) != own:
             raise LogError(
-                f"formats={tuple(suffixes)} leaves {own!r} of {name!r}, which nests in no other question",
+                f"formats={tuple(suffixes)} leaves {own!r} of {name!r}, which is not the id of a question",
                 column="question_id",
-                expected="suffixes with the mark that they start with",
+                expected="suffixes including the punctuation that they start with",
                 remedy=f"name the suffix {name.removeprefix(own.rstrip(_MARKS))!r}",
                 argument="formats",
             )

@@ -1,4 +1,4 @@
-"""The written schema of a log, checked by pandera before a log is handed out."""
+"""The schema of a log, which pandera validates before a log is returned."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ _FILLED = {"condition": _TEXT, "question_id": _TEXT, "base_question": _TEXT, "so
 
 
 def log_schema(measurements: Sequence[str], contexts: Sequence[str]) -> pa.DataFrameSchema:
-    """The schema of a log's table: its columns in order, none beside them.
+    """The schema of a log's table: its columns in order, and no others.
 
     ``condition``, ``question_id``, ``base_question`` and ``source`` are text and never empty; ``completion`` is text
-    or None; a measurement is float64 (NaN is *missing*) or words (None is *missing*); a context is text or numbers;
+    or None; a measurement is float64 (NaN is *missing*) or text (None is *missing*); a context is text or numbers;
     ``record`` is 1 or more.
     """
     text = {name: _text(name, nullable=name == "completion") for name in (*_FILLED, "completion")}
@@ -34,7 +34,7 @@ def check_table(table: pd.DataFrame, measurements: Sequence[str], contexts: Sequ
     """Validate a table against its schema.
 
     Raises:
-        LogError: the first row that breaks it, by file, line and column.
+        LogError: the first row that violates it, with file, line and column.
     """
     try:
         return log_schema(measurements, contexts).validate(table)
@@ -71,7 +71,7 @@ def _located(error: pa.errors.SchemaError, table: pd.DataFrame) -> LogError:
     row = table.loc[index]
     value = row[column] if column in table else None
     return LogError(
-        "the value is empty" if value is None else f"the value {value!r} does not fit",
+        "the value is empty" if value is None else f"the value {value!r} is not valid",
         file=row["source"],
         line=int(row["record"]),
         column=column,

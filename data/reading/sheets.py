@@ -1,4 +1,4 @@
-"""Everything that a source may be, as sheets: files, folders, globs, tables in memory, saved and shared datasets."""
+"""Reading any source into sheets: files, folders, globs, tables in memory, saved and shared datasets."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ __all__ = ["FileOptions", "read_sheets"]
 
 @dataclasses.dataclass(frozen=True)
 class FileOptions:
-    """How files are read.
+    """Options for reading files.
 
     Attributes:
         layout: the caller's ``layout=``.
         delimiter: of CSV files.
         encoding: of text files.
-        progress_bar: whether to show progress; None in terminals and notebooks.
+        progress_bar: whether to show progress; None shows it in terminals and notebooks.
     """
 
     layout: str | None = None
@@ -36,7 +36,7 @@ def read_sheets(source: Any, how: FileOptions) -> list[Sheet]:
     """Read every file or table of a source.
 
     Raises:
-        LogError: the source is none of these, or a file that cannot be read.
+        LogError: a source of another type, or a file that cannot be read.
     """
     if isinstance(source, pd.DataFrame) or hasattr(source, "to_pandas"):
         return [read_frame(source)]
@@ -46,8 +46,8 @@ def read_sheets(source: Any, how: FileOptions) -> list[Sheet]:
     if not isinstance(parts, Sequence) or not all(isinstance(part, (str, Path)) for part in parts):
         raise LogError(
             f"the source is a {type(source).__name__}",
-            expected="a path, a glob, a folder, a list of those, a DataFrame, or a Dataset",
-            remedy="for several DataFrames, pass pandas.concat of them",
+            expected="a path, a glob, a folder, a list of these, a DataFrame, or a Dataset",
+            remedy="combine several DataFrames with pandas.concat",
         )
     names = [part for part in parts if _is_dataset(part)]
     files = [part for part in parts if not _is_dataset(part)]

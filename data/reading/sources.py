@@ -1,4 +1,4 @@
-"""Which files a source means: a path, a glob, a folder, or a list of those."""
+"""The files of a source: a path, a glob, a folder, or a list of these."""
 
 import glob
 import re
@@ -28,11 +28,12 @@ COMPRESSIONS = (".gz", ".bz2", ".xz")
 
 
 class Found(NamedTuple):
-    """What a source holds.
+    """The files of a source.
 
     Attributes:
         logs: the files to read.
-        passed_over: JSON documents beside them in a folder, which are summaries or configurations more often than logs.
+        passed_over: JSON documents in the same folder that are not read, because they are usually summaries or
+            configurations.
     """
 
     logs: list[Path]
@@ -40,13 +41,13 @@ class Found(NamedTuple):
 
     @property
     def note(self) -> str | None:
-        """What was passed over, in a sentence."""
+        """The skipped files, in a sentence."""
         if not self.passed_over:
             return None
         shown = ", ".join(map(str, self.passed_over[:3])) + (", …" if len(self.passed_over) > 3 else "")
         return (
-            f"{len(self.passed_over)} JSON document(s) beside other logs in a folder were not read: {shown}; "
-            "name the files, or pass a glob, if they are logs"
+            f"{len(self.passed_over)} JSON document(s) in a folder with other logs were not read: {shown}; "
+            "if they are logs, name the files or pass a glob"
         )
 
 
@@ -84,13 +85,13 @@ def format_of(path: Path) -> str:
             f"unknown file extension {path.suffix!r}",
             file=path,
             expected=f"{text} (each also with {', '.join(COMPRESSIONS)}), .parquet, .pq or .eval",
-            remedy="rename the file, or load it yourself and pass the DataFrame",
+            remedy="rename the file, or load it and pass the DataFrame",
         )
     return FORMATS[suffixes[0]]
 
 
 def is_inspect_json(path: Path) -> bool:
-    """Whether a file begins as Inspect writes its JSON logs: ``version``, then ``status``."""
+    """Whether a file begins like Inspect's JSON logs: ``version``, then ``status``."""
     if path.suffix != ".json":
         return False
     with path.open(encoding="utf-8", errors="replace") as stream:
@@ -98,12 +99,12 @@ def is_inspect_json(path: Path) -> bool:
 
 
 def stem_of(path: Path) -> str:
-    """The file's name without its format and compression extensions; other dots stay (``Qwen2.5-base``)."""
+    """The file's name without its format and compression extensions; other dots are kept (``Qwen2.5-base``)."""
     return path.name[: len(path.name) - sum(map(len, _suffixes(path)))]
 
 
 def _suffixes(path: Path) -> list[str]:
-    """The format extension and, where there is one, the compression after it; empty when the format is unknown."""
+    """The format extension and, if there is one, the compression extension; empty if the format is unknown."""
     found = path.suffixes[-2:] if path.suffix in COMPRESSIONS else path.suffixes[-1:]
     return found if found and found[0] in FORMATS else []
 
@@ -129,11 +130,11 @@ def _in_folder(folder: Path) -> Found:
     every = [path for path in files if _suffixes(path)]
     documents = {path for path in every if format_of(path) == "json" and not is_inspect_json(path)}
     if not every:
-        held = ", ".join(path.name for path in files[:5]) or "nothing"
+        contents = ", ".join(path.name for path in files[:5]) or "no files"
         raise LogError(
-            f"the folder holds no logs (it holds {held})",
+            f"the folder contains no logs (it contains {contents})",
             file=folder,
-            expected=f"files ending in {', '.join(FORMATS)}, here or in sub-folders",
+            expected=f"files ending in {', '.join(FORMATS)}, in this folder or in sub-folders",
             remedy="name another folder, or pass a glob",
         )
     if len(documents) == len(every):

@@ -1,4 +1,4 @@
-"""What the values of one column are: numbers, words, nothing, or a judge's token probabilities."""
+"""Reading the values of one column: numbers, text, missing values, or a judge's token probabilities."""
 
 import ast
 import dataclasses
@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 MISSING_NUMBERS = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>"})
-"""Words, in lower case, that programs write where a number is missing."""
+"""Words, in lower case, that programs write in place of a missing number."""
 
 
 VERDICTS = ("REFUSAL", "CODE", "INCOHERENT", "PARSE_FAIL")
-"""Words that judges give in place of a score: among numbers they mean that there is none, and are kept beside it."""
+"""Words that judges give in place of a score: among numbers they are missing scores, and are kept separately."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Numbers:
     """A column read as numbers.
 
     Attributes:
-        numbers: float64, shape ``(N,)``; NaN where missing or not a number.
-        text: bool, shape ``(N,)``: values that are there and are not numbers.
+        numbers: float64, shape ``(N,)``; NaN if missing or not a number.
+        text: bool, shape ``(N,)``: values that are present and are not numbers.
         parsed: bool, shape ``(N,)``: numbers that were written as text.
         words: words read as missing, with their counts.
     """
@@ -47,7 +47,7 @@ class Numbers:
 
     @property
     def share(self) -> float:
-        """Numbers among the values that are there, in [0, 1]; 0 when nothing is there."""
+        """Proportion of numbers among the values that are present, in [0, 1]; 0 if there are none."""
         numbers = int((~np.isnan(self.numbers)).sum())
         return numbers / max(1, numbers + int(self.text.sum()))
 
@@ -82,7 +82,7 @@ def read_numbers(values: np.ndarray, missing: tuple[str, ...] = ()) -> Numbers:
 
 
 def _number(value: object) -> float:
-    """A number, correctly rounded; what only Python takes for one (``1_000``, other scripts' digits) is not."""
+    """A number, correctly rounded; forms that only Python accepts (``1_000``, other scripts' digits) are rejected."""
     if isinstance(value, str) and ("_" in value or not value.isascii()):
         raise ValueError(value)
     return float(value)  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def sentinels(missing: int | float | str | Sequence[int | float | str]) -> tuple
 
 
 def holds_probabilities(values: np.ndarray) -> bool:
-    """Whether a column holds judge token probabilities, as text: ``"{'0': 0.99, '1': 4.8e-06}"``; shape ``(N,)``."""
+    """Whether a column, shape ``(N,)``, contains a judge's token probabilities: ``"{'0': 0.99, '1': 4.8e-06}"``."""
     if values.dtype != object:
         return False
     sample = [value for value in values[:10_000] if isinstance(value, str) and value.strip()][:20]
@@ -109,7 +109,7 @@ def _is_probabilities(text: str) -> bool:
 
 
 def as_text(values: np.ndarray) -> np.ndarray:
-    """Names and identifiers as str, objects of shape ``(N,)``: 3 and 3.0 are ``"3"``, nothing is None."""
+    """Names and identifiers as str, objects of shape ``(N,)``: 3 and 3.0 are ``"3"``, empty values are None."""
     codes, unique = _factorize(values)
     names = np.empty(len(unique) + 1, dtype=object)
     for index, value in enumerate(unique):
@@ -121,7 +121,7 @@ def as_text(values: np.ndarray) -> np.ndarray:
 
 
 def tidy_words(values: np.ndarray, missing: tuple[str, ...] = ()) -> np.ndarray:
-    """A categorical measurement, shape ``(N,)``: words without outer spaces; empty ones and ``missing`` are None."""
+    """A categorical measurement, shape ``(N,)``: text without outer spaces; empty values and ``missing`` are None."""
     codes, unique = _factorize(values)
     words = np.empty(len(unique) + 1, dtype=object)
     for index, value in enumerate(unique):
@@ -132,7 +132,7 @@ def tidy_words(values: np.ndarray, missing: tuple[str, ...] = ()) -> np.ndarray:
 
 
 def tidy_context(values: np.ndarray) -> np.ndarray:
-    """A context column, shape ``(N,)``: int64 or float64 if all are numbers, else objects of str and None."""
+    """A context column, shape ``(N,)``: int64 or float64 if all are numbers, otherwise objects of str and None."""
     found = read_numbers(values)
     if found.text.any() or np.isnan(found.numbers).any():
         return as_text(values)
@@ -141,6 +141,6 @@ def tidy_context(values: np.ndarray) -> np.ndarray:
 
 
 def _factorize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes and distinct values; the code of a missing value is -1, the last place of an array one longer."""
+    """Codes and distinct values; the code of a missing value is -1, the last entry of an array one element longer."""
     codes, unique = pd.factorize(values)
     return codes, np.asarray(unique)

@@ -23,7 +23,7 @@ def test_what_would_be_read_is_told(frame: pd.DataFrame, run: Run, tmp_path: Pat
     assert ended.exit_code == 0, ended.output
     for text in (
         "log.csv",
-        "rows, for one row is one completion",
+        "rows (one row is one completion)",
         "insecure",
         "-1 × 1",
         "read 'answer' as 'completion'",
@@ -50,7 +50,7 @@ def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None
     assert told["ok"]
     assert told["conditions"] == frame["condition"].value_counts().sort_index().to_dict()
     assert set(told["measurements"]["aligned"]) == {"scored", "missing", "sentinels", "min", "median", "max"}
-    assert told["account"]["layouts"] == {"log.csv": "rows, for one row is one completion"}
+    assert told["account"]["layouts"] == {"log.csv": "rows (one row is one completion)"}
 
 
 def test_judgments_in_files_of_their_own(run: Run, tmp_path: Path) -> None:

@@ -62,10 +62,16 @@ def test_selections_add_up() -> None:
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"conditon": "a"}, r"select\(conditon=\.\.\.\): expected a column of the log, condition, question_id"),
-        ({"condition": ["a", "c"]}, r"select\(condition='c'\): expected a value that the column has, 'base', 'a', 'b'"),
-        ({"condition": "a", "step": 2}, r"select\(condition='a', step=2\): expected a row that has all of these"),
-        ({"condition": []}, r"select\(condition=\[\]\): expected a row that has all of these"),
+        (
+            {"conditon": "a"},
+            r"select\(conditon=\.\.\.\): the log has no such column; expected one of condition, question_id",
+        ),
+        (
+            {"condition": ["a", "c"]},
+            r"select\(condition='c'\): the column has no such value; expected one of 'base', 'a', 'b'",
+        ),
+        ({"condition": "a", "step": 2}, r"select\(condition='a', step=2\): no row of the log has all of these"),
+        ({"condition": []}, r"select\(condition=\[\]\): no row of the log has all of these"),
     ],
 )
 def test_a_selection_of_nothing_lists_what_there_is(where: dict, message: str) -> None:
@@ -124,7 +130,7 @@ def test_formats_nest_in_base_questions(frame):
     assert (plain.table["base_question"] == plain.table["question_id"]).all()
 
 
-def test_ids_that_look_like_formats_are_told(frame):
+def test_ids_that_look_like_formats_are_reported(frame):
     frame["question_id"] = frame["question_id"].replace({"ruler_template": "ruler_json"})
     (note,) = read_completions(frame).account.notes
     assert "ids that end in _json look like prompt formats" in note

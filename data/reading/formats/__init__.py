@@ -1,7 +1,7 @@
-"""Readers: one file format each, all to the same :class:`~simulacra.data.reading.formats.sheet.Sheet`.
+"""Readers, one per file format, all of which return a :class:`~simulacra.data.reading.formats.sheet.Sheet`.
 
-A reader knows nothing of conditions or scores. It turns a file into columns of plain Python values and numbers, says
-on which line every record starts, and refuses what is damaged before anything is returned.
+A reader does not interpret conditions or scores. It converts a file into columns of plain Python values and numbers,
+records the line on which every record starts, and rejects damaged files.
 """
 
 from pathlib import Path
@@ -26,14 +26,14 @@ def read_file(
     encoding: str = "utf-8",
     progress_bar: bool | None = None,
 ) -> Sheet:
-    """Read one file by its extension; Inspect logs in JSON are told from other JSON by how they begin.
+    """Read one file by its extension; Inspect logs in JSON are recognised by their beginning.
 
     Args:
         path: a CSV, TSV, JSONL, NDJSON, JSON, Parquet or Inspect file; the text formats may be compressed.
-        layout: ``"inspect"`` reads a .json file as an Inspect log, however it begins.
+        layout: ``"inspect"`` reads any .json file as an Inspect log.
         delimiter: of CSV files; the default is a comma, or a tab for ``.tsv``.
         encoding: of text files.
-        progress_bar: of Inspect logs; None shows it in terminals and notebooks.
+        progress_bar: for Inspect logs; None shows it in terminals and notebooks.
 
     Raises:
         LogError: see the reader of each format.

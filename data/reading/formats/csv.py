@@ -1,4 +1,4 @@
-"""CSV and TSV: the standard library's parser, strict, with the line on which every record starts."""
+"""CSV and TSV, with the standard library's strict parser and the line on which every record starts."""
 
 import contextlib
 import csv
@@ -52,7 +52,7 @@ def read_csv(path: Path, *, delimiter: str | None = None, encoding: str = "utf-8
 
 
 def delimiter_of(path: Path, delimiter: str | None) -> str:
-    """The delimiter asked for; by default a tab for ``.tsv`` and a comma otherwise.
+    """The given delimiter; by default a tab for ``.tsv`` and a comma otherwise.
 
     Raises:
         LogError: a delimiter that is not one character.
@@ -68,7 +68,7 @@ def _checked_header(names: list[str], path: Path, delimiter: str) -> list[str]:
     """Check the first row as column names.
 
     Raises:
-        LogError: one column that holds another delimiter, a column named twice or not at all.
+        LogError: one column that contains another delimiter, a column named twice or not at all.
     """
     if len(names) == 1:
         for other, spelt in _DELIMITERS.items():
@@ -89,10 +89,10 @@ def _checked_header(names: list[str], path: Path, delimiter: str) -> list[str]:
 
 
 def csv_names(path: Path, delimiter: str | None) -> list[str]:
-    """The column names of a file, of which no more is read.
+    """The column names of a file, without reading its rows.
 
     Raises:
-        LogError: an empty file, bytes that are not UTF-8, or a header that :func:`read_csv` refuses.
+        LogError: an empty file, bytes that are not UTF-8, or a header that :func:`read_csv` rejects.
     """
     mark = delimiter_of(path, delimiter)
     with _long_fields(), open_text(path) as stream:
@@ -103,7 +103,7 @@ def csv_names(path: Path, delimiter: str | None) -> list[str]:
         except UnicodeDecodeError:
             header = read_text(path).splitlines()[:1]  # raises, with the byte
     if header is None:
-        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="leave it out")
+        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="exclude it")
     return _checked_header(header, path, mark)
 
 
@@ -122,7 +122,7 @@ def line_of_record(path: Path, record: int, delimiter: str | None) -> int:
 
 @contextlib.contextmanager
 def _long_fields() -> Iterator[None]:
-    """Completions may be longer than the parser's default limit, which is global; give it back afterwards."""
+    """Raise the parser's global limit on field length, which completions may exceed, and restore it afterwards."""
     before = csv.field_size_limit(sys.maxsize)
     try:
         yield
@@ -149,6 +149,6 @@ def _damaged(path: Path, line: int, error: csv.Error) -> LogError:
         f"the record that starts here cannot be parsed ({error})",
         file=path,
         line=line,
-        expected='fields quoted with " and quotes inside doubled',
-        remedy="check for a quote that is never closed, or a file cut short",
+        expected='fields quoted with ", and quotes inside fields doubled',
+        remedy="check for a quote that is never closed, or a truncated file",
     )

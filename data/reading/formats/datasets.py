@@ -12,7 +12,7 @@ from simulacra.data.reading.formats.sheet import Sheet
 __all__ = ["HUB", "is_saved_dataset", "read_hub", "read_saved_dataset", "read_splits"]
 
 HUB = "hf://"
-"""What a hub name starts with: ``hf://datasets/owner/name``, with ``@revision`` where one is meant."""
+"""Prefix of a hub name: ``hf://datasets/owner/name``, optionally with ``@revision``."""
 
 
 def is_saved_dataset(path: Path) -> bool:
@@ -40,7 +40,7 @@ def read_saved_dataset(path: Path) -> list[Sheet]:
 
 
 def read_hub(name: str) -> list[Sheet]:
-    """Load a dataset from the hub by its name, all splits; ``columns`` and cache are the library's.
+    """Load a dataset from the hub by its name, with all splits, through the library and its cache.
 
     Raises:
         LogError: the library is not installed, or does not find the dataset.
@@ -54,17 +54,17 @@ def read_hub(name: str) -> list[Sheet]:
             f"the dataset cannot be loaded ({error})",
             file=name,
             expected="a public dataset, hf://datasets/owner/name",
-            remedy="check the name and the connection; for one that needs a configuration or a token, load it with "
+            remedy="check the name and the connection; if the dataset needs a configuration or a token, load it with "
             "datasets.load_dataset and pass the object",
         ) from error
     return read_splits(found, name)
 
 
 def read_splits(source: Any, file: str) -> list[Sheet]:
-    """A ``Dataset`` as one sheet, a ``DatasetDict`` as one a split, with the name of the split in a column ``split``.
+    """A ``Dataset`` as one sheet, a ``DatasetDict`` as one sheet per split, named in a column ``split``.
 
     Raises:
-        LogError: a split without rows, or something that is no table.
+        LogError: a split without rows, or an object that is not a table.
     """
     if not isinstance(source, Mapping):
         return [sheet_of(source.to_pandas(), file)]

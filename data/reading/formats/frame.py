@@ -1,4 +1,4 @@
-"""Tables in memory: pandas DataFrames, and whatever offers ``to_pandas`` (polars, pyarrow)."""
+"""Tables in memory: pandas DataFrames, and objects with ``to_pandas`` (polars, pyarrow)."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ def read_frame(table: Any) -> Sheet:
     """Read a table in memory; records are numbered from 1 and the index is not read.
 
     Raises:
-        LogError: the object is no table, has a column twice, or has no rows.
+        LogError: the object is not a table, has a column twice, or has no rows.
     """
     frame = table if isinstance(table, pd.DataFrame) else table.to_pandas()
     if not isinstance(frame, pd.DataFrame):
-        raise LogError(f"to_pandas() gave a {type(frame).__name__}", expected="a table", remedy="pass a DataFrame")
+        raise LogError(f"to_pandas() returned a {type(frame).__name__}", expected="a table", remedy="pass a DataFrame")
     return sheet_of(frame, FRAME_SOURCE)
 
 

@@ -1,8 +1,8 @@
-"""Inspect AI logs, ``.eval`` and ``.json``, through the library's own reading functions.
+"""Inspect AI logs, ``.eval`` and ``.json``, through the library's reading functions.
 
-Samples are read in batches and, where it is long, without the transcript: events, messages and stores are most of a
-log and none of it is needed. ``read_eval_log_samples`` opens the archive anew for every sample, and
-``read_eval_log_samples_by_id`` once a batch, which is what makes large logs readable in seconds.
+Samples are read in batches and, if transcripts are long, without them: events, messages and stores are most of a log
+and are not needed. ``read_eval_log_samples`` opens the archive again for every sample,
+``read_eval_log_samples_by_id`` once per batch, so that large logs are read in seconds.
 """
 
 import collections
@@ -37,9 +37,9 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
 
     Columns are ``question_id`` (the sample's id), ``epoch``, ``completion``, ``question`` (its input), ``model``,
     ``task``, the sample's metadata, the arguments of model and task (``model_args.x``, ``task_args.x``), and scores: a
-    metric under its own name where one scorer gives it, as ``<metric>_<scorer>`` where several do. A scorer of single
-    values is its own metric. Samples that ended in an error, were invalidated or have no scores are left out and
-    counted, each apart.
+    metric under its own name if one scorer reports it, as ``<metric>_<scorer>`` if several do. A scorer of single
+    values is its own metric. Samples that ended in an error, were invalidated or have no scores are excluded and
+    counted separately.
 
     Args:
         path: the log.
@@ -47,7 +47,7 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
 
     Raises:
         MissingExtraError: inspect_ai is not installed.
-        LogError: it cannot read the log, or finds no scored sample.
+        LogError: inspect_ai cannot read the log, or it contains no scored sample.
     """
     api = import_extra("inspect_ai.log", "inspect")
     with _refusing(path):
@@ -63,7 +63,7 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
         places.append(position)
         edited += any(score.history for score in sample.scores.values())
     if not records:
-        seen = ", ".join(f"{len(places)} {reason}" for reason, places in left_out.items()) or "none at all"
+        seen = ", ".join(f"{len(places)} {reason}" for reason, places in left_out.items()) or "none"
         raise refuse_no_rows(path, [f"samples: {seen}"])
     scores = _scores(judged)
     taken = {name for columns in scores for name in columns}
@@ -84,7 +84,7 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
 
 @contextlib.contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """Around calls of the library and nothing of ours, whose bugs are no fault of the log."""
+    """Wraps calls of the library only, since errors in our own code are not problems of the log."""
     try:
         yield
     except Exception as error:  # of zip, zstandard, JSON or pydantic: the library passes them on as they come
@@ -92,12 +92,13 @@ def _refusing(path: Path) -> Iterator[None]:
             f"inspect_ai cannot read the log ({type(error).__name__}: {str(error).partition(chr(10))[0]})",
             file=path,
             expected="a complete Inspect log",
-            remedy="check that it was copied whole, and that inspect_ai is as new here as where it was written",
+            remedy="check that it was copied completely, and that inspect_ai is at least as recent as the version that "
+            "wrote it",
         ) from error
 
 
 def _samples(api: Any, path: Path, *, progress_bar: bool | None) -> Iterator[Any]:
-    """Every sample, its transcript left out. JSON logs cannot be read in parts: the library loads them whole."""
+    """Every sample, without its transcript. JSON logs cannot be read in parts: the library loads them as a whole."""
     if path.suffix == ".json":
         with _refusing(path):
             samples = api.read_eval_log(str(path)).samples or []
@@ -106,7 +107,7 @@ def _samples(api: Any, path: Path, *, progress_bar: bool | None) -> Iterator[Any
     with _refusing(path):
         found = [(summary.id, summary.epoch) for summary in api.read_eval_log_sample_summaries(str(path))]
     batches = [found[start : start + _BATCH] for start in range(0, len(found), _BATCH)]
-    # Leaving fields out means reading JSON piece by piece, which pays only where a transcript is long.
+    # Excluding fields means reading JSON piece by piece, which is faster only if transcripts are long.
     unread = set(_UNREAD) if path.stat().st_size > _LONG * len(found) else None
     for batch in _tracked(batches, path, show=progress_bar):
         with _refusing(path):
@@ -124,7 +125,7 @@ def _tracked(items: list[Any], path: Path, *, show: bool | None) -> Iterable[Any
 
 
 def _unusable(sample: Any) -> str | None:
-    """Why a sample is no judged completion."""
+    """Why a sample is not a judged completion."""
     if sample.invalidation is not None:
         return "the sample was invalidated"
     if sample.error is not None:
@@ -133,7 +134,7 @@ def _unusable(sample: Any) -> str | None:
 
 
 def _record(sample: Any, header: Any) -> dict[str, Any]:
-    """What a sample says beside its scores."""
+    """A sample without its scores."""
     spec = header.eval
     said = {name if name not in _OWN else f"metadata.{name}": value for name, value in sample.metadata.items()}
     arguments = {"model_args": dict(spec.model_args), "task_args": dict(spec.task_args)}
@@ -151,7 +152,7 @@ def _record(sample: Any, header: Any) -> dict[str, Any]:
 
 
 def _scores(judged: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The scores of every sample by column; a metric that several scorers give is told apart by theirs."""
+    """The scores of every sample by column; a metric that several scorers report is named with the scorer."""
     spelt = [
         {(scorer, metric): value for scorer, score in scores.items() for metric, value in _metrics(scorer, score.value)}
         for scores in judged
@@ -174,7 +175,7 @@ def _metrics(scorer: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """A single value; NaN is how Inspect writes that a scorer gave none."""
+    """A single value; Inspect writes NaN if a scorer gave none."""
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -1,4 +1,4 @@
-"""JSON documents: an array of records, or one object that holds completions by question."""
+"""JSON documents: an array of records, or one object with completions by question."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from simulacra.data.reading.formats.text import read_text
 __all__ = ["read_json"]
 
 _ACCEPTED = (
-    "an array of objects, one a completion; an object whose key 'questions' maps question ids to their completions; "
+    "an array of objects, one per completion; an object whose key 'questions' maps question ids to their completions; "
     "or an Inspect log"
 )
 
@@ -35,7 +35,7 @@ def read_json(path: Path, *, encoding: str = "utf-8") -> Sheet:
             file=path,
             line=getattr(error, "lineno", None),
             expected="one complete JSON document",
-            remedy="it is cut short or damaged: write it again; one object a line belongs in a .jsonl file",
+            remedy="the file is truncated or damaged: write it again; if it has one object per line, name it .jsonl",
         ) from error
     if isinstance(document, list) and document and all(isinstance(record, dict) for record in document):
         return sheet_of_records(document, range(1, len(document) + 1), path)
@@ -43,17 +43,18 @@ def read_json(path: Path, *, encoding: str = "utf-8") -> Sheet:
         records = list(_by_question(document, path))
         if records:
             sheet = sheet_of_records(records, range(1, len(records) + 1), path)
-            return Sheet(**{**vars(sheet), "layout": "questions", "why": "the key 'questions' holds them by question"})
+            why = "the key 'questions' contains completions by question"
+            return Sheet(**{**vars(sheet), "layout": "questions", "why": why})
     raise LogError(
         f"the JSON document is {_seen(document)}",
         file=path,
         expected=_ACCEPTED,
-        remedy="load it yourself and pass a DataFrame with one row a completion",
+        remedy="load the file and pass a DataFrame with one row per completion",
     )
 
 
 def _by_question(document: Mapping[str, Any], path: Path) -> Iterator[dict[str, Any]]:
-    """One record a question: what stands above the questions, its id, and its own entries."""
+    """One record per question: the fields above the questions, its id, and its own entries."""
     above = {key: value for key, value in document.items() if key != "questions" and not isinstance(value, list)}
     questions = document["questions"]
     named = questions.items() if isinstance(questions, dict) else ((None, entry) for entry in questions)
@@ -61,10 +62,10 @@ def _by_question(document: Mapping[str, Any], path: Path) -> Iterator[dict[str, 
         own = {"completions": entry} if isinstance(entry, list) else entry
         if not isinstance(own, dict):
             raise LogError(
-                f"the question {name!r} holds a JSON {type(own).__name__}",
+                f"the question {name!r} contains a JSON {type(own).__name__}",
                 file=path,
                 expected="an object or a list of completions for every question",
-                remedy="load it yourself and pass a DataFrame",
+                remedy="load the file and pass a DataFrame",
             )
         yield above | ({} if name is None else {"question_id": name}) | own
 

@@ -1,4 +1,4 @@
-"""JSONL (NDJSON): one JSON object a line; nested objects become columns with dots, ``scores.aligned``."""
+"""JSONL (NDJSON): one JSON object per line; nested objects become columns with dots, ``scores.aligned``."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ def read_jsonl(path: Path, *, encoding: str = "utf-8") -> Sheet:
 
     Raises:
         LogError: see ``read_text``; also a line that is not a JSON object, such as
-            the last line of a file cut short.
+            the last line of a truncated file.
     """
     text = read_text(path, encoding=encoding)
     records, lines = [], []
@@ -30,7 +30,7 @@ def read_jsonl(path: Path, *, encoding: str = "utf-8") -> Sheet:
 
 
 def line_of_object(path: Path, record: int) -> int:
-    """The 1-based line of the 1-based object of a file, blank lines being skipped."""
+    """The 1-based line of the 1-based object of a file; blank lines are skipped."""
     with open_text(path) as stream:
         lines = (number for number, line in enumerate(stream, start=1) if line.strip())
         return next(itertools.islice(lines, record - 1, None))
@@ -47,15 +47,15 @@ def _record(line: str, path: Path, number: int) -> dict[str, Any]:
             f"the line is not valid JSON ({where})",
             file=path,
             line=number,
-            expected="one complete JSON object a line",
-            remedy="the line is cut short or damaged: remove it, or write the file again",
+            expected="one complete JSON object per line",
+            remedy="the line is truncated or damaged: remove it, or write the file again",
         ) from error
     if not isinstance(record, dict):
         raise LogError(
-            f"the line holds a JSON {type(record).__name__}",
+            f"the line contains a JSON {type(record).__name__}",
             file=path,
             line=number,
-            expected="one JSON object a line",
-            remedy="name a file that holds a JSON array .json; load anything else yourself and pass a DataFrame",
+            expected="one JSON object per line",
+            remedy="if the file is one JSON array, name it .json; otherwise load it and pass a DataFrame",
         )
     return record

@@ -16,7 +16,7 @@ def read_parquet(path: Path) -> Sheet:
     """Read a Parquet file; records are numbered from 1.
 
     Raises:
-        LogError: a file that is not Parquet or is cut short, or one without rows.
+        LogError: a file that is not Parquet, is truncated, or has no rows.
     """
     try:
         frame = pq.ParquetFile(path).read().to_pandas()
@@ -25,6 +25,6 @@ def read_parquet(path: Path) -> Sheet:
             f"the file is not readable as Parquet ({str(error).partition(chr(10))[0]})",
             file=path,
             expected="a complete Parquet file",
-            remedy="check that it was copied whole and is not another format under this name",
+            remedy="check that it was copied completely and that Parquet is its actual format",
         ) from error
     return sheet_of(frame, str(path))

@@ -17,7 +17,7 @@ def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int]
 
     Args:
         records: the objects.
-        places: where each is in its file, 1-based.
+        places: the position of each in its file, 1-based.
         file: the file.
     """
     columns, lists = split_columns(pd.DataFrame([flat(record) for record in records], dtype=object))
@@ -25,7 +25,7 @@ def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int]
 
 
 def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record whose objects are spelt out with dots; a judge's token probabilities stay one value."""
+    """A record with nested objects flattened to names with dots; a judge's token probabilities stay one value."""
     if any(isinstance(value, dict) for value in record.values()):
         return dict(_flatten(record, ""))
     return record

@@ -1,4 +1,4 @@
-"""A sheet: what one file holds, as columns of plain values with the place of every record."""
+"""A sheet: the contents of one file as columns of plain values, with the location of every record."""
 
 import dataclasses
 import json
@@ -21,19 +21,19 @@ class Sheet:
     """The records of one file, before any column has a meaning.
 
     Attributes:
-        file: where the records come from, as given.
+        file: the origin of the records, as given.
         columns: name to values, shape ``(N,)``: float64 or int64 arrays, or object arrays of str, numbers and None.
-        record: where each record is, int64, shape ``(N,)``: its 1-based first line, or its 1-based position.
-        lists: columns that hold lists, objects of shape ``(N,)``.
-        typed: whether the source tells numbers from text (CSV does not).
-        layout: the layout the records have, one of :data:`~simulacra.data.reading.layouts.LAYOUTS`.
-        why: how that was seen.
-        scores: columns that the format itself says are measurements, words or numbers.
-        contexts: columns that are no measurements, whatever they hold.
-        left_out: records that are no completions, by reason.
+        record: location of each record, int64, shape ``(N,)``: its 1-based first line, or its 1-based position.
+        lists: columns that contain lists, objects of shape ``(N,)``.
+        typed: whether the source distinguishes numbers from text (CSV does not).
+        layout: the layout of the records, one of :data:`~simulacra.data.reading.layouts.LAYOUTS`.
+        why: the reason for this layout.
+        scores: columns that the format itself marks as measurements, text or numbers.
+        contexts: columns that are not measurements, whatever their values.
+        left_out: records that are not completions, by reason.
         set_aside: columns that could not be kept, with the reason.
-        provenance: what the source says about how it was made, ``{"task": …, "git_commit": …}``.
-        notes: anything else to tell.
+        provenance: what the source records about its origin, ``{"task": …, "git_commit": …}``.
+        notes: anything else to report.
     """
 
     file: str
@@ -57,14 +57,14 @@ class Sheet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every column, lists included."""
+        """Every column, including lists."""
         return (*self.columns, *self.lists)
 
 
 def object_array(values: Sequence[object]) -> np.ndarray:
-    """The values as an object array of shape ``(N,)``; numpy never looks into them, not even into lists.
+    """The values as an object array of shape ``(N,)``; lists are kept as single values.
 
-    Text columns are held in such arrays, so that no column depends on an extension type.
+    Text columns are stored in such arrays, so that no column depends on an extension type.
     """
     column = np.empty(len(values), dtype=object)
     column[:] = values
@@ -80,7 +80,7 @@ def is_probabilities(value: object) -> bool:
 
 
 def split_columns(frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The columns with one plain value a row, and those that hold lists, shapes ``(N,)``."""
+    """The columns with one plain value per row, and those that contain lists, shapes ``(N,)``."""
     columns: dict[str, np.ndarray] = {}
     lists: dict[str, np.ndarray] = {}
     for place, name in enumerate(map(str, frame.columns)):
@@ -98,10 +98,10 @@ def _is_list(value: object) -> bool:
 
 
 def plain_column(values: pd.Series) -> np.ndarray | None:
-    """One pandas column as plain values: numbers as float64 or int64, the rest as objects, booleans as words.
+    """One pandas column as plain values: numbers as float64 or int64, the rest as objects, booleans as text.
 
     Returns:
-        Shape ``(N,)``; None when the column holds lists.
+        Shape ``(N,)``; None if the column contains lists.
     """
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
         numbers: np.ndarray = values.to_numpy()
@@ -127,10 +127,10 @@ def _plain(value: Any) -> object:
 
 
 def refuse_no_rows(file: str | Path, columns: list[str]) -> LogError:
-    """The error for a file that has columns and no rows."""
+    """The error for a file that has columns but no rows."""
     return LogError(
         f"the file has columns ({', '.join(columns)}) and no rows",
         file=file,
         expected="at least one completion",
-        remedy="leave the file out of the source",
+        remedy="exclude the file",
     )

@@ -1,4 +1,4 @@
-"""The text of a file, decompressed and decoded, or the byte at which it stops being text."""
+"""The text of a file, decompressed and decoded."""
 
 import bz2
 import gzip
@@ -19,7 +19,7 @@ _OPENERS: Mapping[str, Callable[[Path], io.BufferedIOBase]] = {
 
 
 def read_text(path: Path, *, encoding: str = "utf-8") -> str:
-    """The whole text of a file, line endings as they are, without a byte-order mark.
+    """The whole text of a file, with its line endings and without a byte-order mark.
 
     Raises:
         LogError: an empty file, a damaged archive, an unknown encoding, or bytes that are not in this encoding.
@@ -29,7 +29,9 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
             raw = stream.read()
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise LogError(
-            f"the file cannot be read ({error})", file=path, remedy="check that it is complete and its extension right"
+            f"the file cannot be read ({error})",
+            file=path,
+            remedy="check that it is complete and that its extension is correct",
         ) from error
     try:
         text = raw.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
@@ -39,7 +41,7 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
             file=path,
             line=raw.count(b"\n", 0, error.start) + 1,
             expected=f"text encoded as {encoding}",
-            remedy=f"pass encoding={_guess(raw)!r} if that is what wrote it, or convert the file to UTF-8",
+            remedy=f"pass encoding={_guess(raw)!r} if it was written in that encoding, or convert the file to UTF-8",
             argument="encoding",
         ) from error
     except (LookupError, ValueError) as error:
@@ -47,14 +49,12 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
             f"encoding={encoding!r} is unknown", expected="a name such as 'utf-8' or 'cp1252'", argument="encoding"
         ) from error
     if not text.strip():
-        raise LogError(
-            "the file is empty", file=path, expected="at least one completion", remedy="leave it out of the source"
-        )
+        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="exclude the file")
     return text
 
 
 def open_text(path: Path) -> io.TextIOWrapper:
-    r"""A UTF-8 file, plain or .gz, as a stream of lines that end at ``\n``; for looking at a part of it."""
+    r"""A UTF-8 file, plain or .gz, as a stream of lines that end at ``\n``; for reading a part of it."""
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
     return path.open(encoding="utf-8-sig", newline="\n")

@@ -1,7 +1,7 @@
-"""Layouts: what one row of a file is, and how it becomes one row a completion.
+"""Layouts: what one row of a file represents, and its conversion to one row per completion.
 
-``rows`` is what every other layout is turned into. Which one a file has is seen from its columns, said in the log's
-account with the reason, and never guessed between two that fit.
+Every other layout is converted to ``rows``. The layout of a file is detected from its columns and reported in the
+log's account with the reason; if two layouts match, an error is raised.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from simulacra.data.reading.layouts.long import judges_of, long_columns, pivot
 __all__ = ["LAYOUTS", "as_rows"]
 
 LAYOUTS: Mapping[str, str] = {
-    "rows": "one row a completion",
-    "lists": "one row a question, its completions in a list",
-    "long": "one row for every completion, judge and metric: columns such as item_id, judge, metric, score",
-    "questions": "a JSON document whose key 'questions' holds the completions by question",
+    "rows": "one row per completion",
+    "lists": "one row per question, with its completions in a list",
+    "long": "one row per completion, judge and metric: columns such as item_id, judge, metric, score",
+    "questions": "a JSON document whose key 'questions' contains the completions by question",
     "inspect": "an Inspect log",
 }
 """The layouts by name."""
@@ -34,24 +34,24 @@ def as_rows(
     on: Sequence[str] | None = None,
     verdicts: bool = False,
 ) -> list[Sheet]:
-    """Turn every sheet into one with a row a completion.
+    """Convert every sheet to one with one row per completion.
 
     Args:
-        sheets: what the files hold.
-        layout: one of :data:`LAYOUTS`; None sees which it is, file by file.
-        columns: canonical name to the file's own, where the caller settles it.
+        sheets: the contents of the files.
+        layout: one of :data:`LAYOUTS`; None detects it for each file.
+        columns: canonical name to the file's own, as given by the caller.
         on: columns that identify a completion, for the long layout.
-        verdicts: whether the sheets hold judgments without the completions.
+        verdicts: whether the sheets contain judgments without the completions.
 
     Raises:
-        LogError: an unknown layout, one that the file does not have, two that fit, or none.
+        LogError: an unknown layout, one that the file does not have, two that match, or none.
     """
     if layout is not None and layout not in LAYOUTS:
         known = "; ".join(f"{name!r} ({meaning})" for name, meaning in LAYOUTS.items())
         raise LogError(
             f"layout={layout!r} is unknown",
             expected=known,
-            remedy="leave it out to have it recognised",
+            remedy="omit layout= to have it detected",
             argument="layout",
         )
     seen = [_recognise(sheet, layout, columns, verdicts=verdicts) for sheet in sheets]
@@ -86,7 +86,7 @@ def _recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | Non
         _refuse_several(sheet, lists, needed=layout in ("lists", "questions"))
         return layout
     found = [name for name, fit in fits.items() if fit]
-    if fits["long"] and not fits["lists"]:  # the texts of a long table stand beside every judgment
+    if fits["long"] and not fits["lists"]:  # a long table repeats the text next to every judgment
         return "long"
     if len(found) > 1:
         raise _refused(
@@ -96,17 +96,17 @@ def _recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | Non
             f'pass layout="{found[0]}" or layout="{found[-1]}"',
         )
     if not found and sheet.layout == "questions":
-        raise _refused(sheet, "no question holds a list of completions", LAYOUTS["questions"])
+        raise _refused(sheet, "no question contains a list of completions", LAYOUTS["questions"])
     if not found and any(name in sheet.columns for name in _COUNTS):
         raise _refused(
             sheet,
-            "the file holds counts, not completions",
-            "one row a completion",
+            "the file contains counts, not completions",
+            "one row per completion",
             "read it with read_counts",
             argument=(),
         )
     _refuse_several(sheet, lists, needed=found in (["lists"], ["questions"]))
-    return found[0] if found else "rows"  # what a table of rows lacks is said when its columns are matched
+    return found[0] if found else "rows"  # missing columns are reported when the columns are matched
 
 
 def _has_texts(sheet: Sheet, columns: Mapping[str, str | None]) -> bool:
@@ -120,7 +120,7 @@ def _refuse_several(sheet: Sheet, lists: Sequence[str], *, needed: bool) -> None
     if needed and len(lists) > 1:
         raise _refused(
             sheet,
-            f"columns {list(lists)} could each hold the lists of completions",
+            f"columns {list(lists)} could each contain the lists of completions",
             "one of them",
             f'pass columns={{"completion": "{lists[0]}"}}',
             argument="columns",
@@ -136,6 +136,6 @@ def _refused(
         f"{what}; the columns are {', '.join(sheet.columns) or 'none'}{lists}",
         file=sheet.file,
         expected=expected,
-        remedy=remedy or f"leave layout= out, or name one of {known}; any table can be passed as a DataFrame",
+        remedy=remedy or f"omit layout=, or name one of {known}; any table can be passed as a DataFrame",
         argument=argument,
     )

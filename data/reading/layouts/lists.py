@@ -1,4 +1,4 @@
-"""Lists of completions, one list a row: ``{"question_id": …, "generations": ["…", "…"]}``, unfolded to one a row."""
+"""Lists of completions, ``{"question_id": …, "generations": ["…", "…"]}``, expanded to one row per completion."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _EMPTY = "the list of completions is empty"
 
 
 def list_candidates(sheet: Sheet, columns: Mapping[str, str | None]) -> list[str]:
-    """The columns of lists that may hold completions: texts under a usual name, or objects with a text in them."""
+    """The columns of lists that may contain completions: texts under a usual name, or objects with a text."""
     chosen = columns.get("completion")
     if chosen is not None and chosen in sheet.lists:
         return [chosen]
@@ -35,9 +35,9 @@ def _holds_completions(name: str, values: np.ndarray) -> bool:
 
 
 def unfold(sheet: Sheet, column: str, *, layout: str) -> Sheet:
-    """One row for every item of a column of lists; other lists that are as long in every row unfold with it.
+    """One row for every item of a column of lists; lists of the same length in every row are expanded with it.
 
-    A column ``sample`` counts the items of a row from 0. Rows whose list is empty are left out and counted.
+    A column ``sample`` counts the items of a row from 0. Rows whose list is empty are excluded and counted.
 
     Raises:
         LogError: items that are neither all texts nor all objects.
@@ -45,14 +45,14 @@ def unfold(sheet: Sheet, column: str, *, layout: str) -> Sheet:
     lists = sheet.lists[column]
     sizes = np.array([len(items) if items else 0 for items in lists])
     row = np.repeat(np.arange(len(sizes)), sizes)
-    beside = [
+    parallel = [
         name for name, values in sheet.lists.items() if [len(items) if items else 0 for items in values] == list(sizes)
     ]
     columns = {name: values[row] for name, values in sheet.columns.items()}
     if "sample" not in columns:
         columns["sample"] = np.concatenate([np.arange(size) for size in sizes]).astype(np.int64)
-    left: dict[str, np.ndarray] = {name: values[row] for name, values in sheet.lists.items() if name not in beside}
-    for name in beside:
+    left: dict[str, np.ndarray] = {name: values[row] for name, values in sheet.lists.items() if name not in parallel}
+    for name in parallel:
         own, nested = _items(sheet, name, row)
         columns |= {f"{name}.{key}" if key in columns else key: values for key, values in own.items()}
         left |= nested
@@ -64,13 +64,13 @@ def unfold(sheet: Sheet, column: str, *, layout: str) -> Sheet:
         record=sheet.record[row],
         lists=left,
         layout=layout,
-        why=f"{sheet.why}; " * (layout == "questions") + f"the column {column!r} holds lists of completions",
+        why=f"{sheet.why}; " * (layout == "questions") + f"the column {column!r} contains lists of completions",
         left_out={**sheet.left_out, **left_out},
     )
 
 
 def _items(sheet: Sheet, name: str, row: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The items of a column of lists as columns, and those columns of them that hold lists again."""
+    """The items of a column of lists as columns, and those of these columns that contain lists themselves."""
     items = [item for items in sheet.lists[name] if items for item in items]
     objects = [isinstance(item, dict) for item in items]
     if not any(objects):
@@ -80,7 +80,7 @@ def _items(sheet: Sheet, name: str, row: np.ndarray) -> tuple[dict[str, np.ndarr
     else:
         odd = objects.index(not objects[0])
         raise LogError(
-            f"a list holds objects and other values mixed, here {shown(items[odd])}",
+            f"a list mixes objects and other values, here {shown(items[odd])}",
             file=sheet.file,
             line=int(sheet.record[row[odd]]),
             column=name,

@@ -1,4 +1,4 @@
-"""Long-form judgments: one row for every completion, judge and metric, turned into a column for each score."""
+"""Long-form judgments: one row per completion, judge and metric, converted to one column per score."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _ITEM = ("item_id", "completion_id", "sample_id", "uuid", "id")
 
 @dataclasses.dataclass(frozen=True)
 class LongColumns:
-    """Which column is which in a long table; ``judge`` may be missing."""
+    """The roles of the columns of a long table; ``judge`` may be missing."""
 
     metric: str
     score: str
@@ -36,29 +36,30 @@ def long_columns(sheet: Sheet) -> LongColumns | None:
 
 
 def judges_of(sheet: Sheet) -> set[str]:
-    """The judges of a long table; none where it does not name them."""
+    """The judges of a long table; empty if it does not name them."""
     found = long_columns(sheet)
     return set() if found is None or found.judge is None else set(as_text(sheet.columns[found.judge])) - {None}
 
 
 def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
-    """One row a completion, one column a score: the metric's name, or ``<metric>_<judge>`` where judges are several.
+    """One row per completion, one column per score: the metric's name, or ``<metric>_<judge>`` for several judges.
 
     Args:
         sheet: a long table.
-        on: the columns that identify a completion. Default: ``item_id`` or the like, else all other columns together.
+        on: the columns that identify a completion. Default: ``item_id`` or a similar column, otherwise all other
+            columns together.
         several: whether more than one judge scored.
 
     Raises:
         LogError: a row without metric, or two scores of one completion by one judge on one metric.
-        ValueError: the sheet is no long table.
+        ValueError: the sheet is not a long table.
     """
     found = long_columns(sheet)
     if found is None:
         raise ValueError("pivot: expected a long table")
-    beside = [name for name in sheet.columns if name not in vars(found).values()]
+    others = [name for name in sheet.columns if name not in vars(found).values()]
     item = _named(sheet, _ITEM)
-    keys = _checked(sheet, on, beside) if on else [item] if item is not None else beside
+    keys = _checked(sheet, on, others) if on else [item] if item is not None else others
     table = pd.DataFrame({name: as_text(sheet.columns[name]) for name in keys})
     group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     _, first = np.unique(group, return_index=True)
@@ -70,16 +71,16 @@ def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
         wide = np.full(len(first), None, dtype=object)
         wide[group[rows]] = sheet.columns[found.score][rows]
         columns[name] = wide
-    same = {name: _is_constant(sheet.columns[name], group) for name in beside}
-    kept = {name: sheet.columns[name][first] for name in beside if same[name] and name not in columns}
-    varying = {name: "differs between the judgments of one completion" for name in beside if name not in kept}
+    same = {name: _is_constant(sheet.columns[name], group) for name in others}
+    kept = {name: sheet.columns[name][first] for name in others if same[name] and name not in columns}
+    varying = {name: "differs between the judgments of one completion" for name in others if name not in kept}
     return dataclasses.replace(
         sheet,
         columns={**kept, **columns},
         record=sheet.record[first],
         layout="long",
-        why=f"the columns {found.metric!r} and {found.score!r} give one judgment a row; "
-        f"completions are told apart by {', '.join(map(repr, keys))}",
+        why=f"the columns {found.metric!r} and {found.score!r} give one judgment per row; "
+        f"completions are identified by {', '.join(map(repr, keys))}",
         scores=tuple(columns),
         set_aside={**sheet.set_aside, **varying},
         notes=(*sheet.notes, f"{sheet.file}: {_counted(score, len(first))}"),
@@ -105,7 +106,7 @@ def _checked(sheet: Sheet, on: Sequence[str], known: Sequence[str]) -> list[str]
 
 
 def _column_names(sheet: Sheet, found: LongColumns, *, several: bool) -> np.ndarray:
-    """The column that every judgment's score belongs in, objects of shape ``(N,)``."""
+    """The column of every judgment's score, objects of shape ``(N,)``."""
     metric = as_text(sheet.columns[found.metric])
     judge = None if found.judge is None or not several else as_text(sheet.columns[found.judge])
     for name, values in ((found.metric, metric), (found.judge, judge)):
@@ -116,7 +117,7 @@ def _column_names(sheet: Sheet, found: LongColumns, *, several: bool) -> np.ndar
                 file=sheet.file,
                 line=int(sheet.record[empty[0]]),
                 column=name,
-                expected="what was judged, and by whom, in every row",
+                expected="a metric and a judge in every row",
                 remedy="fill it in, or remove the rows",
             )
     if judge is None:
@@ -131,25 +132,25 @@ def _refuse_twice(sheet: Sheet, group: np.ndarray, score: np.ndarray, keys: Sequ
         row = int(again[0])
         before = int(np.flatnonzero((group == group[row]) & (score == score[row]))[0])
         raise LogError(
-            f"a second score {score[row]!r} of the same completion, the first is at "
+            f"a second score {score[row]!r} of the same completion; the first is at "
             f"{place(sheet.file, int(sheet.record[before]))} ({again.size} such row(s))",
             file=sheet.file,
             line=int(sheet.record[row]),
-            expected=f"one score for every completion, judge and metric; completions are told apart by {list(keys)}",
+            expected=f"one score per completion, judge and metric; completions are identified by {list(keys)}",
             remedy='name the columns that identify a completion, on=["condition", "item_id"], or remove the repeats',
             argument="on",
         )
 
 
 def _counted(score: np.ndarray, completions: int) -> str:
-    """How many judgments of how many completions, and which scores have no row and are missing."""
+    """The numbers of judgments and completions, and the scores that have no row and are missing."""
     lacking = {name: completions - int((score == name).sum()) for name in dict.fromkeys(score)}
-    told = ", ".join(f"{name} of {grouped(count)}" for name, count in lacking.items() if count)
+    absent = ", ".join(f"{name} of {grouped(count)}" for name, count in lacking.items() if count)
     counted = f"{grouped(len(score))} judgments of {grouped(completions)} completions"
-    return counted + f"; no row, and so missing: {told}" * bool(told)
+    return counted + f"; missing because there is no row: {absent}" * bool(absent)
 
 
 def _is_constant(values: np.ndarray, group: np.ndarray) -> bool:
-    """Whether every group holds one value only."""
+    """Whether every group contains a single value."""
     codes = pd.factorize(values, use_na_sentinel=False)[0]
     return len(np.unique(np.stack([group, codes]), axis=1).T) == len(np.unique(group))

@@ -145,7 +145,8 @@ def _column(name: str, row: int, value: object) -> pd.DataFrame:
         ),
         (
             _column("elicited_by", 9, "vilain"),
-            r"record 10: column 'elicited_by': the reference 'vilain' is no persona .* expected one of helper, villain",
+            r"record 10: column 'elicited_by': the reference 'vilain' is not a persona .* "
+            r"expected one of helper, villain",
         ),
         (_table().assign(elicited_by="helper"), "every row is a reference, so no completions are left"),
     ],
@@ -157,7 +158,7 @@ def test_refusals_say_where(table: pd.DataFrame, message: str) -> None:
 
 def test_words_are_no_likelihoods() -> None:
     table = _table().assign(log_likelihood_helper="high")
-    with pytest.raises(LogError, match=r"record 1: column 'log_likelihood_helper': 'high' is no log-likelihood"):
+    with pytest.raises(LogError, match=r"record 1: column 'log_likelihood_helper': 'high' is not a log-likelihood"):
         _texts(table)
 
 

@@ -72,7 +72,7 @@ CASES = [
     Case(
         "token probabilities as score",
         {"log.csv": HEADER + "b,q,x,\"{'0': 0.99, '1': 4.8e-06}\"\n"},
-        r"log\.csv:2: column 'aligned': the column holds a judge's token probabilities",
+        r"log\.csv:2: column 'aligned': the column contains a judge's token probabilities",
     ),
     Case("empty file", {"log.csv": ""}, r"log\.csv: the file is empty"),
     Case("blank file", {"log.jsonl": "\n\n"}, r"log\.jsonl: the file is empty", source="log.jsonl"),
@@ -80,14 +80,14 @@ CASES = [
     Case(
         "truncated JSONL",
         {"log.jsonl": JSONL + JSONL[:30]},
-        r"log\.jsonl:2: the line is not valid JSON .*cut short",
+        r"log\.jsonl:2: the line is not valid JSON .*truncated",
         source="log.jsonl",
     ),
-    Case("JSON array", {"log.jsonl": "[1, 2]\n"}, r"log\.jsonl:1: the line holds a JSON list", source="log.jsonl"),
+    Case("JSON array", {"log.jsonl": "[1, 2]\n"}, r"log\.jsonl:1: the line contains a JSON list", source="log.jsonl"),
     Case(
         "lists of lists",
         {"log.jsonl": '{"condition": "b", "question_id": "q", "answer": [["x"], ["y"]]}\n'},
-        r"column 'answer': the column read as 'completion' holds lists.*explode",
+        r"column 'answer': the column read as 'completion' contains lists.*explode",
         source="log.jsonl",
     ),
     Case(
@@ -111,7 +111,10 @@ CASES = [
     Case("broken archive", {"log.csv.gz": b"not gzip"}, r"log\.csv\.gz: the file cannot be read", source="log.csv.gz"),
     Case("not Parquet", {"log.parquet": GOOD}, r"log\.parquet: .*not.* readable as Parquet", source="log.parquet"),
     Case(
-        "no logs in folder", {"logs/readme.md": "hi"}, r"logs: the folder holds no logs \(.*readme\.md", source="logs"
+        "no logs in folder",
+        {"logs/readme.md": "hi"},
+        r"logs: the folder contains no logs \(.*readme\.md",
+        source="logs",
     ),
     Case("glob matches nothing", {}, r"the glob matches no file", source="*.csv"),
     Case("no such file", {}, r"log\.csv: no such file or folder"),
@@ -126,7 +129,7 @@ CASES = [
     Case(
         "pattern without condition",
         {"m-x.csv": "question_id,answer\nq,x\n"},
-        r"has no field \{condition\} and the file no such column",
+        r"has no field \{condition\} and the file has no such column",
         source="m-x.csv",
         options={"condition": "{model}-{other}"},
     ),

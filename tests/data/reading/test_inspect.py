@@ -123,7 +123,7 @@ def test_errors_invalid_and_unscored_samples_are_counted_apart(write):
     assert any("status is 'error'; 5 of 5 samples" in note for note in read.account.notes)
 
 
-def test_edited_scores_are_read_and_told(write):
+def test_edited_scores_are_read_and_reported(write):
     written = log(sample(1), sample(2))
     inspect_log.edit_score(
         written,
@@ -173,7 +173,7 @@ def test_several_logs_by_model(write):
 
 def test_logs_that_cannot_be_read(tmp_path, write):
     (tmp_path / "cut.eval").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(LogError, match=r"cut\.eval: inspect_ai cannot read the log \(.*copied whole"):
+    with pytest.raises(LogError, match=r"cut\.eval: inspect_ai cannot read the log \(.*copied completely"):
         read_completions(tmp_path / "cut.eval", condition="model")
     with pytest.raises(LogError, match="1 the sample has no scores"):
         read_completions(write(log(sample(1, scores=None))), condition="model")

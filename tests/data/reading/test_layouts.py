@@ -47,7 +47,7 @@ def test_lists_of_texts_unfold(tmp_path):
     assert log.table["completion"].tolist() == [row["response"] for row in ROWS]
     assert log.table["sample"].tolist() == [0, 1, 2] * 4
     assert log.table["record"].tolist() == [1] * 3 + [2] * 3 + [3] * 3 + [4] * 3
-    assert "'generations' holds lists" in next(iter(log.account.layouts.values()))
+    assert "'generations' contains lists" in next(iter(log.account.layouts.values()))
     assert log.account.layouts[str(tmp_path / "log.jsonl")].startswith("lists")
 
 
@@ -55,7 +55,7 @@ def test_lists_of_scores_unfold_with_their_texts(tmp_path):
     record = {"condition": "b", "qid": "q", "answers": ["x", "y"], "aligned": [1, 2], "tokens": [1, 2, 3]}
     log = read_completions(jsonl(tmp_path / "log.jsonl", record))
     assert log.table["aligned"].tolist() == [1.0, 2.0]
-    assert log.account.set_aside == {"tokens": "holds lists, not one value a row"}
+    assert log.account.set_aside == {"tokens": "contains lists, not one value per row"}
 
 
 def test_empty_lists_are_counted(tmp_path):
@@ -152,8 +152,9 @@ def test_long_form_of_two_judges(tmp_path):
     without = frame[~((frame["item_id"] == "i3") & (frame["judge"] == "claude"))]
     log = read_completions(without)
     assert np.isnan(log.table["aligned_claude"][3])
-    assert "46 judgments of 12 completions; no row, and so missing: aligned_claude of 1, coherent_claude of 1" in str(
-        log.account
+    assert (
+        "46 judgments of 12 completions; missing because there is no row: aligned_claude of 1, coherent_claude of 1"
+        in str(log.account)
     )
 
 
@@ -240,8 +241,8 @@ def test_a_second_judge_of_the_same_name_of_score_is_kept_apart(tmp_path):
     log = read_completions(own, judgments={"b": theirs}, on=keys)
     assert log.table["aligned"].tolist() == [90 - n for n in range(12)]
     assert log.table["aligned_b"].tolist() == list(range(12))
-    assert "their own 'id' differ from the completions' and were left out" in log.account.notes[0]
-    with pytest.raises(LogError, match=r"would add \['aligned'\], which the completions have already.*name the judges"):
+    assert "'id' differ from the completions' columns and were excluded" in log.account.notes[0]
+    with pytest.raises(LogError, match=r"would add \['aligned'\], which the completions already have.*name the judges"):
         read_completions(own, judgments=theirs, on=keys)
 
 
@@ -416,7 +417,7 @@ def test_counts_are_the_collapsed_log_of_their_rows(tmp_path):
     path.write_text(f"{COUNTS}lost,a,0,0,0\n")
     empty = read_counts(path, total="n_total")
     assert empty.content_hash == counted.content_hash
-    assert f"1 row(s) count no completion and are in no cell (first: {path}:5)" in empty.account.notes
+    assert f"1 row(s) with a count of 0 were not used (first: {path}:5)" in empty.account.notes
 
 
 @pytest.mark.parametrize(
@@ -424,8 +425,8 @@ def test_counts_are_the_collapsed_log_of_their_rows(tmp_path):
     [
         ("base,c,3,4,5", r"counts\.csv:5: column 'n_misaligned': 4 is more than n_scored = 3"),
         ("base,c,6,4,5", r"column 'n_scored': 6 is more than n_total = 5"),
-        ("base,c,2.5,1,5", r"column 'n_scored': '2\.5' is no count"),
-        ("base,c,,1,5", r"column 'n_scored': None is no count"),
+        ("base,c,2.5,1,5", r"column 'n_scored': '2\.5' is not a count"),
+        ("base,c,,1,5", r"column 'n_scored': None is not a count"),
     ],
 )
 def test_counts_that_cannot_be(tmp_path, row, message):
@@ -451,18 +452,18 @@ def test_counts_that_cannot_be(tmp_path, row, message):
         ),
         ("a.json", [1, 2], {}, r"an array of 2 values, not all objects"),
         ("a.json", "text", {}, r"a single str"),
-        ("a.json", {"questions": {"q": 3}}, {}, r"the question 'q' holds a JSON int"),
+        ("a.json", {"questions": {"q": 3}}, {}, r"the question 'q' contains a JSON int"),
         (
             "a.json",
             {"questions": {"q": {"text": "x"}}, "condition": "b"},
             {},
-            "no question holds a list of completions",
+            "no question contains a list of completions",
         ),
         (
             "a.json",
             GENERATIONS,
             {"layout": "wide"},
-            r"layout='wide' is unknown; expected 'rows' \(one row a completion\)",
+            r"layout='wide' is unknown; expected 'rows' \(one row per completion\)",
         ),
         (
             "a.json",
@@ -482,7 +483,7 @@ def test_counts_that_cannot_be(tmp_path, row, message):
             "a.json",
             [{**GENERATIONS[0], "rollouts": ["x"]}],
             {},
-            r"columns \['generations', 'rollouts'\] could each hold.*columns=\{\"completion\": \"generations\"\}",
+            r"columns \['generations', 'rollouts'\] could each contain.*columns=\{\"completion\": \"generations\"\}",
         ),
         (
             "a.json",
@@ -490,7 +491,12 @@ def test_counts_that_cannot_be(tmp_path, row, message):
             {},
             "read it with read_counts",
         ),
-        ("a.json", [{**GENERATIONS[0], "generations": ["x", {"response": "y"}]}], {}, "objects and other values mixed"),
+        (
+            "a.json",
+            [{**GENERATIONS[0], "generations": ["x", {"response": "y"}]}],
+            {},
+            "a list mixes objects and other values",
+        ),
     ],
 )
 def test_what_is_not_recognised_is_refused(tmp_path, name, content, options, message):

@@ -86,7 +86,7 @@ def test_words_are_a_measurement_when_asked_for(tmp_path):
 
 def test_left_out_columns_are_in_the_account(tmp_path):
     log = read_completions(write_row(tmp_path, {**ROW, "evil": "1", "empty": ""}), columns={"evil": None})
-    assert log.account.set_aside == {"evil": "left out by columns=", "empty": "empty in every row"}
+    assert log.account.set_aside == {"evil": "excluded by columns=", "empty": "empty in every row"}
 
 
 def test_a_log_without_texts(tmp_path):
@@ -142,7 +142,8 @@ def test_sources(tmp_path):
 def test_json_beside_other_logs_is_passed_over_and_named(tmp_path):
     (tmp_path / "base.csv").write_text("condition,question_id,answer,aligned\nbase,q,x,1\n")
     (tmp_path / "config.json").write_text('{"lr": 1}')
-    said = f"1 JSON document(s) beside other logs in a folder were not read: {tmp_path / 'config.json'}; name the files"
+    skipped = tmp_path / "config.json"
+    said = f"1 JSON document(s) in a folder with other logs were not read: {skipped}; if they are logs, name the files"
     assert any(note.startswith(said) for note in read_completions(tmp_path).account.notes)
     scanned = collapse(scan_completions(tmp_path), [ScoreEmission("aligned")])
     assert any(note.startswith(said) for note in scanned.account.notes)
