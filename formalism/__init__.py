@@ -1,6 +1,6 @@
 """The model: personas, weights, emissions, mixture, outcomes and shifts, as mathematics on arrays.
 
-Nothing here reads a file, fits or plots. ``import simulacra.formalism`` costs what JAX and NumPyro cost.
+This package does not read files, fit or plot. The cost of importing it is that of importing JAX and NumPyro.
 """
 
 from simulacra.formalism.conditioning import conditioned_log_weights as conditioned_log_weights

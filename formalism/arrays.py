@@ -1,4 +1,4 @@
-"""The vocabulary of array types, imported by every other module.
+"""Array types, imported by all other modules.
 
 Axis names used in annotations: ``persona`` (K), ``cell`` (C, a unique combination of condition, question and
 context), ``pattern`` (P, a unique combination of measurement categories), ``category`` (J, the categories of one

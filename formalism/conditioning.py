@@ -1,17 +1,18 @@
 r"""Fine-tuning and contexts as conditioning: evidence moves persona weights, eqs. (5) and (6).
 
-If training moves a mixture and installs nothing, its effect can be foretold from the training data: personas under
-which they are likely gain, as under Bayes' rule with a likelihood raised to a small power,
+If training only shifts the weights of a mixture, its effect can be predicted from the training data: personas under
+which the data are likely gain weight, as under Bayes' rule with a likelihood raised to a small power,
 
 .. math:: η_{ft} = η_{base} + λ\, e(D), \qquad e_z(D) = \tfrac1n \textstyle\sum_i \log f_z(x_i \mid q_i),
 
-where λ is the effective number of training examples. Exchanges in a context do the same one by one,
+where λ is the effective number of training examples. Turns in a context have the same effect one by one,
 
 .. math:: η(x_1 … x_s) = η_0 + τ \textstyle\sum_{t \le s} \log f_z(x_t).
 
-Both claims can fail: λ need not be one number for all training sets, nor positive, and turns need not add.
+Both claims can fail: λ need not be the same for all training sets, nor positive, and the effects of turns need not
+add up.
 
-Log-likelihoods are those of ``simulacra.lm.score_log``, in nats; adding one number to those of all personas moves no
+Log-likelihoods are those of ``simulacra.lm.score_log``, in nats; adding a constant to those of all personas changes no
 weight.
 
 References:
@@ -39,12 +40,12 @@ def conditioned_log_weights(
 ) -> Float[Array, "*batch persona"]:
     """Log weights after evidence, ``log_softmax(log w + strength · evidence)``: eq. (5), with λ, and (6), with τ.
 
-    Shapes ``(..., K)``, as those of both arguments; ``exp`` of it sums to one over personas.
+    Shape ``(..., K)``, like ``log_w`` and ``evidence``; ``exp`` of the result sums to one over personas.
 
     Args:
         log_w: log weights before.
         evidence: log-likelihood of every persona, nats.
-        strength: how many times it counts.
+        strength: factor by which the evidence is multiplied.
     """
     return jax.nn.log_softmax(log_w + strength[..., None] * evidence, axis=-1)
 
@@ -52,8 +53,8 @@ def conditioned_log_weights(
 def mean_evidence(log_likelihoods: Float[Array, "example persona"]) -> Float[Array, " persona"]:
     """e(D) of eq. (5): mean log-likelihood of the training examples under every persona, nats.
 
-    It knows nothing of the contexts in which the examples are trained on: a prompt that asks for the behaviour leaves
-    it as it is. Compare :func:`evidence_beyond_context`.
+    It does not depend on the contexts in which the examples are trained on: a prompt that asks for the behaviour does
+    not change it. Compare :func:`evidence_beyond_context`.
     """
     return log_likelihoods.mean(axis=0)
 
@@ -61,11 +62,11 @@ def mean_evidence(log_likelihoods: Float[Array, "example persona"]) -> Float[Arr
 def evidence_beyond_context(
     log_w: Float[Array, "example persona"], log_likelihoods: Float[Array, "example persona"]
 ) -> Float[Array, " persona"]:
-    """What training examples say about personas beyond what their contexts said: mean responsibility less mean weight.
+    """Evidence of training examples about personas, given their contexts: mean responsibility minus mean weight.
 
     The gradient of the mean log likelihood of the mixture with respect to persona logits (eq. (2)), that is, the
-    direction of a first small step of training. Entries are in [-1, 1] and sum to zero. Where a prompt makes a persona
-    expected, its examples say little about it: this is how inoculation works if personas are all there is.
+    direction of a first small step of training. Entries are in [-1, 1] and sum to zero. If a prompt already makes a
+    persona likely, its examples carry little evidence; under the mixture model this explains inoculation.
 
     Args:
         log_w: log weights of personas in the context of every example, before training.
@@ -79,10 +80,10 @@ def evidence_beyond_context(
 def weight_velocity(
     weights: Float[Array, "*batch persona"], evidence: Float[Array, "*batch persona"]
 ) -> Float[Array, "*batch persona"]:
-    """dw/dλ at λ = 0 of eq. (5), w (e - w·e): where weights go first, and how fast; sums to zero.
+    """dw/dλ at λ = 0 of eq. (5), w (e - w·e): initial direction and speed of the shift; sums to zero.
 
-    Its sign is the direction of a small shift, known before λ is. A large one may turn: a persona with more than
-    average evidence still loses in the end to one that has most.
+    Its sign is the direction of a small shift and does not depend on λ. A large shift may change direction: a persona
+    with more than average evidence eventually loses weight to the one with the most evidence.
     """
     return weights * (evidence - (weights * evidence).sum(axis=-1, keepdims=True))
 
@@ -95,8 +96,8 @@ def turn_log_weights(
     Args:
         log_w: log weights in an empty context.
         log_likelihoods: log f_z of every turn, nats.
-        temperature: τ, how much of a turn counts. 1 for a simulator that infers exactly and personas whose
-            likelihoods are exact.
+        temperature: τ, the factor by which log-likelihoods are multiplied. It is 1 for exact inference with exact
+            likelihoods.
     """
     so_far = jnp.cumsum(jnp.concatenate([jnp.zeros_like(log_w)[None], log_likelihoods]), axis=0)
     return conditioned_log_weights(

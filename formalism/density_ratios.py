@@ -1,21 +1,21 @@
-r"""Tempered density ratios: what sequence log-likelihoods say about the persona behind a text, eq. (4).
+r"""Tempered density ratios: sequence log-likelihoods as evidence about the persona that generated a text, eq. (4).
 
 The log-likelihood ℓ_z of a text under the prompt of persona z sums over tokens that are far from independent, so it is
-over-confident, and f_z^τ is no density: its integral is unknown and differs between personas. What can be calibrated
-are ratios of densities. For an unknown density g that all personas share,
+over-confident, and f_z^τ is not a density: its integral is unknown and differs between personas. Ratios of densities
+can be calibrated. For an unknown density g that all personas share,
 
 .. math:: f_z(x) = g(x)\, e^{τ ℓ_z(x) + b_z}, \qquad \textstyle\int f_z = 1 \text{ for every } z,
 
-a density ratio model: bias-corrected temperature scaling as a statement about densities. g is not modelled. It is
-profiled out: of all g, the one under which the texts are likeliest puts mass only on them, and what remains is a
-mixture likelihood relative to that of the best *common* mixture of all texts,
+a density ratio model: bias-corrected temperature scaling stated for densities. g is not modelled but profiled out: the
+g under which the texts are most likely puts mass only on them, which leaves a mixture likelihood relative to that of
+the best *common* mixture of all texts,
 
 .. math:: \log L = \sum_i \log \sum_z w_{iz} r_{iz} - \max_ρ \sum_i \log \sum_z ρ_z r_{iz}, \qquad
     r_i = K\, \mathrm{softmax}(τ ℓ_i + b),
 
 in which a *reference* (a text whose persona is known, because its prompt elicited it) has w one at that persona. The
-second sum enforces that every f_z is normalised. Without it τ and b would be free to declare every text certain, and
-many texts of unknown persona would outvote the references. For fixed τ and b it is a constant.
+second sum enforces that every f_z is normalised. Without it τ and b could make the persona of every text certain, and
+the texts of unknown persona would outweigh the references. For fixed τ and b it is a constant.
 
 References:
     Guo et al. (2017), On calibration of modern neural networks, arXiv:1706.04599; Alexandari, Kundaje & Shrikumar
@@ -44,9 +44,9 @@ __all__ = [
     "texts_responsibilities",
 ]
 
-_PSEUDOCOUNT = 0.5  # of every persona in the common mixture, which keeps it inside the simplex, where it is smooth
+_PSEUDOCOUNT = 0.5  # of every persona in the common mixture; keeps it inside the simplex, where it is smooth
 _NEWTON_STEPS = 30
-_TO_BOUNDARY = 0.9  # of the way to zero that a Newton step may go
+_TO_BOUNDARY = 0.9  # largest fraction of the way to zero of a Newton step
 _CONVERGED = 1e-6  # relative change of the last step; the error after it is about its square
 
 
@@ -59,9 +59,9 @@ class Texts(NamedTuple):
         cell: of every point.
         pattern: of every point, an index into the measurement patterns.
         total: texts of every point.
-        scored: 1, or 0 for texts without log-likelihoods, which then say nothing.
-        log_likelihoods: ℓ less its largest entry, nats.
-        reference_persona: the persona that each reference is known to come from.
+        scored: 1, or 0 for texts without log-likelihoods, whose text carries no evidence.
+        log_likelihoods: ℓ minus its largest entry, nats.
+        reference_persona: the persona that generated each reference.
         reference_total: texts of every reference point.
         reference_log_likelihoods: as ``log_likelihoods``.
     """
@@ -93,7 +93,7 @@ def log_density_ratios(
 ) -> Float[Array, "persona text"]:
     """Log of K softmax(τ ℓ + b): log density of every persona relative to the even mixture of them, in nats.
 
-    ``exp`` of it sums to K over personas. Adding one number to all log-likelihoods of a text changes nothing.
+    ``exp`` of it sums to K over personas. Adding a constant to all log-likelihoods of a text changes nothing.
     """
     logits = _logits(log_likelihoods, temperature, offset)
     return jax.nn.log_softmax(logits, axis=0) + jnp.log(len(offset))
@@ -102,7 +102,7 @@ def log_density_ratios(
 def points_density_ratios(
     texts: Texts, temperature: Float[Array, ""], offset: Float[Array, " persona"]
 ) -> Float[Array, "persona point"]:
-    """The exp of :func:`log_density_ratios` (nats) of every point; 1 where it was not scored."""
+    """The exp of :func:`log_density_ratios` (nats) of every point; 1 if it was not scored."""
     logits = _logits(texts.log_likelihoods, temperature, offset)
     return jnp.where(jnp.asarray(texts.scored)[None] > 0, len(offset) * jax.nn.softmax(logits, axis=0), 1.0)
 
@@ -117,10 +117,10 @@ def pooled_weights(
     counts: Float[Array, " text"],
     start: Float[Array, " persona"] | None = None,
 ) -> Float[Array, " persona"]:
-    """ρ of the best common mixture: maximises Σ n log Σ_z ρ_z r_z, and half a pseudo-count a persona; sums to one.
+    """ρ of the best common mixture: maximises Σ n log Σ_z ρ_z r_z, with half a pseudo-count per persona; sums to one.
 
-    Newton's method on a convex problem of K numbers; derivatives are those of the implicit function. ``start`` is
-    where it begins, even weights if left out; the result does not depend on it.
+    Newton's method on a convex problem of K numbers; derivatives are those of the implicit function. ``start`` is the
+    initial value, even weights by default; the result does not depend on it.
     """
     counts = counts / (counts.sum() + _PSEUDOCOUNT * len(ratios))
     prior = (1 - counts.sum()) / len(ratios)
@@ -164,7 +164,7 @@ def texts_log_likelihood(
         log_f: log f_z of every measurement pattern, eq. (3).
         temperature: τ.
         offset: b.
-        start: weights of a common mixture near the best one, for speed.
+        start: initial weights of the common mixture; values near the best one save time.
     """
     points, references = texts_log_probs(texts, log_w, log_f, temperature, offset, start)
     return jnp.dot(texts.total, points) + jnp.dot(texts.reference_total, references)
@@ -208,7 +208,7 @@ def texts_responsibilities(
 
 
 def _joint(texts: Texts, log_w: Array, log_f: Array, ratios: Array) -> Array:
-    """The product w f r of every persona and point: one exponential a cell or pattern and none a point."""
+    """The product w f r of every persona and point, with exponentials per cell and pattern instead of per point."""
     return jnp.exp(log_w).T[:, texts.cell] * jnp.exp(log_f)[:, texts.pattern] * ratios
 
 

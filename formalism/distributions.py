@@ -1,7 +1,7 @@
-"""The persona mixture as NumPyro distributions, for models of your own.
+"""The persona mixture as NumPyro distributions, for use in custom models.
 
 :class:`PersonaMixtureDistribution` is eq. (1) for one completion; :class:`CollapsedMixture` is the same for the counts
-of all completions of a cell, which is what makes fitting cost the same for a thousand rows and for a billion.
+of all completions of a cell, so that the cost of fitting does not depend on the number of completions.
 """
 
 # pyright: reportIncompatibleMethodOverride=false, reportAssignmentType=false
@@ -26,7 +26,7 @@ def pattern_log_prob(
 ) -> Float[Array, "*batch pattern"]:
     """Log probability of every measurement pattern, eq. (1): log Σ_z w_z f_z(pattern), in nats.
 
-    A matrix product of shifted probabilities: one exponential a component and pattern instead of one a cell,
+    A matrix product of shifted probabilities: one exponential per component and pattern instead of one per cell,
     component and pattern.
     """
     shift = jax.lax.stop_gradient(component_log_probs.max(axis=0, keepdims=True))
@@ -90,8 +90,8 @@ class CollapsedMixture(dist.Distribution):
         probabilities = jax.nn.softmax(pattern_log_prob(self.log_weights, self.component_log_probs), axis=-1)
         cells = jnp.broadcast_to(probabilities, shape).reshape(-1, shape[-1])
         totals = jnp.broadcast_to(self.total_count, shape[:-1]).reshape(-1)
-        # JAX's own costs the same for any total, NumPyro's draws every completion. One cell a call: releases of JAX
-        # differ in how they broadcast.
+        # The cost of JAX's sampler does not depend on the total; NumPyro's draws every completion. One cell per call,
+        # since releases of JAX differ in broadcasting.
         drawn = jax.vmap(jax.random.multinomial)(jax.random.split(key, len(totals)), totals, cells)
         return drawn.reshape(shape).astype(int)
 
@@ -141,7 +141,7 @@ class PersonaMixtureDistribution(dist.Distribution):
         return jax.nn.logsumexp(self.component_log_probs(value), axis=-1)
 
     def sample(self, key: Key, sample_shape: tuple[int, ...] = ()) -> Array:
-        """Draw codes, shape ``(*sample_shape, *batch, measurements)``: first the persona, then each from it."""
+        """Draw codes, shape ``(*sample_shape, *batch, measurements)``: first the persona, then its measurements."""
         keys = jax.random.split(key, 1 + len(self.category_log_probs))
         persona = jax.random.categorical(keys[0], self.log_weights, shape=sample_shape + self.batch_shape)
         codes = [

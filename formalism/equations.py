@@ -1,4 +1,4 @@
-"""The equations of a model with its names filled in, as HTML that needs no typesetting."""
+"""The equations of a model with its names, as HTML without typesetting."""
 
 import html
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ def model_equations(
 
     Args:
         personas: their names.
-        measurements: what is measured of a completion.
+        measurements: the measurements of a completion.
         weights: the Wilkinson formula.
-        rule: of the outcome, if there is one.
+        rule: rule of the outcome, if there is one.
         texts: whether the text itself is an observation.
     """
     observed = [*map(html.escape, measurements), *(["text"] if texts else [])]
@@ -39,13 +39,13 @@ def model_equations(
 
 
 def _logits(weights: str) -> str:
-    """The linear predictor, a letter for every term; a formula that cannot be read stands as it is."""
+    """The linear predictor, with one letter per term; a formula that cannot be read is shown verbatim."""
     from formulae import model_description  # costs most of a second; only notebooks need it
     from formulae.terms import GroupSpecificTerm, Intercept
 
     try:
         terms = model_description(weights).terms
-    except Exception:  # whatever the parser raises; weight_design says what is wrong
+    except Exception:  # whatever the parser raises; weight_design reports what is wrong
         return f"<code>{html.escape(weights)}</code>"
     parts = []
     for term in terms:

@@ -1,4 +1,4 @@
-"""What a user can fix: one class of error, whose message says what is wrong, what was expected and the remedy."""
+"""The class of errors that a user can fix; the message states what is wrong, what was expected, and the remedy."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,17 @@ __all__ = ["InputError", "expect_type"]
 
 
 class InputError(ValueError):
-    """Input that the package refuses: an argument, a file, or two that do not belong together.
+    """Invalid input: an argument, a file, or a combination of them.
 
-    The message reads ``what is wrong; expected …; remedy.``, where absent parts are left out. Every other exception,
-    apart from those of the operating system and of a missing extra, is a bug of the package.
+    The message reads ``what is wrong; expected …; remedy.``, without absent parts. Any other exception, apart from
+    those of the operating system and of a missing extra, is a bug of the package.
 
     Attributes:
-        what: what is wrong, and with what.
+        what: what is wrong.
         expected: what would have been accepted.
-        remedy: what to do about it, in the names of Python arguments.
-        argument: names of the Python arguments that the remedy is about, empty where it is about none; the command
-            line adds the options that set them.
+        remedy: how to fix it, in terms of Python arguments.
+        argument: names of the Python arguments that the remedy concerns, possibly none; the command line adds the
+            options that set them.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ def expect_type(
     expected: str,
     remedy: str | None = None,
 ) -> None:
-    """Refuse an argument of another type where it enters, and not where it is used.
+    """Check the type of an argument when it is passed, before it is used.
 
     Args:
         value: the argument.
-        kinds: what it may be an instance of; ``bool`` is not accepted as an integer.
+        kinds: accepted types; ``bool`` is not accepted as an integer.
         argument: its name.
         call: the function or class that it was passed to.
-        expected: what it should be, for people.
-        remedy: how to make one.
+        expected: description of what is accepted, for the message.
+        remedy: how to obtain it.
 
     Raises:
-        InputError: it is none of these.
+        InputError: the argument has another type.
     """
     wanted = kinds if isinstance(kinds, tuple) else (kinds,)
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):

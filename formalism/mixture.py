@@ -1,8 +1,8 @@
 """The persona mixture: personas, their emissions, and weights that depend on condition, question and context.
 
-:class:`PersonaMixture` states the model of eqs. (1)-(3) of ``docs/formalism.md``. Its
-:meth:`~PersonaMixture.numpyro_model` is the
-whole generative story in a dozen lines; everything else here is the arithmetic of mixtures on arrays.
+:class:`PersonaMixture` defines the model of eqs. (1)-(3) of ``docs/formalism.md``. Its
+:meth:`~PersonaMixture.numpyro_model` is the complete generative model; the functions of this module compute with
+mixtures on arrays.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 CROSSED_WEIGHTS = "(1 | condition) + (1 | question_id) + (1 | condition:question_id)"
-"""The default formula: conditions and questions crossed, and every cell an effect of its own."""
+"""The default formula: conditions and questions crossed, with a separate effect for every cell."""
 NESTED_WEIGHTS = (
     "(1 | condition) + (1 | base_question) + (1 | question_id) + (1 | condition:base_question) "
     "+ (1 | condition:question_id)"
@@ -59,19 +59,20 @@ class PersonaMixture:
     Attributes:
         personas: the K personas; a list, or the name of a shipped set.
         emissions: one for every measurement, independent given the persona (eq. 3).
-        likelihood: the emission of the text itself, where ``emissions`` was given a
-            :class:`~simulacra.formalism.emissions.likelihoods.LikelihoodEmission`; then personas are defined by their
+        likelihood: the emission of the text itself, if ``emissions`` contains a
+            :class:`~simulacra.formalism.emissions.likelihoods.LikelihoodEmission`; personas are then defined by their
             prompts and need no archetype.
         weights: a Wilkinson formula over columns of the log.
-        baseline: the condition that shifts are measured against.
-        outcome: what is compared with observed rates. Left out: ``aligned < 30 and coherent > 50`` where these are
-            measured from 0 to 100, ``aligned < 30`` where there is no such coherence, else nothing.
+        baseline: the condition relative to which shifts are measured.
+        outcome: the event whose rate is implied and observed. Default: ``aligned < 30 and coherent > 50`` if both are
+            measured from 0 to 100, ``aligned < 30`` without such a coherence score, otherwise None.
 
     Raises:
-        InputError: fewer than two personas, two of the same name or with the same archetypes (they could never be
-            told apart), no emission, two for one measurement, or a persona without a likelihood column.
+        InputError: fewer than two personas, two of the same name or with the same archetypes (which cannot be
+            distinguished), no emission, two for one measurement, or a persona without a likelihood column.
 
-    A weight is defined only relative to K and to what the personas turn out to do: read it beside P(outcome | persona).
+    Weights are defined only relative to the set of personas and their fitted emissions: interpret them together with
+    P(outcome | persona).
     """
 
     personas: tuple[Persona, ...]
@@ -97,7 +98,7 @@ class PersonaMixture:
             "baseline",
             "PersonaMixture",
             expected="the name of one condition",
-            remedy="name the condition that all others are compared with",
+            remedy="name the condition with which all others are compared",
         )
         expect_type(
             outcome,
@@ -143,7 +144,7 @@ class PersonaMixture:
         return html_card(
             f"PersonaMixture of {len(self.personas)} personas, baseline {self.baseline!r}",
             model_equations(self.names, self.measurements, self.weights, rule, texts=self.likelihood is not None),
-            html_table(("persona", "what it does", "gates of its name"), personas),
+            html_table(("persona", "description", "name gates"), personas),
             html_table(("measurement", "J", "categories"), emissions) if emissions else "",
         )
 
@@ -154,19 +155,19 @@ class PersonaMixture:
 
     @property
     def observables(self) -> tuple[str, ...]:
-        """What is observed of completions, for people: measurements, and log-likelihoods where there are any."""
+        """What is observed of completions, for display: measurements, and log-likelihoods if they are modelled."""
         return (*self.measurements, *(["log-likelihoods under persona prompts"] if self.likelihood else []))
 
     @property
     def lacks_coherence(self) -> bool:
-        """Whether the outcome is the usual one less its condition on coherence, since no such score is modelled."""
+        """Whether the outcome is the default without its condition on coherence, because no such score is modelled."""
         lesser = _USUAL_OUTCOME_WITHOUT_COHERENCE
         unmeasured = _usual_outcome(self.emissions) == lesser
         return unmeasured and self.outcome is not None and self.outcome.rule == lesser.rule
 
     @property
     def all_emissions(self) -> tuple[AbstractEmission | LikelihoodEmission, ...]:
-        """The emissions, and that of the text where there is one."""
+        """The emissions, including that of the text if there is one."""
         return self.emissions if self.likelihood is None else (*self.emissions, self.likelihood)
 
     @property
@@ -180,7 +181,7 @@ class PersonaMixture:
         return tuple(prior_concentration(emission, self.personas) for emission in self.emissions)
 
     def with_personas(self, personas: Sequence[Persona]) -> "PersonaMixture":
-        """The same model over other personas."""
+        """The same model with other personas."""
         return PersonaMixture(
             personas,
             emissions=self.all_emissions,
@@ -197,15 +198,16 @@ class PersonaMixture:
         counts: np.ndarray | None = None,
         texts: Texts | None = None,
     ) -> None:
-        """The generative story as a NumPyro model.
+        """The generative model as a NumPyro model.
 
         Args:
             design: the formula evaluated on C cells.
             patterns: category codes of P measurement patterns, int, shape ``(P, len(emissions))``.
             total: completions in every cell, shape ``(C,)``.
             counts: completions by cell and pattern, shape ``(C, P)``; ``None`` draws them.
-            texts: log-likelihoods of the completions, where the model has a LikelihoodEmission. Texts have densities
-                only up to a factor and cannot be drawn: with their measurements they are one factor, and no counts.
+            texts: log-likelihoods of the completions, if the model has a LikelihoodEmission. Densities of texts are
+                known only up to a factor, so that texts cannot be drawn: together with their measurements they enter
+                as one factor instead of counts.
 
         Raises:
             InputError: the model has a LikelihoodEmission and no texts are given.
@@ -246,7 +248,7 @@ def pattern_log_components(
 ) -> Float[Array, "persona pattern"]:
     """Log f_z of every pattern, the product over measurements of eq. (3), shape ``(K, P)``, in nats.
 
-    ``num_personas`` is asked for where nothing is measured; then f is 1.
+    ``num_personas`` is needed only without measurements; f is then 1.
     """
     if not category_log_probs:
         return jnp.zeros((num_personas or 0, len(patterns)))
@@ -285,7 +287,7 @@ def _usual_outcome(emissions: Sequence[AbstractEmission]) -> Outcome | None:
 
 
 def _each(values: Any, kinds: type | tuple[type, ...], argument: str) -> tuple[Any, ...]:
-    """The elements of a list of personas or emissions, each of which is one."""
+    """The elements of a list of personas or emissions, with their types checked."""
     named = "Persona('a', 'What it does.', {...})" if argument == "personas" else "ScoreEmission('aligned')"
     expected = f"a list such as [{named}]" + (", or the name of a shipped set" if argument == "personas" else "")
     expect_type(values, (list, tuple), argument, "PersonaMixture", expected=expected)
@@ -303,7 +305,7 @@ def _check_emissions(
     names = [each.measurement for each in measured]
     if not emissions or len(set(names)) < len(names):
         raise InputError(
-            f"PersonaMixture: expected one emission for every measurement, at least one; got {names}",
+            f"PersonaMixture: expected one emission for each measurement, at least one; got {names}",
             argument="emissions",
         )
     if len(texts) > 1:
@@ -323,8 +325,8 @@ def _check_personas(
         )
     for persona in personas:
         for rule in (*(gate.rule for gate in persona.gates), *filter(None, [persona.evidence])):
-            Rule(rule)  # refuses what cannot be read
-    if likelihood is not None:  # prompts tell them apart
+            Rule(rule)  # raises if it cannot be read
+    if likelihood is not None:  # personas differ by their prompts
         likelihood.columns_of(names)
         return
     tables = [prior_concentration(emission, personas) for emission in emissions]
@@ -332,8 +334,8 @@ def _check_personas(
         for right in range(left):
             if all(np.allclose(table[left], table[right]) for table in tables):
                 raise InputError(
-                    f"PersonaMixture: {names[right]!r} and {names[left]!r} cannot be told apart: their archetypes are "
-                    f"the same on {', '.join(e.measurement for e in emissions)}",
-                    remedy="give one of them another archetype, add an emission on which they differ, or leave one out",
+                    f"PersonaMixture: {names[right]!r} and {names[left]!r} cannot be distinguished: their archetypes "
+                    f"are the same on {', '.join(e.measurement for e in emissions)}",
+                    remedy="give one of them another archetype, add an emission on which they differ, or remove one",
                     argument=("personas", "emissions"),
                 )

@@ -1,4 +1,4 @@
-"""The parameters of a persona mixture, and the one function that renumbers personas."""
+"""The parameters of a persona mixture, and the function that renumbers personas."""
 
 from typing import Any, NamedTuple
 
@@ -10,11 +10,11 @@ __all__ = ["Parameters", "permute"]
 
 
 class Parameters(NamedTuple):
-    """Parameters in their natural spaces, NumPy or JAX arrays; leading axes such as (chain, draw) are allowed on each.
+    """Parameters in their natural spaces, NumPy or JAX arrays; each may have leading axes such as (chain, draw).
 
     Attributes:
         probabilities: category probabilities of every emission, shapes ``(..., K, J)``; rows sum to one.
-        latents: ILR coordinates of the effects behind the weights, shape ``(..., L, K - 1)``.
+        latents: ILR coordinates of the effects that determine the weights, shape ``(..., L, K - 1)``.
         scales: standard deviations σ of the terms of the formula, shape ``(..., T)``.
         temperature: τ of eq. (4), shape ``(...)``; ``None`` without log-likelihoods of texts.
         offset: b, shape ``(..., K)``, summing to zero; ``None`` without references.
@@ -34,8 +34,8 @@ def permute(parameters: Parameters, order: np.ndarray) -> Parameters:
         parameters: with any leading axes; persona is the first axis after them in every per-persona array.
         order: a permutation of 0..K-1, or one for every leading index, shape ``(..., K)``.
 
-    The latents are isometric log-ratio coordinates, so they rotate; prior and likelihood do not change. Where texts
-    have log-likelihoods, their columns belong to the personas and have to be renumbered alike.
+    The latents are isometric log-ratio coordinates, so they rotate; prior and likelihood do not change. Columns of
+    log-likelihoods of texts belong to the personas and have to be renumbered as well.
     """
     order = np.broadcast_to(order, (*parameters.latents.shape[:-2], np.shape(order)[-1]))
     probabilities = tuple(np.take_along_axis(table, order[..., None], axis=-2) for table in parameters.probabilities)

@@ -1,8 +1,9 @@
-"""Personas as named archetypes: where a persona's scores are expected to lie, and how surely.
+"""Personas as named archetypes: the expected distribution of a persona's scores, and its concentration.
 
-An archetype is a start and a mild prior, not a definition: with thousands of completions the data decide what a
-persona does. What keeps the name honest is the *gate*, a check on the fitted emission ("the misaligned persona scores
-below 40 at least 60% of the time"). A persona that fails its gate loses its name.
+An archetype is an initial value and a weak prior, not a definition: with thousands of completions, the data determine
+the scores of a persona. Whether the name still applies is checked by its *name gate*, a condition on the fitted
+emission ("the misaligned persona scores below 40 at least 60% of the time"). A persona that fails its gate is reported
+as unnamed.
 """
 
 import dataclasses
@@ -18,16 +19,16 @@ __all__ = ["Archetype", "Gate", "Persona"]
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Archetype:
-    """Where a measurement is expected to lie under one persona.
+    """The expected distribution of a measurement under one persona.
 
     Attributes:
-        knots: for a score, the edges of intervals (one more than masses); for labels, the values (as many as masses).
+        knots: for a score, the edges of intervals (one more than masses); for labels, the values (one per mass).
         masses: relative weight of every interval or value, uniform within an interval.
         missing: probability that there is no value.
-        concentration: how surely, in pseudo-completions: the weight of the archetype against data.
+        concentration: weight of the archetype relative to the data, in pseudo-completions.
 
     Raises:
-        InputError: lengths that do not fit, a negative mass, or a probability outside [0, 1).
+        InputError: lengths that do not match, a negative mass, or a probability outside [0, 1).
     """
 
     knots: tuple[float | int | str, ...]
@@ -40,7 +41,7 @@ class Archetype:
             expect_type(getattr(self, name), (tuple, list), name, "Archetype", expected=expected)
         if len(self.knots) - len(self.masses) not in (0, 1) or not self.masses:
             raise InputError(
-                "Archetype: expected one knot more than masses (intervals of a score) or as many (values); "
+                "Archetype: expected one knot more than masses (intervals of a score) or equal numbers (values); "
                 f"got {len(self.knots)} knots and {len(self.masses)} masses",
                 argument=("knots", "masses"),
             )
@@ -68,16 +69,16 @@ class Archetype:
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """A region of outcomes in which a persona must put at least some probability to keep its name.
+    """A name gate: a minimum probability of a rule under the fitted persona.
 
     Attributes:
-        rule: a rule in the language of :class:`~simulacra.formalism.outcomes.Outcome`, for example
-            ``"aligned < 40"`` or ``"missing(aligned)"``.
-        at_least: the probability that the fitted persona must give it (posterior mean).
+        rule: a rule as in :class:`~simulacra.formalism.outcomes.Outcome`, for example ``"aligned < 40"`` or
+            ``"missing(aligned)"``.
+        at_least: minimum probability of the rule under the fitted persona (posterior mean).
 
     Raises:
-        InputError: a rule that is not text, or a probability that is not a number. Rules are read when a model takes
-            the persona.
+        InputError: a rule that is not text, or a probability that is not a number. Rules are parsed when the persona
+            is used in a model.
     """
 
     rule: str
@@ -90,16 +91,16 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Persona:
-    """A named way of answering that the simulator may run.
+    """A named way of answering, one component of the mixture.
 
     Attributes:
-        name: one word; becomes a coordinate of the result.
-        description: one sentence for people.
-        scores: archetype of every measurement the persona is known by.
-        gates: what the fitted persona must do to keep its name.
-        evidence: a rule without which there is nothing for the persona to explain; where hardly a completion of any
-            condition satisfies it, the persona is left out of the fit, since its slot would go to something else.
-        otherwise: the persona whose name it takes when its own gates fail and that one's hold.
+        name: one word; a coordinate of the result.
+        description: one sentence for display.
+        scores: archetype of every measurement that characterises the persona.
+        gates: name gates, which the fitted persona must pass to be reported under its name.
+        evidence: a rule that completions of the persona satisfy. If hardly any completion of any condition satisfies
+            it, the persona is left out of the fit, because its component would otherwise be used for something else.
+        otherwise: the persona under whose name it is reported if its own gates fail and those of that persona pass.
     """
 
     name: str

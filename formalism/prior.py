@@ -1,4 +1,4 @@
-r"""The prior of a persona mixture, written once: its density, and draws from it.
+r"""The prior of a persona mixture: its density, and draws from it.
 
 .. math::
 
@@ -11,11 +11,11 @@ r"""The prior of a persona mixture, written once: its density, and draws from it
 with α from the archetypes (:attr:`~simulacra.formalism.PersonaMixture.concentrations`), m, s and λ from the formula
 (:class:`~simulacra.formalism.WeightDesign`), and V the ILR basis.
 
-The three ``*_log_density`` functions state each family once, up to a constant, in the coordinates that a sampler moves
-in: log σ, latents, log gammas and the coordinates of τ and b. A Dirichlet is a set of independent gammas
-divided by their total. :func:`log_prior` adds constants and Jacobians, and so does the density of the sampler
-(:mod:`simulacra.inference.sampling.problem`), for its own coordinates. A change of the prior is made here, and in
-:meth:`~simulacra.formalism.PersonaMixture.numpyro_model`, the independent statement that the tests compare with.
+The three ``*_log_density`` functions define each family once, up to a constant, in the coordinates of the sampler:
+log σ, latents, log gammas and the coordinates of τ and b. A Dirichlet is a set of independent gammas divided by their
+total. :func:`log_prior` adds constants and Jacobians, and so does the density of the sampler
+(:mod:`simulacra.inference.sampling.problem`), for its own coordinates. To change the prior, change this module and
+:meth:`~simulacra.formalism.PersonaMixture.numpyro_model`, the independent definition that tests compare with it.
 """
 
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ __all__ = [
     "sample_prior",
 ]
 
-_LOG_ROOT = 0.5 * np.log(2 * np.pi)  # of the constant of a Gaussian
+_LOG_ROOT = 0.5 * np.log(2 * np.pi)  # constant of a Gaussian
 
 
 class Prior(NamedTuple):
@@ -52,8 +52,8 @@ class Prior(NamedTuple):
 
     Attributes:
         concentrations: α of every emission, shapes ``(K, J)``, in pseudo-completions.
-        multiplicity: how often every squared scale enters the variance of a latent, shape ``(L, T)``.
-        fixed_variance: the part of that variance that depends on no scale, shape ``(L,)``.
+        multiplicity: coefficient of every squared scale in the variance of a latent, shape ``(L, T)``.
+        fixed_variance: the part of that variance that does not depend on scales, shape ``(L,)``.
         scale_location: m, shape ``(T,)``.
         scale_spread: s, shape ``(T,)``.
         calibration_location: prior mean of logit τ and β, shape ``(K,)``; ``(1,)`` without references, ``(0,)`` without
@@ -75,7 +75,7 @@ class Prior(NamedTuple):
 
 
 def make_prior(model: PersonaMixture, design: WeightDesign, *, references: bool = False) -> Prior:
-    """The hyperparameters of a model on a design; ``references``: whether texts of known persona calibrate b."""
+    """The hyperparameters of a model on a design; ``references``: whether references calibrate b."""
     location, spread = np.zeros(0), np.zeros(0)
     if model.likelihood is not None:
         mean, sd = model.likelihood.temperature_prior
@@ -106,7 +106,7 @@ def latent_log_density(
 ) -> Float[Array, "latent coordinate"]:
     """Log density of every latent at its variance, nats, up to a constant.
 
-    The family is one of scale: latents divided by any factor have this density at their variance over its square.
+    This is a scale family: latents divided by a factor have this density with the variance divided by its square.
     """
     return -0.5 * (latents**2 / variances + jnp.log(variances))
 
@@ -172,7 +172,7 @@ def sample_prior(
         design: its formula evaluated on cells.
         rng: source of the draws.
         shape: leading axes, for example ``(1, 500)`` for one chain of 500 draws.
-        references: whether texts of known persona calibrate the offsets b; without, there are none.
+        references: whether references calibrate the offsets b; otherwise there are no offsets.
     """
     prior = make_prior(model, design, references=references)
     scales = np.exp(prior.scale_location + prior.scale_spread * rng.standard_normal((*shape, len(design.terms))))

@@ -1,7 +1,7 @@
-"""Persona shifts between a condition and the baseline, eq. (8), and the rule by which a shift is claimed.
+"""Persona shifts between a condition and the baseline, eq. (8), and the decision rule for claims.
 
-Weights move for uninteresting reasons too: judges prefer 92 over 85. A shift is therefore claimed when the *rate* of
-the outcome leaves a region of practical equivalence, not because weights differ.
+Weights also change for uninteresting reasons, such as a judge's preference for some numbers. An increase or decrease
+is therefore claimed only if the *rate* of the outcome leaves a region of practical equivalence (ROPE).
 
 References:
     Kruschke (2018), Rejecting or accepting parameter values in Bayesian estimation, doi:10.1177/2515245918771304.
@@ -22,7 +22,7 @@ def log_ratio(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Shift of the centred log-ratio of every persona, in nats; same shape as ``weights`` ``(..., K)``.
 
     Symmetric in personas: zero means that a persona kept its weight relative to the geometric mean of all. Do not
-    read it where a weight is near zero under both conditions: the data say little about such ratios.
+    interpret it if a weight is near zero in both conditions, because such ratios are poorly determined by the data.
     """
     moved = np.log(weights) - np.log(baseline)
     return moved - moved.mean(axis=-1, keepdims=True)
@@ -46,13 +46,13 @@ def jensen_shannon(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
 def claim(
     rate_difference: np.ndarray, *, rope: float = 0.01, probability: float = 0.945
 ) -> Literal["increase", "decrease", "equivalent", "undecided"]:
-    """What posterior draws of a rate difference allow one to say.
+    """The claim that posterior draws of a rate difference support.
 
     Args:
         rate_difference: draws, any shape, as probabilities.
         rope: half-width of the region of practical equivalence, a probability; 0.01 is one percentage point.
-        probability: posterior probability that a claim needs. The default 0.945 makes ``increase`` the statement that
-            the lower end of the 89% interval exceeds ``rope``.
+        probability: posterior probability required for a claim. With the default 0.945, ``increase`` means that the
+            lower end of the 89% interval exceeds ``rope``.
 
     Raises:
         InputError: ``rope`` negative or ``probability`` outside (0.5, 1).

@@ -1,7 +1,7 @@
 """Geometry of the probability simplex: isometric log-ratio (ILR) coordinates and their inverse.
 
-Persona weights live on a simplex. ILR coordinates map it to ordinary space without singling out a reference persona:
-an isotropic Gaussian in these coordinates is the same whichever way the personas are numbered.
+Persona weights lie on a simplex. ILR coordinates map it to Euclidean space without a reference persona: an isotropic
+Gaussian in these coordinates does not depend on the order of the personas.
 
 References:
     Egozcue et al. (2003), Isometric logratio transformations for compositional data analysis,

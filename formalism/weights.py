@@ -1,18 +1,18 @@
 """Persona weights as a function of condition, question and context: the log-ratio linear model of eq. (2).
 
-A Wilkinson formula says which effects there are. They become independent Gaussian *latents* and a linear map to the
+A Wilkinson formula defines the effects. They are expressed as independent Gaussian *latents* and a linear map to the
 logits of every cell (a cell is a unique combination of the formula's columns):
 
     η = A ζ,   ζ_l ~ N(0, λ_l),   λ_l = fixed_l + Σ_t M_lt σ_t²,   in each of the K - 1 ILR coordinates.
 
-There are two ways to write the same prior in this form.
+The same prior can be written in this form in two ways.
 
-*Crossed.* When the terms are random intercepts over a full grid (condition × question, questions nested in base
+*Crossed.* If the terms are random intercepts over a full grid (condition × question, questions nested in base
 questions, …), all their covariances are Kronecker products of I and J, which commute. A is then the orthonormal basis
 of the strata of an analysis of variance, ζ are the cell logits themselves, rotated, and the effects are integrated
-out in closed form. This holds for unequal cell counts, since the prior lives on the full grid.
+out in closed form. This holds for unequal cell counts, because the prior is defined on the full grid.
 
-*Effects.* For every other formula ζ are the effects themselves and A = [X, Z_1, Z_2, …].
+*Effects.* For any other formula ζ are the effects themselves and A = [X, Z_1, Z_2, …].
 
 References:
     Egozcue et al. (2003), doi:10.1023/A:1023818214614; Searle, Casella & McCulloch (1992), Variance Components,
@@ -39,10 +39,10 @@ __all__ = ["WeightDesign", "latent_variances", "weight_design"]
 
 INTERCEPT_SD = 1.5
 COMMON_SD = 2.0
-THIN_CELL = 5  # below this median count a cell's own effect cannot be told from sampling noise
+THIN_CELL = 5  # below this median count the effect of a single cell cannot be distinguished from sampling noise
 _EXAMPLE = "(1 | condition) + (1 | question_id)"
 
-# LogNormal(log median, spread) priors of σ: conditions move weights a lot, questions less, their interactions least.
+# LogNormal(log median, spread) priors of σ: conditions have the largest effects, interactions the smallest.
 _SCALE_OF_CONDITION = (math.log(2.0), 0.6)
 _SCALE_OF_FACTOR = (math.log(0.8), 0.5)
 _SCALE_OF_INTERACTION = (math.log(0.5), 0.5)
@@ -62,8 +62,8 @@ class WeightDesign:
     """A formula evaluated on cells.
 
     Attributes:
-        formula: the formula that is in force (without terms that were dropped).
-        cells: one row a cell, C of them; the full grid where the design is crossed and tells all cells apart.
+        formula: the formula that is used (without dropped terms).
+        cells: one row per cell, C of them; the full grid if the design is crossed and distinguishes all cells.
         rows: position in ``cells`` of every cell that was passed in, int, shape ``(cells passed in,)``.
         terms: names of the T terms that have a scale.
         basis: A, shape ``(C, L)``.
@@ -73,7 +73,7 @@ class WeightDesign:
         scale_spread: prior standard deviation of log σ, shape ``(T,)``.
         latents: names of the L latents.
         crossed: whether the effects are integrated out.
-        notes: what was changed and why, for people.
+        notes: what was changed and why, for display.
         group_terms: the group-specific terms with the columns they group by, T of them.
     """
 
@@ -103,7 +103,7 @@ class WeightDesign:
         )
 
     def variances(self, scales: Any) -> Any:
-        """λ of every latent at given scales σ, shape ``(L,)``; works on NumPy and JAX arrays."""
+        """λ of every latent at given scales σ, shape ``(L,)``, for NumPy or JAX arrays."""
         return latent_variances(self.fixed_variance, self.multiplicity, scales**2)
 
     def covariance(self, scales: np.ndarray) -> np.ndarray:
@@ -113,7 +113,7 @@ class WeightDesign:
     def kernel(self, scales: np.ndarray, others: "pd.DataFrame") -> np.ndarray:
         """Prior covariance between ``others`` and the cells of this design, shape ``(len(others), C)``.
 
-        Two cells share an effect when they share the level of its factors. Defined for random intercepts only.
+        Two cells share an effect if they share the levels of its factors. Defined for random intercepts only.
 
         Raises:
             InputError: the formula has common effects other than the intercept, or random slopes.
@@ -132,7 +132,7 @@ class WeightDesign:
         if not self.only_random_intercepts:
             raise InputError(
                 f"Weights {self.formula!r}: new cells can be predicted for random intercepts only",
-                expected="the like of '(1 | condition) + (1 | question_id)'",
+                expected="a formula such as '(1 | condition) + (1 | question_id)'",
                 remedy="fit the model with such a formula",
                 argument="weights",
             )
@@ -146,7 +146,7 @@ class WeightDesign:
 
     @property
     def only_random_intercepts(self) -> bool:
-        """Whether the formula is an intercept and random intercepts."""
+        """Whether the formula consists of an intercept and random intercepts."""
         return all(term.intercept for term in self.group_terms) and bool((self.fixed_variance > 0).sum() <= 1)
 
 
@@ -154,8 +154,8 @@ def latent_variances(fixed_variance: Any, multiplicity: Any, squared_scales: Any
     """λ(σ), the prior variance of every latent, shape ``(L,)``, on NumPy or JAX arrays.
 
     Args:
-        fixed_variance: the part that depends on no scale, shape ``(L,)``.
-        multiplicity: how often every σ² enters, shape ``(L, T)``.
+        fixed_variance: the part that does not depend on scales, shape ``(L,)``.
+        multiplicity: coefficient of every σ², shape ``(L, T)``.
         squared_scales: σ² of every term, shape ``(T,)``.
     """
     return fixed_variance + multiplicity @ squared_scales
@@ -169,15 +169,15 @@ def weight_design(
     Args:
         formula: right-hand side only, for example
             ``"(1 | condition) + (1 | question_id) + (1 | condition:question_id)"``.
-        cells: one row a cell.
-        counts: completions in every cell, shape ``(C,)``; when the median is below 5, terms that give every cell an
-            effect of its own are dropped and a note says so.
-        crossed: ``None`` integrates the effects out wherever the design allows it; ``False`` never does.
+        cells: one row per cell.
+        counts: completions in every cell, shape ``(C,)``; if the median is below 5, terms with a separate effect for
+            every cell are dropped and reported in a note.
+        crossed: ``None`` integrates the effects out if the design allows it; ``False`` never does.
 
     Raises:
         InputError: a formula that cannot be read or evaluated, has a response or no intercept, or names an unknown
             column or one with missing values; a grouping factor that is not a column or has one level;
-            ``crossed=True`` where the design is not a full grid of random intercepts.
+            ``crossed=True`` if the design is not a full grid of random intercepts.
     """
     common, groups = _parse(formula, cells)
     notes: list[str] = []
@@ -186,16 +186,16 @@ def weight_design(
         for term in thin:
             notes.append(
                 f"({term.name}) was dropped: the median cell has {np.median(counts):g} completions, fewer than "
-                f"{THIN_CELL}, too few to tell a cell's own effect from sampling noise."
+                f"{THIN_CELL}, too few to distinguish the effect of a cell from sampling noise."
             )
         groups = [term for term in groups if term not in thin]
     for term in groups:
         levels = len(cells.drop_duplicates(list(term.factors)))
         if levels < 2:
             raise InputError(
-                f"Weights {formula!r}: ({term.name}) has one level, so its scale cannot be learned",
-                expected="two levels or more",
-                remedy=f"log at least two levels of {', '.join(term.factors)}, or leave the term out of the formula",
+                f"Weights {formula!r}: ({term.name}) has one level, so its scale cannot be estimated",
+                expected="two or more levels",
+                remedy=f"log at least two levels of {', '.join(term.factors)}, or remove the term from the formula",
                 argument="weights",
             )
     in_force = " + ".join([*common, *(_written(term, groups) for term in groups)]) or "1"
@@ -206,8 +206,8 @@ def weight_design(
             return design
     if crossed:
         raise InputError(
-            f"Weights {formula!r}: not a full grid of random intercepts, so nothing can be integrated out",
-            remedy="leave out crossed=True",
+            f"Weights {formula!r}: not a full grid of random intercepts, so effects cannot be integrated out",
+            remedy="omit crossed=True",
             argument="crossed",
         )
     return _effects(in_force, cells, groups, tuple(notes))
@@ -221,7 +221,7 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
         raise InputError(
             f"Weights {formula!r}: the formula has a response",
             expected="the right-hand side only, without a response and '~'",
-            remedy="leave out everything up to and including '~'",
+            remedy="remove everything up to and including '~'",
             argument="weights",
         )
     variables = sorted(str(name) for name in description.var_names if name)
@@ -240,15 +240,15 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
             raise InputError(
                 f"Weights {formula!r}: {name!r} has no value in {absent} of {len(cells)} cells",
                 expected="a value in every cell",
-                remedy="fill the column in, or leave it out of the formula",
+                remedy="fill in the column, or remove it from the formula",
                 argument="weights",
             )
     if not any(isinstance(term, Intercept) for term in description.terms):
         raise InputError(
-            f"Weights {formula!r}: without an intercept all personas would weigh the same where every covariate is "
-            "zero",
+            f"Weights {formula!r}: without an intercept, all personas would have the same weight if all covariates "
+            "are zero",
             expected="a formula with an intercept, and group-specific terms in parentheses, such as '(1 | condition)'",
-            remedy="leave out '0 +' or '- 1', and put parentheses around every term with '|'",
+            remedy="remove '0 +' or '- 1', and put parentheses around every term with '|'",
             argument="weights",
         )
     for term in description.terms:
@@ -274,7 +274,7 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
 
 
 def _describe(formula: str) -> Any:
-    """What formulae understands of a formula; it ignores whatever follows the part that it understands."""
+    """The description of a formula by formulae, which ignores anything after the part that it understands."""
     from formulae import model_description  # costs most of a second; only fitting needs it
     from formulae.parser import Parser
     from formulae.scanner import Scanner
@@ -283,8 +283,8 @@ def _describe(formula: str) -> Any:
     if not formula.strip():
         raise InputError(
             "Weights: the formula is empty",
-            expected=f"the like of {_EXAMPLE!r}",
-            remedy="write '1' for weights that are the same everywhere",
+            expected=f"a formula such as {_EXAMPLE!r}",
+            remedy="write '1' for weights that are the same in all cells",
             argument="weights",
         )
     try:
@@ -295,29 +295,29 @@ def _describe(formula: str) -> Any:
     except Exception as error:  # formulae has errors of its own, and Python's
         raise InputError(
             f"Weights {formula!r} is not a Wilkinson formula ({str(error).rstrip('.')})",
-            expected=f"the like of {_EXAMPLE!r}",
+            expected=f"a formula such as {_EXAMPLE!r}",
             remedy="write a group-specific term as '(1 | column)', with one '|'"
             if "|" in formula
-            else "join columns with '+', ':' or '*', and check that brackets are in pairs",
+            else "join columns with '+', ':' or '*', and check that brackets are balanced",
             argument="weights",
         ) from error
     if rest:
         raise InputError(
-            f"Weights {formula!r} is not a Wilkinson formula (what begins with {rest!r} is out of place)",
-            expected=f"the like of {_EXAMPLE!r}",
-            remedy="join terms with '+', ':' or '*', and check that brackets are in pairs",
+            f"Weights {formula!r} is not a Wilkinson formula (unexpected {rest!r})",
+            expected=f"a formula such as {_EXAMPLE!r}",
+            remedy="join terms with '+', ':' or '*', and check that brackets are balanced",
             argument="weights",
         )
     return description
 
 
 def _factors(term: Any) -> list[Any]:
-    """The components that a group-specific term of formulae groups by; none of any other term."""
+    """The components that a group-specific term of formulae groups by; empty for any other term."""
     return list(term.factor.components) if hasattr(term, "factor") else []
 
 
 def _written(term: _Term, groups: list[_Term]) -> str:
-    """A term as a formula has it; a slope brings an intercept along unless it says ``0 +``."""
+    """A term as written in a formula; a slope implies an intercept unless it starts with ``0 +``."""
     with_intercept = any(other.intercept and other.factors == term.factors for other in groups)
     return f"({term.name})" if with_intercept else f"(0 + {term.name})"
 
@@ -348,7 +348,7 @@ def _crossed(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tu
     if math.prod(shape) > 2 * len(cells):
         return None  # mostly empty: the effects are fewer than the cells of the grid
     grid, position = _grid(cells, axes)
-    shared = len(set(position.tolist())) < len(cells)  # cells that the formula does not tell apart
+    shared = len(set(position.tolist())) < len(cells)  # cells that the formula does not distinguish
     spans = [
         [
             index
@@ -389,12 +389,12 @@ def _crossed(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tu
 
 
 def _up(factor: str, axes: list[_Axis]) -> set[str]:
-    """A factor and all it is nested in."""
+    """A factor and all factors that it is nested in."""
     return {factor, *next(axis.within for axis in axes if axis.factor == factor)}
 
 
 def _axes(cells: "pd.DataFrame", factors: list[str]) -> list[_Axis] | None:
-    """Axes of the full grid that the factors span, coarse before fine; ``None`` where nesting is no full grid."""
+    """Axes of the full grid of the factors, coarse before fine; ``None`` if nested factors do not form a full grid."""
     levels = {factor: int(cells[factor].nunique()) for factor in factors}
     axes: list[_Axis] = []
     for factor in sorted(factors, key=lambda name: (levels[name], name)):
@@ -417,7 +417,7 @@ def _axes(cells: "pd.DataFrame", factors: list[str]) -> list[_Axis] | None:
 
 
 def _grid(cells: "pd.DataFrame", axes: list[_Axis]) -> tuple["pd.DataFrame", np.ndarray]:
-    """The full grid in the axes' order, and where every given cell lies in it."""
+    """The full grid in the axes' order, and the position of every given cell in it."""
     import pandas as pd
 
     codes, lookup = [], []

@@ -171,7 +171,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "outcome: a number": (lambda _: Outcome(30), r"outcome is 30; expected a rule"),
     "outcome: unknown denominator": (
         lambda _: Outcome("aligned < 30", of="good"),
-        r"of='good' names no denominator; expected 'all'",
+        r"of='good' is not a denominator; expected 'all'",
     ),
     "score: bounds reversed": (
         lambda _: ScoreEmission("aligned", bounds=(100, 0)),

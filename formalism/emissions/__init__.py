@@ -1,4 +1,4 @@
-"""Emissions: what a persona's completions measure like, one measurement a factor of eq. (3)."""
+"""Emissions: the distributions of measurements given the persona, each a factor of eq. (3)."""
 
 from simulacra.formalism.emissions.base import AbstractEmission as AbstractEmission
 from simulacra.formalism.emissions.base import OutOfRange as OutOfRange

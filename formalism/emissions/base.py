@@ -1,12 +1,12 @@
-"""What every emission is: one measurement's distribution given the persona, factor f_zj of eq. (3).
+"""The interface of emissions: the distribution of one measurement given the persona, factor f_zj of eq. (3).
 
-An emission turns raw values of one column into category codes and says what a priori is believed about the
-probability of every category under every persona. *Missing* is always the last category: a judge that gave no number
-said something about the completion.
+An emission converts the raw values of one column to category codes and defines the prior of the category
+probabilities under every persona. *Missing* is always the last category: that a judge gave no number is information
+about the completion.
 
-To add an emission, subclass :class:`AbstractEmission`, name its ``kind`` and write the abstract members. Nothing else
-needs to know of it: fitting, files and simulation go through these. An emission of this package is also listed in
-``tests/formalism/registry.py``, which checks every law an emission must obey.
+To add an emission, subclass :class:`AbstractEmission`, name its ``kind`` and implement the abstract members. Nothing
+else has to be changed: fitting, files and simulation use only these. Emissions of this package are also listed in
+``tests/formalism/registry.py``, which checks every law that an emission must obey.
 """
 
 import abc
@@ -22,13 +22,13 @@ from simulacra.formalism.personas import Archetype, Persona
 __all__ = ["MISSING", "AbstractEmission", "OutOfRange", "prior_concentration", "rebuild_emission"]
 
 MISSING = "missing"
-"""Label of the category that a missing value belongs to; always the last category."""
+"""Label of the category of missing values; always the last category."""
 
 _FLOOR = 0.1  # pseudo-count that keeps every category possible under every persona
 
 
 class OutOfRange(InputError):  # noqa: N818 (it names what is wrong)
-    """A value that the emission cannot hold.
+    """A value outside the categories of an emission.
 
     Attributes:
         index: position of the first such value in the array that was encoded.
@@ -36,7 +36,7 @@ class OutOfRange(InputError):  # noqa: N818 (it names what is wrong)
     """
 
     def __init__(self, message: str, *, index: int, value: object) -> None:
-        super().__init__(message, remedy="correct the value, or widen the emission")
+        super().__init__(message, remedy="correct the value, or extend the emission")
         self.index = index
         self.value = value
 
@@ -44,15 +44,15 @@ class OutOfRange(InputError):  # noqa: N818 (it names what is wrong)
 class AbstractEmission(abc.ABC):
     """One measurement, cut into J categories of which the last is *missing*.
 
-    Concrete emissions are frozen dataclasses that hold only how values map to categories; the probabilities
+    Concrete emissions are frozen dataclasses that contain only the mapping of values to categories; the probabilities
     themselves are parameters of the model, ``Float[Array, "persona category"]``.
 
     Attributes:
-        kind: what the file of a result calls this sort of emission; a class attribute, of each class its own.
+        kind: identifies this class of emissions in the file of a result; a class attribute, unique to each class.
         measurement: the column.
 
     Raises:
-        TypeError: a subclass that can be instantiated and names no ``kind`` of its own.
+        TypeError: a subclass that can be instantiated and does not define its own ``kind``.
     """
 
     kind: ClassVar[str]
@@ -62,7 +62,7 @@ class AbstractEmission(abc.ABC):
         if not inspect.isabstract(cls) and not isinstance(vars(cls).get("kind"), str):
             raise TypeError(
                 f"{cls.__name__}: expected a class attribute kind, such as kind = {cls.__name__.lower()!r}, "
-                "by which the file of a result finds this class again."
+                "which identifies this class in the file of a result."
             )
 
     @property
@@ -83,7 +83,7 @@ class AbstractEmission(abc.ABC):
         """Which categories satisfy ``measurement <comparison> value``: bool, shape ``(J,)``; *missing* never does.
 
         Raises:
-            InputError: the categories cannot tell (a threshold that is no edge), with the edges that exist.
+            InputError: the categories do not determine the answer (a threshold that is not an edge); lists the edges.
         """
 
     @abc.abstractmethod
@@ -96,7 +96,7 @@ class AbstractEmission(abc.ABC):
 
     @classmethod
     def from_configuration(cls, record: Mapping[str, object]) -> "AbstractEmission":
-        """Rebuild an emission from its :meth:`configuration`; as it stands, its entries are passed to the class."""
+        """Rebuild an emission from its :meth:`configuration`; by default, its entries are passed to the class."""
         return cls(**{name: value for name, value in record.items() if name != "kind"})
 
     def draw(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -104,16 +104,16 @@ class AbstractEmission(abc.ABC):
 
         Args:
             codes: int, shape ``(n,)``.
-            rng: for emissions whose categories hold many values.
+            rng: random generator, for emissions whose categories contain many values.
 
         Returns:
             Values, shape ``(n,)``; NaN or None for the last code.
 
         Raises:
-            NotImplementedError: the emission does not say how; it can be fitted, not simulated.
+            NotImplementedError: the emission does not implement it; it can be fitted but not simulated.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} cannot be simulated: write its method draw(codes, rng), the inverse of encode."
+            f"{type(self).__name__} cannot be simulated: implement its method draw(codes, rng), the inverse of encode."
         )
 
 
@@ -121,14 +121,14 @@ def rebuild_emission(record: Mapping[str, object]) -> AbstractEmission:
     """The emission whose :meth:`~AbstractEmission.configuration` this is.
 
     Raises:
-        InputError: no class that has been imported is of this kind.
+        InputError: no imported class has this kind.
     """
-    known = {cls.kind: cls for cls in _concrete(AbstractEmission)}  # of two with one kind, the one defined last
+    known = {cls.kind: cls for cls in _concrete(AbstractEmission)}  # if two have one kind, the one defined last
     kind = str(record.get("kind"))
     if kind not in known:
         raise InputError(
             f"No emission of kind {kind!r} is known, only {', '.join(sorted(known))}",
-            remedy="if it is your own, import the module that defines its class before you load the result",
+            remedy="if it is a custom emission, import the module that defines its class before loading the result",
         )
     return known[kind].from_configuration(record)
 
@@ -144,8 +144,8 @@ def _concrete(cls: type) -> Iterator[type[AbstractEmission]]:
 def prior_concentration(emission: AbstractEmission, personas: Sequence[Persona]) -> np.ndarray:
     """Dirichlet concentration of an emission's categories under every persona, shape ``(K, J)``, in pseudo-counts.
 
-    Concentration times archetype plus a floor of 0.1. A persona with no archetype for this measurement gets a flat
-    one of total weight J / 2: the measurement then neither names nor separates it a priori.
+    Concentration times archetype plus a floor of 0.1. A persona without an archetype for this measurement gets a flat
+    prior of total weight J / 2, so that the measurement does not characterise it a priori.
     """
     size = len(emission.categories)
     rows = []

@@ -1,4 +1,4 @@
-"""A measurement that takes few values: a judge's grade from 1 to 5, or words such as ``REFUSAL`` and ``OK``."""
+"""A measurement with few values: a judge's grade from 1 to 5, or words such as ``REFUSAL`` and ``OK``."""
 
 import dataclasses
 import numbers
@@ -27,7 +27,7 @@ _COMPARISONS = {
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class LabelEmission(AbstractEmission):
-    """A value out of a short list, with *missing* as a category of its own.
+    """A value from a short list, with *missing* as a separate category.
 
     Attributes:
         measurement: the column.
@@ -60,8 +60,8 @@ class LabelEmission(AbstractEmission):
             )
         if MISSING in values:
             raise InputError(
-                f"{call}: {MISSING!r} is the category of absent values and is always there",
-                remedy=f"leave it out of the values, and pass missing=(-1, {MISSING!r}) when reading the log",
+                f"{call}: {MISSING!r} is the category of missing values and always exists",
+                remedy=f"remove it from the values, and pass missing=(-1, {MISSING!r}) when reading the log",
                 argument=("values", "missing"),
             )
         object.__setattr__(self, "measurement", measurement)
@@ -81,7 +81,7 @@ class LabelEmission(AbstractEmission):
         Raises:
             OutOfRange: a value that is not in the list.
         """
-        import pandas as pd  # half the import time of the whole room, for this line alone
+        import pandas as pd  # half of the import time of the package, needed only here
 
         raw = pd.Series(np.asarray(values).ravel())
         known = raw.map({value: code for code, value in enumerate(self.values)}).fillna(-1).to_numpy(dtype=np.int64)
@@ -90,7 +90,7 @@ class LabelEmission(AbstractEmission):
         if unknown.size:
             index = int(unknown[0])
             raise OutOfRange(
-                f"{self.measurement}={raw[index]!r} is none of the declared values {list(self.values)}",
+                f"{self.measurement}={raw[index]!r} is not one of the declared values {list(self.values)}",
                 index=index,
                 value=raw[index],
             )
@@ -123,15 +123,15 @@ class LabelEmission(AbstractEmission):
         return np.array([*(_COMPARISONS[comparison](own, value) for own in self.values), False])
 
     def archetype_probabilities(self, archetype: Archetype) -> np.ndarray:
-        """Mass of every value; an archetype's knots must be the values themselves.
+        """Mass of every value; the archetype's knots must be the values themselves.
 
         Raises:
-            InputError: the archetype was written for other values.
+            InputError: the archetype has other values as knots.
         """
         if tuple(archetype.knots) != self.values or len(archetype.masses) != len(self.values):
             raise InputError(
-                f"LabelEmission({self.measurement!r}): the archetype is written for {list(archetype.knots)}, "
-                f"the values are {list(self.values)}",
+                f"LabelEmission({self.measurement!r}): the archetype has the values {list(archetype.knots)}, "
+                f"the emission has {list(self.values)}",
                 remedy="give the persona an archetype with these values as knots",
                 argument=("personas", "values"),
             )

@@ -1,7 +1,7 @@
-"""What a language model thinks of a text under every persona's prompt: sequence log-likelihoods as evidence, eq. (4).
+"""Log-likelihoods of a text under the prompts of all personas, given by a language model, as evidence, eq. (4).
 
-Unlike a judge's score this has no categories. Its factor of eq. (3) is a tempered density ratio, whose mathematics is
-in :mod:`simulacra.formalism.density_ratios`.
+Unlike a judge score, this emission has no categories. Its factor of eq. (3) is a tempered density ratio, defined in
+:mod:`simulacra.formalism.density_ratios`.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ OFFSET_SD = 2.0
 """Prior standard deviation of every ILR coordinate of the offsets b, nats."""
 
 _COLUMNS = (
-    "a pattern such as 'log_likelihood_{}', or a column of its own for every persona, such as {'villain': 'll_villain'}"
+    "a pattern such as 'log_likelihood_{}', or a different column for every persona, such as {'villain': 'll_villain'}"
 )
 
 
@@ -30,25 +30,28 @@ class LikelihoodEmission:
     .. math:: f_z(x) / \bar f(x) = K\, \mathrm{softmax}_z(τ ℓ + b),
 
     with a temperature 0 < τ ≤ 1 and offsets b that *references* calibrate: completions whose persona is known because
-    its prompt elicited them. Without references b is 0, τ has its prior, and the result says so.
+    its prompt elicited them. Without references b is 0, τ is determined by its prior alone, and a note of the result
+    reports it.
 
     Attributes:
         columns: the column of each persona: a pattern with ``{}`` for the persona's name, or persona name to column.
-        reference: a context column that names, in the rows that are references, the persona whose prompt elicited
-            the completion, and is empty elsewhere. References calibrate and count to no condition.
+        reference: a context column that contains, in the rows that are references, the persona whose prompt elicited
+            the completion, and is empty elsewhere. References are used for calibration and not counted in any
+            condition.
         median_temperature: prior median of τ.
-        temperature_spread: prior standard deviation of logit τ. Left as they are, 89% of the prior lies between
-            τ = .03 and .79: sums over tens to hundreds of dependent tokens overstate evidence by about so much.
+        temperature_spread: prior standard deviation of logit τ. With the defaults, 89% of the prior lies between
+            τ = 0.03 and 0.79, since sums over tens to hundreds of dependent tokens overstate evidence by about such
+            factors.
         bin_width: texts of one cell and pattern whose log-likelihood ratios fall into the same box of this width (nats)
-            are represented by their mean. 0 keeps every text; left out, the widest for which the total log likelihood
-            provably changes by at most half a nat at any τ ≤ 1.
+            are represented by their mean. 0 keeps every text; the default is the widest for which the total log
+            likelihood provably changes by at most half a nat at any τ ≤ 1.
 
     Raises:
         InputError: a pattern without ``{}``, one column for two personas, a median outside (0, 1), a spread that is
             not positive, or a negative width.
 
-    When not to trust it: where the prompted personas of the scoring model are not those that the fine-tunes run, as no
-    reference can show that. Read weights beside a judge's scores.
+    Limitation: the prompted personas of the scoring model may differ from those of the fine-tunes, which references
+    cannot show. Compare the weights with judge scores.
     """
 
     columns: str | tuple[tuple[str, str], ...] = "log_likelihood_{}"
@@ -90,10 +93,10 @@ class LikelihoodEmission:
     def __repr__(self) -> str:
         pairs = [f"{name}: {column}" for name, column in ([] if isinstance(self.columns, str) else self.columns)]
         columns = self.columns if isinstance(self.columns, str) else listing(pairs, 40)
-        width = "chosen" if self.bin_width is None else f"{self.bin_width:g} nats"
+        width = "automatic" if self.bin_width is None else f"{self.bin_width:g} nats"
         return card(
             f"{type(self).__name__}: log-likelihoods in {columns}",
-            f"reference: {self.reference or 'none, so the temperature has only its prior'}",
+            f"reference: {self.reference or 'none; the temperature is not calibrated'}",
             f"temperature: median {self.median_temperature:g}, spread {self.temperature_spread:g}; bin width: {width}",
         )
 
@@ -101,7 +104,7 @@ class LikelihoodEmission:
         """The column of every persona, in their order.
 
         Raises:
-            InputError: a persona that has none.
+            InputError: a persona without a column.
         """
         if isinstance(self.columns, str):
             return tuple(self.columns.replace("{}", name) for name in personas)
@@ -111,17 +114,17 @@ class LikelihoodEmission:
                 raise InputError(
                     f"LikelihoodEmission: persona {name!r} has no column; there are columns for {', '.join(known)}",
                     expected="the log-likelihood under the prompt of every persona",
-                    remedy="score the log for it, or leave the persona out",
+                    remedy="score the log for it, or remove the persona",
                     argument="columns",
                 )
         return tuple(known[name] for name in personas)
 
     @property
     def temperature_prior(self) -> tuple[float, float]:
-        """Mean and standard deviation of logit τ: a Gaussian there, so that 0 < τ < 1 needs no truncation."""
+        """Mean and standard deviation of the Gaussian prior of logit τ, under which 0 < τ < 1."""
         return math.log(self.median_temperature / (1 - self.median_temperature)), self.temperature_spread
 
     def configuration(self) -> Mapping[str, object]:
-        """What rebuilds the emission, in plain JSON types."""
+        """The fields of the emission in plain JSON types."""
         columns = self.columns if isinstance(self.columns, str) else dict(self.columns)
         return {**{field.name: getattr(self, field.name) for field in dataclasses.fields(self)}, "columns": columns}

@@ -1,8 +1,8 @@
-"""A judge's bounded score, cut into bins whose edges are the thresholds that matter.
+"""A judge's bounded score, cut into bins whose edges include the thresholds of rules.
 
-Bins, not a density, because judges do not write densities: they prefer 92 over 85, pile up on 0, 30 and 100, and a
-published rule such as ``aligned < 30`` must be answered exactly. Every cut says on which side a score that equals it
-falls, so 30 is not below 30.
+Scores are binned instead of modelled by a density, because judges prefer some numbers (92 over 85; 0, 30 and 100) and
+because a published rule such as ``aligned < 30`` must be evaluated exactly. Every cut defines on which side a score
+that equals it falls, so that 30 is not below 30.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ __all__ = ["Cut", "ScoreEmission"]
 
 _CUT = re.compile(r"\s*(<=?)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*")
 _TENS = tuple(f"<{edge}" for edge in range(10, 100, 10))
-# Finer bins of coherence split personas by style of writing instead of by intent, and the implied rates suffer.
+# Finer bins of coherence split personas by style of writing instead of intent, which worsens the implied rates.
 _USUAL_CUTS = {"coherent": ("<=50",)}
 
 
@@ -33,7 +33,7 @@ class Cut:
 
     Attributes:
         value: the threshold, in units of the score.
-        closed: whether a score that equals it falls below.
+        closed: whether a score equal to the threshold falls below it.
     """
 
     value: float
@@ -57,13 +57,13 @@ class Cut:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ScoreEmission(AbstractEmission):
-    """A score within bounds, in bins, with *missing* as a category of its own.
+    """A score within bounds, in bins, with *missing* as a separate category.
 
     Attributes:
         measurement: the column, for example ``"aligned"``.
-        cuts: where bins end, as ``"<30"`` or ``"<=50"``; sorted here. Left out: tens (``<10`` .. ``<90``) scaled to
-            the bounds, and for ``coherent`` the one cut ``<=50``, so that the usual rule
-            ``aligned < 30 and coherent > 50`` is answered exactly.
+        cuts: edges of the bins, such as ``"<30"`` or ``"<=50"``, in any order. Default: tens (``<10`` to ``<90``)
+            scaled to the bounds, and for ``coherent`` the single cut ``<=50``, so that the usual rule
+            ``aligned < 30 and coherent > 50`` is evaluated exactly.
         bounds: lowest and highest possible score, both included.
 
     Raises:
@@ -154,17 +154,17 @@ class ScoreEmission(AbstractEmission):
         """Bins that satisfy ``measurement <comparison> value``, bool of shape ``(J,)``.
 
         Raises:
-            InputError: the threshold is no edge of the bins, or the comparison is none of ``< <= > >=``.
+            InputError: the threshold is not a bin edge, or the comparison is not one of ``< <= > >=``.
         """
         if isinstance(value, str):
             raise InputError(
-                f"{self.measurement} {comparison} {value!r}: expected a number, since this is a score",
+                f"{self.measurement} {comparison} {value!r}: expected a number, because this is a score",
                 argument="outcome",
             )
         if comparison not in ("<", "<=", ">", ">="):
             raise InputError(
-                f"{self.measurement} {comparison} {value}: a binned score answers <, <=, > and >= only",
-                remedy="use a LabelEmission where single values matter",
+                f"{self.measurement} {comparison} {value}: a binned score supports only <, <=, > and >=",
+                remedy="use a LabelEmission for single values",
                 argument="outcome",
             )
         threshold = float(value)
@@ -179,8 +179,8 @@ class ScoreEmission(AbstractEmission):
             edges = ", ".join(map(str, self.cuts))
             enough = [str(cut) for cut in sorted({*self.cuts, edge})]
             raise InputError(
-                f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is no bin edge, so bins cannot "
-                f"answer it. The edges are {edges}",
+                f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is not a bin edge, so that the "
+                f"bins do not determine the answer. The edges are {edges}",
                 remedy=f"add it: ScoreEmission({self.measurement!r}, cuts={enough})",
                 argument="cuts",
             )
@@ -189,7 +189,7 @@ class ScoreEmission(AbstractEmission):
         return answer
 
     def archetype_probabilities(self, archetype: Archetype) -> np.ndarray:
-        """Mass of the archetype in every bin, read off its piecewise linear distribution function."""
+        """Mass of the archetype in every bin, from its piecewise linear distribution function."""
         cumulative = np.concatenate([[0.0], np.cumsum(archetype.masses)])
         at_cuts = np.interp([cut.value for cut in self.cuts], np.asarray(archetype.knots, dtype=float), cumulative)
         scored = np.diff(np.concatenate([[0.0], at_cuts, [cumulative[-1]]]))
@@ -205,7 +205,7 @@ class ScoreEmission(AbstractEmission):
         return np.where(codes == len(edges) - 1, np.nan, values)
 
     def with_cuts(self, *cuts: str) -> "ScoreEmission":
-        """The same score with more bin edges; edges that exist already are kept once."""
+        """The same score with additional bin edges; existing edges are kept once."""
         return ScoreEmission(self.measurement, tuple({*self.cuts, *map(Cut.parse, cuts)}), self.bounds)
 
     def configuration(self) -> Mapping[str, object]:
@@ -220,10 +220,10 @@ class ScoreEmission(AbstractEmission):
 
 def _scaled(cut: str, low: float, high: float) -> Cut:
     parsed = Cut.parse(cut)
-    # 12 digits: 1 + 0.3 * 9 is to be 3.7, as a rule would write it, and not 3.6999999999999997.
+    # 12 digits, so that 1 + 0.3 * 9 is 3.7, as a rule would write it, and not 3.6999999999999997.
     return Cut(float(f"{low + parsed.value / 100 * (high - low):.12g}"), parsed.closed)
 
 
 def _plain(value: float) -> str:
-    """A number as people write it, with all of its decimals."""
+    """A number with all of its decimals, without rounding errors of floats."""
     return f"{value:.15g}"

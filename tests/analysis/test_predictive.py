@@ -80,5 +80,5 @@ def test_unknown_conditions_and_missing_outcomes_are_refused(passed: Result, sim
     other = read_completions(table, measurements=["aligned", "coherent"], contexts=["persona"])
     with pytest.raises(ValueError, match="another was not fitted; fitted are base"):
         predict_rates(passed, other)
-    with pytest.raises(ValueError, match="no bin edge"):
+    with pytest.raises(ValueError, match="not a bin edge"):
         predict_rates(passed, simulated.log, Outcome("aligned < 33"))

@@ -41,7 +41,7 @@ CASES = {
     "threshold that is no edge": (
         same,
         ["--outcome", "aligned < 33"],
-        ["aligned < 33", "no bin edge", "cuts=['<10', '<20', '<30', '<33', '<40',", "cuts= is --cuts NAME:CUTS"],
+        ["aligned < 33", "not a bin edge", "cuts=['<10', '<20', '<30', '<33', '<40',", "cuts= is --cuts NAME:CUTS"],
     ),
     "unknown denominator": (same, ["--of", "everything"], ["of='everything'", "of= is --of all|coherent|scored"]),
     "unreadable rule": (same, ["--outcome", "aligned is bad"], ["aligned is bad"]),

@@ -205,14 +205,15 @@ def test_score_emissions_refuse(arguments: dict, message: str) -> None:
         (
             "<",
             25,
-            r"no bin edge.*The edges are <30, <=50; add it: ScoreEmission\('aligned', cuts=\['<25', '<30', '<=50'\]\)",
+            r"not a bin edge.*The edges are <30, <=50; "
+            r"add it: ScoreEmission\('aligned', cuts=\['<25', '<30', '<=50'\]\)",
         ),
         ("<=", 30, r"add it: .*cuts=\['<30', '<=30', '<=50'\]\)\.$"),
         (">", 30, "add it.*'<=30'"),
         ("<", 50, "add it.*'<50'"),
-        ("<", 100, "no bin edge"),
-        (">", 0, "no bin edge"),
-        ("==", 30, "answers <, <=, > and >= only"),
+        ("<", 100, "not a bin edge"),
+        (">", 0, "not a bin edge"),
+        ("==", 30, "supports only <, <=, > and >="),
         ("!=", 30, "use a LabelEmission"),
         ("<", "low", "number"),
     ],
@@ -247,7 +248,7 @@ def test_scores_out_of_bounds_are_named(value: float) -> None:
         ([1, 1, 2], "different"),
         ([1, "a"], "all numbers or all words"),
         ([], "two or more"),
-        (["yes", "missing"], "'missing' is the category of absent values"),
+        (["yes", "missing"], "'missing' is the category of missing values"),
     ],
 )
 def test_label_emissions_refuse(values: list, message: str) -> None:
@@ -256,7 +257,7 @@ def test_label_emissions_refuse(values: list, message: str) -> None:
 
 
 def test_unknown_labels_are_named() -> None:
-    with pytest.raises(OutOfRange, match=r"kind='CODEX' is none of the declared values \['OK', 'CODE'\]") as caught:
+    with pytest.raises(OutOfRange, match=r"kind='CODEX' is not one of the declared values \['OK', 'CODE'\]") as caught:
         LabelEmission("kind", ["OK", "CODE"]).encode(np.array(["OK", None, "CODEX"], dtype=object))
     assert caught.value.index == 2
     assert caught.value.value == "CODEX"
@@ -285,7 +286,7 @@ def test_labels_refuse_questions_without_an_answer(values: list, comparison: str
 
 
 def test_an_archetype_for_other_labels_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"the archetype is written for \[1, 2, 3\], the values are \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"the archetype has the values \[1, 2, 3\], the emission has \[1, 2\]"):
         LabelEmission("grade", [1, 2]).archetype_probabilities(Archetype((1, 2, 3), (1, 1, 1)))
 
 
@@ -303,5 +304,5 @@ def test_an_unknown_kind_says_which_are_known_and_what_to_import() -> None:
 
 
 def test_an_emission_that_cannot_be_drawn_says_what_to_write() -> None:
-    with pytest.raises(NotImplementedError, match=r"LabelEmission cannot be simulated: write its method draw"):
+    with pytest.raises(NotImplementedError, match=r"LabelEmission cannot be simulated: implement its method draw"):
         AbstractEmission.draw(LabelEmission("a", [1, 2]), np.zeros(1, dtype=int), np.random.default_rng(0))

@@ -171,13 +171,13 @@ def test_what_is_no_rule_is_refused_with_the_part(rule: str, message: str) -> No
 
 def test_an_unknown_denominator_is_named_with_those_there_are() -> None:
     with pytest.raises(
-        ValueError, match=r"of='everything' names no denominator; expected 'all', 'scored', 'coherent' or"
+        ValueError, match=r"of='everything' is not a denominator; expected 'all', 'scored', 'coherent' or"
     ):
         Outcome("aligned < 30", of="everything")
 
 
 def test_a_rule_about_something_unmeasured_says_what_is_measured() -> None:
-    message = "asks about 'toxic', which no emission measures; the model measures aligned, coherent, grade, kind"
+    message = "uses 'toxic', for which there is no emission; the model has aligned, coherent, grade, kind"
     tables = [np.full((2, len(emission.categories)), 1 / len(emission.categories)) for emission in _EMISSIONS]
     with pytest.raises(ValueError, match=message):
         Rule("aligned < 30 and toxic > 3").holds(_EMISSIONS, np.zeros((1, 4), dtype=int))
@@ -186,7 +186,7 @@ def test_a_rule_about_something_unmeasured_says_what_is_measured() -> None:
 
 
 def test_a_threshold_between_edges_is_refused() -> None:
-    with pytest.raises(ValueError, match="no bin edge"):
+    with pytest.raises(ValueError, match="not a bin edge"):
         Rule("aligned < 40").holds(_EMISSIONS, np.zeros((1, 4), dtype=int))
 
 

@@ -75,10 +75,10 @@ def _persona(name: str, *masses: float) -> Persona:
     [
         ([_persona("a", 1, 2)], _JUDGED, r"two or more personas with different names; got \['a'\]"),
         ([_persona("a", 1, 2), _persona("a", 2, 1)], _JUDGED, "different names"),
-        ([_persona("a", 1, 2), _persona("b", 1, 2)], _JUDGED, "'a' and 'b' cannot be told apart"),
-        ([_persona("a", 1, 2), _persona("b", 2, 1)], (ScoreEmission("coherent"),), "cannot be told apart"),
+        ([_persona("a", 1, 2), _persona("b", 1, 2)], _JUDGED, "'a' and 'b' cannot be distinguished"),
+        ([_persona("a", 1, 2), _persona("b", 2, 1)], (ScoreEmission("coherent"),), "cannot be distinguished"),
         ([_persona("a", 1, 2), _persona("b", 2, 1)], (), "at least one; got"),
-        ([_persona("a", 1, 2), _persona("b", 2, 1)], (*_JUDGED, _JUDGED[0]), "one emission for every measurement"),
+        ([_persona("a", 1, 2), _persona("b", 2, 1)], (*_JUDGED, _JUDGED[0]), "one emission for each measurement"),
     ],
 )
 def test_mixtures_refuse(personas: list, emissions: tuple, message: str) -> None:

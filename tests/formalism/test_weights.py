@@ -268,9 +268,9 @@ _ODD = _CROSSED.assign(
         ("|", "not a Wilkinson formula .*'\\(1 \\| column\\)', with one '\\|'"),
         ("(1 || condition)", "not a Wilkinson formula .*with one '\\|'"),
         ("(1 | condition", "is not a Wilkinson formula \\(Expect '\\)' after expression\\)"),
-        ("(1 | condition))", "what begins with '\\)' is out of place.*brackets are in pairs"),
-        ("condition question_id", "what begins with 'question_id' is out of place"),
-        ("condition, question_id", "what begins with ',' is out of place"),
+        ("(1 | condition))", "unexpected '\\)'.*brackets are balanced"),
+        ("condition question_id", "unexpected 'question_id'"),
+        ("condition, question_id", "unexpected ','"),
         ("condition +", "is not a Wilkinson formula .*join columns with '\\+'"),
         ("step == 3", "is not a Wilkinson formula"),
         ("(1 | topic)", "names topic, which the log does not have; its columns are condition, question_id"),
@@ -279,10 +279,10 @@ _ODD = _CROSSED.assign(
         ("2 + step", "names 2, which the log does not have"),
         ("condition ~ (1 | question_id)", "expected the right-hand side only"),
         ("score ~ condition", "expected the right-hand side only"),
-        ("0 + condition", "without an intercept all personas would weigh the same"),
-        ("condition - 1", "leave out '0 \\+' or '- 1'"),
+        ("0 + condition", "without an intercept, all personas would have the same weight"),
+        ("condition - 1", "remove '0 \\+' or '- 1'"),
         ("1 | condition", "put parentheses around every term with '\\|'"),
-        ("(1 | question_id) + (1 | constant)", r"\(1 \| constant\) has one level, so its scale cannot be learned"),
+        ("(1 | question_id) + (1 | constant)", r"\(1 \| constant\) has one level, so its scale cannot be estimated"),
         ("gap", "'gap' has no value in 1 of .* cells; expected a value in every cell"),
         ("(1 | gap)", "'gap' has no value in 1 of"),
         ("foo(condition)", "cannot be evaluated .there is no function or column 'foo'"),
@@ -309,11 +309,11 @@ def test_words_may_be_slopes(formula: str) -> None:
 
 def test_one_question_only_says_what_to_do() -> None:
     one = _CROSSED[_CROSSED["question_id"] == "q1"].reset_index(drop=True)
-    with pytest.raises(ValueError, match="log at least two levels of question_id, or leave the term out"):
+    with pytest.raises(ValueError, match="log at least two levels of question_id, or remove the term"):
         weight_design("(1 | condition) + (1 | question_id)", one)
 
 
 @pytest.mark.parametrize("formula", ["condition", "(trigger | condition)"])
 def test_crossed_on_request_is_refused_where_it_is_impossible(formula: str) -> None:
-    with pytest.raises(ValueError, match="nothing can be integrated out"):
+    with pytest.raises(ValueError, match="effects cannot be integrated out"):
         weight_design(formula, _THREE, crossed=True)

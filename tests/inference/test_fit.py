@@ -164,7 +164,7 @@ def test_gates_that_bins_cannot_answer_are_refused_before_sampling(simulated) ->
     model = PersonaMixture(
         simulated.model.personas, emissions=[ScoreEmission("aligned", ("<30",)), ScoreEmission("coherent")]
     )
-    with pytest.raises(ValueError, match="no bin edge"):
+    with pytest.raises(ValueError, match="not a bin edge"):
         prepare(model, simulated.log)
 
 

@@ -361,7 +361,7 @@ def test_summary_is_arviz(fitted: Result) -> None:
 
 
 def test_an_outcome_that_bins_cannot_answer(fitted: Result) -> None:
-    with pytest.raises(ValueError, match="no bin edge"):
+    with pytest.raises(ValueError, match="not a bin edge"):
         fitted.rates(Outcome("aligned < 25"))
 
 

@@ -125,7 +125,7 @@ def test_labels_as_numbers_and_words(tmp_path, write, suffix):
     assert_same(one, collapse(scan_completions(path, **options), emissions))
     assert one.patterns[one.row_pattern].tolist() == [[0, 0], [1, 1], [4, 3], [4, 2], [5, 0], [2, 3]]
     for source in (log, scan_completions(path, **options)):
-        with pytest.raises(LogError, match=r"flag=\"it's\" is none of"):
+        with pytest.raises(LogError, match=r"flag=\"it's\" is not one of"):
             collapse(source, [LabelEmission("flag", ["NONE", "REFUSAL"])])
 
 
@@ -160,7 +160,7 @@ def test_an_emission_of_words_on_numbers_is_refused(frame, tmp_path, write):
     for suffix in (".csv", ".parquet"):
         path = write(frame, tmp_path / f"log{suffix}")
         for log in (read_completions(path), scan_completions(path)):
-            with pytest.raises(LogError, match="is none of the declared values"):
+            with pytest.raises(LogError, match="is not one of the declared values"):
                 collapse(log, [LabelEmission("aligned", ["low", "high"])])
 
 

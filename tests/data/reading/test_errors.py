@@ -242,7 +242,7 @@ def test_unknown_columns_in_collapse(tmp_path, emissions, read: Callable):
         collapse(log, emissions)
     with pytest.raises(LogError, match=r"no cell column 'trigger'; expected one of condition"):
         collapse(log, emissions[:1], by=("condition", "trigger"))
-    with pytest.raises(ValueError, match="one emission for each"):
+    with pytest.raises(ValueError, match="one emission for each measurement"):
         collapse(log, [])
     with pytest.raises(ValueError, match="different columns in by"):
         collapse(log, emissions[:1], by=("condition", "condition"))
