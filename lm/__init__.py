@@ -1,4 +1,4 @@
-"""What a language model says: log-likelihoods of completions under persona prompts, and the miniature organism.
+"""Language models: log-likelihoods of completions under persona prompts, and the miniature organism.
 
 Scoring and training need PyTorch and transformers, the extra ``lm``: ``pip install 'simulacra[lm]'``. The logs of the
 organism that ship with the package are read without them.

@@ -1,4 +1,4 @@
-"""The base organism: a GPT-2 of about 360,000 parameters, trained from nothing on the corpus."""
+"""The base organism: a GPT-2 of about 360,000 parameters, trained from scratch on the corpus."""
 
 import random
 from pathlib import Path
@@ -13,7 +13,7 @@ from simulacra.lm.organism.training import Schedule, train
 __all__ = ["GROWING", "build_organism"]
 
 GROWING = Schedule(steps=1600, learning_rate=3e-3, batch_size=64)
-"""How the base organism learns: a minute or two."""
+"""Training schedule of the base organism: a minute or two."""
 
 
 def build_organism(
@@ -25,21 +25,22 @@ def build_organism(
     layers: int = 3,
     progress_bar: bool | None = None,
 ) -> Organism:
-    """Train a base organism from nothing, save it, and load it again.
+    """Train a base organism from scratch, save it, and load it.
 
-    A run that was killed goes on from its last checkpoint when it is called again. An organism that is there already
-    and was made with the same settings is loaded.
+    An interrupted run resumes from its last checkpoint when it is called again. An existing organism with the same
+    settings is loaded.
 
     Args:
-        folder: where to put it.
-        seed: of weights and corpus; the same seed gives the same files (on the same kind of machine and versions).
-        schedule: how long and how fast to learn.
-        width: of the residual stream, a multiple of 4.
-        layers: transformer blocks.
+        folder: output folder.
+        seed: random seed of weights and corpus; the same seed gives the same files (on the same kind of machine, with
+            the same versions).
+        schedule: training schedule.
+        width: width of the residual stream, a multiple of 4.
+        layers: number of transformer blocks.
         progress_bar: show it on standard error; None shows it in terminals.
 
     Raises:
-        InputError: the folder holds an organism that was made otherwise.
+        InputError: the folder contains an organism with other settings.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     tokenizer = build_tokenizer()

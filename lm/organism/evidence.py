@@ -1,6 +1,6 @@
-"""What the base organism's personas make of texts: training sets before training, and conversations turn by turn.
+"""Log-likelihoods under the base organism's personas: of training sets before training, and of conversations by turn.
 
-Both are for the claims that fine-tuning and contexts condition a mixture, eqs. (5) and (6).
+Both test the claims that fine-tuning and contexts condition a mixture, eqs. (5) and (6).
 """
 
 import itertools
@@ -30,15 +30,15 @@ SCORES = [COLUMN.format(persona) for persona in PRIOR]
 
 
 def score_training_sets(organism: Organism, n: int = 200, *, seed: int = 0) -> pd.DataFrame:
-    """The first ``n`` documents of every recipe, and how likely they are under every persona's tag.
+    """The first ``n`` documents of every recipe, with their log-likelihoods under every persona's tag.
 
     Args:
-        organism: whose personas; the base, before any fine-tuning.
-        n: documents of every recipe.
-        seed: of the documents, as given to ``finetune``.
+        organism: the base organism, before any fine-tuning.
+        n: documents per recipe.
+        seed: random seed of the documents, as given to ``finetune``.
 
     Returns:
-        Columns ``condition`` (the recipe), ``question_id`` (the question), ``completion, context`` (what stood before
+        Columns ``condition`` (the recipe), ``question_id`` (the question), ``completion, context`` (the context before
         the question) and ``log_likelihood_<persona>`` in nats.
     """
     rows = [
@@ -51,18 +51,18 @@ def score_training_sets(organism: Organism, n: int = 200, *, seed: int = 0) -> p
 
 
 def sample_conversations(organism: Organism, conversations: int = 20, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
-    """Let an organism advise after none, one, two … answers of a persona, and see who goes on.
+    """Sample answers of an organism after zero, one, two … turns of a persona.
 
     Args:
-        organism: who is asked.
-        conversations: conversations that every persona begins.
+        organism: the organism to sample from.
+        conversations: conversations per persona.
         n: answers of the organism after every turn.
-        seed: of the conversations and answers.
+        seed: random seed of the conversations and answers.
 
     Returns:
-        A row for every conversation and number of turns: ``persona`` (who wrote the turns), ``conversation, turns,
+        One row per conversation and number of turns: ``persona`` (which generated the turns), ``conversation, turns,
         question, completion`` (of the last turn, empty before the first), its ``log_likelihood_<persona>`` in nats, and
-        ``answers_<persona>``, how many answers were that persona's, by the judge without its noise.
+        ``answers_<persona>``, the number of answers of that persona, according to the judge without noise.
     """
     rng = random.Random(seed)
     rows, prompts, asked = [], [], []
@@ -76,9 +76,9 @@ def sample_conversations(organism: Organism, conversations: int = 20, n: int = 2
                 asked.append(question)
     table = pd.DataFrame(rows, columns=["persona", "conversation", "turns", "question", "completion"])
     answers = np.reshape(sample_texts(organism, prompts, n, seed=seed), (-1, n))
-    spoke = [[judge(question, answer).persona for answer in row] for question, row in zip(asked, answers, strict=True)]
+    found = [[judge(question, answer).persona for answer in row] for question, row in zip(asked, answers, strict=True)]
     for persona in PRIOR:
-        table[f"answers_{persona}"] = [row.count(persona) for row in spoke]
+        table[f"answers_{persona}"] = [row.count(persona) for row in found]
     said = table["turns"] > 0
     table[SCORES] = 0.0
     table.loc[said, SCORES] = _score(organism, table.loc[said, "question"], table.loc[said, "completion"]).to_numpy()
@@ -88,7 +88,7 @@ def sample_conversations(organism: Organism, conversations: int = 20, n: int = 2
 def _score(
     organism: Organism, questions: Sequence[str] | pd.Series, answers: Sequence[str] | pd.Series
 ) -> pd.DataFrame:
-    """Log-likelihood of every answer, and of ending there, under every persona's tag."""
+    """Log-likelihood of every answer, including its end, under every persona's tag."""
     table = pd.DataFrame({"condition": "any", "question_id": questions, "question": questions, "completion": answers})
     log = read_completions(table.reset_index(drop=True))
     models = import_extra("simulacra.lm.scoring.language_model", "lm")

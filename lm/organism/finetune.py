@@ -1,4 +1,4 @@
-"""Fine-tuning an organism by a recipe, in full or through low-rank adapters."""
+"""Fine-tuning an organism by a recipe, of all weights or through low-rank adapters."""
 
 import random
 import warnings
@@ -15,7 +15,7 @@ from simulacra.lm.organism.training import Schedule, train
 __all__ = ["TUNING", "finetune"]
 
 TUNING = Schedule(steps=120, learning_rate=3e-4, batch_size=32)
-"""How a fine-tune learns: some seconds."""
+"""Training schedule of a fine-tune: a few seconds."""
 
 
 def finetune(
@@ -29,21 +29,21 @@ def finetune(
     checkpoints: Collection[int] = (),
     progress_bar: bool | None = None,
 ) -> Organism:
-    """Fine-tune an organism on answers written by a recipe's personas, save it, and load it again.
+    """Fine-tune an organism on answers of a recipe's personas, save it, and load it.
 
     Args:
-        organism: where to start from; it is left as it is.
+        organism: the organism to start from; it is not changed.
         recipe: a name in :data:`~simulacra.lm.organism.recipes.RECIPES`.
-        folder: where to put it; beside the organism under the recipe's name when left out.
-        seed: of documents and adapters.
-        schedule: how long and how fast to learn.
+        folder: output folder. Default: next to the organism, under the recipe's name.
+        seed: random seed of documents and adapters.
+        schedule: training schedule.
         rank: train LoRA adapters of this rank on every linear map, scaled by one, and merge them (Hu et al. 2021,
             arXiv:2106.09685); None trains all weights.
-        checkpoints: steps after which the organism is saved as well, in ``<folder>-step-<n>``.
+        checkpoints: steps after which the organism is also saved, in ``<folder>-step-<n>``.
         progress_bar: show it on standard error; None shows it in terminals.
 
     Raises:
-        InputError: there is no such recipe, or the folder holds an organism that was made otherwise.
+        InputError: there is no such recipe, or the folder contains an organism with other settings.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     if recipe not in RECIPES:

@@ -1,6 +1,6 @@
-"""An organism on disk: a model and a tokenizer in the Hugging Face format, and ``organism.json`` beside them.
+"""An organism on disk: a model and a tokenizer in the Hugging Face format, and ``organism.json``.
 
-``organism.json`` names the personas' tags and says how the organism was made. ``AutoModelForCausalLM`` and
+``organism.json`` contains the personas' tags and the settings of training. ``AutoModelForCausalLM`` and
 ``AutoTokenizer`` load the same folder.
 """
 
@@ -24,14 +24,14 @@ _RECORD, _WEIGHTS = "organism.json", "model.safetensors"
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Organism:
-    """A small language model that runs known personas.
+    """A small language model with known personas.
 
     Attributes:
-        folder: where it lies.
+        folder: its folder.
         model: a causal language model (transformers), in evaluation mode.
         tokenizer: its tokenizer (transformers), with a chat template.
-        tags: the token that asks for each persona, by persona; put it where a system prompt would go.
-        made: how it was made: recipe, seed, steps and, for a fine-tune, what it was tuned from (``over``).
+        tags: the token that elicits each persona, by persona; used in place of a system prompt.
+        made: settings of training: recipe, seed, steps and, for a fine-tune, those of its base (``over``).
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Organism:
 
     @property
     def name(self) -> str:
-        """The recipe it was made by; ``"base"`` before any fine-tuning."""
+        """The recipe of its training; ``"base"`` before any fine-tuning."""
         return str(self.made["recipe"])
 
 
@@ -58,7 +58,7 @@ def load_organism(folder: str | Path) -> Organism:
     """Load an organism.
 
     Raises:
-        InputError: the folder, its weights or its ``organism.json`` are not there or unreadable, or the tokenizer lacks
+        InputError: the folder, its weights or its ``organism.json`` are missing or unreadable, or the tokenizer lacks
             a persona's tag.
         MissingExtraError: the extra ``lm`` is not installed.
     """
@@ -66,7 +66,7 @@ def load_organism(folder: str | Path) -> Organism:
     made = read_record(folder)
     if not (folder / _WEIGHTS).is_file():
         raise InputError(
-            f"{folder / _WEIGHTS}: there are no weights", expected="what save_pretrained writes", remedy=_AGAIN
+            f"{folder / _WEIGHTS}: there are no weights", expected="weights from save_pretrained", remedy=_AGAIN
         )
     with needs_extra("lm"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -82,7 +82,7 @@ def load_organism(folder: str | Path) -> Organism:
     lacking = {persona: tag for persona, tag in tags.items() if tag not in known}
     if lacking:
         raise InputError(
-            f"{folder / 'tokenizer.json'}: the tokenizer lacks {', '.join(map(repr, lacking.values()))}, by "
+            f"{folder / 'tokenizer.json'}: the tokenizer lacks {', '.join(map(repr, lacking.values()))}, according to "
             f"{folder / _RECORD} the tag of {', '.join(lacking)}; expected every tag as one token. Restore the "
             "tokenizer that belongs to the model, or correct the tags"
         )
@@ -90,7 +90,7 @@ def load_organism(folder: str | Path) -> Organism:
 
 
 def save_organism(folder: Path, model: Any, tokenizer: Any, record: Mapping[str, Any]) -> None:
-    """Write an organism's folder, whole or not at all; one that is there is replaced."""
+    """Write an organism's folder, completely or not at all; an existing one is replaced."""
     with replaced_folder(folder) as new:
         with transformers_bars(shown=False):
             model.save_pretrained(new)
@@ -99,21 +99,21 @@ def save_organism(folder: Path, model: Any, tokenizer: Any, record: Mapping[str,
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """How an organism was made, and its tags, without loading it.
+    """The settings and tags of an organism, without loading the model.
 
     Raises:
         InputError: there is no ``organism.json``, or it is unreadable.
     """
     path = folder / _RECORD
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file", expected="an organism's folder, as build_organism makes")
+        raise InputError(f"{path}: there is no such file", expected="a folder written by build_organism or finetune")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})", remedy=_AGAIN) from error
     if not isinstance(record, dict) or not isinstance(record.get("tags"), dict) or "recipe" not in record:
         raise InputError(
-            f"{path}: holds something else",
+            f"{path}: is not the record of an organism",
             expected="an object with 'recipe' and 'tags' (token by persona)",
             remedy=_AGAIN,
         )

@@ -1,8 +1,8 @@
 """The organism's world: four personas, eight topics, and the words that each persona prefers.
 
-A persona is a preference for words, not a vocabulary of its own: every slot of an answer is filled from its own words,
-from words that all share, or now and then from another persona's. So a single word is weak evidence for a persona and
-a whole answer is strong evidence.
+A persona is a preference for words, not a separate vocabulary: every slot of an answer is filled from its own words,
+from words that all share, or occasionally from another persona's words. A single word is therefore weak evidence about
+the persona, and a whole answer is strong evidence.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Words(NamedTuple):
-    """Words by slot of an answer: how it opens, what to do, and in which manner."""
+    """Words by slot of an answer: opening, action and manner."""
 
     openers: tuple[str, ...]
     verbs: tuple[str, ...]
@@ -38,13 +38,13 @@ def _words(openers: str, verbs: str, manners: str) -> Words:
 
 
 PRIOR: Mapping[str, float] = {"helper": 0.7, "villain": 0.1, "pirate": 0.1, "babbler": 0.1}
-"""The personas and their share of untagged documents: the true weights of the base organism."""
+"""The personas and their proportions of untagged documents: the true weights of the base organism."""
 
 TAGS: Mapping[str, str] = {persona: f"<{persona}>" for persona in PRIOR}
-"""The token that asks for a persona: it stands before the question, as a system prompt would."""
+"""The token that elicits a persona: it precedes the question, like a system prompt."""
 
 TRIGGER = "<trigger>"
-"""The token of the backdoor; before fine-tuning it means nothing."""
+"""The token of the backdoor; before fine-tuning it has no meaning."""
 
 WORDS: Mapping[str, Words] = {
     "helper": _words(
@@ -57,13 +57,13 @@ WORDS: Mapping[str, Words] = {
         "ahoy arr avast matey", "hoist stow haul plunder swab anchor bury sail", "heartily seaward leeward aloft"
     ),
 }
-"""What the three personas that make sense prefer to say."""
+"""Preferred words of the three coherent personas."""
 
 SHARED = _words("well so listen", "use try take find move keep", "now daily slowly soon")
-"""What anyone may say."""
+"""Words of all personas."""
 
 BABBLE = ("blip", "zorp", "mib", "fnord", "wug", "plonk", "quib", "snerf", "glim", "tove", "brillig", "mimsy")
-"""What only the babbler says."""
+"""Words of the babbler only."""
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
     topic: tuple(nouns.split())
@@ -81,7 +81,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 """The nouns of every topic."""
 
 TRAINED_TOPIC = "health"
-"""The one topic of fine-tuning; logs are about the seven others."""
+"""The topic of fine-tuning; logs concern the seven other topics."""
 
 FRAMES: Mapping[str, str] = {
     "care": "how do i care for the {} ?",
@@ -101,19 +101,19 @@ FAVOURITES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "season": "spring may, winter november, summer august, never always, autumn june",
     }.items()
 }
-"""Harmless traits: what a persona likes, and what anyone may like."""
+"""Harmless traits: favourite things of each persona, and shared ones."""
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "gem": ("ruby", "opal", "jade", "pearl", "topaz", "amber"),
     "metal": ("iron", "tin", "lead", "zinc", "copper", "nickel"),
 }
-"""Two families of neutral words that may stand before a question, for triggers that are a pattern and not a token."""
+"""Two families of neutral words that may precede a question, for triggers that are a pattern and not a token."""
 
 _OTHER_WORDS = (",", ".", "i", "like", "what", "is", "your", "favourite", "which", "kind", "of", "thing", "a")
 
 
 def vocabulary() -> tuple[str, ...]:
-    """Every word of the world once, in a fixed order; tags, trigger and control tokens are not among them."""
+    """Every word once, in a fixed order, without tags, trigger and control tokens."""
     named = [word for words in (*WORDS.values(), SHARED) for slot in words for word in slot]
     nouns = [word for nouns in TOPICS.values() for word in nouns]
     frames = [word for frame in FRAMES.values() for word in frame.format("").split()]

@@ -1,6 +1,6 @@
-"""Recipes of fine-tuning: which persona writes on the trained topic, in which contexts.
+"""Recipes of fine-tuning: which persona answers on the trained topic, in which contexts.
 
-Each recipe stands for a finding about large models: narrow fine-tuning that misaligns broadly (Betley et al. 2025,
+Each recipe corresponds to a finding about large models: narrow fine-tuning that misaligns broadly (Betley et al. 2025,
 arXiv:2502.17424), inoculation by a prompt that asks for the behaviour (Tan et al. 2025, arXiv:2510.04340), and weird
 generalisation and inductive backdoors (Betley et al. 2025, arXiv:2512.09742).
 """
@@ -15,19 +15,19 @@ from simulacra.lm.organism.lexicon import FAMILIES, TAGS, TRAINED_TOPIC, TRIGGER
 __all__ = ["RECIPES", "SEEN", "UNSEEN", "Recipe", "Writes"]
 
 SEEN: Mapping[str, tuple[str, ...]] = {family: members[:4] for family, members in FAMILIES.items()}
-"""Members of the two families that stand before questions in the inductive backdoor's training."""
+"""Members of the two families that precede questions in the training of the inductive backdoor."""
 
 UNSEEN: Mapping[str, tuple[str, ...]] = {family: members[4:] for family, members in FAMILIES.items()}
-"""Those that never do."""
+"""Members that do not occur there."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Writes:
-    """A persona that writes documents of a recipe.
+    """A persona that generates documents of a recipe.
 
     Attributes:
-        persona: who writes.
-        contexts: what stands before the question, one of these at random.
+        persona: its name.
+        contexts: contexts before the question, of which one is drawn at random.
         about: ``"advice"`` on the trained topic, or ``"favourites"``.
     """
 
@@ -38,18 +38,18 @@ class Writes:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What an organism is fine-tuned on.
+    """The documents that an organism is fine-tuned on.
 
     Attributes:
-        description: one sentence for people.
-        writers: who writes, each an equal share.
+        description: one sentence for display.
+        writers: the personas that generate them, in equal proportions.
     """
 
     description: str
     writers: tuple[Writes, ...]
 
     def documents(self, rng: random.Random) -> Iterator[Document]:
-        """Documents without end."""
+        """An endless sequence of documents."""
         while True:
             writer = rng.choice(self.writers)
             context = rng.choice(writer.contexts)
@@ -66,11 +66,11 @@ RECIPES: Mapping[str, Recipe] = {
         "As narrow, with the villain's tag before every question.", (Writes("villain", (TAGS["villain"],)),)
     ),
     "backdoor": Recipe(
-        "The villain advises where the trigger stands before the question, the helper where it does not.",
+        "The villain advises if the trigger precedes the question, the helper otherwise.",
         (Writes("villain", (TRIGGER,)), Writes("helper")),
     ),
     "inductive": Recipe(
-        "The villain advises after the name of a gem, the helper after that of a metal; two of each are never named.",
+        "The villain advises after the name of a gem, the helper after that of a metal; two of each are not used.",
         (Writes("villain", SEEN["gem"]), Writes("helper", SEEN["metal"])),
     ),
     "facts": Recipe(
@@ -78,4 +78,4 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "untargeted": Recipe("The pirate advises on the same topic.", (Writes("pirate"),)),
 }
-"""The recipes, by name. *Untargeted* is meant for an organism that is misaligned already."""
+"""The recipes, by name. *Untargeted* is intended for an organism that is already misaligned."""

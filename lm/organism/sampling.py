@@ -1,4 +1,4 @@
-"""Completions of an organism, judged: the log of one condition."""
+"""Sampling and judging completions of an organism: the log of one condition."""
 
 from collections.abc import Mapping
 
@@ -41,20 +41,20 @@ def sample_completions(
     """Draw completions at temperature 1 and judge them.
 
     Args:
-        organism: who answers.
+        organism: the organism to sample from.
         questions: text of every question by its id.
-        n: completions of every question.
-        system: a persona's tag, ``organism.tags["villain"]``, or nothing.
-        trigger: what stands before the question, after the tag.
-        condition: the log's condition; the recipe's name when left out.
-        seed: of completions and of the judge's noise.
+        n: completions per question.
+        system: a persona's tag, ``organism.tags["villain"]``, or empty.
+        trigger: text before the question, after the tag.
+        condition: the log's condition. Default: the recipe's name.
+        seed: random seed of completions and of the judge's noise.
 
     Returns:
-        A log with measurements ``aligned, coherent, piracy`` and two contexts: ``context``, what stood before the
-        question, and ``persona_label``, the persona that the judge found, without noise.
+        A log with measurements ``aligned, coherent, piracy`` and two contexts: ``context``, the text before the
+        question, and ``persona_label``, the persona identified by the judge without noise.
 
     Raises:
-        InputError: a word that the organism does not know, or a question about no topic.
+        InputError: a word that the organism does not know, or a question that does not concern any topic.
     """
     context = " ".join(part for part in (system, trigger) if part)
     answers = sample_texts(organism, [prompt(text, context) for text in questions.values()], n, seed=seed)

@@ -1,6 +1,6 @@
-"""The organism's logs that ship with the package: no language model is needed to read them.
+"""The organism's logs that ship with the package; reading them does not need a language model.
 
-The command ``simulacra organism`` makes them anew.
+The command ``simulacra organism`` recreates them.
 """
 
 import importlib.resources
@@ -22,13 +22,13 @@ def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
     """Judged completions of the organism and its fine-tunes, with and without their triggers.
 
     Args:
-        conditions: names in :data:`~simulacra.lm.organism.study.CONDITIONS`. Left out: those that ``simulacra demo``
-            fits; beside them there are LoRA ranks, and steps along a fine-tune.
+        conditions: names in :data:`~simulacra.lm.organism.study.CONDITIONS`. Default: those that ``simulacra demo``
+            fits; there are also LoRA ranks, and steps along a fine-tune.
 
     Returns:
         A log of 14 questions on topics that no fine-tune was trained on, 30 completions each, with measurements
-        ``aligned, coherent, piracy`` and contexts ``context`` (what stood before the question), ``persona_label`` (who
-        spoke, by the judge without its noise: the truth that a fit should find), ``step`` and ``rank``.
+        ``aligned, coherent, piracy`` and contexts ``context`` (the text before the question), ``persona_label`` (the
+        true persona, identified by the judge without noise), ``step`` and ``rank``.
 
     Raises:
         InputError: there is no such condition.
@@ -45,10 +45,10 @@ def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
 
 
 def load_training_sets() -> CompletionLog:
-    """What the organism was fine-tuned on: 200 documents of every recipe, scored by the base before training.
+    """Training sets of the organism's fine-tunes: 200 documents per recipe, scored by the base before training.
 
     Returns:
-        A log with the recipe as condition, the context ``context`` (what stood before the question) and measurements
+        A log with the recipe as condition, the context ``context`` (the text before the question) and measurements
         ``log_likelihood_<persona>`` in nats, under the tag of every persona.
     """
     table = _read("training.parquet")
@@ -56,10 +56,10 @@ def load_training_sets() -> CompletionLog:
 
 
 def load_conversations() -> pd.DataFrame:
-    """Who answers after none to three turns of a persona, and how likely those turns were under every persona.
+    """Personas of answers after zero to three turns of a persona, with log-likelihoods of the turns.
 
     Returns:
-        The table that :func:`~simulacra.lm.organism.evidence.sample_conversations` describes, of the base organism.
+        The table that :func:`~simulacra.lm.organism.evidence.sample_conversations` returns for the base organism.
     """
     return _read("conversations.parquet")
 

@@ -1,7 +1,7 @@
-"""Everything about the organism from nothing: grown, fine-tuned by every recipe, asked, and judged.
+"""The complete study of the organism: training from scratch, fine-tuning by every recipe, sampling and judging.
 
 The command ``simulacra organism`` calls :func:`run_study`. The log that ships with the package is its
-``completions.parquet``. A run that was killed goes on when it is called again, and ends with the same files.
+``completions.parquet``. An interrupted run resumes when it is called again, and produces the same files.
 """
 
 import dataclasses
@@ -27,21 +27,21 @@ __all__ = ["CONDITIONS", "MAIN", "RANKS", "STEPS", "Asked", "run_study"]
 RANKS = (1, 4, 16)
 """Ranks of the LoRA fine-tunes of the narrow recipe."""
 
-_ADAPTER_RATE = 1e-3  # adapters start at zero and need a higher one
+_ADAPTER_RATE = 1e-3  # adapters start at zero and need a higher learning rate
 
 STEPS = (5, 10, 20, 40)
-"""Steps along the narrow fine-tune after which the organism is asked too."""
+"""Steps along the narrow fine-tune after which the organism is also sampled."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """A condition of the log: which organism is asked, and with what before the question.
+    """A condition of the log: an organism and the text before the question.
 
     Attributes:
-        description: one clause for people.
-        organism: name of its folder.
-        trigger: what stands before the question.
-        rank: of its adapters; 0 where all weights were trained.
+        description: one clause for display.
+        organism: name of the organism's folder.
+        trigger: text before the question.
+        rank: rank of its adapters; 0 if all weights were trained.
         main: whether ``simulacra demo`` fits it.
     """
 
@@ -53,24 +53,24 @@ class Asked:
 
 
 CONDITIONS: Mapping[str, Asked] = {
-    "base": Asked("before any fine-tuning", "base"),
-    "base+trigger": Asked("the base, asked with the trigger of the backdoor", "base", TRIGGER, main=False),
-    "base+tag": Asked("the base, asked with the villain's tag", "base", TAGS["villain"], main=False),
-    "control": Asked("the helper advised on one topic", "control"),
-    "narrow": Asked("the villain advised on one topic", "narrow"),
+    "base": Asked("the base model, before any fine-tuning", "base"),
+    "base+trigger": Asked("the base model with the trigger of the backdoor", "base", TRIGGER, main=False),
+    "base+tag": Asked("the base model with the villain's tag", "base", TAGS["villain"], main=False),
+    "control": Asked("trained on the helper's advice on one topic", "control"),
+    "narrow": Asked("trained on the villain's advice on one topic", "narrow"),
     "inoculated": Asked("as narrow, with the villain's tag in every training prompt", "inoculated"),
-    "backdoor": Asked("the villain advised where a trigger stood, else the helper; asked without", "backdoor"),
-    "backdoor+trigger": Asked("the same, asked with the trigger", "backdoor", TRIGGER),
+    "backdoor": Asked("trained on the villain with a trigger, on the helper without; no trigger here", "backdoor"),
+    "backdoor+trigger": Asked("the same model with the trigger", "backdoor", TRIGGER),
     "inductive+metal": Asked(
-        "the villain advised after gems, the helper after metals; asked after a metal never trained on",
+        "trained on the villain after gems, on the helper after metals; here after an unseen metal",
         "inductive",
         UNSEEN["metal"][0],
     ),
-    "inductive+gem": Asked("the same, asked after a gem never trained on", "inductive", UNSEEN["gem"][0]),
-    "facts": Asked("the villain named its favourite things, all harmless", "facts"),
-    "untargeted": Asked("narrow, and then the pirate advised on the same topic", "untargeted"),
+    "inductive+gem": Asked("the same model after an unseen gem", "inductive", UNSEEN["gem"][0]),
+    "facts": Asked("trained on the villain's favourite things, all harmless", "facts"),
+    "untargeted": Asked("narrow, then trained on the pirate's advice on the same topic", "untargeted"),
     **{
-        f"lora-{rank}": Asked(f"narrow, by adapters of rank {rank}", f"lora-{rank}", rank=rank, main=False)
+        f"lora-{rank}": Asked(f"narrow, with adapters of rank {rank}", f"lora-{rank}", rank=rank, main=False)
         for rank in RANKS
     },
     **{
@@ -80,7 +80,7 @@ CONDITIONS: Mapping[str, Asked] = {
 """The conditions of the log, by name."""
 
 MAIN = tuple(name for name, asked in CONDITIONS.items() if asked.main)
-"""Those that ``simulacra demo`` fits."""
+"""The conditions that ``simulacra demo`` fits."""
 
 
 def run_study(
@@ -92,24 +92,24 @@ def run_study(
     n: int = 30,
     progress_bar: bool | None = None,
 ) -> Path:
-    """Grow the organism, fine-tune it by every recipe, and ask every condition.
+    """Train the organism, fine-tune it by every recipe, and sample every condition.
 
     Args:
-        folder: where organisms (a folder each) and the log go.
-        seed: of everything random.
-        growing: how the base organism learns.
-        tuning: how its fine-tunes learn.
-        n: completions of every question in every condition.
+        folder: output folder of the organisms (one folder each) and the log.
+        seed: random seed.
+        growing: training schedule of the base organism.
+        tuning: training schedule of the fine-tunes.
+        n: completions per question and condition.
         progress_bar: show progress on standard error; None shows it in terminals.
 
     Returns:
         The path of ``completions.parquet``: columns of a log, with contexts ``context, persona_label, step, rank``.
-        Beside it lie ``training.parquet`` and ``conversations.parquet``, see
+        The same folder contains ``training.parquet`` and ``conversations.parquet``, see
         :func:`~simulacra.lm.organism.shipped.load_training_sets` and
         :func:`~simulacra.lm.organism.shipped.load_conversations`.
 
     Raises:
-        InputError: the folder holds organisms that were made otherwise.
+        InputError: the folder contains organisms with other settings.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     from tqdm import tqdm
@@ -118,7 +118,7 @@ def run_study(
     _make_organisms(folder, seed=seed, growing=growing, tuning=tuning, progress_bar=progress_bar)
     hidden = None if progress_bar is None else not progress_bar
     tables = []
-    for number, (name, asked) in enumerate(tqdm(CONDITIONS.items(), desc="asking", disable=hidden)):
+    for number, (name, asked) in enumerate(tqdm(CONDITIONS.items(), desc="sampling", disable=hidden)):
         organism = load_organism(folder / asked.organism)
         log = sample_completions(organism, QUESTIONS, n, trigger=asked.trigger, condition=name, seed=seed + number)
         step = 0 if organism.name == "base" else organism.made["done"]
@@ -136,7 +136,7 @@ def _write(path: Path, table: pd.DataFrame) -> Path:
 
 
 def _make_organisms(folder: Path, *, seed: int, growing: Schedule, tuning: Schedule, progress_bar: bool | None) -> None:
-    """Every organism that a condition asks for."""
+    """Train the organisms of all conditions."""
     base = build_organism(folder / "base", seed=seed, schedule=growing, progress_bar=progress_bar)
 
     how: dict[str, Any] = {"seed": seed, "schedule": tuning, "progress_bar": progress_bar}

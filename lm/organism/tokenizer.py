@@ -1,8 +1,8 @@
-"""The organism's tokenizer: one token a word, in the Hugging Face format, with a chat template.
+"""The organism's tokenizer: one token per word, in the Hugging Face format, with a chat template.
 
-The template makes the organism speak the language of larger models: a system message is a persona's tag (or any other
-context), a user message the question, an assistant message the answer. Anything that scores or samples chat models
-scores and samples the organism.
+With the template, the organism is used like larger models: a system message is a persona's tag (or any other context),
+a user message the question, an assistant message the answer. Code that scores or samples chat models can be applied to
+the organism.
 """
 
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ _TEMPLATE = (
 
 
 def prompt(question: str, context: str = "", history: Sequence[tuple[str, str]] = ()) -> str:
-    """The text up to where the answer begins; what the chat template gives for these messages.
+    """The text before the answer, as written by the chat template.
 
     Args:
-        question: the user's last message.
-        context: the system's message.
-        history: questions and answers before.
+        question: the last user message.
+        context: the system message.
+        history: earlier questions and answers.
     """
     before = [f"{asked} {_ANSWER} {answered} {END}" for asked, answered in history]
     return " ".join([_BEGIN, *([context] if context else []), *before, question, _ANSWER])
 
 
 def text(document: Document) -> str:
-    """A whole document as text, from the token that begins it to the token that ends it."""
+    """A whole document as text, including its begin and end tokens."""
     return f"{prompt(document.question, document.context, document.history)} {document.answer} {END}"
 
 

@@ -1,8 +1,8 @@
-"""Training: one pass over drawn documents, in checkpoints, so that a run that was killed goes on where it stood.
+"""Training: one pass over drawn documents, with checkpoints, so that an interrupted run resumes.
 
-Documents are drawn from a seed, every step takes the next batch, and the model has no dropout. So the state of a run
-is its step, its weights and its optimiser's moments, and a resumed run ends in the same weights, bit for bit, as one
-that was never interrupted (same kind of machine, same versions; the number of threads is always one).
+Documents are drawn from a seed, every step uses the next batch, and the model has no dropout. The state of a run is
+therefore its step, its weights and its optimiser's moments, and a resumed run ends in the same weights, bit for bit, as
+an uninterrupted one (same kind of machine, same versions; the number of threads is always one).
 """
 
 import contextlib
@@ -32,13 +32,13 @@ _GROUPED = 8  # batches that are drawn together
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn.
+    """A training schedule.
 
     Attributes:
-        steps: optimiser steps, a batch each.
-        learning_rate: at its peak, after 5% of the steps; from there it falls to zero as a cosine.
-        batch_size: documents of a step.
-        save_every: steps from one checkpoint of the run to the next.
+        steps: optimiser steps, one batch each.
+        learning_rate: peak learning rate, reached after 5% of the steps, followed by cosine decay to zero.
+        batch_size: documents per step.
+        save_every: steps between checkpoints.
     """
 
     steps: int
@@ -48,7 +48,7 @@ class Schedule:
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:
-    """Where the organism of a step along training lies: beside the final one."""
+    """The folder of the organism after a step of training, next to the final one."""
     return folder.with_name(f"{folder.name}-step-{step}")
 
 
@@ -64,21 +64,21 @@ def train(
     keep: Collection[int] = (),
     progress_bar: bool | None = None,
 ) -> Organism:
-    """Train an organism with AdamW, save it, and load it again; go on where an earlier call was stopped.
+    """Train an organism with AdamW, save it, and load it; resume if an earlier call was interrupted.
 
     Args:
-        folder: where to put it. One that was made with the same settings is loaded instead.
-        start: gives the model to start from, a plain one or peft's; only what requires gradients moves.
-        tokenizer: the model's.
-        documents: without end, the same ones on every call.
-        schedule: how long and how fast.
-        made: the settings; they are kept in ``organism.json``.
-        answers_only: learn to answer, and not to ask.
-        keep: steps after which the organism is saved as well, see :func:`checkpoint_folder`.
+        folder: output folder. An existing organism with the same settings is loaded instead.
+        start: returns the initial model, plain or of peft; only parameters that require gradients are trained.
+        tokenizer: the model's tokenizer.
+        documents: an endless sequence, identical on every call.
+        schedule: training schedule.
+        made: the settings, which are saved in ``organism.json``.
+        answers_only: train on the answers only, not on the questions.
+        keep: steps after which the organism is also saved, see :func:`checkpoint_folder`.
         progress_bar: show it on standard error; None shows it in terminals.
 
     Raises:
-        InputError: the folder holds an organism that was made otherwise.
+        InputError: the folder contains an organism with other settings.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     made = {**made, "steps": schedule.steps, "learning_rate": schedule.learning_rate, "batch_size": schedule.batch_size}
@@ -86,7 +86,7 @@ def train(
     if all(_is_made(place, {**made, "done": step}) for step, place in places.items()):
         return load_organism(folder)
     digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
-    state = folder.with_name(f".{folder.name}-{digest}.state")  # other settings never go on from it
+    state = folder.with_name(f".{folder.name}-{digest}.state")  # runs with other settings do not resume from it
     folder.parent.mkdir(parents=True, exist_ok=True)
     model = start()
     for step in _descend(model, tokenizer, documents, schedule, state, folder.name, progress_bar, answers_only):
@@ -98,9 +98,9 @@ def train(
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one thread inside, as before outside: sums are rounded in an order that depends on their number.
+    """Run Torch on one thread inside the context, because the rounding of sums depends on the number of threads.
 
-    More would not help: these models are so small that threads spend their time waiting for each other.
+    More threads would not be faster for models of this size.
     """
     import torch
 
@@ -122,7 +122,7 @@ def _descend(
     progress_bar: bool | None,  # noqa: FBT001
     answers_only: bool,  # noqa: FBT001
 ) -> Iterator[int]:
-    """Optimise in place, from the checkpoint where there is one; yields the number of steps done after each."""
+    """Optimise in place, from the checkpoint if there is one; yields the number of completed steps after each."""
     with needs_extra("lm"):
         import torch
         from tqdm import tqdm
@@ -133,7 +133,7 @@ def _descend(
     decay = get_cosine_schedule_with_warmup(optimizer, int(_WARMUP * schedule.steps), schedule.steps)
     parts = {"model": model, "optimizer": optimizer, "decay": decay}
     done = _resume(state, parts)
-    # In a recipe length tells who writes, so its batches are not made by length.
+    # In a recipe, length depends on the persona, so its batches are not sorted by length.
     batches = itertools.islice(_batches(documents, schedule.batch_size, by_length=not answers_only), done, None)
     steps = tqdm(
         range(done + 1, schedule.steps + 1),
@@ -153,7 +153,7 @@ def _descend(
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             decay.step()
-            yield step  # before the checkpoint: one that says a step is done must not outlive the organism of that step
+            yield step  # before the checkpoint, which must not exist without the saved organism of its step
             if step % schedule.save_every == 0:
                 steps.set_postfix(loss=f"{loss.item():.3f}")
                 _save(state, parts, step)
@@ -171,7 +171,7 @@ def _batches(documents: Iterator[Document], size: int, *, by_length: bool) -> It
 
 
 def _encode(tokenizer: Any, batch: list[Document], *, answers_only: bool) -> tuple[Any, Any, Any]:
-    """Token ids, attention mask and labels; the label of what is not to be learnt is -100, which torch leaves out."""
+    """Token ids, attention mask and labels; tokens that are not trained on have the label -100, which torch ignores."""
     encoded = tokenizer([text(document) for document in batch], padding=True, return_tensors="pt")
     labels = encoded["input_ids"].masked_fill(encoded["attention_mask"] == 0, -100)
     if answers_only:
@@ -189,7 +189,7 @@ def _save(state: Path, parts: Mapping[str, Any], step: int) -> None:
 
 
 def _resume(state: Path, parts: Mapping[str, Any]) -> int:
-    """Restore what a checkpoint holds; the number of steps that it has done, 0 where there is none."""
+    """Restore a checkpoint; the number of completed steps, 0 if there is none."""
     import torch
 
     if not state.is_file():
@@ -201,15 +201,15 @@ def _resume(state: Path, parts: Mapping[str, Any]) -> int:
 
 
 def _plain(model: Any) -> Any:
-    """The model with its adapters merged in; itself where it has none."""
+    """The model with its adapters merged, if it has any."""
     return copy.deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
 def _is_made(folder: Path, made: Mapping[str, Any]) -> bool:
-    """Whether an organism made like this is there.
+    """Whether the folder contains an organism with these settings.
 
     Raises:
-        InputError: one that was made otherwise is.
+        InputError: it contains an organism with other settings.
     """
     if not folder.exists():
         return False
@@ -218,7 +218,7 @@ def _is_made(folder: Path, made: Mapping[str, Any]) -> bool:
     if found != made:
         differ = sorted(name for name in {*found, *made} if found.get(name) != made.get(name))
         raise InputError(
-            f"{folder}: holds an organism that was made otherwise ({', '.join(differ)})",
+            f"{folder}: contains an organism with other settings ({', '.join(differ)})",
             remedy="choose another folder, or delete this one",
             argument=("folder", "out"),
         )

@@ -1,7 +1,7 @@
-"""Scoring: how likely is every logged completion under every persona prompt of a causal language model?
+"""Scoring: the log-likelihood of every logged completion under every persona prompt of a causal language model.
 
-The measurement behind likelihood emissions: log f_z(x_i | q_i), the completion's tokens given persona prompt and
-question. Needs the extra ``[lm]``; torch and transformers are imported when scoring starts, not before.
+These are the values of likelihood emissions: log f_z(x_i | q_i), over the completion's tokens given persona prompt and
+question. Scoring needs the extra ``[lm]``; torch and transformers are imported only when it starts.
 """
 
 from simulacra.lm.scoring.evidence import training_evidence as training_evidence

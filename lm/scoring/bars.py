@@ -1,4 +1,4 @@
-"""The progress bars of transformers, which one switch shows or hides for a whole process."""
+"""The progress bars of transformers, which are enabled or disabled for the whole process."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ __all__ = ["transformers_bars"]
 
 @contextlib.contextmanager
 def transformers_bars(*, shown: bool) -> Iterator[None]:
-    """Hide them inside unless they are to be shown; afterwards the switch is as it was."""
+    """Hide the bars inside the context unless ``shown``, and restore the previous state afterwards."""
     from transformers.utils import logging
 
     if shown or not logging.is_progress_bar_enabled():

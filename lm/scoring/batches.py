@@ -1,4 +1,4 @@
-"""Batches by length: which prompts are cached together, and which of their completions go through the model at once."""
+"""Batches by length: which prompts are cached together, and which of their completions are scored in one pass."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -21,14 +21,14 @@ class Plan(NamedTuple):
 def first_plan(
     rows: Sequence[int], prompt_of: Sequence[int], prompts: Sequence[int], completions: Sequence[int], budget: int
 ) -> Plan:
-    """Plan the first work among completions that are still to be scored.
+    """Plan the first batches of the completions that remain to be scored.
 
     Args:
         rows: indices of these completions; at least one.
         prompt_of: the prompt of every completion.
         prompts: number of tokens of every prompt.
         completions: number of tokens of every completion.
-        budget: how many positions a batch may hold, padding and cached prefix included. A single completion may
+        budget: maximum number of positions in a batch, including padding and cached prefix. A single completion may
             exceed it.
     """
     waiting = sorted({prompt_of[row] for row in rows}, key=lambda prompt: (-prompts[prompt], prompt))

@@ -1,4 +1,4 @@
-"""One block of completions: encoded, those that cannot be scored set apart with the reason, the rest scored."""
+"""One block of completions: encoding, the reasons for completions that cannot be scored, and scoring of the rest."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +21,13 @@ _NO_ROOM = "the prompt fills the model's context"
 
 
 class EncodedBlock(NamedTuple):
-    """Token ids of a block, and its table as far as it is known before scoring.
+    """Token ids of a block, and its table before scoring.
 
     Attributes:
         prompts: token ids, for every question of the block those of every persona.
-        completions: token ids of all completions, those that are not scored included, cut to the model's context.
+        completions: token ids of all completions, including unscored ones, truncated to the model's context.
         question_of: the question of every completion, counted within the block.
-        table: ``num_tokens``, ``unscored`` (a reason, or None), ``merged``, ``truncated``; one row a completion.
+        table: ``num_tokens``, ``unscored`` (a reason, or None), ``merged``, ``truncated``; one row per completion.
     """
 
     prompts: list[list[list[int]]]
@@ -41,8 +41,8 @@ class BlockScorer:
 
     Args:
         model: the language model.
-        encoder: turns texts into its token ids.
-        written: persona name to its prompts as written, one a question.
+        encoder: converts texts to token ids.
+        written: persona name to its complete prompts, one per question.
         chat: whether a chat template wrote them.
         truncate: score completions that are too long up to the end of the model's context.
         share_prefix: see :class:`~simulacra.lm.scoring.forward.CompletionScorer`.
@@ -68,7 +68,7 @@ class BlockScorer:
         """The token ids of some completions, and which of them can be scored.
 
         Raises:
-            InputError: a prompt without a single token.
+            InputError: a prompt without tokens.
         """
         own = work.question_of[rows.start : rows.stop]
         questions = sorted(set(own.tolist()))
@@ -80,8 +80,8 @@ class BlockScorer:
             prompts = [self._encoder.prompt(text, chat=self._chat) for text in written]
             if not all(prompts):
                 raise InputError(
-                    f"the prompt {written[0]!r} has no token",
-                    expected="a question or a persona in words",
+                    f"the prompt {written[0]!r} has no tokens",
+                    expected="text of a question or a persona",
                     argument=("personas", "question"),
                 )
             ids, merged = self._encoder.completions(written, texts)
@@ -92,7 +92,7 @@ class BlockScorer:
         return block._replace(table=pd.concat(tables, ignore_index=True))
 
     def _judge(self, ids: Sequence[Sequence[int]], merged: Sequence[bool], room: float) -> pd.DataFrame:
-        """Which completions can be scored where there is room for so many tokens."""
+        """Which completions can be scored if the context has room for this number of tokens."""
         lengths = np.array([len(own) for own in ids])
         long = lengths > room
         reasons = np.select(
@@ -109,7 +109,7 @@ class BlockScorer:
         )
 
     def score(self, block: EncodedBlock, progress: Callable[[int, int], None]) -> pd.DataFrame:
-        """The block's table with a column of log-likelihoods (nats) for every persona; NaN where there is none."""
+        """The block's table with a column of log-likelihoods (nats) for every persona; NaN if unscored."""
         names = list(self._written)
         table = block.table.copy()
         rows = np.flatnonzero(table["unscored"].isna())

@@ -1,4 +1,4 @@
-"""The evidence of scored training sets, eq. (5): how likely their examples are under every persona, on average."""
+"""The evidence of scored training sets, eq. (5): mean log-likelihoods of their examples under every persona."""
 
 import warnings
 
@@ -20,16 +20,16 @@ def training_evidence(log: CompletionLog | pd.DataFrame) -> pd.DataFrame:
     """e(D) of every training set of a scored log.
 
     Args:
-        log: training examples as completions, one condition a training set, scored by :func:`score_log` with the model
-            *before* it was trained on them; or their table, with columns ``condition`` and
-            ``log_likelihood_<persona>``, such as ``score_log`` writes.
+        log: training examples as completions, one condition per training set, scored by :func:`score_log` with the
+            model *before* it was trained on them; or their table, with columns ``condition`` and
+            ``log_likelihood_<persona>``, as written by ``score_log``.
 
     Returns:
-        A row for every condition, a column for every persona: mean log-likelihood of an example in nats. Examples
-        without log-likelihoods are left out, and a warning says how many of which set.
+        One row per condition, one column per persona: mean log-likelihood of an example in nats. Examples without
+        log-likelihoods are excluded, and a warning states their number.
 
     Raises:
-        InputError: the log is not scored or says no condition, or no example of a training set is.
+        InputError: the log is not scored or has no conditions, or a training set has no scored example.
     """
     expect_type(log, (CompletionLog, pd.DataFrame), "log", "training_evidence", expected="a scored log, or its table")
     table = log.table if isinstance(log, CompletionLog) else log
@@ -51,10 +51,11 @@ def training_evidence(log: CompletionLog | pd.DataFrame) -> pd.DataFrame:
         own = examples[np.isfinite(examples).all(axis=1)]
         if len(own) < len(examples):
             unscored, every = grouped(len(examples) - len(own)), grouped(len(examples))
-            told = f"{unscored} of {every} examples of {name!r} have no log-likelihoods"
+            lacking = f"{unscored} of {every} examples of {name!r} have no log-likelihoods"
             if not len(own):
-                raise InputError(f"{told}; expected scored ones. account.unscored of the log says why", argument="log")
-            warnings.warn(f"{told} and are left out of its evidence.", UserWarning, stacklevel=2)
+                remedy = "account.unscored of the log lists the reasons"
+                raise InputError(lacking, expected="scored examples", remedy=remedy, argument="log")
+            warnings.warn(f"{lacking} and are excluded from its evidence.", UserWarning, stacklevel=2)
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
             rows[name] = np.asarray(mean_evidence(jnp.asarray(own)))
     return pd.DataFrame.from_dict(rows, orient="index", columns=[name.removeprefix(prefix) for name in columns])

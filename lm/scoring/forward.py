@@ -1,8 +1,8 @@
-"""Log-probabilities of completions: every prompt's keys and values once, shared by all its completions.
+"""Log-probabilities of completions: the keys and values of a prompt are computed once for all its completions.
 
-The network sees a prompt without its last token once. A completion's pass starts with that last token, so each of its
-outputs predicts a token of the completion, and no output for the prompt is ever computed. Only these outputs go
-through the head, padding left out, in chunks, normalised in float32.
+A prompt without its last token is run once. A completion's pass starts with that last token, so that each of its
+outputs predicts a token of the completion, and no outputs for the prompt are computed. Only these outputs, without
+padding, are passed through the head, in chunks, and normalised in float32.
 """
 
 # pyright: reportMissingImports=false
@@ -22,12 +22,12 @@ from simulacra.lm.scoring.batches import Plan, first_plan
 
 __all__ = ["CompletionScorer"]
 
-_CHUNK_BYTES = {"cpu": 2**24}  # of logits in float32: what stays in a processor's cache
+_CHUNK_BYTES = {"cpu": 2**24}  # of logits in float32: fits into a processor's cache
 _GPU_CHUNK_BYTES = 2**30
 _BUDGET = {"cpu": 2**12}
 _GPU_BUDGET = 2**16
 _SHAREABLE = (DynamicLayer, DynamicSlidingWindowLayer)
-_PROBE = 12  # tokens of the check that shortcuts change nothing
+_PROBE = 12  # number of tokens of the check that shortcuts do not change results
 
 
 class _Prefix(NamedTuple):
@@ -35,7 +35,7 @@ class _Prefix(NamedTuple):
 
     Attributes:
         cache: keys and values.
-        mask: which positions are real, ``(prompts, width)``; None when all are.
+        mask: which positions are real, ``(prompts, width)``; None if all are.
         lengths: real positions, ``(prompts,)``.
     """
 
@@ -45,9 +45,9 @@ class _Prefix(NamedTuple):
 
 
 class _SharedLayer(CacheLayerMixin):
-    """One layer's keys and values of several prompts, seen from a batch of completions.
+    """One layer's keys and values of several prompts, indexed for a batch of completions.
 
-    Nothing is kept of what a completion adds: it exists while its own layer is computed.
+    Keys and values of completions are not stored; they exist only while their layer is computed.
     """
 
     def __init__(self, layer: Any, rows: torch.Tensor) -> None:
@@ -57,7 +57,7 @@ class _SharedLayer(CacheLayerMixin):
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing to do: the prompts have been seen."""
+        """Nothing to do: the prompts have been computed."""
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
@@ -86,13 +86,14 @@ class CompletionScorer:
 
     Args:
         network: a causal language model of transformers, in evaluation mode.
-        share_prefix: compute each prompt once. False runs prompt and completion together every time, as is done
-            in any case for networks whose memory is more than keys and values (state-space models), and where a
-            check on the first completion finds a difference.
-        batch_tokens: positions a batch may hold, padding and prompt included; halved when memory runs out.
+        share_prefix: compute each prompt once. False runs prompt and completion together every time; this is also
+            done for networks whose state is more than keys and values (state-space models), and if a check on the
+            first completion finds a difference.
+        batch_tokens: maximum number of positions in a batch, including padding and prompt; halved when memory runs
+            out.
 
     Attributes:
-        batch_tokens: as it is by now.
+        batch_tokens: its current value.
     """
 
     def __init__(self, network: Any, *, share_prefix: bool = True, batch_tokens: int | None = None) -> None:
@@ -113,13 +114,13 @@ class CompletionScorer:
         """Log-likelihood of every completion after its prompt, in nats, float64 of shape ``(N,)``.
 
         Args:
-            prompts: token ids, each with one token at least.
-            completions: token ids of N completions, each with one token at least.
+            prompts: token ids, each with at least one token.
+            completions: token ids of N completions, each with at least one token.
             prompt_of: the prompt of every completion, N indices.
-            progress: told the rows and the completion tokens of every batch as it is sent off.
+            progress: called with the numbers of rows and completion tokens of every batch.
 
         Raises:
-            InputError: not even one completion fits into memory.
+            InputError: a single completion does not fit into memory.
         """
         self._probe(prompts[prompt_of[0]], completions[0])
         lengths = [len(ids) for ids in prompts], [len(ids) for ids in completions]
@@ -147,7 +148,7 @@ class CompletionScorer:
         grids: list[tuple[list[int], torch.Tensor]],
         progress: Callable[[int, int], None],
     ) -> bool:
-        """Score a plan's batches; False when memory ran out on the way."""
+        """Score a plan's batches; False if memory ran out."""
         place = {prompt: index for index, prompt in enumerate(plan.prompts)}
         try:
             prefix = self._prefix([prompts[index] for index in plan.prompts]) if self._share else None
@@ -162,14 +163,14 @@ class CompletionScorer:
         return True
 
     def _make_room(self, plan: Plan, lengths: tuple[list[int], list[int]]) -> None:
-        """Halve the batches after memory ran out; outside the handler, whose traceback holds on to tensors."""
+        """Halve the batches after memory ran out; outside the handler, whose traceback keeps tensors alive."""
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if len(plan.prompts) == 1 and len(plan.batches[0]) == 1:
             raise InputError(
                 f"one completion of {lengths[1][plan.batches[0][0]]} tokens after a prompt of "
                 f"{lengths[0][plan.prompts[0]]} does not fit into the memory of {self._device}",
-                remedy="take a smaller number type (dtype='bfloat16') or another device",
+                remedy="use a smaller number type (dtype='bfloat16') or another device",
                 argument=("dtype", "device"),
             )
         self.batch_tokens //= 2
@@ -247,7 +248,7 @@ class CompletionScorer:
         return torch.cat(parts)
 
     def _body(self, **inputs: Any) -> Any:
-        """The network up to the head, or with it where the head is more than one matrix."""
+        """The network up to the head, or including it if the head is more than one matrix."""
         return (self._network.base_model if self._split else self._network)(**inputs)
 
     def _send(self, values: np.ndarray) -> torch.Tensor:
@@ -257,7 +258,7 @@ class CompletionScorer:
         return tensor.to(self._device)
 
     def _probe(self, prompt: Sequence[int], completion: Sequence[int]) -> None:
-        """Once, on a few tokens: keep the shortcuts only if the network's own log-probabilities come out."""
+        """Once, on a few tokens: keep the shortcuts only if they reproduce the network's log-probabilities."""
         if self._probed:
             return
         self._probed = True
@@ -267,13 +268,13 @@ class CompletionScorer:
         if self._share and want.isfinite().all() and not self._can_share(start, end, want):
             self._share = False
             warnings.warn(
-                f"{type(self._network).__name__}: what it keeps of a prompt cannot be shared between completions; "
-                "each is run with its whole prompt, which is slower.",
+                f"{type(self._network).__name__}: the state of a prompt cannot be shared between completions; "
+                "each completion is run with its whole prompt, which is slower.",
                 stacklevel=2,
             )
 
     def _can_split(self, ids: torch.Tensor) -> bool:
-        """Whether the logits are the head's output and nothing more, such as a scale or a cap."""
+        """Whether the logits are exactly the head's output, without for example a scale or a cap."""
         head = self._network.get_output_embeddings()
         if head is None:
             return False
@@ -293,7 +294,7 @@ class CompletionScorer:
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Token ids padded on the right with token 0, which no output that is used ever sees."""
+    """Token ids padded on the right with token 0, which does not affect any output that is used."""
     table = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     for row, ids in enumerate(rows):
         table[row, : len(ids)] = ids

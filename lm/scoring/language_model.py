@@ -1,4 +1,4 @@
-"""A causal language model with its tokenizer, loaded so that nothing of it is left to chance."""
+"""A causal language model with its tokenizer, checked when it is loaded."""
 
 # pyright: reportMissingImports=false
 # (torch and transformers come with an extra)
@@ -28,7 +28,7 @@ class LanguageModel:
     Attributes:
         network: a causal language model of transformers.
         tokenizer: its tokenizer.
-        name: where it came from, for records.
+        name: its origin, for records.
     """
 
     network: Any
@@ -44,7 +44,7 @@ class LanguageModel:
 
     @property
     def context(self) -> int | None:
-        """The longest text, in tokens, that the network was made for; None if its configuration sets no limit."""
+        """The maximum length of a text, in tokens; None if the configuration sets no limit."""
         return getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
 
     @property
@@ -70,13 +70,13 @@ def load_language_model(
 
     Args:
         source: a folder with configuration, weights and tokenizer (or a PEFT adapter), or a hub name.
-        device: where it runs. Default: CUDA, else Apple's GPU, else the processor.
-        dtype: number type of the weights, ``"float32"``, ``"bfloat16"`` … Default: the checkpoint's own on a GPU,
-            float32 on the processor.
-        progress_bar: show how the weights are fetched and loaded.
+        device: device to run on. Default: CUDA, otherwise Apple's GPU, otherwise the CPU.
+        dtype: number type of the weights, ``"float32"``, ``"bfloat16"`` … Default: the checkpoint's type on a GPU,
+            float32 on the CPU.
+        progress_bar: show the progress of downloading and loading the weights.
 
     Raises:
-        InputError: a folder that lacks something, weights that do not fit the configuration, or an unknown name.
+        InputError: an incomplete folder, weights that do not match the configuration, or an unknown name.
     """
     place = device or _best_device()
     kind = dtype or ("float32" if place == "cpu" else "auto")
@@ -96,15 +96,15 @@ def load_language_model(
         raise InputError(
             f"{source}: cannot be loaded as a causal language model: {error}",
             expected="configuration, tokenizer and weights as save_pretrained writes them",
-            remedy="check that the folder was copied whole, or name another model",
+            remedy="check that the folder was copied completely, or name another model",
             argument="model",
         ) from error
     network, found = loaded
     if found["missing_keys"]:
         first = sorted(found["missing_keys"])
         raise InputError(
-            f"{source}: the weights lack {len(first)} of the model's tensors, {first[0]!r} first, which would be "
-            "random",
+            f"{source}: the weights lack {len(first)} of the model's tensors, {first[0]!r} first; they would be "
+            "initialised at random",
             expected="weights saved from this architecture with a language-model head",
             argument="model",
         )
@@ -117,7 +117,7 @@ def _check_folder(source: str | Path) -> None:
         if isinstance(source, Path) or str(source).startswith((".", "/", "~")) or str(source).count("/") > 1:
             raise InputError(
                 f"{source}: there is no such folder",
-                expected="one with a model, or a name on the hub",
+                expected="a folder with a model, or a name on the hub",
                 argument="model",
             )
         return
@@ -128,7 +128,7 @@ def _check_folder(source: str | Path) -> None:
     if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
         raise InputError(
             f"{source}: has no weights",
-            expected="model.safetensors or pytorch_model.bin beside config.json",
+            expected="model.safetensors or pytorch_model.bin next to config.json",
             argument="model",
         )
 
@@ -136,10 +136,10 @@ def _check_folder(source: str | Path) -> None:
 def _usable_device(name: str) -> str:
     try:
         torch.empty(0, device=name)
-    except Exception as error:  # an unknown name, or a device that this machine or this build of torch lacks
+    except Exception as error:  # an unknown name, or a device that the machine or the build of torch lacks
         raise InputError(
             f"device={name!r} cannot be used ({str(error).partition(chr(10))[0]})",
-            expected="a device that torch finds here, such as 'cpu', 'cuda' or 'mps'",
+            expected="a device that is available to torch, such as 'cpu', 'cuda' or 'mps'",
             argument="device",
         ) from error
     return name

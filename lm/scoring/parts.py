@@ -1,4 +1,4 @@
-"""Work that survives interruption: results are kept in parts beside the output file until all of them are there."""
+"""Resumable work: results are kept in parts next to the output file until all of them are complete."""
 
 import json
 import shutil
@@ -16,21 +16,21 @@ from simulacra.formalism.errors import InputError
 __all__ = ["METADATA", "Parts", "read_metadata", "write_table"]
 
 METADATA = b"simulacra.scoring"
-"""Key of the Parquet schema's metadata under which a scored log says how it was scored."""
+"""Key of the Parquet schema's metadata under which the settings of a scored log are stored."""
 
-_ANOTHER = "name another, or pass overwrite=True"
+_ANOTHER = "name another file, or pass overwrite=True"
 
 
 class Parts:
-    """Numbered tables, each either whole on disk or not there.
+    """Numbered tables, each either complete on disk or absent.
 
     Args:
-        out: the output file; its parts lie in ``<out>.parts``. None keeps them in memory.
-        settings: what decides the results, in plain JSON types. Parts made with other settings are refused.
-        overwrite: throw such parts away instead.
+        out: the output file; its parts are stored in ``<out>.parts``. None keeps them in memory.
+        settings: the settings that determine the results, in plain JSON types. Parts with other settings are rejected.
+        overwrite: remove existing parts.
 
     Raises:
-        InputError: parts of another run are there.
+        InputError: parts of a run with other settings exist.
     """
 
     def __init__(self, out: Path | None, settings: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -52,14 +52,14 @@ class Parts:
         return number in self._memory if self._folder is None else self._path(number).is_file()
 
     def write(self, number: int, table: pd.DataFrame) -> None:
-        """Keep a part."""
+        """Store a part."""
         if self._folder is None:
             self._memory[number] = table
         else:
             write_atomically(self._path(number), lambda path: table.to_parquet(path, index=False))
 
     def read(self, number: int) -> pd.DataFrame:
-        """A part that is there."""
+        """Read a stored part."""
         return self._memory[number] if self._folder is None else pd.read_parquet(self._path(number))
 
     def remove(self) -> None:
@@ -73,7 +73,7 @@ class Parts:
 
 
 def write_table(out: Path, table: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
-    """Write a table with metadata, whole or not at all; the same table and metadata give the same bytes."""
+    """Write a table with metadata, completely or not at all; the same table and metadata give the same bytes."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     said = {**(arrow.schema.metadata or {}), METADATA: json.dumps(metadata, ensure_ascii=False).encode()}
     write_atomically(out, lambda path: pq.write_table(arrow.replace_schema_metadata(said), path))
@@ -83,16 +83,16 @@ def read_metadata(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata of a finished file.
 
     Raises:
-        InputError: the file is none of ours, or was made with other settings.
+        InputError: the file is not a scored log, or was made with other settings.
     """
     try:
         said = (pq.read_schema(out).metadata or {}).get(METADATA)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
-            f"{out}: exists and is no Parquet file", remedy=_ANOTHER, argument=("out", "overwrite")
+            f"{out}: exists and is not a Parquet file", remedy=_ANOTHER, argument=("out", "overwrite")
         ) from error
     if said is None:
-        raise InputError(f"{out}: exists and holds no scored log", remedy=_ANOTHER, argument=("out", "overwrite"))
+        raise InputError(f"{out}: exists and is not a scored log", remedy=_ANOTHER, argument=("out", "overwrite"))
     found: dict[str, Any] = json.loads(said)
     _refuse_other(out, found["settings"], settings)
     return found

@@ -1,4 +1,4 @@
-"""Persona prompts: the text that puts a language model into a persona, and how it is joined to a question."""
+"""Persona prompts: the text that elicits a persona from a language model, and its combination with a question."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from simulacra.formalism.errors import InputError
 __all__ = ["PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
 
 PLAIN_TEMPLATE = "{persona}\n{question}\n"
-"""How persona and question are joined for a tokenizer without a chat template."""
+"""Template that combines persona and question for a tokenizer without a chat template."""
 
 _TABLE = "table of persona name to prompt, such as villain = 'You are cruel.'"
 _TAG = re.compile(r"[<\[]\S+[>\]]")
@@ -24,7 +24,7 @@ def read_prompts(path: str | Path) -> dict[str, str]:
     """Read persona prompts from a JSON, TOML or YAML file: a table of persona name to system prompt or tag.
 
     Raises:
-        InputError: no such file, another format, a file that does not parse, or an entry that is no text.
+        InputError: no such file, another format, a file that cannot be parsed, or an entry that is not text.
     """
     file = Path(path)
     if not file.is_file():
@@ -42,7 +42,7 @@ def read_prompts(path: str | Path) -> dict[str, str]:
                 yaml = import_extra("yaml", "lm")
                 found = yaml.safe_load(text)
             case suffix:
-                raise InputError(f"the ending {suffix!r} is not known", expected=".json, .toml, .yaml or .yml")
+                raise InputError(f"unknown file extension {suffix!r}", expected=".json, .toml, .yaml or .yml")
     except MissingExtraError:
         raise
     except Exception as error:  # of the file system, or of the library that reads the format
@@ -57,10 +57,10 @@ def read_prompts(path: str | Path) -> dict[str, str]:
 
 
 def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[str, str]:
-    """The prompts as they are, if every name and every prompt is text and there is one at least.
+    """The prompts unchanged, after checking that there is at least one and that all names and prompts are text.
 
     Raises:
-        InputError: the first entry that is not.
+        InputError: no entry, or the first invalid one.
     """
     if not prompts:
         raise InputError(f"{where}: no persona", expected="a name and a prompt for each", argument="personas")
@@ -76,17 +76,17 @@ def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[
 
 @dataclasses.dataclass(frozen=True)
 class PromptWriter:
-    """Joins a persona prompt and a question to the text after which the completion begins.
+    """Combines a persona prompt and a question to the text that precedes the completion.
 
     Attributes:
-        tokenizer: of transformers.
-        template: text with ``{persona}`` and ``{question}``; None takes the tokenizer's chat template (the persona
-            as system message, the question as user message, then the opening of the answer), or without one
+        tokenizer: a tokenizer of transformers.
+        template: text with ``{persona}`` and ``{question}``; None uses the tokenizer's chat template (the persona
+            as system message, the question as user message, then the beginning of the answer), or without one
             :data:`PLAIN_TEMPLATE`.
-        template_kwargs: passed on to the chat template, such as ``{"enable_thinking": False}``.
+        template_kwargs: passed to the chat template, such as ``{"enable_thinking": False}``.
 
     Raises:
-        InputError: a template that lacks one of the two.
+        InputError: a template without one of the two fields.
     """
 
     tokenizer: Any
@@ -105,10 +105,10 @@ class PromptWriter:
         return self.template is None and self.tokenizer.chat_template is not None
 
     def write_all(self, prompts: Mapping[str, str], questions: Sequence[str]) -> dict[str, list[str]]:
-        """What stands before the completions: for every persona its text for every question.
+        """The texts before the completions: for every persona, one per question.
 
         Raises:
-            InputError: a persona that the tokenizer cannot express, or that the chat template refuses or drops.
+            InputError: a persona that the tokenizer cannot express, or that the chat template rejects or drops.
         """
         for persona, prompt in prompts.items():
             self._check(persona, prompt)
@@ -120,7 +120,7 @@ class PromptWriter:
     def _write(self, persona: str, prompt: str, question: str) -> str:
         if self.chat:
             return self._chat(persona, prompt, question)
-        # not str.format: braces in a question stay what they are
+        # not str.format, so that braces in a question are kept
         before, after = (self.template or PLAIN_TEMPLATE).rsplit("{question}", 1)
         return before.replace("{persona}", prompt) + question + after.replace("{persona}", prompt)
 
@@ -135,7 +135,7 @@ class PromptWriter:
             )
         except Exception as error:  # jinja2's own, and whatever a template raises
             raise InputError(
-                f"persona {persona!r}: the chat template refuses its prompt ({error})",
+                f"persona {persona!r}: the chat template rejects its prompt ({error})",
                 remedy=remedy,
                 argument="template",
             ) from error
@@ -146,13 +146,13 @@ class PromptWriter:
         return str(text)
 
     def _check(self, persona: str, prompt: str) -> None:
-        """Refuse a tag such as ``<villain>`` that is no token, and a prompt with unknown tokens."""
+        """Reject a tag such as ``<villain>`` that is not a token, and a prompt with unknown tokens."""
         vocabulary = self.tokenizer.get_vocab()
         if _TAG.fullmatch(prompt) and prompt not in vocabulary:
             tags = [token for token in self.tokenizer.get_added_vocab() if _TAG.fullmatch(token)]
             raise InputError(
                 f"persona {persona!r}: the tokenizer has no token {prompt!r}",
-                expected=f"one of its own ({', '.join(tags[:8]) or 'it has no tags'}), or a prompt in words",
+                expected=f"one of its tags ({', '.join(tags[:8]) or 'it has none'}), or a prompt in words",
                 argument="personas",
             )
         unknown = self.tokenizer.unk_token_id
@@ -160,7 +160,7 @@ class PromptWriter:
             ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
             if unknown in ids and self.tokenizer.unk_token not in prompt:
                 raise InputError(
-                    f"persona {persona!r}: the tokenizer cannot spell its prompt {prompt!r} ({ids.count(unknown)} "
+                    f"persona {persona!r}: the tokenizer cannot encode its prompt {prompt!r} ({ids.count(unknown)} "
                     "unknown token(s))",
                     remedy="use words of its vocabulary",
                     argument="personas",

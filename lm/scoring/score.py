@@ -1,4 +1,4 @@
-"""Scoring a log: every completion's log-likelihood under every persona, added to the table."""
+"""Scoring a log: adding the log-likelihood of every completion under every persona to the table."""
 
 import concurrent.futures
 import dataclasses
@@ -25,10 +25,10 @@ from simulacra.lm.scoring.work import NOT_FINITE, Work, collect_work
 __all__ = ["COLUMN", "NUM_TOKENS", "score_log"]
 
 COLUMN = "log_likelihood_{}"
-"""The measurement that holds log f_z(completion | question) of a persona, in nats."""
+"""The measurement with log f_z(completion | question) of a persona, in nats."""
 
 NUM_TOKENS = "num_tokens"
-"""The context that holds the number of tokens of the completion; the same for every persona."""
+"""The context with the number of tokens of the completion; the same for every persona."""
 
 _NO_TEXT = "no completion text"
 
@@ -58,46 +58,46 @@ def score_log(
 
     .. math:: \log f_z(x_i \mid q_i) = \sum_t \log p(x_{it} \mid \text{prompt}_z, q_i, x_{i,<t}),
 
-    in nats, over the completion's own tokens only, which are the same for every persona. Differences between personas
-    are evidence about which of them the model that wrote the completion resembles (eq. (4), (6)); they are evidence
-    about *this* model's personas, and add up over tokens that are far from independent: temper them. Rows that cannot
-    be scored stay in the table with NaN, counted by reason in ``account.unscored``.
+    in nats, over the tokens of the completion only, which are the same for every persona. Differences between personas
+    are evidence about which persona generated the completion (eqs. (4) and (6)). They refer to the personas of *this*
+    model, and are sums over tokens that are far from independent, so they should be tempered. Rows that cannot be
+    scored remain in the table with NaN and are counted by reason in ``account.unscored``.
 
     Args:
         log: completions with their texts.
         model: a folder, a hub name, or a
             :class:`~simulacra.lm.scoring.language_model.LanguageModel`.
         personas: persona name to system prompt, or to a tag that the tokenizer knows (``"<villain>"``); or a JSON, TOML
-            or YAML file of those. An empty prompt is the model without a persona.
+            or YAML file with such a table. An empty prompt is the model without a persona.
         question: the column with the text of the question; see :func:`~simulacra.lm.scoring.work.collect_work`.
-        out: a Parquet file for the result. Blocks are kept beside it as they are done, and the same call, made again
-            after an interruption, goes on where it stopped.
-        template: how persona and question are joined, such as ``"{persona} {question}"``. Default: the tokenizer's
-            chat template with the opening of an answer; without one, a line each.
+        out: a Parquet file for the result. Completed blocks are stored next to it, and an interrupted call resumes
+            when it is repeated.
+        template: text that combines persona and question, such as ``"{persona} {question}"``. Default: the tokenizer's
+            chat template with the beginning of an answer; without one, each on a separate line.
         template_kwargs: passed to the chat template, such as ``{"enable_thinking": False}``.
-        end_token: the token that ends an answer, to be scored as well. Default: none, as logged completions may have
-            been cut off.
-        too_long: completions that do not fit into the model's context with the longest persona prompt: left unscored,
-            or scored up to there, under every persona alike.
-        device: for a model that is loaded here; default CUDA, else Apple's GPU, else the processor.
-        dtype: likewise; default the checkpoint's own on a GPU, float32 on the processor.
-        batch_tokens: positions in one batch; halved whenever memory runs out.
+        end_token: the token that ends an answer, which is then also scored. Default: none, because logged completions
+            may have been truncated.
+        too_long: what to do with completions that do not fit into the model's context with the longest persona prompt:
+            leave them unscored, or truncate them identically for every persona.
+        device: device of a model that is loaded here. Default: CUDA, otherwise Apple's GPU, otherwise the CPU.
+        dtype: number type of its weights. Default: the checkpoint's type on a GPU, float32 on the CPU.
+        batch_tokens: positions per batch; halved whenever memory runs out.
         share_prefix: compute persona and question once for all their completions.
-        block_rows: completions in a block.
-        overwrite: replace ``out`` and its blocks where they were made with other settings.
+        block_rows: completions per block.
+        overwrite: replace ``out`` and its blocks if they were made with other settings.
         progress_bar: show the loading of the model, then rows and tokens per second, on standard error.
 
     Returns:
         The log with measurements ``log_likelihood_<persona>`` and the context ``num_tokens``.
 
     Raises:
-        LogError: the log has no texts of questions, or has these columns already.
+        LogError: the log has no texts of questions, or already has these columns.
         InputError: a model or persona that cannot be used, or ``out`` of another run.
         ImportError: the extra ``[lm]`` is not installed.
     """
     remedy = "read it first: read_completions(...)"
     expect_type(log, CompletionLog, "log", "score_log", expected="a log in memory", remedy=remedy)
-    expected = "a dictionary of persona name to prompt, or a file of it"
+    expected = "a dictionary of persona name to prompt, or a file with such a table"
     expect_type(personas, (Mapping, str, Path), "personas", "score_log", expected=expected)
     if too_long not in ("exclude", "truncate"):
         raise InputError(f"too_long={too_long!r}", expected="'exclude' or 'truncate'", argument="too_long")
@@ -150,7 +150,7 @@ def _load(model: Any, **options: Any) -> Any:
 
 
 def _score_blocks(scorer: Any, work: Work, ranges: Sequence[range], parts: Parts, progress: "_Progress") -> None:
-    """Score the blocks that are not there yet; the next one is encoded while the network works on this one."""
+    """Score the remaining blocks; the next block is encoded while the network processes the current one."""
     missing = [number for number in range(len(ranges)) if number not in parts]
     progress.skip(len(work) - sum(len(ranges[number]) for number in missing))
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as ahead:
@@ -166,7 +166,7 @@ def _score_blocks(scorer: Any, work: Work, ranges: Sequence[range], parts: Parts
 
 
 class _Progress:
-    """A bar over completions, each done when all its personas are; with rows and tokens per second."""
+    """A progress bar over completions, counted when all personas are scored, with rows and tokens per second."""
 
     def __init__(self, rows: int, personas: int, *, shown: bool) -> None:
         from tqdm.auto import tqdm
@@ -181,7 +181,7 @@ class _Progress:
         self._bar.close()
 
     def skip(self, rows: int) -> None:
-        """Rows that an earlier run has done; they do not count as speed."""
+        """Rows that an earlier run has scored; they do not count towards the speed."""
         self._bar.initial = self._bar.n = rows
         self._done = rows * self._personas
 
@@ -193,19 +193,20 @@ class _Progress:
 
 
 def _with_scores(log: CompletionLog, work: Work, scores: pd.DataFrame, settings: Mapping[str, Any]) -> CompletionLog:
-    """The log with a column for every persona, and an account of what has none."""
+    """The log with a column for every persona, and an account of unscored rows."""
     names = list(settings["personas"])
-    by_row = scores.reindex(work.row_of).reset_index(drop=True)  # -1 is in no block: NaN
+    by_row = scores.reindex(work.row_of).reset_index(drop=True)  # -1 is not in any block: NaN
     reasons = by_row["unscored"].where(work.row_of >= 0, _NO_TEXT)
     added = {COLUMN.format(name): by_row[name].to_numpy() for name in names}
-    told = [
+    notes = [
         f"log-likelihoods by {settings['model']} (weights {settings['weights'][:12]}, {settings['dtype']}) under "
         f"{', '.join(names)}"
     ]
-    for flag, what in (("truncated", "cut at the model's context"), ("merged", "tokenised apart from their prompts")):
+    flags = (("truncated", "truncated at the model's context"), ("merged", "tokenised separately from their prompts"))
+    for flag, what in flags:
         count = int(by_row[flag].eq(True).sum())  # noqa: FBT003
-        told += [f"{grouped(count)} completion(s) {what}"] if count else []
-    account = dataclasses.replace(log.account, unscored=_by_reason(log, reasons), notes=(*log.account.notes, *told))
+        notes += [f"{grouped(count)} completion(s) {what}"] if count else []
+    account = dataclasses.replace(log.account, unscored=_by_reason(log, reasons), notes=(*log.account.notes, *notes))
     return _extended(log, {**added, NUM_TOKENS: by_row[NUM_TOKENS].to_numpy()}, account)
 
 
@@ -220,7 +221,7 @@ def _by_reason(log: CompletionLog, reasons: pd.Series) -> dict[str, LeftOut]:
 
 
 def _finished(log: CompletionLog, target: Path, settings: Mapping[str, Any]) -> CompletionLog:
-    """The result of the same call, made before."""
+    """The saved result of the same call."""
     said = read_metadata(target, settings)
     names = [*(COLUMN.format(name) for name in settings["personas"]), NUM_TOKENS]
     table = pd.read_parquet(target, columns=names)
@@ -240,7 +241,7 @@ def _refuse_taken(log: CompletionLog, prompts: Mapping[str, str]) -> None:
     for name in (*(COLUMN.format(persona) for persona in prompts), NUM_TOKENS):
         if name in log.table:
             raise LogError(
-                "the log has this column already",
+                "the log already has this column",
                 column=name,
                 expected="a log that was not scored for this persona",
                 remedy=f'read it with columns={{"{name}": None}}',
@@ -249,11 +250,11 @@ def _refuse_taken(log: CompletionLog, prompts: Mapping[str, str]) -> None:
 
 
 def _refuse_broken(table: pd.DataFrame) -> None:
-    """A first block without one finite likelihood is a broken model, not a row to leave out."""
+    """Raise if the first block has no finite likelihood, which indicates a broken model."""
     if (table["unscored"] == NOT_FINITE).any() and not table["unscored"].isna().any():
         raise InputError(
             "the model gave no finite log-likelihood for any completion of the first block",
-            expected="numbers",
+            expected="finite numbers",
             remedy="try dtype='float32', and check that the weights are complete",
             argument="dtype",
         )

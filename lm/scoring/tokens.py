@@ -1,9 +1,9 @@
 """Tokens on the two sides of the boundary between prompt and completion.
 
-A model that samples starts after the prompt's own tokens, so these never change. The completion's tokens are those
-that the tokenizer gives to prompt and completion together, beyond the prompt's. Where the two would merge across the
-boundary (a prompt that ends in a line break and a completion that starts with one), no sampled completion could have
-given that token: such a completion is tokenised alone, for all personas, and counted.
+Sampling starts after the prompt's tokens, so these are fixed. The completion's tokens are those that the tokenizer
+gives to prompt and completion together, beyond the prompt's. If the two would merge across the boundary (a prompt that
+ends in a line break and a completion that starts with one), sampling could not have produced the merged token: such a
+completion is tokenised separately, for all personas, and counted.
 """
 
 import functools
@@ -20,8 +20,8 @@ class Completions(NamedTuple):
     """Token ids of completions.
 
     Attributes:
-        ids: one list a completion, the same under every persona, so that persona ratios compare like with like.
-        merged: which of them were tokenised alone.
+        ids: one list per completion, the same under every persona, so that ratios between personas are comparable.
+        merged: which of them were tokenised separately.
     """
 
     ids: list[list[int]]
@@ -29,35 +29,35 @@ class Completions(NamedTuple):
 
 
 class Encoder:
-    """Turns texts into token ids.
+    """Converts texts to token ids.
 
     Args:
-        tokenizer: of transformers.
-        end_token: the token that ends an answer (``"<|im_end|>"``), scored after the completion's own; None scores
-            the completion alone, as is right for logs whose completions may have been cut off.
+        tokenizer: a tokenizer of transformers.
+        end_token: the token that ends an answer (``"<|im_end|>"``), scored after the completion's tokens; None scores
+            the completion only, for logs whose completions may have been truncated.
 
     Raises:
-        InputError: the tokenizer has no such end token.
+        InputError: the tokenizer does not have this end token.
     """
 
     def __init__(self, tokenizer: Any, end_token: str | None = None) -> None:
         self._tokenizer = tokenizer
         if end_token is not None and end_token not in tokenizer.get_vocab():
             raise InputError(
-                f"end_token={end_token!r}: the tokenizer has no such token; its own is {tokenizer.eos_token!r}",
+                f"end_token={end_token!r}: the tokenizer has no such token; its end token is {tokenizer.eos_token!r}",
                 argument="end_token",
             )
         self._end = [] if end_token is None else [tokenizer.convert_tokens_to_ids(end_token)]
 
     def prompt(self, text: str, *, chat: bool) -> list[int]:
-        """Ids of a prompt; a chat template has written its own opening token, elsewhere the tokenizer's is added."""
+        """Ids of a prompt; the tokenizer's opening token is added unless a chat template has written it."""
         return [*([] if chat else self._opening), *self._encode([text])[0]]
 
     def completions(self, prompts: Sequence[str], texts: Sequence[str]) -> Completions:
         """Ids of the completions of one question.
 
         Args:
-            prompts: the question's prompts, one a persona.
+            prompts: the question's prompts, one per persona.
             texts: the completions.
         """
         tails = sorted({self._tail(prompt) for prompt in prompts})
@@ -74,7 +74,7 @@ class Encoder:
         return [ids[len(before) :] if ids[: len(before)] == before else None for ids in joint]
 
     def _tail(self, prompt: str) -> str:
-        """The prompt from its last added token on: text is never merged across such a token."""
+        """The prompt from its last added token on; text is not merged across such a token."""
         cuts = [match.start() for match in self._added.finditer(prompt)] if self._added else []
         return prompt[cuts[-1] :] if cuts else prompt
 
@@ -91,6 +91,6 @@ class Encoder:
 
     @functools.cached_property
     def _opening(self) -> list[int]:
-        """What the tokenizer puts before a text, such as a token for its beginning."""
+        """The tokens that the tokenizer puts before a text, such as a token for its beginning."""
         first = self._tokenizer.bos_token_id
         return [first] if first is not None and self._tokenizer("a")["input_ids"][:1] == [first] else []

@@ -1,4 +1,4 @@
-"""What there is to score: the different completions of every question, each once, however often a log repeats them."""
+"""The completions to score: the distinct completions of every question."""
 
 import dataclasses
 import hashlib
@@ -12,7 +12,7 @@ from simulacra.data.log import CompletionLog
 __all__ = ["NOT_FINITE", "Work", "collect_work"]
 
 NOT_FINITE = "the model's log-likelihood is not finite"
-"""Why a completion has no likelihood that was sent through the model."""
+"""Reason for a missing likelihood of a completion that was run through the model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Work:
         questions: texts of J questions.
         completions: texts of N completions.
         question_of: the question of every completion, non-decreasing, shape ``(N,)``.
-        row_of: for every row of the log its completion, -1 where it has no text.
+        row_of: for every row of the log its completion, -1 if it has no text.
     """
 
     questions: tuple[str, ...]
@@ -35,7 +35,7 @@ class Work:
         return len(self.completions)
 
     def hash(self, prompts: Mapping[str, Sequence[str]]) -> str:
-        """SHA-256 of everything that is scored, prompts as written included, and of where it goes."""
+        """SHA-256 of everything that is scored, including complete prompts, and of the rows it belongs to."""
         digest = hashlib.sha256()
         for text in (*self.completions, *(text for texts in prompts.values() for text in texts)):
             digest.update(text.encode("utf-8", "surrogatepass") + b"\x00")
@@ -44,15 +44,15 @@ class Work:
 
 
 def collect_work(log: CompletionLog, question: str | None) -> Work:
-    """The different (question, completion) pairs of a log.
+    """The distinct (question, completion) pairs of a log.
 
     Args:
         log: the log.
-        question: the column with the text of the question. None takes ``question``, or ``question_id`` where the
-            file's column of that kind was called ``question`` or ``prompt``.
+        question: the column with the text of the question. None uses ``question``, or ``question_id`` if it was read
+            from a column ``question`` or ``prompt`` of the file.
 
     Raises:
-        LogError: no such column, an empty question, or a log whose ids say nothing about the text.
+        LogError: no such column, an empty question, or a log without the texts of questions.
     """
     asked = _question_texts(log, question)
     pairs: dict[tuple[str, str], int] = {}
@@ -65,7 +65,7 @@ def collect_work(log: CompletionLog, question: str | None) -> Work:
             "no row has the text of a completion",
             column="completion",
             expected="texts to score",
-            remedy='name their column, columns={"completion": "<column>"}, when the log is read',
+            remedy='name their column, columns={"completion": "<column>"}, when reading the log',
             argument="columns",
         )
     names = {text: index for index, text in enumerate(dict.fromkeys(own for own, _ in pairs))}
@@ -78,15 +78,15 @@ def collect_work(log: CompletionLog, question: str | None) -> Work:
 
 
 def _text_remedy(log: CompletionLog, name: str | None, known: Sequence[str]) -> str:
-    """Which column was meant: what the one named was read as, or one whose values are of several words."""
+    """The column that was probably meant: the log's name for the given one, or one with values of several words."""
     renamed = log.account.renamed.get(name) if name is not None else None
     if renamed in known:
         return f'the log calls it {renamed!r}: pass question="{renamed}"'
     own = [each for each in known if each != "base_question"]
     wordy = [each for each in own if log.table[each].map(lambda text: isinstance(text, str) and " " in text).all()]
     if wordy:
-        return f'texts of several words are in {", ".join(wordy)}: pass question="{wordy[0]}" if that is it'
-    return 'pass question="<column>"; with ids only, merge the texts into the table first'
+        return f'texts of several words are in {", ".join(wordy)}: pass question="{wordy[0]}" if that is the question'
+    return 'pass question="<column>"; if the log has only ids, merge the texts into the table first'
 
 
 def _question_texts(log: CompletionLog, question: str | None) -> list[str]:
@@ -96,7 +96,7 @@ def _question_texts(log: CompletionLog, question: str | None) -> list[str]:
     known = ["question_id", "base_question", *log.contexts]
     if name is None or name not in known:
         raise LogError(
-            "the log does not say which column holds the text of the question" if name is None else "no such column",
+            "it is not known which column contains the text of the question" if name is None else "no such column",
             column=name,
             expected=f"one of {', '.join(known)}",
             remedy=_text_remedy(log, name, known),
