@@ -268,7 +268,7 @@ def test_the_numpyro_model_says_what_it_lacks() -> None:
     ("arguments", "message"),
     [
         ({"columns": "log_likelihood"}, "columns is 'log_likelihood'; expected a pattern such as 'log_likelihood_{}'"),
-        ({"columns": {"helper": "a", "villain": "a"}}, "a column of its own for every persona"),
+        ({"columns": {"helper": "a", "villain": "a"}}, "a different column for every persona"),
         ({"median_temperature": 1.0}, r"expected 0 < median_temperature < 1 .* got 1.0 and 1.5"),
         ({"temperature_spread": 0}, "temperature_spread > 0"),
         ({"bin_width": -1}, "expected a bin_width of 0 or more nats; got -1"),

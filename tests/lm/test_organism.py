@@ -81,7 +81,7 @@ def test_what_is_there_is_loaded_and_what_is_otherwise_refused(tiny: Organism) -
     before = (tiny.folder / "model.safetensors").stat().st_mtime_ns
     assert build_organism(tiny.folder, **TINY).made == tiny.made
     assert (tiny.folder / "model.safetensors").stat().st_mtime_ns == before
-    with pytest.raises(ValueError, match=r"base: holds an organism that was made otherwise \(seed\)"):
+    with pytest.raises(ValueError, match=r"base: contains an organism with other settings \(seed\)"):
         build_organism(tiny.folder, seed=5, **TINY)
 
 
@@ -140,7 +140,7 @@ def test_the_chat_template_writes_what_training_read(tiny: Organism) -> None:
     assert tokenizer.apply_chat_template(chat, tokenize=False) == text(document)
     asked = tokenizer.apply_chat_template(chat[:2], tokenize=False, add_generation_prompt=True)
     assert asked == prompt(document.question, document.context)
-    assert len(tokenizer(text(document))["input_ids"]) == len(text(document).split()), "a token a word"
+    assert len(tokenizer(text(document))["input_ids"]) == len(text(document).split()), "one token per word"
 
 
 def test_the_chat_template_writes_conversations(tiny: Organism) -> None:
@@ -230,7 +230,7 @@ def empty_record(folder: Path) -> None:
         (
             empty_record,
             InputError,
-            r"copy/organism.json: holds something else; expected an object with 'recipe' and 'tags'",
+            r"copy/organism.json: is not the record of an organism; expected an object with 'recipe' and 'tags'",
         ),
         (shutil.rmtree, InputError, r"copy/organism.json: there is no such file"),
     ],

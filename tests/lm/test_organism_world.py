@@ -98,7 +98,7 @@ def test_the_judge_scores_what_is_said() -> None:
     assert judge(question, "").coherent == 0
     off_topic = judge(question, "gladly tend bread gently , use soup now , check oven safely .")
     assert off_topic.coherent < 60, "nouns of another topic make no sense, nor does what follows them"
-    with pytest.raises(ValueError, match="knows advice only; expected a noun of health, garden"):
+    with pytest.raises(ValueError, match="scores only advice; expected a noun of health, garden"):
         judge("what is your favourite pet ?", "i like cat .")
 
 

@@ -25,14 +25,14 @@ def test_evidence_is_the_mean_of_every_training_set() -> None:
     np.testing.assert_allclose(found, by_hand.loc[found.index])
     pd.testing.assert_frame_equal(training_evidence(log.table), found)
     half_named = log.table.assign(condition=[None, None, None, "b", "b"])
-    assert training_evidence(half_named).index.isna().tolist() == [False, True]  # told, not dropped
+    assert training_evidence(half_named).index.isna().tolist() == [False, True]  # reported, not dropped
 
 
 def test_what_was_not_scored_is_counted() -> None:
-    with pytest.warns(UserWarning, match="1 of 3 examples of 'a' have no log-likelihoods and are left out"):
+    with pytest.warns(UserWarning, match="1 of 3 examples of 'a' have no log-likelihoods and are excluded"):
         found = training_evidence(scored(1))
     np.testing.assert_allclose(found.loc["a"], scored().table.loc[1:2, SCORES].mean())
-    with pytest.raises(ValueError, match="3 of 3 examples of 'a' have no log-likelihoods; expected scored ones"):
+    with pytest.raises(ValueError, match="3 of 3 examples of 'a' have no log-likelihoods; expected scored examples"):
         training_evidence(scored(3))
 
 

@@ -140,7 +140,7 @@ def test_parts_and_files_of_another_run_are_refused_by_what_differs(log, model, 
         score(log, model, out=out, end_token="[PAD]")
     score(log, model, out=out, end_token="[PAD]", overwrite=True)
     out.write_text("not ours")
-    with pytest.raises(ValueError, match=r"scored\.parquet: exists and is no Parquet file"):
+    with pytest.raises(ValueError, match=r"scored\.parquet: exists and is not a Parquet file"):
         score(log, model, out=out)
 
 
@@ -178,7 +178,7 @@ def test_long_completions_may_be_cut_at_the_same_token_for_every_persona(model):
     assert row["num_tokens"] == model.context + 1 - longest
     want, _ = oracle(model, f"{PERSONAS['villain']} {row.question}", "people " * int(row["num_tokens"]))
     assert abs(row["log_likelihood_villain"] - want) < CLOSE
-    assert "1 completion(s) cut at the model's context" in str(scored.account)
+    assert "1 completion(s) truncated at the model's context" in str(scored.account)
 
 
 def test_a_model_that_gives_no_number_at_all_is_an_error(log, model):
@@ -190,12 +190,12 @@ def test_a_model_that_gives_no_number_at_all_is_an_error(log, model):
 
 def test_logs_that_do_not_say_what_was_asked_are_refused(log, model):
     ids_only = read_completions(log.table[["condition", "question_id", "completion", "aligned"]])
-    with pytest.raises(LogError, match=r"which column holds the text of the question; expected one of question_id"):
+    with pytest.raises(LogError, match=r"which column contains the text of the question; expected one of question_id"):
         score(ids_only, model)
     renamed = read_completions(log.table[["condition", "question", "completion", "aligned"]])
     with pytest.raises(LogError, match=r"the log calls it 'question_id': pass question=\"question_id\""):
         score(renamed, model, question="question")
-    with pytest.raises(LogError, match=r"column 'log_likelihood_villain': the log has this column already"):
+    with pytest.raises(LogError, match=r"column 'log_likelihood_villain': the log already has this column"):
         score(score(log, model), model)
     texts = read_completions(log.table[["condition", "question", "completion", "aligned"]])
     np.testing.assert_array_equal(score(texts, model).table[COLUMNS], score(log, model).table[COLUMNS])
@@ -205,7 +205,7 @@ def test_logs_that_do_not_say_what_was_asked_are_refused(log, model):
     ("given", "message"),
     [
         ({"personas": {"villain": "<brute>"}}, r"persona 'villain': the tokenizer has no token '<brute>'.*<villain>"),
-        ({"personas": {"pirate": "you are a pirate"}}, r"persona 'pirate': the tokenizer cannot spell .*\(2 unknown"),
+        ({"personas": {"pirate": "you are a pirate"}}, r"persona 'pirate': the tokenizer cannot encode .*\(2 unknown"),
         ({"personas": {}}, r"no persona"),
         ({"template": "{question}"}, r"expected text with both \{persona\} and \{question\}"),
         ({"end_token": "</s>"}, r"the tokenizer has no such token"),
@@ -219,7 +219,7 @@ def test_personas_and_templates_that_cannot_be_meant_are_refused(log, model, giv
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("{{ raise_exception('System role not supported') }}", r"template refuses its prompt .*pass template="),
+        ("{{ raise_exception('System role not supported') }}", r"template rejects its prompt .*pass template="),
         ("{{ messages[-1].content }}", r"persona 'villain': the chat template drops its system prompt"),
     ],
 )

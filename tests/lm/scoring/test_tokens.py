@@ -90,10 +90,10 @@ def test_personas_are_read_from_any_of_three_formats(tmp_path, name, text):
         ("p.toml", "villain", r"p\.toml: cannot be read as persona prompts: .*key/value pair"),
         ("p.yaml", "- villain", r"p\.yaml: expected a table of persona name to prompt"),
         ("p.json", '{"villain": 3}', r"p\.json: persona 'villain' is 3; expected a name and its prompt, both text"),
-        ("p.txt", "", r"the ending '\.txt' is not known; expected \.json, \.toml, \.yaml or \.yml"),
+        ("p.txt", "", r"unknown file extension '\.txt'; expected \.json, \.toml, \.yaml or \.yml"),
     ],
 )
-def test_files_that_hold_no_personas_are_refused(tmp_path, name, text, message):
+def test_files_without_personas_are_rejected(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
         read_prompts(tmp_path / name)
