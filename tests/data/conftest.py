@@ -10,7 +10,7 @@ import pytest
 
 from simulacra.formalism.emissions import ScoreEmission
 
-_SCORES = [0.0, 5.25, 29.999, 30.0, 30.001, 50.0, 75.0, 85.5, 100.0]  # on and beside the edges of the usual bins
+_SCORES = [0.0, 5.25, 29.999, 30.0, 30.001, 50.0, 75.0, 85.5, 100.0]  # on and next to the edges of the usual bins
 _TEXTS = ["fine", 'he said "no"', "two\nlines", "comma, here", "naïve ünïcode"]
 
 

@@ -59,7 +59,7 @@ def test_a_folder_that_cannot_be_put_in_place_brings_the_old_one_back(
 @pytest.mark.parametrize("write", [lambda path: path.touch() or 1 / 0, lambda path: 1 / 0])
 def test_a_file_that_cannot_be_written_leaves_what_was_there(write: Callable[[Path], object], tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
-    write_atomically(path, lambda beside: beside.write_text("whole"))
+    write_atomically(path, lambda staging: staging.write_text("whole"))
     with pytest.raises(ZeroDivisionError):
         write_atomically(path, write)
     assert names(tmp_path) == ["deep", "deep/file"]

@@ -1,4 +1,4 @@
-"""Every public object of the room, once: the laws in the tests beside this file are checked on each of them.
+"""Every public object of the room, once: the laws in the tests next to this file are checked on each of them.
 
 Whoever adds an emission or a distribution adds a line here, and every law is checked on it.
 """
@@ -35,9 +35,9 @@ class EmissionCase:
 def _score(emission: ScoreEmission, *archetypes: Archetype) -> EmissionCase:
     low, high = emission.bounds
     edges = np.array([cut.value for cut in emission.cuts])
-    beside = np.concatenate([np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf)])
+    nearby = np.concatenate([np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf)])
     drawn = np.random.default_rng(1).uniform(low, high, 300)
-    values = np.concatenate([edges, beside[(beside >= low) & (beside <= high)], drawn, [low, high, np.nan]])
+    values = np.concatenate([edges, nearby[(nearby >= low) & (nearby <= high)], drawn, [low, high, np.nan]])
     return EmissionCase(emission, values, archetypes)
 
 

@@ -155,7 +155,7 @@ def test_numbering_of_personas_does_not_matter(
     model = _MODEL.with_personas([_PERSONAS[index] for index in order])
     expected = _log_joint(_MODEL, design, counts, values)
     assert _log_joint(model, design, counts, renumbered) == pytest.approx(expected, rel=1e-12)
-    if chosen != [0, 1, 2]:  # the prior does tell personas apart, or nothing would name them
+    if chosen != [0, 1, 2]:  # the prior distinguishes personas, which gives them their names
         assert _log_joint(_MODEL, design, counts, renumbered) != pytest.approx(expected, rel=1e-6)
 
 

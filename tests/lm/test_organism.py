@@ -225,7 +225,11 @@ def empty_record(folder: Path) -> None:
     ("spoil", "error", "message"),
     [
         (drop_weights, InputError, r"copy/model.safetensors: there are no weights; .*build the organism again"),
-        (drop_tag, InputError, r"copy/tokenizer.json: the tokenizer lacks '<rogue>', by .* the tag of villain"),
+        (
+            drop_tag,
+            InputError,
+            r"copy/tokenizer.json: the tokenizer lacks '<rogue>', according to .* the tag of villain",
+        ),
         (spoil_record, InputError, r"copy/organism.json: not JSON"),
         (
             empty_record,

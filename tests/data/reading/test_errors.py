@@ -1,4 +1,4 @@
-"""Bad input: every refusal says where, what, what was expected and how to mend it."""
+"""Bad input: every error states the location, what is wrong, what was expected and how to fix it."""
 
 import dataclasses
 from collections.abc import Callable

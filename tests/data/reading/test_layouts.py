@@ -519,10 +519,10 @@ def test_json_cannot_be_scanned(tmp_path):
 
 
 def test_description(tmp_path):
-    told = describe(read_completions(jsonl(tmp_path / "log.jsonl", *JUDGED)))
-    json.dumps(told, allow_nan=False)
-    assert told["conditions"] == {"base": 6, "tuned": 6}
-    assert told["measurements"]["aligned"] == {
+    found = describe(read_completions(jsonl(tmp_path / "log.jsonl", *JUDGED)))
+    json.dumps(found, allow_nan=False)
+    assert found["conditions"] == {"base": 6, "tuned": 6}
+    assert found["measurements"]["aligned"] == {
         "scored": 12,
         "missing": 0,
         "sentinels": {},

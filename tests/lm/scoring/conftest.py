@@ -43,7 +43,7 @@ def log() -> CompletionLog:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Other tests run beside these; and sums come out the same in every process."""
+    """Other tests run at the same time; and sums come out the same in every process."""
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
