@@ -204,13 +204,13 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: Result.load(w.folder / "nowhere"),
         r"nowhere: there is no such folder or file; expected the folder",
     ),
-    "load: a folder": (lambda w: Result.load(w.folder), r"fit\.nc: no such file\. A result is two files"),
-    "load: a table": (lambda w: Result.load(written(w, "log.csv", b"a")), r"log\.csv: is no result; expected"),
+    "load: a folder": (lambda w: Result.load(w.folder), r"fit\.nc: no such file\. A result consists of two files"),
+    "load: a table": (lambda w: Result.load(written(w, "log.csv", b"a")), r"log\.csv: is not a result; expected"),
     "load: not netCDF": (
         lambda w: Result.load(not_netcdf(w)),
-        r"text\.nc: not the netCDF file that Result\.save writes .*; put back",
+        r"text\.nc: not the netCDF file that Result\.save writes .*; restore",
     ),
-    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the netCDF file .*; put back"),
+    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the netCDF file .*; restore"),
     "cite: unknown key": (
         lambda w: w.result.cite("wieght[base, aligned]"),
         r"There is no number 'wieght\[base, aligned\]'.* Did you mean 'weight\[base, aligned\]'",
