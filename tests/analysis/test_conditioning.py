@@ -200,7 +200,7 @@ def test_a_start_that_is_not_there(moved: Result) -> None:
     with pytest.raises(ValueError, match="over: 'tune1' is not a row of the evidence; the rows are tune-0"):
         predict_shifts(moved, evidence(), over={"tune1": "tune-0"})
     chained = dict.fromkeys(NAMES[1:4], "tune-0")
-    with pytest.raises(ValueError, match="tune-0 is predicted from the conditions .* there are fewer than 2 of these"):
+    with pytest.raises(ValueError, match=r"tune-0 is predicted from the conditions .* fewer than 2 of these"):
         fit_conditioning(moved, evidence().iloc[:4], over=chained)
 
 
