@@ -147,7 +147,7 @@ def check_sampling(
     )
     argument = ("target_accept_prob",)
     checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy, argument=argument))
-    energies = bfmi(sample_stats["energy"])
+    energies = bfmi(sample_stats["energy"]).to_numpy()
     worst_chain, lowest = int(energies.argmin()), float(energies.min())
     passed = lowest >= thresholds.e_bfmi
     where = f"chain {worst_chain}"
