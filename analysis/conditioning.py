@@ -26,8 +26,11 @@ from scipy import stats
 
 from simulacra.analysis.meta_regression import MetaRegression
 from simulacra.formalism.conditioning import conditioned_log_weights, weight_velocity
+from simulacra.formalism.display import card, listing
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.simplex import ilr_basis
-from simulacra.inference.result import ENDS, Result
+from simulacra.inference.result import Result
+from simulacra.inference.tables import CI_PROB, bounds, ends
 
 __all__ = ["Conditioning", "fit_conditioning", "predict_shifts"]
 
@@ -36,7 +39,7 @@ _NOTHING = 1e-9  # nats an example
 _SHIFTS = ("expected", "predicted", "estimated")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Conditioning:
     """How well shifts follow from training data.
 
@@ -49,31 +52,43 @@ class Conditioning:
 
     tree: xr.DataTree
 
-    def table(self) -> pd.DataFrame:
+    def __repr__(self) -> str:
+        posterior = self.tree["posterior"]
+        strength, rest = posterior["strength"], posterior["discrepancy"]
+        return card(
+            f"Conditioning: shifts of {posterior.sizes['condition']} conditions predicted from training data",
+            f"conditions: {listing(posterior['condition'].to_numpy())}",
+            f"personas: {listing(posterior['persona'].to_numpy())}",
+            f"λ {float(strength.mean()):.3g} ± {float(strength.std()):.2g} examples; σ {float(rest.mean()):.2g} nats "
+            "(means and standard deviation)",
+            "next: .table(), .strengths(), .explained(); .tree has the draws",
+        )
+
+    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """Predicted beside estimated shift of every condition and persona.
 
         Columns ``condition, persona, predicted, predicted_lb, predicted_ub, estimated, eti89_lb, eti89_ub, covered,
-        same_direction``. ``predicted`` is the mean of what the other conditions' λ gives; its 89% equal-tailed
+        same_direction``. ``predicted`` is the mean of what the other conditions' λ gives; its equal-tailed
         interval allows for σ. ``covered``: the interval of the difference of the two shifts holds zero.
         ``same_direction`` is None where the estimated shift's interval holds zero.
         """
-        posterior = self.tree["posterior"]
+        posterior, quantiles, (lower, upper) = self.tree["posterior"], ends(ci_prob), bounds(ci_prob)
         arrays = {name: posterior[name].to_numpy() for name in _SHIFTS}
         draws = {name: array.reshape(-1, array.shape[2] * array.shape[3]) for name, array in arrays.items()}
         places = pd.MultiIndex.from_product([posterior[name].to_numpy() for name in ("condition", "persona")])
         table = places.set_names(["condition", "persona"]).to_frame(index=False)
         table["predicted"] = draws["expected"].mean(axis=0)
-        table["predicted_lb"], table["predicted_ub"] = np.quantile(draws["predicted"], ENDS, axis=0)
+        table["predicted_lb"], table["predicted_ub"] = np.quantile(draws["predicted"], quantiles, axis=0)
         table["estimated"] = draws["estimated"].mean(axis=0)
-        table["eti89_lb"], table["eti89_ub"] = np.quantile(draws["estimated"], ENDS, axis=0)
-        low, high = np.quantile(draws["predicted"] - draws["estimated"], ENDS, axis=0)
+        table[lower], table[upper] = np.quantile(draws["estimated"], quantiles, axis=0)
+        low, high = np.quantile(draws["predicted"] - draws["estimated"], quantiles, axis=0)
         table["covered"] = (low <= 0) & (high >= 0)
-        sure = (table["eti89_lb"] > 0) | (table["eti89_ub"] < 0)
+        sure = (table[lower] > 0) | (table[upper] < 0)
         same = np.sign(table["predicted"]) == np.sign(table["estimated"])
         table["same_direction"] = same.astype(object).where(sure, None)
         return table
 
-    def strengths(self) -> pd.DataFrame:
+    def strengths(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """λ of all conditions together and of each by itself, in training examples.
 
         Columns ``condition`` (``"all"`` first), ``mean, eti89_lb, eti89_ub``. Were fine-tuning conditioning and nothing
@@ -83,15 +98,15 @@ class Conditioning:
         each = posterior["condition_strength"]
         names = each["condition"].to_numpy()
         draws = {"all": posterior["strength"].to_numpy(), **dict(zip(names, each.to_numpy().T, strict=True))}
-        return _summary("condition", draws)
+        return _summary("condition", draws, ci_prob)
 
-    def explained(self) -> pd.DataFrame:
+    def explained(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """Share of the squared shifts of weights that is foretold, and how well their order is.
 
         Columns ``what, mean, eti89_lb, eti89_ub``. ``shifts`` is 1 - Σ (estimated - predicted)² / Σ estimated² over
         conditions and personas, each predicted from the other conditions (posterior mean): 1 if all is foretold, 0 if
         "nothing moves" does as well, negative if that does better. ``order of <persona>`` is Spearman's rank
-        correlation over conditions, all foretold with one λ; NaN where they have no order. Intervals are 89%
+        correlation over conditions, all foretold with one λ; NaN where they have no order. Intervals are
         equal-tailed, over draws of the estimated shifts.
         """
         posterior = self.tree["posterior"]
@@ -102,10 +117,12 @@ class Conditioning:
         for index, persona in enumerate(posterior["persona"].to_numpy()):
             ranks = _standard_ranks(foretold[None, :, index]) * _standard_ranks(estimated[:, :, index])
             found[f"order of {persona}"] = ranks.mean(axis=1)
-        return _summary("what", found)
+        return _summary("what", found, ci_prob)
 
 
-def predict_shifts(result: Result, evidence: pd.DataFrame, *, over: Mapping[str, str] | None = None) -> pd.DataFrame:
+def predict_shifts(
+    result: Result, evidence: pd.DataFrame, *, over: Mapping[str, str] | None = None, ci_prob: float = CI_PROB
+) -> pd.DataFrame:
     """Direction and order of small persona shifts, from training data and the weights before training.
 
     Args:
@@ -115,6 +132,7 @@ def predict_shifts(result: Result, evidence: pd.DataFrame, *, over: Mapping[str,
             :func:`~simulacra.formalism.conditioning.mean_evidence` gives it, or what training examples say beyond
             their contexts. Only differences between personas count.
         over: what a fine-tune started from, where that is not the baseline; a condition of the fit.
+        ci_prob: probability of the intervals.
 
     Returns:
         Columns ``condition, persona, evidence`` (nats, relative to the mean over personas), ``velocity`` (posterior
@@ -123,8 +141,9 @@ def predict_shifts(result: Result, evidence: pd.DataFrame, *, over: Mapping[str,
         and those that tie share the better rank.
 
     Raises:
-        ValueError: the fit failed its checks, or evidence that does not match it.
+        InputError: the fit failed its checks, or evidence that does not match it.
     """
+    lower, upper = bounds(ci_prob)
     rows = _evidence(result, evidence)
     before = _before(result, _starts(result, evidence, over))
     with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
@@ -134,7 +153,7 @@ def predict_shifts(result: Result, evidence: pd.DataFrame, *, over: Mapping[str,
     table = pd.DataFrame(index=places).reset_index()
     table["evidence"] = rows.ravel()
     table["velocity"] = flat.mean(axis=0).ravel()
-    table["eti89_lb"], table["eti89_ub"] = np.quantile(flat, ENDS, axis=0).reshape(2, -1)
+    table[lower], table[upper] = np.quantile(flat, ends(ci_prob), axis=0).reshape(2, -1)
     table["p_gt_0"] = (flat > 0).mean(axis=0).ravel()
     table["rank"] = table.groupby("persona")["velocity"].rank(ascending=False, method="min").astype(int)
     return table
@@ -162,7 +181,7 @@ def fit_conditioning(
         seed: of all draws, of which there are as many as the result has.
 
     Raises:
-        ValueError: the fit failed its checks; fewer than three conditions, or so few others to predict one from;
+        InputError: the fit failed its checks; fewer than three conditions, or so few others to predict one from;
             evidence that does not match the fit, or says nothing of personas.
 
     When not to trust it: shifts enter as Gaussians in log-ratios, which is rough for personas that no completion shows;
@@ -172,14 +191,15 @@ def fit_conditioning(
     """
     rows = _evidence(result, evidence)
     names = [str(name) for name in evidence.index]
-    known = [str(name) for name in result.weights()["condition"].to_numpy()]
+    known = [str(name) for name in result.posterior["condition"].to_numpy()]
     if not set(names) <= set(known) or len(names) < _FEWEST:
-        raise ValueError(
+        raise InputError(
             f"fit_conditioning: expected evidence on at least {_FEWEST} conditions of the fit "
-            f"({', '.join(known[1:])}); got {', '.join(names)}."
+            f"({', '.join(known[1:])}); got {', '.join(names)}",
+            argument="evidence",
         )
     starts = _starts(result, evidence, over)
-    before, after = _before(result, starts), result.weights().sel(condition=names).to_numpy()
+    before, after = _before(result, starts), result.draws("weights").sel(condition=names).to_numpy()
     basis = ilr_basis(rows.shape[1])
     regression = MetaRegression((np.log(after) - np.log(before)) @ basis.T, rows @ basis.T)
     rng = np.random.default_rng([seed, 2])
@@ -211,54 +231,63 @@ def fit_conditioning(
 
 def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
     """Evidence with personas in the order of the result, ``(M, K)``, once the result may be used."""
+    expect_type(result, Result, "result", "Conditioning", expected="a Result, as fit returns")
+    expect_type(evidence, pd.DataFrame, "evidence", "Conditioning", expected="a DataFrame, a row for every fine-tune")
     if not result.ok:
-        raise ValueError(
+        raise InputError(
             "Shifts cannot be compared with evidence: this fit failed its checks: "
-            + "; ".join(check.name for check in result.failed)
+            + "; ".join(check.name for check in result.failed),
+            remedy="Result.failed lists the checks with their remedies",
         )
     if set(evidence.columns) != set(result.personas) or evidence.index.has_duplicates:
-        raise ValueError(
+        raise InputError(
             f"Evidence: expected one row a fine-tune and the columns {', '.join(result.personas)}; got columns "
             f"{', '.join(map(str, evidence.columns))}"
-            + (" and rows that repeat." if evidence.index.has_duplicates else ".")
+            + (" and rows that repeat" if evidence.index.has_duplicates else ""),
+            argument="evidence",
         )
     rows = evidence[list(result.personas)].to_numpy(dtype=float)
     unusable = evidence.index[np.flatnonzero(~np.isfinite(rows).all(axis=1))]
     if len(unusable):
-        raise ValueError(
+        raise InputError(
             f"Evidence on {', '.join(map(str, unusable))}: expected finite numbers for every persona. Average only "
-            "examples that were scored."
+            "examples that were scored",
+            argument="evidence",
         )
     rows = rows - rows.mean(axis=1, keepdims=True)  # only differences count, and large numbers round
     flat = evidence.index[np.flatnonzero(np.abs(rows).max(axis=1) < _NOTHING)]
     if len(flat):
-        raise ValueError(
+        raise InputError(
             f"Evidence on {', '.join(map(str, flat))} is the same for all personas and foretells nothing. Score the "
-            "examples under every persona's own prompt."
+            "examples under every persona's own prompt",
+            argument="evidence",
         )
     return rows
 
 
 def _starts(result: Result, evidence: pd.DataFrame, over: Mapping[str, str] | None) -> list[str]:
     """What every fine-tune started from."""
-    known = [str(name) for name in result.weights()["condition"].to_numpy()]
+    known = [str(name) for name in result.posterior["condition"].to_numpy()]
     names = [str(name) for name in evidence.index]
     strangers = [name for name in over or {} if name not in names]
     if strangers:
-        raise ValueError(f"over: {strangers[0]!r} is no row of the evidence, which has {', '.join(names)}.")
-    starts = [(over or {}).get(name, result.prepared.model.baseline) for name in names]
+        raise InputError(
+            f"over: {strangers[0]!r} is no row of the evidence, which has {', '.join(names)}", argument="over"
+        )
+    starts = [(over or {}).get(name, result.model.baseline) for name in names]
     for name, start in zip(names, starts, strict=True):
         if start not in known or start == name:
-            raise ValueError(
+            raise InputError(
                 f"over: {name} started from {start!r}, which is {'itself' if start == name else 'not in the fit'}; "
-                f"expected another of {', '.join(known)}."
+                f"expected another of {', '.join(known)}",
+                argument="over",
             )
     return starts
 
 
 def _before(result: Result, starts: list[str]) -> np.ndarray:
     """Draws of the weights that every fine-tune started from, ``(chain, draw, M, K)``."""
-    return result.weights().sel(condition=starts).to_numpy()
+    return result.draws("weights").sel(condition=starts).to_numpy()
 
 
 def _others(names: list[str], starts: list[str]) -> list[np.ndarray]:
@@ -266,9 +295,11 @@ def _others(names: list[str], starts: list[str]) -> list[np.ndarray]:
     rest = [[other for other, start in enumerate(starts) if names[other] != name and start != name] for name in names]
     if min(map(len, rest)) < _FEWEST - 1:
         lonely = names[min(range(len(rest)), key=lambda index: len(rest[index]))]
-        raise ValueError(
+        raise InputError(
             f"fit_conditioning: {lonely} is to be predicted from the others, and fewer than {_FEWEST - 1} are not "
-            "measured from it; add conditions."
+            "measured from it",
+            remedy="add conditions",
+            argument=("evidence", "over"),
         )
     return [np.array(one) for one in rest]
 
@@ -279,10 +310,10 @@ def _after(log_w: np.ndarray, evidence: np.ndarray, strength: np.ndarray) -> np.
         return np.asarray(conditioned_log_weights(*map(jnp.asarray, (log_w, evidence, strength))))
 
 
-def _summary(what: str, draws: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def _summary(what: str, draws: Mapping[str, np.ndarray], ci_prob: float) -> pd.DataFrame:
     """Mean and interval of draws, a row for each name."""
-    rows = [(str(name), one.mean(), *np.quantile(one, ENDS)) for name, one in draws.items()]
-    return pd.DataFrame(rows, columns=[what, "mean", "eti89_lb", "eti89_ub"])
+    rows = [(str(name), one.mean(), *np.quantile(one, ends(ci_prob))) for name, one in draws.items()]
+    return pd.DataFrame(rows, columns=[what, "mean", *bounds(ci_prob)])
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:

@@ -26,10 +26,12 @@ from scipy import special
 
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.conditioning import conditioned_log_weights
+from simulacra.formalism.display import card, listing
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
 from simulacra.inference.rates import clustered_rate
-from simulacra.inference.result import ENDS, INTERVAL
+from simulacra.inference.tables import CI_PROB, bounds, ends
 
 __all__ = ["InContext", "fit_in_context"]
 
@@ -37,7 +39,7 @@ _SEEN_PRIOR = 0.5
 _LEAST = 1e-6  # a weight may underflow, a concentration may not
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class InContext:
     """How well a model's answers follow from the evidence in its context.
 
@@ -51,38 +53,52 @@ class InContext:
     tree: xr.DataTree
     checks: tuple[Check, ...]
 
+    def __repr__(self) -> str:
+        weights = self.tree["posterior"]["weights"]
+        failed = [check.name for check in self.checks if not check.passed]
+        passed = len(self.checks) - len(failed)
+        return card(
+            f"InContext: answers in {weights.sizes['context']} contexts; {passed} of {len(self.checks)} checks passed",
+            f"personas: {listing(weights['persona'].to_numpy())}",
+            f"failed: {listing(failed)}; numbers are withheld" if failed else "",
+            "next: .temperature(), .table(by), .checks; .tree has the draws",
+        )
+
     @property
     def ok(self) -> bool:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
-    def temperature(self) -> pd.Series:
+    def temperature(self, *, ci_prob: float = CI_PROB) -> pd.Series:
         """τ: ``mean, eti89_lb, eti89_ub``; NaN where a check failed. 1 is exact inference, 0 none."""
         draws = self.tree["posterior"]["temperature"].to_numpy()
-        found = [draws.mean(), *np.quantile(draws, ENDS)]
-        return pd.Series(found if self.ok else np.nan, index=["mean", "eti89_lb", "eti89_ub"])
+        found = [draws.mean(), *np.quantile(draws, ends(ci_prob))]
+        return pd.Series(found if self.ok else np.nan, index=["mean", *bounds(ci_prob)])
 
-    def table(self, by: pd.DataFrame) -> pd.DataFrame:
+    def table(self, by: pd.DataFrame, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """Predicted beside measured weights and log odds, in groups of contexts.
 
         Args:
             by: a row for every context, in their order; contexts that agree in all columns are one group, for example
                 those with the same author and number of turns.
+            ci_prob: probability of the intervals.
 
         Returns:
             The columns of ``by`` and ``persona, predicted, eti89_lb, eti89_ub, measured, measured_lb, measured_ub,
             predicted_log_odds, measured_log_odds`` (of the persona against all others, nats). The predicted interval
-            is 89% equal-tailed, the measured one an 89% Korn-Graubard interval clustered by context; the measured log
+            is equal-tailed, the measured one a Korn-Graubard interval clustered by context; the measured log
             odds add half a count to every persona. NaN where a check failed.
 
         Raises:
-            ValueError: not as many rows as contexts.
+            InputError: not as many rows as contexts.
         """
-        weights = self.tree["posterior"]["weights"]
+        weights, (lower, upper) = self.tree["posterior"]["weights"], bounds(ci_prob)
         draws = weights.to_numpy().reshape(-1, *weights.shape[2:])
         counts = self.tree["observed_data"]["answers"].to_numpy()
         if len(by) != len(counts):
-            raise ValueError(f"table(by=...): expected one row for each of {len(counts)} contexts; got {len(by)}.")
+            raise InputError(
+                f"table(by=...): expected one row for each of {len(counts)} contexts; got {len(by)}", argument="by"
+            )
         parts = []
         groups = by.reset_index(drop=True).groupby(list(by.columns), sort=False, dropna=False).indices
         for key, rows in groups.items():
@@ -90,9 +106,9 @@ class InContext:
             share = counts[rows].sum(axis=1) / counts[rows].sum()
             drawn = np.einsum("c,sck->sk", share, draws[:, rows])
             part = pd.DataFrame({"persona": weights["persona"].to_numpy(), "predicted": drawn.mean(axis=0)})
-            part["eti89_lb"], part["eti89_ub"] = np.quantile(drawn, ENDS, axis=0)
+            part[lower], part[upper] = np.quantile(drawn, ends(ci_prob), axis=0)
             part["measured"] = counts[rows].sum(axis=0) / counts[rows].sum()
-            rates = [clustered_rate(own, counts[rows].sum(axis=1), INTERVAL) for own in counts[rows].T]
+            rates = [clustered_rate(own, counts[rows].sum(axis=1), ci_prob) for own in counts[rows].T]
             part["measured_lb"], part["measured_ub"] = [rate.lower for rate in rates], [rate.upper for rate in rates]
             part["predicted_log_odds"] = special.logit(drawn).mean(axis=0)
             part["measured_log_odds"] = special.logit(seen / seen.sum())
@@ -102,7 +118,7 @@ class InContext:
                 part.insert(position, name, value)  # pyright: ignore[reportArgumentType] (a key of groups is a scalar)
             parts.append(part)
         table = pd.concat(parts, ignore_index=True)
-        held = ["predicted", "eti89_lb", "eti89_ub", "predicted_log_odds"]
+        held = ["predicted", lower, upper, "predicted_log_odds"]
         return table if self.ok else table.assign(**dict.fromkeys(held, np.nan))
 
 
@@ -133,7 +149,7 @@ def fit_in_context(
     about 50.
 
     Raises:
-        ValueError: columns or rows that differ, evidence that is not finite, counts that are negative or no whole
+        InputError: columns or rows that differ, evidence that is not finite, counts that are negative or no whole
             numbers, or a context without answers.
 
     When not to trust it: contexts that continue one another, as the turns of one conversation do, enter as if they were
@@ -188,11 +204,14 @@ def _model(evidence: Array, answers: Array) -> None:
 
 
 def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
+    for name, table in (("evidence", evidence), ("answers", answers)):
+        expect_type(table, pd.DataFrame, name, "fit_in_context", expected="a DataFrame, a row for every context")
     if set(evidence.columns) != set(answers.columns) or not evidence.index.equals(answers.index):
-        raise ValueError(
+        raise InputError(
             "fit_in_context: expected evidence and answers with the same personas as columns and the same "
             f"contexts as rows; got {len(evidence)} rows of {', '.join(map(str, evidence.columns))} and "
-            f"{len(answers)} rows of {', '.join(map(str, answers.columns))}."
+            f"{len(answers)} rows of {', '.join(map(str, answers.columns))}",
+            argument=("evidence", "answers"),
         )
     finite = np.isfinite(evidence.to_numpy(dtype=float)).all(axis=1)
     counts = answers.to_numpy(dtype=float)
@@ -204,4 +223,8 @@ def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
     ):
         if not good.all():
             place = evidence.index[int(good.argmin())]
-            raise ValueError(f"fit_in_context: context {place!r} has {what}; leave it out or score it again.")
+            raise InputError(
+                f"fit_in_context: context {place!r} has {what}",
+                remedy="leave it out or score it again",
+                argument=("evidence", "answers"),
+            )

@@ -8,14 +8,19 @@ References:
     Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, eq. (2.19) (conditioning).
 """
 
+import numbers
+
 import numpy as np
 import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.data.counting.collapse import expect_log
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
-from simulacra.inference.posterior import weights_at
-from simulacra.inference.result import ENDS, Result
+from simulacra.inference.result import Result
+from simulacra.inference.tables import CI_PROB, bounds, ends
 
 __all__ = ["predict_rates"]
 
@@ -30,6 +35,7 @@ def predict_rates(
     *,
     num_draws: int = 1000,
     seed: int = 0,
+    ci_prob: float = CI_PROB,
 ) -> pd.DataFrame:
     """Predict every condition's rate on the questions of another log, and compare with what it observed.
 
@@ -40,6 +46,7 @@ def predict_rates(
         outcome: event and denominator; the model's own when left out.
         num_draws: posterior draws used.
         seed: of the draws.
+        ci_prob: probability of both intervals.
 
     Returns:
         One row a condition: ``condition, events, total, observed, predicted`` (posterior mean of the rate),
@@ -48,46 +55,57 @@ def predict_rates(
         no completion counts.
 
     Raises:
-        ValueError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
+        InputError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
             checks.
     """
+    swapped = "the result comes first: predict_rates(result, log)" if isinstance(log, Result) else None
+    expect_type(result, Result, "result", "predict_rates", expected="a Result, as fit returns", remedy=swapped)
+    expect_log(log, "predict_rates")
+    expect_type(outcome, (Outcome, type(None)), "outcome", "predict_rates", expected="an Outcome")
+    for name, value in (("num_draws", num_draws), ("seed", seed)):
+        expect_type(value, numbers.Integral, name, "predict_rates", expected="a whole number")
+        if value < (name == "num_draws"):
+            raise InputError(f"predict_rates: {name} is {value}", expected="a positive number", argument=name)
     if not result.ok:
-        raise ValueError(
+        raise InputError(
             "predict_rates: this fit failed its checks, so it predicts nothing: "
-            + "; ".join(check.name for check in result.failed)
+            + "; ".join(check.name for check in result.failed),
+            remedy="Result.failed lists the checks with their remedies",
         )
-    outcome = outcome or result.prepared.model.outcome
+    outcome = outcome or result.model.outcome
     if outcome is None:
-        raise ValueError("predict_rates: this model has no outcome of its own; pass one.")
+        raise InputError("predict_rates: this model has no outcome of its own; pass one", argument="outcome")
+    bounds(ci_prob)  # refused before anything is drawn
     collapsed = _collapsed(result, log)
     rng = np.random.default_rng(seed)
     inside, happens = _cell_probabilities(result, collapsed.cells, outcome, num_draws, rng)
     sizes = collapsed.counts.sum(axis=1)
     totals = rng.binomial(sizes, np.clip(inside, 0, 1))
     events = rng.binomial(totals, np.clip(happens / np.maximum(inside, _NOTHING), 0, 1))
-    emissions = result.prepared.model.emissions
+    emissions = result.model.emissions
     counted = np.ones(len(collapsed.patterns), dtype=bool)
     if outcome.denominator is not None:
         counted = outcome.denominator.holds(emissions, collapsed.patterns)
     seen = collapsed.counts @ np.stack([outcome.numerator.holds(emissions, collapsed.patterns), counted], axis=1)
     rows = []
-    for name in (name for name in result.prepared.conditions if name in collapsed.conditions):
+    for name in (name for name in result.conditions if name in collapsed.conditions):
         own = (collapsed.cells["condition"] == name).to_numpy()
         rate = (happens[:, own] @ sizes[own]) / np.maximum(inside[:, own] @ sizes[own], _NOTHING)
         shown = events[:, own].sum(axis=1) / np.maximum(totals[:, own].sum(axis=1), 1)
-        rows.append(_row(name, rate, shown, *map(int, seen[own].sum(axis=0))))
+        rows.append(_row(name, rate, shown, ci_prob, *map(int, seen[own].sum(axis=0))))
     return pd.DataFrame(rows)
 
 
 def _collapsed(result: Result, log: CompletionLog | ScannedLog | CollapsedLog) -> CollapsedLog:
     """The log's counts, once it is sure that all its conditions were fitted."""
-    prepared = result.prepared
-    by = tuple(prepared.collapsed.cells.columns)
-    collapsed = log if isinstance(log, CollapsedLog) else collapse(log, prepared.model.emissions, by=by)
-    unknown = sorted(set(collapsed.conditions) - set(prepared.conditions))
+    by = tuple(result.collapsed.cells.columns)
+    collapsed = log if isinstance(log, CollapsedLog) else collapse(log, result.model.emissions, by=by)
+    unknown = sorted(set(collapsed.conditions) - set(result.conditions))
     if unknown:
-        raise ValueError(
-            f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(prepared.conditions)}."
+        raise InputError(
+            f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(result.conditions)}",
+            remedy="leave these conditions out of the log",
+            argument="log",
         )
     return collapsed
 
@@ -96,14 +114,14 @@ def _cell_probabilities(
     result: Result, cells: pd.DataFrame, outcome: Outcome, num_draws: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """P(denominator) and P(event) in new cells, shapes ``(draw, cell)``."""
-    model = result.prepared.model
+    model = result.model
     posterior = result.posterior.stack(sample=("chain", "draw")).transpose("sample", ...)  # noqa: PD013 (xarray)
     size = posterior.sizes["sample"]
     posterior = posterior.isel(sample=rng.choice(size, size=min(num_draws, size), replace=False))
     latents = posterior["latents"].to_numpy()
     scales = posterior["scale"].to_numpy() if "scale" in posterior else np.empty((len(latents), 0))
-    weights = weights_at(
-        np.stack([_new_logits(result.prepared.design, *draw, cells, rng) for draw in zip(latents, scales, strict=True)])
+    weights = inverse_ilr(
+        np.stack([_new_logits(result.design, *draw, cells, rng) for draw in zip(latents, scales, strict=True)])
     )
     tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in model.measurements)
     happens = (weights @ outcome.numerator.probability(model.emissions, tables)[..., None])[..., 0]
@@ -112,8 +130,8 @@ def _cell_probabilities(
     return (weights @ outcome.denominator.probability(model.emissions, tables)[..., None])[..., 0], happens
 
 
-def _row(name: str, rate: np.ndarray, shown: np.ndarray, events: int, total: int) -> dict[str, object]:
-    (low, high), (least, most) = np.quantile(rate, ENDS), np.quantile(shown, ENDS)
+def _row(name: str, rate: np.ndarray, shown: np.ndarray, ci_prob: float, events: int, total: int) -> dict[str, object]:
+    least, most = np.quantile(shown, ends(ci_prob))
     observed = events / total if total else float("nan")
     return {
         "condition": name,
@@ -121,8 +139,7 @@ def _row(name: str, rate: np.ndarray, shown: np.ndarray, events: int, total: int
         "total": total,
         "observed": observed,
         "predicted": rate.mean(),
-        "eti89_lb": low,
-        "eti89_ub": high,
+        **dict(zip(bounds(ci_prob), np.quantile(rate, ends(ci_prob)), strict=True)),
         "predictive_lb": least,
         "predictive_ub": most,
         "covered": bool(least <= observed <= most) if total else None,

@@ -40,7 +40,7 @@ def recover(base: Organism, seed: int, evidence: str) -> pd.DataFrame:
         personas = [Persona(one.name, one.description) for one in persona_set("organism")]  # by prompt, not by score
         model = PersonaMixture(personas, emissions=[emission], weights=_WEIGHTS)
     result = fit(model, log, seed=seed, progress_bar=False)
-    table = result.weight_table(withhold=False).assign(seed=seed, ok=result.ok)
+    table = result.weights(withhold=False).assign(seed=seed, ok=result.ok)
     table["truth"], table["spoke"] = table["persona"].map(PRIOR), table["persona"].map(spoke)
     table["covers"] = table["truth"].between(table["eti89_lb"], table["eti89_ub"])
     return table[["seed", "ok", "persona", "truth", "spoke", "mean", "eti89_lb", "eti89_ub", "covers"]]

@@ -38,6 +38,10 @@ Rope = Annotated[
         min=0, max=1, help="Rate differences up to this count as none (0.01: one point).", rich_help_panel=_MODEL
     ),
 ]
+CiProb = Annotated[
+    float,
+    typer.Option(help="Probability of intervals, between 0 and 1; claims follow it.", rich_help_panel=_OUTPUT),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.", rich_help_panel=_SAMPLING)]
 
 
@@ -144,6 +148,7 @@ def fit(
         ),
     ] = None,
     rope: Rope = 0.01,
+    ci_prob: CiProb = 0.89,
     seed: Seed = 0,
     num_warmup: Annotated[int, typer.Option(help="Iterations thrown away.", rich_help_panel=_SAMPLING)] = 400,
     num_samples: Annotated[
@@ -178,7 +183,7 @@ def fit(
     from simulacra.cli import request
     from simulacra.cli.session import Session
 
-    with Session(out=out, as_json=json, quiet=quiet, rope=rope) as session:
+    with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
         # Measurements that are named set all others aside, likelihoods too.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
@@ -326,12 +331,13 @@ def show(
     result: Annotated[Path, typer.Argument(help="A saved result, fit.nc, or the folder that holds it.")],
     *,
     rope: Rope = 0.01,
+    ci_prob: CiProb = 0.89,
     json: AsJson = False,
 ) -> None:
     """Show the tables of a saved result."""
     from simulacra.cli.session import Session
 
-    with Session(out=None, as_json=json, rope=rope) as session:
+    with Session(out=None, as_json=json, rope=rope, ci_prob=ci_prob) as session:
         session.load(result)
 
 
@@ -356,6 +362,7 @@ def report(
     ] = None,
     reading: Reading,
     rope: Rope = 0.01,
+    ci_prob: CiProb = 0.89,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -379,7 +386,7 @@ def report(
     """
     from simulacra.cli.session import Session
 
-    with Session(out=None, as_json=json, quiet=quiet, rope=rope) as session:
+    with Session(out=None, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
         session.report(result, out, (*(log or ()), *(more or ())), reading)
 
 
@@ -387,6 +394,7 @@ def report(
 def demo(
     *,
     seed: Seed = 0,
+    ci_prob: CiProb = 0.89,
     out: Out = Path("simulacra-demo"),
     json: AsJson = False,
     quiet: Quiet = False,
@@ -399,7 +407,7 @@ def demo(
     from simulacra.lm import load_organism_log
     from simulacra.lm.organism import CONDITIONS
 
-    with Session(out=out, as_json=json, quiet=quiet) as session:
+    with Session(out=out, as_json=json, quiet=quiet, ci_prob=ci_prob) as session:
         log = load_organism_log()
         session.say(
             f"[bold]A demonstration.[/bold] A language model of {grouped(360_000)} parameters was trained on texts by "

@@ -10,6 +10,7 @@ import pandas as pd
 
 from simulacra.cli.truth import TRUTH
 from simulacra.data.atomic import replaced_folder
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.report.tables import TABLES
 
@@ -25,20 +26,20 @@ def check_folder(folder: Path) -> None:
     """Refuse, before anything is computed, a place that cannot be written or holds something else.
 
     Raises:
-        ValueError: a file, a folder with files that are not ours, or one that may not be written.
+        InputError: a file, a folder with files that are not ours, or one that may not be written.
     """
     remedy = "name another folder with --out"
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: is a file; expected a folder to write to; {remedy}.")
+        raise InputError(f"{folder}: is a file; expected a folder to write to; {remedy}.")
     strangers = sorted(path.name for path in folder.iterdir() if path.name not in _OURS) if folder.is_dir() else []
     if strangers or (folder.is_dir() and any(folder.iterdir()) and not (folder / _SUMMARY).is_file()):
-        raise ValueError(
+        raise InputError(
             f"{folder}: holds what simulacra did not write ({', '.join(strangers[:3]) or f'no {_SUMMARY}'}) and would "
             f"be replaced; {remedy}, or move it away."
         )
     nearest = next(parent for parent in folder.absolute().parents if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise ValueError(f"{folder}: {nearest} cannot be written to; {remedy}.")
+        raise InputError(f"{folder}: {nearest} cannot be written to; {remedy}.")
 
 
 def write_folder(
@@ -61,7 +62,7 @@ def write_folder(
         The files, in the order to read them.
 
     Raises:
-        ValueError: see :func:`check_folder`.
+        InputError: see :func:`check_folder`.
     """
     check_folder(folder)
     with replaced_folder(folder) as new:
@@ -84,7 +85,7 @@ def read_summary(result: Path) -> dict[str, Any]:
         result: the folder, or the file ``fit.nc`` in it.
 
     Raises:
-        ValueError: it is unreadable.
+        InputError: it is unreadable.
     """
     path = (result if result.is_dir() else result.parent) / _SUMMARY
     if not path.is_file() or (result.is_file() and result.name != RESULT):
@@ -92,11 +93,11 @@ def read_summary(result: Path) -> dict[str, Any]:
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"{path}: not the JSON that simulacra fit writes ({error}); fit again, or delete it."
         ) from error
     if not isinstance(summary, dict):
-        raise ValueError(
+        raise InputError(
             f"{path}: holds a JSON {type(summary).__name__}; expected the object that simulacra fit writes."
         )
     return summary

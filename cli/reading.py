@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from simulacra.data import CompletionLog, ScannedLog
+    from simulacra.formalism import InputError
 
 __all__ = [
     "PANEL",
@@ -113,7 +114,7 @@ class Reading:
 
         Raises:
             LogError: see :func:`~simulacra.data.read_completions`.
-            ValueError: see :meth:`arguments`.
+            InputError: see :meth:`arguments`.
         """
         from simulacra.data import read_completions
 
@@ -124,7 +125,7 @@ class Reading:
 
         Raises:
             LogError: see :func:`~simulacra.data.scan_completions`.
-            ValueError: an option that a scan cannot honour; see also :meth:`arguments`.
+            InputError: an option that a scan cannot honour; see also :meth:`arguments`.
         """
         from simulacra.data import scan_completions
 
@@ -132,7 +133,7 @@ class Reading:
         free = {"measurements", "contexts"}  # every column may be either
         refused = [name for name in arguments.keys() - known - free if arguments[name] != _SCANS.get(name)]
         if refused:
-            raise ValueError(
+            raise _refused(
                 f"--scan reads one row a completion, in UTF-8, and looks for no repeats: leave out "
                 f"{', '.join(f'--{name}' for name in sorted(refused))}, or --scan."
             )
@@ -142,7 +143,7 @@ class Reading:
         """What was said, as arguments of ``read_completions``.
 
         Raises:
-            ValueError: words that are no such argument.
+            InputError: words that are no such argument.
         """
         return {
             argument: parse(words)
@@ -159,11 +160,11 @@ class Reading:
         """Rebuild it from :meth:`to_dict`.
 
         Raises:
-            ValueError: an option that there is not.
+            InputError: an option that there is not.
         """
         unknown = sorted(record.keys() - {field.name for field in dataclasses.fields(cls)})
         if unknown:
-            raise ValueError(f"There is no reading option {unknown[0]!r} in this version of simulacra.")
+            raise _refused(f"There is no reading option {unknown[0]!r} in this version of simulacra.")
         return cls(**record)
 
     def __str__(self) -> str:
@@ -199,6 +200,13 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return told
 
 
+def _refused(what: str) -> "InputError":
+    """The error of a wrong option; its class costs JAX, and help and completion do without."""
+    from simulacra.formalism import InputError
+
+    return InputError(what)
+
+
 def parse_names(text: str) -> tuple[str, ...]:
     """``"_json,_template"`` as names; an empty text is none."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -208,11 +216,11 @@ def parse_columns(pairs: Sequence[str]) -> dict[str, str | None]:
     """``["completion=answer", "notes="]`` as the ``columns=`` of ``read_completions``.
 
     Raises:
-        ValueError: a pair without "=".
+        InputError: a pair without "=".
     """
     unreadable = [pair for pair in pairs if not re.match(r"[^=]+=", pair)]
     if unreadable:
-        raise ValueError(
+        raise _refused(
             f"--column {unreadable[0]!r}: expected NAME=OWN, such as completion=answer, or NAME= to leave a column out."
         )
     return {name: own or None for name, _, own in (pair.partition("=") for pair in pairs)}
@@ -227,16 +235,14 @@ def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str]:
     """``["gpt4o=a.jsonl", "claude=b.jsonl"]`` by judge; files without a judge as a list.
 
     Raises:
-        ValueError: some files with a judge and some without, or a judge twice.
+        InputError: some files with a judge and some without, or a judge twice.
     """
     pairs = [file.partition("=") for file in files]
     named = {judge: file for judge, equals, file in pairs if equals}
     if not named:
         return list(files)  # one judge
     if len(named) < len(files):
-        raise ValueError(
-            f"--judgments {' '.join(map(repr, files))}: expected JUDGE=FILE for every judge, or files only."
-        )
+        raise _refused(f"--judgments {' '.join(map(repr, files))}: expected JUDGE=FILE for every judge, or files only.")
     return named
 
 

@@ -16,6 +16,7 @@ from simulacra.formalism import (
     ScoreEmission,
     persona_set,
 )
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
 from simulacra.lm.scoring.score import COLUMN
 
@@ -28,13 +29,13 @@ def parse_scores(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     """``["medical:0-10"]`` as the range of every score.
 
     Raises:
-        ValueError: any other text.
+        InputError: any other text.
     """
     number = r"(-?\d+(?:\.\d+)?)"
     found = {text: re.fullmatch(rf"(.+):{number}-{number}", text) for text in texts}
     for text, match in found.items():
         if match is None:
-            raise ValueError(f"--score {text!r}: expected NAME:LOW-HIGH, such as medical:0-10 or valence:-5-5.")
+            raise InputError(f"--score {text!r}: expected NAME:LOW-HIGH, such as medical:0-10 or valence:-5-5")
     return {match[1]: (float(match[2]), float(match[3])) for match in found.values() if match is not None}
 
 
@@ -42,12 +43,12 @@ def parse_cuts(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """``["aligned:<30,<=75"]`` as the cuts of every score.
 
     Raises:
-        ValueError: a text without a name.
+        InputError: a text without a name.
     """
     pairs = {text: text.partition(":") for text in texts}
     for text, (name, colon, cuts) in pairs.items():
         if not (name and colon and parse_names(cuts)):
-            raise ValueError(f"--cuts {text!r}: expected NAME:CUTS, such as 'aligned:<30,<=75'.")
+            raise InputError(f"--cuts {text!r}: expected NAME:CUTS, such as 'aligned:<30,<=75'")
     return {name: parse_names(cuts) for name, _, cuts in pairs.values()}
 
 
@@ -82,22 +83,22 @@ def build_model(
         references: the column that names the persona whose prompt elicited a completion, to calibrate likelihoods.
 
     Raises:
-        ValueError: nothing to measure, likelihoods of fewer than two personas, references without likelihoods, a range
+        InputError: nothing to measure, likelihoods of fewer than two personas, references without likelihoods, a range
             or cuts of a score that is not modelled, or a range in which the personas are not known.
     """
     chosen: Sequence[Persona] = persona_set(personas)
     if likelihoods:
         chosen = _prompted(log, chosen)
     elif references is not None:
-        raise ValueError("--references calibrate likelihoods: add --likelihoods, or leave them out.")
+        raise InputError("--references calibrate likelihoods: add --likelihoods, or leave them out")
     names = tuple(measurements) or _known(log, chosen, personas, needed=not likelihoods)
     formula = weights or (NESTED_WEIGHTS if _nested(log) else CROSSED_WEIGHTS)
     declared = {name: _Declared((scores or {}).get(name), (cuts or {}).get(name)) for name in names}
     unknown = [name for name in (*(scores or ()), *(cuts or ())) if name not in names]
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"--score and --cuts name {unknown[0]!r}, which is not modelled; the model measures {', '.join(names)}. "
-            f"Add --measure {unknown[0]}."
+            f"Add --measure {unknown[0]}"
         )
     emissions: list[AbstractEmission | LikelihoodEmission] = [
         _emission(name, chosen, log, declared[name]) for name in names
@@ -110,7 +111,7 @@ def build_model(
     if outcome is not None or of is not None:
         rule = outcome or (model.outcome.rule if model.outcome else None)
         if rule is None:
-            raise ValueError("--of says out of which completions, but of which event? Name it with --outcome.")
+            raise InputError("--of says out of which completions, but of which event? Name it with --outcome")
         model = PersonaMixture(
             chosen, emissions=emissions, weights=formula, baseline=baseline, outcome=Outcome(rule, of=of or "all")
         )
@@ -134,9 +135,9 @@ def _prompted(log: CompletionLog | ScannedLog, personas: Sequence[Persona]) -> l
     there = _measured(log)
     names = [column.removeprefix(_LIKELIHOOD) for column in there if column.startswith(_LIKELIHOOD)]
     if len(names) < 2:
-        raise ValueError(
+        raise InputError(
             f"--likelihoods: expected columns {_LIKELIHOOD}<persona> of two personas or more, as 'simulacra score' "
-            f"writes them; the log measures {', '.join(there) or 'nothing'}."
+            f"writes them; the log measures {', '.join(there) or 'nothing'}"
         )
     known = {persona.name: persona for persona in personas}
     return [known.get(name, Persona(name, f"What the prompt of {name!r} makes likely.")) for name in names]
@@ -147,10 +148,10 @@ def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: s
     there = _measured(log)
     found = tuple(column for column in known if column in there)
     if not found and needed:
-        raise ValueError(
+        raise InputError(
             f"The personas of {name!r} are known by {', '.join(known)}, and the log measures "
             f"{', '.join(there) or 'nothing'}. Say which column is which with --column {known[0]}=<its name>, or "
-            "choose others with --measure."
+            "choose others with --measure"
         )
     return found
 
@@ -162,10 +163,10 @@ def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona
         return
     there = _measured(log)
     others = [column for column in there if column not in names]
-    raise ValueError(
+    raise InputError(
         f"The personas are known by {lacking[0]!r}, which the log does not have, and without it there is no outcome. "
         f"Read, and not modelled: {', '.join(others) or 'nothing'}. If it is one of these, say "
-        f"--column {lacking[0]}=<its name>; to fit without it, say {' '.join(f'--measure {name}' for name in names)}."
+        f"--column {lacking[0]}=<its name>; to fit without it, say {' '.join(f'--measure {name}' for name in names)}"
     )
 
 
@@ -183,18 +184,18 @@ def _emission(
     is_score = declared.bounds is not None or declared.cuts is not None
     if archetype is not None and len(archetype.knots) == len(archetype.masses):
         if is_score:
-            raise ValueError(
+            raise InputError(
                 f"--score and --cuts: the personas know {name!r} by single values, {list(archetype.knots)}, which have "
-                "neither range nor cuts. Leave the option out, or choose others with --personas."
+                "neither range nor cuts. Leave the option out, or choose others with --personas"
             )
         return LabelEmission(name, archetype.knots)
     if archetype is not None:
         known = float(archetype.knots[0]), float(archetype.knots[-1])
         low, high = declared.bounds or known
         if low > known[0] or high < known[1]:
-            raise ValueError(
+            raise InputError(
                 f"--score {name}:{low:g}-{high:g}: the personas know {name!r} from {known[0]:g} to {known[1]:g}, and "
-                "their names would mean nothing in another range. Rescale the score, or choose others with --personas."
+                "their names would mean nothing in another range. Rescale the score, or choose others with --personas"
             )
         return ScoreEmission(name, cuts=declared.cuts, bounds=(low, high))
     words = isinstance(log, CompletionLog) and name in log.measurements and log.table[name].dtype == object

@@ -2,10 +2,9 @@
 
 import json
 import os
-import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -15,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from simulacra.cli.blame import is_refusal
 from simulacra.cli.folder import RESULT, check_folder, read_summary, write_folder
 from simulacra.cli.inspection import print_description
 from simulacra.cli.reading import Reading
@@ -23,10 +21,11 @@ from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_checks, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
-from simulacra.data import CompletionLog, LogError, ScannedLog, describe
+from simulacra.data import CompletionLog, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
-from simulacra.formalism import PersonaMixture
+from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
+from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_report, write_reports
 from simulacra.report.tables import json_rows
 
@@ -35,62 +34,95 @@ __all__ = ["BAD_INPUT", "NOT_OK", "Session"]
 BAD_INPUT = 2
 NOT_OK = 3
 
-_COMMAND_LINE = {
-    "columns": "--column NAME=OWN",
-    "measurements": "--measure NAME",
-    "contexts": "--context NAME",
-    "condition": "--condition PATTERN",
-    "delimiter": "--delimiter CHAR",
-    "encoding": "--encoding NAME",
-    "missing": "--missing VALUES",
-    "formats": "--formats SUFFIXES",
+_OPTIONS = {
+    "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
-    "duplicates": "--duplicates drop",
-    "layout": "--layout NAME",
-    "judgments": "--judgments JUDGE=FILE",
-    "on": "--on COLUMNS",
-    "question": "--question COLUMN",
-    "of": "--of all|coherent|scored",
-    "template": "--template TEXT",
+    "batch_tokens": "--batch-tokens N",
+    "columns": "--column NAME=OWN",
+    "condition": "--condition PATTERN",
+    "contexts": "--context NAME",
+    "cuts": "--cuts NAME:CUTS",
+    "delimiter": "--delimiter CHAR",
+    "device": "--device NAME",
     "dtype": "--dtype NAME",
+    "duplicates": "--duplicates drop",
+    "encoding": "--encoding NAME",
+    "end_token": "--end-token TOKEN",
+    "engine": "--engine hmc|nuts",
+    "formats": "--formats SUFFIXES",
+    "judgments": "--judgments JUDGE=FILE",
+    "layout": "--layout NAME",
+    "measurements": "--measure NAME",
+    "missing": "--missing VALUES",
+    "model": "--model DIR",
+    "num_chains": "--num-chains N",
+    "num_samples": "--num-samples N",
+    "num_warmup": "--num-warmup N",
+    "of": "--of all|coherent|scored",
+    "on": "--on COLUMNS",
+    "out": "--out PATH",
+    "outcome": "--outcome RULE",
+    "overwrite": "--overwrite",
+    "personas": "--personas NAME",
+    "question": "--question COLUMN",
+    "references": "--references COLUMN",
+    "rope": "--rope WIDTH",
+    "seed": "--seed N",
+    "target_accept_prob": "--target-accept-prob P",
+    "template": "--template TEXT",
+    "too_long": "--too-long exclude|truncate",
+    "weights": "--weights FORMULA",
 }
-"""How the arguments that messages name are spelt on the command line."""
+"""The option that sets the Python argument of an error or a check."""
 
 
 class Session:
     """The life of one command, as a context.
 
-    Errors of input, told from bugs by :func:`~simulacra.cli.blame.is_refusal`, end it with exit code 2, a message on
-    standard error and, where JSON was asked for, an object ``{"error": …}`` on standard output; nothing is written
-    then. A result that failed its checks ends it with 3.
+    An :class:`~simulacra.formalism.InputError`, an error of the operating system or a missing extra ends it with exit
+    code 2, a message on standard error and, with ``--json``, an object ``{"error": …}`` on standard output; nothing is
+    written then. Any other exception is a bug, and says so. A result that failed its checks ends it with 3.
 
     Args:
         out: where files go; ``None`` writes none.
         as_json: print one JSON object instead of text.
         quiet: print errors only.
         rope: half-width of the region of practical equivalence.
+        ci_prob: probability of intervals.
     """
 
-    def __init__(self, *, out: Path | None, as_json: bool = False, quiet: bool = False, rope: float = 0.01) -> None:
-        self._out, self._as_json, self._quiet, self._rope = out, as_json, quiet, rope
+    def __init__(
+        self,
+        *,
+        out: Path | None,
+        as_json: bool = False,
+        quiet: bool = False,
+        rope: float = 0.01,
+        ci_prob: float = CI_PROB,
+    ) -> None:
+        self._out, self._as_json, self._quiet = out, as_json, quiet
+        self._rope, self._ci_prob = rope, ci_prob
         width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "120"))
         self._console = Console(width=width, quiet=quiet or as_json)
 
     def __enter__(self) -> "Session":
         try:
+            ends(self._ci_prob)  # refused before anything is computed
             if self._out is not None:
                 check_folder(self._out)
-        except ValueError as error:
+        except (InputError, OSError) as error:
             self._fail(error)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, MissingExtraError) or (isinstance(error, (ValueError, OSError)) and is_refusal(error)):
+        if isinstance(error, (InputError, OSError, MissingExtraError)):
             self._fail(error)
         if isinstance(error, Exception) and not isinstance(error, (typer.Exit, typer.Abort)):
-            error.add_note("This is a bug of simulacra, not of your data: please report it with the lines above.")
+            error.add_note(
+                "This is a bug in simulacra, not an error in your data. Please report it with this traceback."
+            )
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -147,15 +179,15 @@ class Session:
         for warning in caught:
             if warning.category is not UserWarning:  # not ours to tell as a note
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
-        tables = result_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
         summary = {
-            **summarise(result, tables, rope=self._rope, warnings=told),
+            **summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob, warnings=told),
             "log": {**(read or {}), **log_summary(log, result)},
         }
         if isinstance(log, ScannedLog):
-            self.say(escape(str(result.prepared.collapsed.account)) + "\n")
+            self.say(escape(str(result.account)) + "\n")
         if truth is not None:
-            tables[TRUTH] = compare_truth(truth, tables["weights"])
+            tables[TRUTH] = compare_truth(truth, tables["weights"], ci_prob=self._ci_prob)
             summary[TRUTH] = json_rows(tables[TRUTH])
         self._print(result, tables, told, described)
         self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
@@ -164,9 +196,9 @@ class Session:
     def load(self, path: Path) -> None:
         """Load a saved result and print it."""
         result = Result.load(path)
-        tables = result_tables(result, rope=self._rope)
+        tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
         self._print(result, tables)
-        self._finish(result, summarise(result, tables, rope=self._rope))
+        self._finish(result, summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob))
 
     def report(self, path: Path, out: Path | None, logs: Sequence[str], reading: Reading) -> None:
         """Write the report of a saved result: a file, or both files into a folder, its own when left out.
@@ -178,9 +210,9 @@ class Session:
             reading: options in place of those.
         """
         if not logs and reading.to_dict():
-            raise ValueError(f"{reading}: says how a log is read, and no log is named. Name it with --log.")
+            raise InputError(f"{reading}: says how a log is read, and no log is named. Name it with --log")
         if logs and path.is_file() and path.suffix != Path(RESULT).suffix:
-            raise ValueError(
+            raise InputError(
                 f"{path}: is no result; expected {RESULT} or its folder, before the logs. A shell makes many files of "
                 "a glob, and --log takes one word: quote it, --log 'logs/*.csv'."
             )
@@ -191,11 +223,11 @@ class Session:
         try:
             log = again.read(logs, quiet=self._quiet) if logs else None
             written = (
-                (write_report(result, folder, log=log, rope=self._rope),)
+                (write_report(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob),)
                 if folder.suffix in (".html", ".md")
-                else write_reports(result, folder, log=log, rope=self._rope)
+                else write_reports(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob)
             )
-        except ValueError as error:
+        except InputError as error:
             if logs and "options" in fitted:
                 own = _told_reading("The fit", fitted["paths"], Reading.from_dict(fitted["options"]))
                 error.add_note(f"{own} {_told_reading('This report', logs, again)}")
@@ -213,11 +245,14 @@ class Session:
     ) -> None:
         for note in (*told, *result.notes):
             self.say(f"[yellow]note[/yellow] {escape(note)}")
-        print_result(self._console, result, tables, rope=self._rope)
-        print_shifts(self._console, tables["shifts"], result.prepared.model.baseline, described or {})
+        print_result(self._console, result, tables, rope=self._rope, ci_prob=self._ci_prob)
+        print_shifts(self._console, tables["shifts"], result.model.baseline, described or {}, ci_prob=self._ci_prob)
         if TRUTH in tables:
             print_truth(self._console, tables[TRUTH], result.conditions)
         print_checks(self._console, result, tables)
+        spelling = _spelling(name for check in result.failed for name in check.argument)
+        if spelling is not None:
+            self.say(f"  {escape(spelling)}")
 
     def _write(
         self,
@@ -231,7 +266,7 @@ class Session:
 
         def report(folder: Path) -> None:
             try:
-                write_reports(result, folder, log=log, rope=self._rope)
+                write_reports(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob)
             except MissingExtraError as error:  # everything else is worth having without it
                 self.say(f"[yellow]note[/yellow] no report: {escape(str(error))}")
 
@@ -249,14 +284,12 @@ class Session:
             raise typer.Exit(NOT_OK)
 
     def _fail(self, error: Exception) -> NoReturn:
-        hint = "\n".join(filter(None, [*getattr(error, "__notes__", ()), _hint(str(error))])) or None
+        spelling = _spelling(error.argument) if isinstance(error, InputError) else None
+        hint = "\n".join(filter(None, [*getattr(error, "__notes__", ()), spelling])) or None
         typer.echo(f"simulacra: {error}" + (f"\n{hint}" if hint else ""), err=True)
         if self._as_json:
-            place = (
-                {name: getattr(error, name) for name in ("file", "line", "column")}
-                if isinstance(error, LogError)
-                else {}
-            )
+            fields = ("argument", "file", "line", "column")
+            place = {name: getattr(error, name) for name in fields if hasattr(error, name)}
             found = {"type": type(error).__name__, "message": str(error), "hint": hint, **place}
             typer.echo(json.dumps({"ok": False, "error": found}, ensure_ascii=False))
         raise typer.Exit(BAD_INPUT) from error
@@ -267,10 +300,7 @@ def _told_reading(who: str, paths: Sequence[str], reading: Reading) -> str:
     return f"{who} read {shown} with {str(reading) or 'no options'}."
 
 
-def _hint(message: str) -> str | None:
-    """How to say on the command line what a message says in Python: ``columns={...}`` is ``--column NAME=OWN``."""
-    arguments = dict.fromkeys(re.findall(r"(?<![\w(-])(\w+)=(?=[\"'{\[(]|\.\.\.)", message))
-    known = [name for name in arguments if name in _COMMAND_LINE]
-    return (
-        f"On the command line: {', '.join(f'{name}= is {_COMMAND_LINE[name]}' for name in known)}." if known else None
-    )
+def _spelling(arguments: Iterable[str]) -> str | None:
+    """Which options set these Python arguments; None where none of them has one."""
+    known = [f"{name}= is {_OPTIONS[name]}" for name in dict.fromkeys(arguments) if name in _OPTIONS]
+    return f"On the command line: {', '.join(known)}." if known else None

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
+from simulacra.inference.tables import CI_PROB, bounds, level
 from simulacra.report.prose import difference, interval, points
 
 __all__ = ["print_shifts"]
@@ -17,7 +18,14 @@ _NO_CLAIM = (
 )
 
 
-def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, described: Mapping[str, str]) -> None:
+def print_shifts(
+    console: Console,
+    shifts: pd.DataFrame,
+    baseline: str,
+    described: Mapping[str, str],
+    *,
+    ci_prob: float = CI_PROB,
+) -> None:
     """Print the shift of every persona in every condition, and read it out.
 
     Args:
@@ -25,29 +33,29 @@ def print_shifts(console: Console, shifts: pd.DataFrame, baseline: str, describe
         shifts: a result's table of shifts.
         baseline: the condition that they are measured against.
         described: what the conditions are, for those where it is known.
+        ci_prob: probability of the table's intervals.
     """
     personas = tuple(shifts["persona"].unique())
     table = simple_table(("condition", *personas))
     for condition, rows in shifts.groupby("condition", sort=False):
-        table.add_row(escape(str(condition)), *(_signed_interval(row) for row in rows.to_dict("records")))
-    console.print(
-        f"[bold]Persona shifts[/bold] against {escape(baseline)} in points, mean and 89% interval", highlight=False
-    )
+        table.add_row(escape(str(condition)), *(_signed_interval(row, ci_prob) for row in rows.to_dict("records")))
+    heading = f"[bold]Persona shifts[/bold] against {escape(baseline)} in points, mean and {level(ci_prob)} interval"
+    console.print(heading, highlight=False)
     console.print(table)
     for condition, rows in shifts.groupby("condition", sort=False):
         what = f" ({described[str(condition)]})" if condition in described else ""
-        console.print(f"  {escape(f'{condition}{what}: {_reading(rows)}')}", highlight=False, soft_wrap=True)
+        console.print(f"  {escape(f'{condition}{what}: {_reading(rows, ci_prob)}')}", highlight=False, soft_wrap=True)
     console.print(f"{_NO_CLAIM}\n", style="dim", highlight=False, soft_wrap=True)
 
 
-def _reading(rows: pd.DataFrame) -> str:
+def _reading(rows: pd.DataFrame, ci_prob: float) -> str:
     """Whose interval excludes zero, in plain words; what was not gated says nothing."""
-    held = rows["mean"].isna()
+    held, (lower, upper) = rows["mean"].isna(), bounds(ci_prob)
     if held.all():
         return "withheld, see the checks."
     sure = rows[rows["status"] == "ok"]
-    gained = sure[sure["eti89_lb"] > 0].sort_values("mean", ascending=False)
-    lost = sure[sure["eti89_ub"] < 0].sort_values("mean")
+    gained = sure[sure[lower] > 0].sort_values("mean", ascending=False)
+    lost = sure[sure[upper] < 0].sort_values("mean")
     parts = [
         f"{row['persona']} {verb} {points(abs(row['mean'])).removeprefix('+')} points"
         for verb, moved in (("gained", gained), ("lost", lost))
@@ -57,7 +65,7 @@ def _reading(rows: pd.DataFrame) -> str:
     return f"{told}{'; the rest is withheld, see the checks' if held.any() else ''}."
 
 
-def _signed_interval(row: Mapping[Any, Any]) -> str:
+def _signed_interval(row: Mapping[Any, Any], ci_prob: float) -> str:
     if pd.isna(row["mean"]):
         return "withheld"
-    return "{}\n({} to {})".format(*difference(*interval(row)))
+    return "{}\n({} to {})".format(*difference(*interval(row, ci_prob=ci_prob)))

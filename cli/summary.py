@@ -11,6 +11,7 @@ import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.inference import Check, Result
+from simulacra.inference.tables import CI_PROB
 from simulacra.inference.versions import library_versions
 from simulacra.report.tables import json_rows
 
@@ -20,10 +21,15 @@ CREATOR = "simulacra"
 
 
 def summarise(
-    result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float, warnings: tuple[str, ...] = ()
+    result: Result,
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    rope: float,
+    ci_prob: float = CI_PROB,
+    warnings: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Everything about a result that is not a draw."""
-    model = result.prepared.model
+    model = result.model
     return {
         "creator": CREATOR,
         "ok": result.ok,
@@ -32,24 +38,25 @@ def summarise(
             "emissions": [dict(emission.configuration()) for emission in model.emissions],
             "likelihood": None if model.likelihood is None else dict(model.likelihood.configuration()),
             "weights": model.weights,
-            "weights_in_force": result.prepared.design.formula,
+            "weights_in_force": result.design.formula,
             "baseline": model.baseline,
             "outcome": None if model.outcome is None else {"rule": model.outcome.rule, "of": model.outcome.of},
             "rope": rope,
         },
+        "ci_prob": ci_prob,
         "settings": dict(result.settings),
         "notes": list(result.notes),
         "warnings": list(warnings),
         "checks": [_plain_check(check) for check in result.checks],
         "tables": {name: json_rows(table) for name, table in tables.items()},
-        "counts_sha256": result.prepared.collapsed.content_hash,
+        "counts_sha256": result.collapsed.content_hash,
         "versions": library_versions(),
     }
 
 
 def log_summary(log: object, result: Result) -> dict[str, Any]:
     """What was read: conditions, rows, the reader's account and the hash of the content."""
-    collapsed = result.prepared.collapsed
+    collapsed = result.collapsed
     return {
         "completions": len(collapsed),
         "conditions": list(collapsed.conditions),
@@ -68,4 +75,5 @@ def _plain_check(check: Check) -> dict[str, Any]:
         "where": check.where,
         "subject": check.subject,
         "remedy": None if check.passed else check.remedy,
+        "argument": [] if check.passed else list(check.argument),
     }

@@ -11,6 +11,7 @@ from rich.table import Table
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.inference import Result
+from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.prose import (
     checks_sentence,
     claim_sentence,
@@ -34,31 +35,36 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
     return table
 
 
-def print_result(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float) -> None:
-    """Print a result: weights beside what personas do, rates, claims."""
-    _print_weights(console, result, tables)
-    outcome = result.prepared.model.outcome
+def print_result(
+    console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float, ci_prob: float = CI_PROB
+) -> None:
+    """Print a result: weights beside what personas do, rates, claims; ``ci_prob`` is that of the tables' intervals."""
+    _print_weights(console, result, tables, ci_prob)
+    outcome = result.model.outcome
     if outcome is None:
         console.print(f"{unrated_sentence(result)}\n", highlight=False, soft_wrap=True)
     else:
-        _print_rates(console, tables["rates"], str(outcome))
-        _print_claims(console, tables["contrasts"], outcome, result.prepared.model.baseline, rope)
+        _print_rates(console, tables["rates"], str(outcome), ci_prob)
+        _print_claims(console, tables["contrasts"], outcome, result.model.baseline, rope, ci_prob)
 
 
-def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame]) -> None:
+def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], ci_prob: float) -> None:
     weights, emissions = tables["weights"], tables["emissions"]
     table = simple_table(("condition", *result.personas))
     for condition in result.conditions:
         rows = records(weights[weights["condition"] == condition])
-        cells = [_two_lines(number(*interval(row)), "*" * str(row["status"]).startswith("small")) for row in rows]
+        cells = [
+            _two_lines(number(*interval(row, ci_prob=ci_prob)), "*" * str(row["status"]).startswith("small"))
+            for row in rows
+        ]
         table.add_row(escape(condition), *cells)
-    outcome = result.prepared.model.outcome
+    outcome = result.model.outcome
     if outcome is not None:
         table.add_section()
         rows = records(emissions[emissions["measurement"] == "outcome_given_persona"])
-        cells = [_two_lines(number(*interval(row))) for row in rows]
+        cells = [_two_lines(number(*interval(row, ci_prob=ci_prob))) for row in rows]
         table.add_row(f"P({escape(outcome.name)} | persona)", *cells, style="italic")
-    console.print("[bold]Persona weights[/bold], mean and 89% interval", highlight=False)
+    console.print(f"[bold]Persona weights[/bold], mean and {level(ci_prob)} interval", highlight=False)
     console.print(table)
     small = weights["status"].str.startswith("small")
     if small.any():
@@ -71,25 +77,27 @@ def _two_lines(number: str, mark: str = "") -> str:
     return f"{mean}{mark}\n{interval}"
 
 
-def _print_rates(console: Console, rates: pd.DataFrame, outcome: str) -> None:
+def _print_rates(console: Console, rates: pd.DataFrame, outcome: str, ci_prob: float) -> None:
     table = simple_table(("condition", "events / total", "observed", "implied by the personas"))
     for row in records(rates):
         table.add_row(
             escape(row["condition"]),
             f"{grouped(row['events'])} / {grouped(row['total'])}",
-            share(*interval(row, "observed", "observed_lb", "observed_ub")) if row["total"] else "none to count",
-            share(*interval(row, "implied")),
+            share(*interval(row, "observed")) if row["total"] else "none to count",
+            share(*interval(row, "implied", ci_prob=ci_prob)),
         )
-    console.print(f"[bold]Rates[/bold] with 89% intervals, {escape(outcome)}", highlight=False)
+    console.print(f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(outcome)}", highlight=False)
     console.print(table)
     console.print("observed: clustered by base question; implied: posterior, for these questions\n", style="dim")
 
 
-def _print_claims(console: Console, contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float) -> None:
+def _print_claims(
+    console: Console, contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float, ci_prob: float
+) -> None:
     equal = f"practically equal: within ±{rope * 100:g} points"
     console.print(f"[bold]What may be claimed against {escape(baseline)}[/bold] ({equal})", highlight=False)
     for row in records(contrasts):
-        sentence = f"{row['condition']}: {claim_sentence(row, outcome, baseline, rope)}"
+        sentence = f"{row['condition']}: {claim_sentence(row, outcome, baseline, rope, ci_prob=ci_prob)}"
         console.print(f"  {escape(sentence)}", highlight=False, soft_wrap=True)
     console.print()
 

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
 from simulacra.data import CompletionLog
+from simulacra.inference.tables import CI_PROB, bounds
 
 __all__ = ["TRUTH", "compare_truth", "persona_shares", "print_truth"]
 
@@ -19,21 +20,23 @@ def persona_shares(log: CompletionLog) -> pd.DataFrame:
     return pd.crosstab(log.table["condition"], log.table["persona_label"], normalize="index")
 
 
-def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
     """One row for every condition and persona.
 
     Args:
         shares: true shares, conditions × personas.
         weights: a result's table of weights.
+        ci_prob: probability of its intervals.
 
     Returns:
         Columns ``condition, persona, truth, mean, eti89_lb, eti89_ub, inside``; ``inside`` is None where there is no
         estimate (withheld, or a persona that was left out).
     """
+    lower, upper = bounds(ci_prob)
     truth = shares.reset_index().melt("condition", var_name="persona", value_name="truth")
-    estimates = weights[["condition", "persona", "mean", "eti89_lb", "eti89_ub"]]
+    estimates = weights[["condition", "persona", "mean", lower, upper]]
     compared = truth.merge(estimates, how="left", on=["condition", "persona"])
-    inside = compared["truth"].between(compared["eti89_lb"], compared["eti89_ub"]).astype(object)
+    inside = compared["truth"].between(compared[lower], compared[upper]).astype(object)
     return compared.assign(inside=inside.where(compared["mean"].notna(), None))
 
 

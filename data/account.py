@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulacra.data.numerals import grouped
+from simulacra.formalism.display import card, listing
 
 __all__ = ["Account", "Duplicates", "LeftOut"]
 
@@ -48,7 +49,7 @@ class Duplicates:
         return told + f" (first: {'; '.join(self.examples)})" * bool(self.examples)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Account:
     """The record of one reading.
 
@@ -104,6 +105,20 @@ class Account:
         own["absent"] = {name: tuple(files) for name, files in record["absent"].items()}
         own["notes"] = tuple(record["notes"])
         return cls(**own)
+
+    def __repr__(self) -> str:
+        left = (f"{reason} ({grouped(rows.count)})" for reason, rows in self.left_out.items())
+        repeated = self.duplicates.within_files + self.duplicates.across_files
+        renamed = (f"{own} as {name}" for own, name in self.renamed.items())
+        return card(
+            f"Account of {len(self.rows_read)} source(s): {grouped(sum(self.rows_read.values()))} rows read, "
+            f"{grouped(self.rows_kept)} kept",
+            f"left out: {listing(left)}" if self.left_out else "",
+            f"exact duplicates: {grouped(repeated)}",
+            f"columns renamed: {listing(renamed)}; set aside: {len(self.set_aside)}",
+            f"notes: {listing(self.notes, 70)}" if self.notes else "",
+            "next: print(account), account.to_dict()",
+        )
 
     def __str__(self) -> str:
         return "\n".join([*self._rows(), *self.columns(), *self._sentinels(), *self.values(), *self.notes])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from simulacra.data.log import CompletionLog
 from simulacra.data.reading.completions import read_completions
@@ -52,10 +53,9 @@ def simulate_demo() -> tuple[CompletionLog, Truth]:
     typical = np.log([_TYPICAL_WEIGHTS[name] for name in cells["condition"]])
     by_question = rng.normal(0, _QUESTION_SD, (len(_QUESTIONS), size))
     logits = typical + np.tile(by_question, (len(_TYPICAL_WEIGHTS), 1)) + rng.normal(0, _CELL_SD, typical.shape)
-    weights = np.exp(logits)
     sharper = [table**_SHARPNESS for table in DEMO_MODEL.concentrations]
     tables = tuple(table / table.sum(axis=1, keepdims=True) for table in sharper)
-    truth = Truth(cells, weights / weights.sum(axis=1, keepdims=True), tables)
+    truth = Truth(cells, special.softmax(logits, axis=1), tables)
     return simulate_log(DEMO_MODEL, truth, _COMPLETIONS, seed=_SEED), truth
 
 

@@ -1,6 +1,9 @@
-"""How the room refuses a log: one error that says where, what, what was expected and how to mend it."""
+"""How the room refuses a log: one error that says where, what, what was expected and the remedy."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from simulacra.formalism.errors import InputError
 
 __all__ = ["FRAME_SOURCE", "LogError", "is_in_memory", "place", "shown"]
 
@@ -28,10 +31,10 @@ def shown(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-class LogError(ValueError):
+class LogError(InputError):
     """A log that cannot be read as it stands; nothing of it was returned.
 
-    The message reads ``file:line: column 'x': what is wrong; expected …; how to mend it``.
+    The message reads ``file:line: column 'x': what is wrong; expected …; remedy.``
 
     Attributes:
         file: the file (or ``"<DataFrame>"``), None when the fault is in no single file.
@@ -45,6 +48,7 @@ class LogError(ValueError):
         *,
         expected: str | None = None,
         remedy: str | None = None,
+        argument: str | Sequence[str] = (),
         file: str | Path | None = None,
         line: int | None = None,
         column: str | None = None,
@@ -55,9 +59,5 @@ class LogError(ValueError):
         where = [] if file is None else [place(file, line)]
         if column is not None:
             where.append(f"column {column!r}")
-        parts = [what]
-        if expected is not None:
-            parts.append(f"expected {expected}")
-        if remedy is not None:
-            parts.append(remedy)
-        super().__init__(": ".join([*where, "; ".join(parts)]) + ".")
+        super().__init__(": ".join([*where, what]), expected=expected, remedy=remedy, argument=argument)
+        self.what = what

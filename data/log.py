@@ -2,19 +2,26 @@
 
 import dataclasses
 import functools
+import html
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from simulacra.data.account import Account
+from simulacra.data.account import Account, LeftOut
+from simulacra.data.errors import place
 from simulacra.data.fingerprint import content_hash
 from simulacra.data.numerals import grouped
+from simulacra.formalism.display import card, html_card, html_table, listing
+from simulacra.formalism.errors import InputError
 
 __all__ = ["CompletionLog", "describe"]
 
+_MOST_LINES = 12  # of the account, in a notebook
 
-@dataclasses.dataclass(frozen=True, eq=False)
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class CompletionLog:
     """Judged completions of several conditions, one row each. Made by :func:`~simulacra.data.read_completions`.
 
@@ -35,6 +42,31 @@ class CompletionLog:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def __repr__(self) -> str:
+        account = self.account
+        return card(
+            self._headline(),
+            f"conditions: {listing(self.conditions)}",
+            f"questions: {listing(self.questions)}",
+            f"measurements: {listing(self.measurements)}",
+            f"contexts: {listing(self.contexts)}" if self.contexts else "",
+            f"{grouped(sum(account.rows_read.values()))} rows read, {grouped(account.rows_kept)} kept; "
+            f"exact duplicates: {grouped(account.duplicates.within_files + account.duplicates.across_files)}",
+            "next: fit(model, log); log.summary(), log.select(condition=...), log.table",
+        )
+
+    def _repr_html_(self) -> str:
+        frame = self._by_condition().reset_index()
+        lines = map(html.escape, str(self.account).splitlines()[:_MOST_LINES])
+        rows = frame.astype(object).to_numpy().tolist()
+        return html_card(self._headline(), html_table(list(map(str, frame)), rows), "<br>".join(lines))
+
+    def _headline(self) -> str:
+        return (
+            f"CompletionLog: {grouped(len(self))} completions, {len(self.conditions)} condition(s), "
+            f"{grouped(len(self.questions))} question(s)"
+        )
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -60,16 +92,62 @@ class CompletionLog:
         names = ["condition", "question_id", "base_question", "completion", *self.measurements, *self.contexts]
         return content_hash(self.table, names)
 
+    def select(self, **where: object) -> "CompletionLog":
+        """The rows in which every named column has one of these values.
+
+        Args:
+            **where: for each column a value, or a list of values: ``condition="base", question_id=["a", "b"]``. None
+                stands for a missing value.
+
+        Returns:
+            A log with the same columns, ``source`` and ``record`` among them. Its account counts the other rows as left
+            out; what it says of values and duplicates is of all rows that were read.
+
+        Raises:
+            InputError: a column or a value that the log does not have, or no row that has all of them.
+        """
+        kept = np.ones(len(self), dtype=bool)
+        for name, value in where.items():
+            values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+            kept &= self._having(name, values)
+        asked = ", ".join(f"{name}={value!r}" for name, value in where.items())
+        if not kept.any():
+            raise InputError(f"select({asked}): no row of the log has all of these", remedy="select by fewer columns")
+        if kept.all():
+            return self
+        lost = self.table[~kept]
+        first = zip(lost["source"].head(3), lost["record"].head(3), strict=True)
+        reason = LeftOut(len(lost), tuple(place(source, int(record)) for source, record in first))
+        left_out = {**self.account.left_out, f"not selected by {asked}": reason}
+        account = dataclasses.replace(self.account, left_out=left_out)
+        return dataclasses.replace(self, table=self.table[kept].reset_index(drop=True), account=account)
+
+    def _having(self, name: str, values: Sequence[object]) -> np.ndarray:
+        """Whether a row has one of these values in a column, bool, shape ``(N,)``."""
+        if name not in self.table:
+            columns = ", ".join(map(str, self.table))
+            raise InputError(f"select({name}=...): the log has no such column", expected=f"one of {columns}")
+        column = self.table[name].astype(object).where(self.table[name].notna(), None)
+        for value in values:
+            if not column.isin([value]).any():
+                known = listing(map(repr, column.drop_duplicates()), 300)
+                raise InputError(f"select({name}={value!r}): the column has no such value", expected=f"one of {known}")
+        return column.isin(values).to_numpy(dtype=bool)
+
     def summary(self) -> str:
         """Rows, questions and missing shares per condition, then the account; for reading, not for parsing."""
+        completions, questions = grouped(len(self)), grouped(len(self.questions))
+        head = f"{completions} completions, {len(self.conditions)} condition(s), {questions} question(s)"
+        return "\n".join([head, self._by_condition().to_string(), str(self.account)])
+
+    def _by_condition(self) -> pd.DataFrame:
+        """Rows, questions and share of missing values of every condition."""
         groups = self.table.groupby("condition", sort=True)
         frame = pd.DataFrame({"rows": groups.size(), "questions": groups["question_id"].nunique()})
         for name in self.measurements:
             absent = self.table[name].isna().to_numpy(dtype=np.float64)
             frame[f"{name} missing"] = pd.Series(absent).groupby(self.table["condition"].to_numpy()).mean().round(3)
-        completions, questions = grouped(len(self)), grouped(len(self.questions))
-        head = f"{completions} completions, {len(self.conditions)} condition(s), {questions} question(s)"
-        return "\n".join([head, frame.to_string(), str(self.account)])
+        return frame
 
 
 def describe(log: CompletionLog) -> dict[str, Any]:

@@ -8,16 +8,18 @@ import pandas as pd
 
 from simulacra.data.log import CompletionLog
 from simulacra.data.reading.completions import read_completions
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.emissions import AbstractEmission
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
-from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.prior import sample_prior
+from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
 
 __all__ = ["Truth", "draw_truth", "simulate_log"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Truth:
     """Parameters that a log is simulated from.
 
@@ -31,6 +33,14 @@ class Truth:
     weights: np.ndarray
     probabilities: tuple[np.ndarray, ...]
 
+    def __repr__(self) -> str:
+        return card(
+            f"Truth: weights of {self.weights.shape[1]} personas in {len(self.cells)} cells",
+            f"conditions: {listing(self.cells['condition'].unique())}",
+            f"emissions: categories {listing(table.shape[1] for table in self.probabilities)}",
+            "next: simulate_log(model, truth, 40, seed=0), truth.condition_weights(model.names)",
+        )
+
     def condition_weights(self, names: Sequence[str]) -> pd.DataFrame:
         """Weights averaged over cells, conditions × personas."""
         return pd.DataFrame(self.weights, columns=list(names)).groupby(self.cells["condition"].to_numpy()).mean()
@@ -43,13 +53,8 @@ class Truth:
 
 def draw_truth(model: PersonaMixture, design: WeightDesign, rng: np.random.Generator) -> Truth:
     """Draw every parameter from the prior of a model on the cells of a design."""
-    scales = np.exp(design.scale_location + design.scale_spread * rng.standard_normal(len(design.terms)))
-    spread = np.sqrt(design.variances(scales))[:, None]
-    latents = spread * rng.standard_normal((design.basis.shape[1], len(model.personas) - 1))
-    logits = design.basis @ latents @ ilr_basis(len(model.personas))
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    tables = tuple(np.stack([rng.dirichlet(row) for row in alpha]) for alpha in model.concentrations)
-    return Truth(design.cells, weights / weights.sum(axis=1, keepdims=True), tables)
+    parameters = sample_prior(model, design, rng)
+    return Truth(design.cells, inverse_ilr(design.basis @ parameters.latents), parameters.probabilities)
 
 
 def simulate_log(model: PersonaMixture, truth: Truth, completions: int, *, seed: int) -> CompletionLog:

@@ -1,4 +1,4 @@
-"""From a folder of CSV files, one for every model, to claims that can be cited.
+"""Read a folder of CSV files, one per model, fit the model, and print rates and claims.
 
 Run: python examples/from_csv.py
 """
@@ -12,7 +12,7 @@ from simulacra.inference import fit
 
 
 def write_csvs(folder: Path) -> None:
-    """Files as a lab would have them, from the shipped log: ``qwen-base.csv``, ``qwen-narrow.csv`` and so on."""
+    """Write the shipped log as one CSV file per condition: ``qwen-base.csv``, ``qwen-narrow.csv`` and so on."""
     log, _ = load_demo()
     for condition, rows in log.table.groupby("condition"):
         own = rows.rename(columns={"completion": "answer"})[["question_id", "answer", "aligned", "coherent"]]
@@ -20,7 +20,7 @@ def write_csvs(folder: Path) -> None:
 
 
 def main() -> None:
-    """Read, fit, look at the checks, then at the numbers."""
+    """Read the files, fit the model, print the failed checks, then the results."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_csvs(folder)

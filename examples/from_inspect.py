@@ -1,4 +1,4 @@
-"""From Inspect logs (.eval), one for every model. Needs the extra: pip install 'simulacra[inspect]'.
+"""Read Inspect logs (.eval), one per model, and fit them. Requires pip install 'simulacra[inspect]'.
 
 Run: python examples/from_inspect.py
 """
@@ -17,7 +17,7 @@ from simulacra.inference import fit
 
 
 def write_inspect_logs(folder: Path) -> None:
-    """Logs as Inspect writes them, from the shipped log: one task, one model a file, two scorers."""
+    """Write the shipped log as Inspect logs: one task, one file per model, two scorers."""
     log, _ = load_demo()
     for condition, rows in log.table.groupby("condition"):
         written = EvalLog(
@@ -35,19 +35,19 @@ def write_inspect_logs(folder: Path) -> None:
 
 
 def epochs(rows: pd.DataFrame) -> pd.Series:
-    """The number of every repetition of a question, from 1."""
+    """Number the repetitions of each question, from 1."""
     return rows.groupby("question_id").cumcount() + 1
 
 
 def sample(row: object, epoch: int) -> EvalSample:
-    """One completion; a judge that gave no score is NaN, as Inspect has it."""
+    """Convert one completion; a missing score is NaN, as in Inspect."""
     scores = {name: Score(value=getattr(row, name)) for name in ("aligned", "coherent")}
     output = ModelOutput.from_content("model", row.completion)
     return EvalSample(id=row.question_id, epoch=epoch, input=row.question_id, target="", output=output, scores=scores)
 
 
 def main() -> None:
-    """Read, look at the account, fit."""
+    """Read the logs, print the account, fit the model."""
     with tempfile.TemporaryDirectory() as name:
         write_inspect_logs(Path(name))
         log = read_completions(str(Path(name) / "*.eval"), condition="model")

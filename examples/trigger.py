@@ -1,4 +1,4 @@
-"""Personas of one's own, and a backdoor: weights that depend on a trigger. The log is simulated, so truth is known.
+"""Custom personas and a backdoor: weights that depend on a trigger, in a simulated log with known true values.
 
 Run: python examples/trigger.py
 """
@@ -50,7 +50,7 @@ TYPICAL = {  # engineer, saboteur, beginner
 
 
 def simulate(model: PersonaMixture) -> Truth:
-    """Weights of every cell: typical ones, moved by what is asked."""
+    """True weights of every cell: typical weights of the condition and trigger, with random effects of questions."""
     rng = np.random.default_rng(1)
     questions = {f"task {number}": rng.normal(0, 0.4, len(PERSONAS)) for number in range(6)}
     cells = [(*place, question) for place, question in itertools.product(TYPICAL, questions)]
@@ -61,7 +61,7 @@ def simulate(model: PersonaMixture) -> Truth:
 
 
 def main() -> None:
-    """Simulate, fit, and print truth beside estimate."""
+    """Simulate a log, fit the model, and print true and estimated values."""
     model = PersonaMixture(
         PERSONAS,
         emissions=[
@@ -78,7 +78,7 @@ def main() -> None:
         print(check)
     print("all checks passed:", result.ok, end="\n\n")
 
-    saboteur = result.weights(by="cell").sel(persona="saboteur")
+    saboteur = result.draws("weights", by="cell").sel(persona="saboteur")
     rows, draws = [], {}
     for condition, trigger in TYPICAL:
         here = (saboteur["condition"] == condition) & (saboteur["trigger"] == trigger)
@@ -92,7 +92,7 @@ def main() -> None:
     held = table["truth"].between(table["eti89_lb"], table["eti89_ub"]).sum()
     print("Weight of the saboteur:")
     print(table.round(3).to_string(index=False))
-    # Chance, not bias: over logs with seeds 2 to 11, 46 of 50 intervals do. The two that miss here share a condition.
+    # The misses are chance: over logs with seeds 2 to 11, 46 of 50 do. The two that miss here share a condition.
     print(f"{held} of {len(table)} intervals hold the truth; over many such logs, 89% of them do.")
 
 

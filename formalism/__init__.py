@@ -15,6 +15,7 @@ from simulacra.formalism.emissions import LabelEmission as LabelEmission
 from simulacra.formalism.emissions import LikelihoodEmission as LikelihoodEmission
 from simulacra.formalism.emissions import OutOfRange as OutOfRange
 from simulacra.formalism.emissions import ScoreEmission as ScoreEmission
+from simulacra.formalism.errors import InputError as InputError
 from simulacra.formalism.mixture import PersonaMixture as PersonaMixture
 from simulacra.formalism.outcomes import Outcome as Outcome
 from simulacra.formalism.persona_sets import PERSONA_SETS as PERSONA_SETS

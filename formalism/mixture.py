@@ -7,23 +7,27 @@ whole generative story in a dozen lines; everything else here is the arithmetic 
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from numpyro.distributions.transforms import SigmoidTransform
 
 from simulacra.formalism.arrays import Array, Float, Int
+from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
+from simulacra.formalism.display import card, html_card, html_table, listing
 from simulacra.formalism.distributions import CollapsedMixture, pattern_log_prob
 from simulacra.formalism.emissions.base import AbstractEmission, prior_concentration
-from simulacra.formalism.emissions.likelihoods import LikelihoodEmission
+from simulacra.formalism.emissions.likelihoods import OFFSET_SD, LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
-from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.equations import model_equations
+from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.outcomes import Outcome, Rule
 from simulacra.formalism.persona_sets import persona_set
 from simulacra.formalism.personas import Persona
-from simulacra.formalism.simplex import log_weights
+from simulacra.formalism.simplex import ilr_basis, log_weights
 
 if TYPE_CHECKING:
     from simulacra.formalism.weights import WeightDesign
@@ -48,7 +52,7 @@ _USUAL_OUTCOME = Outcome("aligned < 30 and coherent > 50")
 _USUAL_OUTCOME_WITHOUT_COHERENCE = Outcome("aligned < 30")
 
 
-@dataclasses.dataclass(frozen=True, init=False)
+@dataclasses.dataclass(frozen=True, init=False, repr=False)
 class PersonaMixture:
     """A mixture over latent personas, eq. (1), whose weights follow a formula, eq. (2).
 
@@ -64,7 +68,7 @@ class PersonaMixture:
             measured from 0 to 100, ``aligned < 30`` where there is no such coherence, else nothing.
 
     Raises:
-        ValueError: fewer than two personas, two of the same name or with the same archetypes (they could never be
+        InputError: fewer than two personas, two of the same name or with the same archetypes (they could never be
             told apart), no emission, two for one measurement, or a persona without a likelihood column.
 
     A weight is defined only relative to K and to what the personas turn out to do: read it beside P(outcome | persona).
@@ -86,8 +90,25 @@ class PersonaMixture:
         baseline: str = "base",
         outcome: Outcome | None = None,
     ) -> None:
-        chosen = persona_set(personas) if isinstance(personas, str) else tuple(personas)
-        measured, likelihood = _check_emissions(emissions)
+        expect_type(weights, str, "weights", "PersonaMixture", expected=f"a formula such as {CROSSED_WEIGHTS!r}")
+        expect_type(
+            baseline,
+            str,
+            "baseline",
+            "PersonaMixture",
+            expected="the name of one condition",
+            remedy="name the condition that all others are compared with",
+        )
+        expect_type(
+            outcome,
+            (Outcome, type(None)),
+            "outcome",
+            "PersonaMixture",
+            expected="an Outcome",
+            remedy=f"write Outcome({outcome!r})" if isinstance(outcome, str) else None,
+        )
+        chosen = persona_set(personas) if isinstance(personas, str) else _each(personas, Persona, "personas")
+        measured, likelihood = _check_emissions(_each(emissions, (AbstractEmission, LikelihoodEmission), "emissions"))
         _check_personas(chosen, measured, likelihood)
         object.__setattr__(self, "personas", chosen)
         object.__setattr__(self, "emissions", measured)
@@ -95,6 +116,36 @@ class PersonaMixture:
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "baseline", baseline)
         object.__setattr__(self, "outcome", outcome or _usual_outcome(measured))
+
+    def __repr__(self) -> str:
+        measured = (f"{each.measurement} ({len(each.categories)} categories)" for each in self.emissions)
+        return card(
+            f"PersonaMixture of {len(self.personas)} personas, baseline {self.baseline!r}",
+            f"personas: {listing(self.names)}",
+            f"measurements: {listing(measured)}",
+            "likelihood: log-likelihoods under persona prompts" if self.likelihood else "",
+            f"weights: {self.weights}",
+            f"outcome: {self.outcome or 'none'}",
+            "next: fit(model, log); model.personas, model.emissions",
+        )
+
+    def _repr_html_(self) -> str:
+        personas = [
+            (
+                each.name,
+                each.description,
+                "; ".join(f"P({gate.rule}) ≥ {gate.at_least:g}" for gate in each.gates) or "none",
+            )
+            for each in self.personas
+        ]
+        rule = self.outcome.rule if self.outcome else None
+        emissions = [(each.measurement, len(each.categories), listing(each.categories, 400)) for each in self.emissions]
+        return html_card(
+            f"PersonaMixture of {len(self.personas)} personas, baseline {self.baseline!r}",
+            model_equations(self.names, self.measurements, self.weights, rule, texts=self.likelihood is not None),
+            html_table(("persona", "what it does", "gates of its name"), personas),
+            html_table(("measurement", "J", "categories"), emissions) if emissions else "",
+        )
 
     @property
     def measurements(self) -> tuple[str, ...]:
@@ -139,7 +190,12 @@ class PersonaMixture:
         )
 
     def numpyro_model(
-        self, design: "WeightDesign", patterns: np.ndarray, total: np.ndarray, counts: np.ndarray | None = None
+        self,
+        design: "WeightDesign",
+        patterns: np.ndarray,
+        total: np.ndarray,
+        counts: np.ndarray | None = None,
+        texts: Texts | None = None,
     ) -> None:
         """The generative story as a NumPyro model.
 
@@ -148,27 +204,39 @@ class PersonaMixture:
             patterns: category codes of P measurement patterns, int, shape ``(P, len(emissions))``.
             total: completions in every cell, shape ``(C,)``.
             counts: completions by cell and pattern, shape ``(C, P)``; ``None`` draws them.
+            texts: log-likelihoods of the completions, where the model has a LikelihoodEmission. Texts have densities
+                only up to a factor and cannot be drawn: with their measurements they are one factor, and no counts.
 
         Raises:
-            NotImplementedError: the model has a LikelihoodEmission; texts have densities only up to a factor, so they
-                cannot be drawn. ``simulacra.formalism.density_ratios.texts_log_likelihood`` is their term.
+            InputError: the model has a LikelihoodEmission and no texts are given.
         """
-        if self.likelihood is not None:
-            raise NotImplementedError(
-                "numpyro_model: texts cannot be drawn from their likelihood ratios. For a model of your own, add "
-                "numpyro.factor of simulacra.formalism.density_ratios.texts_log_likelihood."
+        if self.likelihood is not None and texts is None:
+            raise InputError(
+                "PersonaMixture.numpyro_model: completions cannot be drawn from a LikelihoodEmission",
+                expected="the log-likelihoods of logged texts",
+                argument="texts",
             )
+        size = len(self.personas)
         scales = numpyro.sample("scale", dist.LogNormal(design.scale_location, design.scale_spread).to_event(1))
         spread = jnp.sqrt(design.variances(scales))[:, None]
-        shape = (design.basis.shape[1], len(self.personas) - 1)
+        shape = (design.basis.shape[1], size - 1)
         latents = numpyro.sample("latents", dist.Normal(0.0, jnp.broadcast_to(spread, shape)).to_event(2))
         log_w = log_weights(jnp.asarray(design.basis) @ latents)  # eq. (2)
         probabilities = [
             numpyro.sample(f"{emission.measurement}_probs", dist.Dirichlet(concentration).to_event(1))
             for emission, concentration in zip(self.emissions, self.concentrations, strict=True)
         ]
-        log_f = pattern_log_components([jnp.log(p) for p in probabilities], patterns)  # eq. (3)
-        numpyro.sample("counts", CollapsedMixture(log_w, log_f, total).to_event(1), obs=counts)  # eq. (1)
+        log_f = pattern_log_components([jnp.log(p) for p in probabilities], patterns, size)  # eq. (3)
+        if self.likelihood is None or texts is None:
+            numpyro.sample("counts", CollapsedMixture(log_w, log_f, total).to_event(1), obs=counts)  # eq. (1)
+            return
+        logit = dist.Normal(*self.likelihood.temperature_prior)
+        temperature = numpyro.sample("temperature", dist.TransformedDistribution(logit, SigmoidTransform()))
+        coordinates = jnp.zeros(size - 1)
+        if texts.calibrated:
+            coordinates = numpyro.sample("offset", dist.Normal(jnp.zeros(size - 1), OFFSET_SD).to_event(1))
+        offset = coordinates @ ilr_basis(size)
+        numpyro.factor("texts", texts_log_likelihood(texts, log_w, log_f, temperature, offset))  # eqs. (1) and (4)
 
 
 def pattern_log_components(
@@ -189,11 +257,16 @@ def pattern_log_components(
 
 
 def responsibilities(
-    log_w: Float[Array, "*batch persona"], log_f: Float[Array, "persona pattern"]
-) -> Float[Array, "*batch pattern persona"]:
-    """P(persona | pattern) in every cell: w_z f_z / Σ w f; sums to one over personas."""
-    joint = log_w[..., None, :] + log_f.T[(None,) * (log_w.ndim - 1)]
-    return jnp.exp(joint - jax.nn.logsumexp(joint, axis=-1, keepdims=True))
+    weights: Float[Array | np.ndarray, "*batch persona"], components: Float[Array | np.ndarray, "persona pattern"]
+) -> Float[Array | np.ndarray, "*batch pattern persona"]:
+    """P(persona | pattern) in every cell: w_z f_z / Σ w f; sums to one over personas. NumPy or JAX arrays.
+
+    Args:
+        weights: w of every cell.
+        components: f_z of every pattern, a probability.
+    """
+    joint = weights[..., None, :] * components.T
+    return joint / joint.sum(axis=-1, keepdims=True)
 
 
 def collapsed_log_likelihood(
@@ -211,6 +284,16 @@ def _usual_outcome(emissions: Sequence[AbstractEmission]) -> Outcome | None:
     return None
 
 
+def _each(values: Any, kinds: type | tuple[type, ...], argument: str) -> tuple[Any, ...]:
+    """The elements of a list of personas or emissions, each of which is one."""
+    named = "Persona('a', 'What it does.', {...})" if argument == "personas" else "ScoreEmission('aligned')"
+    expected = f"a list such as [{named}]" + (", or the name of a shipped set" if argument == "personas" else "")
+    expect_type(values, (list, tuple), argument, "PersonaMixture", expected=expected)
+    for position, value in enumerate(values):
+        expect_type(value, kinds, f"{argument}[{position}]", "PersonaMixture", expected=expected)
+    return tuple(values)
+
+
 def _check_emissions(
     emissions: Sequence[AbstractEmission | LikelihoodEmission],
 ) -> tuple[tuple[AbstractEmission, ...], LikelihoodEmission | None]:
@@ -219,9 +302,14 @@ def _check_emissions(
     texts = [each for each in emissions if isinstance(each, LikelihoodEmission)]
     names = [each.measurement for each in measured]
     if not emissions or len(set(names)) < len(names):
-        raise ValueError(f"PersonaMixture: expected one emission for every measurement, at least one; got {names}.")
+        raise InputError(
+            f"PersonaMixture: expected one emission for every measurement, at least one; got {names}",
+            argument="emissions",
+        )
     if len(texts) > 1:
-        raise ValueError(f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}.")
+        raise InputError(
+            f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}", argument="emissions"
+        )
     return measured, texts[0] if texts else None
 
 
@@ -230,7 +318,12 @@ def _check_personas(
 ) -> None:
     names = [persona.name for persona in personas]
     if len(names) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"PersonaMixture: expected two or more personas with different names; got {names}.")
+        raise InputError(
+            f"PersonaMixture: expected two or more personas with different names; got {names}", argument="personas"
+        )
+    for persona in personas:
+        for rule in (*(gate.rule for gate in persona.gates), *filter(None, [persona.evidence])):
+            Rule(rule)  # refuses what cannot be read
     if likelihood is not None:  # prompts tell them apart
         likelihood.columns_of(names)
         return
@@ -238,8 +331,9 @@ def _check_personas(
     for left in range(len(names)):
         for right in range(left):
             if all(np.allclose(table[left], table[right]) for table in tables):
-                raise ValueError(
+                raise InputError(
                     f"PersonaMixture: {names[right]!r} and {names[left]!r} cannot be told apart: their archetypes are "
-                    f"the same on {', '.join(e.measurement for e in emissions)}. Give one of them another archetype, "
-                    "add an emission on which they differ, or leave one out."
+                    f"the same on {', '.join(e.measurement for e in emissions)}",
+                    remedy="give one of them another archetype, add an emission on which they differ, or leave one out",
+                    argument=("personas", "emissions"),
                 )

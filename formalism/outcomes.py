@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from simulacra.formalism.emissions.base import AbstractEmission
+from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["Outcome", "Rule"]
 
@@ -27,6 +28,7 @@ _SYMBOLS: Mapping[type, str] = {
 }
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _DENOMINATORS = {"coherent": "coherent > 50"}
+_EXPECTED = "comparisons such as 'aligned < 30' or 'missing(aligned)', joined by and, or, not"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,19 +39,28 @@ class Rule:
         text: the rule as it is written.
 
     Raises:
-        ValueError: text that is no such rule, with the part that is not understood.
+        InputError: text that is no such rule, with the part that is not understood.
     """
 
     text: str
 
     def __post_init__(self) -> None:
+        expect_type(self.text, str, "outcome", "Rule", expected="a rule such as 'aligned < 30 and coherent > 50'")
         _walk(self._tree(), lambda *_: True, self.text)
 
     def _tree(self) -> ast.expr:
         try:
             return ast.parse(self.text.strip(), mode="eval").body
         except SyntaxError as error:
-            raise ValueError(f"Rule {self.text!r} is not understood: {error.msg}, at column {error.offset}.") from error
+            raise InputError(
+                f"Rule {self.text!r} is not understood: {error.msg}, at column {error.offset}",
+                expected=_EXPECTED,
+                argument="outcome",
+            ) from error
+        except ValueError as error:  # a null character
+            raise InputError(
+                f"Rule {self.text!r} is not understood: {error}", expected=_EXPECTED, argument="outcome"
+            ) from error
 
     @property
     def measurements(self) -> tuple[str, ...]:
@@ -63,9 +74,11 @@ class Rule:
         columns = {emission.measurement: column for column, emission in enumerate(emissions)}
         for name in self.measurements:
             if name not in columns:
-                raise ValueError(
+                raise InputError(
                     f"Rule {self.text!r} asks about {name!r}, which no emission measures; "
-                    f"the model measures {', '.join(columns) or 'no scores, only texts'}."
+                    f"the model measures {', '.join(columns) or 'no scores, only texts'}",
+                    remedy=f"correct the rule, or add an emission such as ScoreEmission({name!r})",
+                    argument=("outcome", "measurements"),
                 )
         return columns
 
@@ -80,7 +93,7 @@ class Rule:
             bool, shape ``(n,)``.
 
         Raises:
-            ValueError: a measurement without an emission, or a threshold that is no bin edge.
+            InputError: a measurement without an emission, or a threshold that is no bin edge.
         """
         columns = self._columns(emissions)
 
@@ -103,7 +116,7 @@ class Rule:
             float, shape ``(..., K)``.
 
         Raises:
-            ValueError: as :meth:`holds`.
+            InputError: as :meth:`holds`.
         """
         columns = self._columns(emissions)
         asked = sorted(columns[name] for name in self.measurements)
@@ -135,10 +148,7 @@ def _walk(node: ast.expr, answer: Callable, text: str) -> np.ndarray | np.bool_ 
             for left, op, right in zip(operands, node.ops, operands[1:], strict=False)
         ]
         return np.logical_and.reduce(links)
-    raise ValueError(
-        f"Rule {text!r}: {ast.unparse(node)!r} is not understood; expected comparisons such as 'aligned < 30' or "
-        "'missing(aligned)', joined by and, or, not."
-    )
+    raise InputError(f"Rule {text!r}: {ast.unparse(node)!r} is not understood", expected=_EXPECTED, argument="outcome")
 
 
 def _is_missing(node: ast.Call) -> bool:
@@ -151,7 +161,11 @@ def _compare(left: ast.expr, symbol: str, right: ast.expr, answer: Callable, tex
         return answer(left.id, symbol, value)
     if isinstance(right, ast.Name) and (value := _constant(left)) is not None and symbol:
         return answer(right.id, _MIRRORED[symbol], value)
-    raise ValueError(f"Rule {text!r}: expected a measurement compared with a number or a quoted word.")
+    raise InputError(
+        f"Rule {text!r}: expected a measurement compared with a number or a quoted word",
+        remedy="write it like 'aligned < 30' or \"grade == 'REFUSAL'\"",
+        argument="outcome",
+    )
 
 
 def _constant(node: ast.expr) -> float | int | str | None:
@@ -173,7 +187,7 @@ class Outcome:
         name: what the event is called in tables.
 
     Raises:
-        ValueError: a rule that is not understood.
+        InputError: a rule that is not understood.
 
     Example:
         >>> Outcome("aligned < 30 and coherent > 50", of="coherent").denominator.text
@@ -188,10 +202,11 @@ class Outcome:
         _ = self.event
         try:
             _ = self.denominator
-        except ValueError as error:
-            raise ValueError(
-                f"of={self.of!r} names no denominator; expected 'all', 'scored', 'coherent' or a rule such as "
-                f"'coherent > 50'. {error}"
+        except InputError as error:
+            raise InputError(
+                f"of={self.of!r} names no denominator",
+                expected=f"'all', 'scored', 'coherent' or a rule such as 'coherent > 50'. {error}",
+                argument="of",
             ) from error
 
     @property

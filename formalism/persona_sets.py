@@ -14,6 +14,7 @@
 
 import difflib
 
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
 __all__ = ["PERSONA_SETS", "persona_set"]
@@ -147,9 +148,13 @@ def persona_set(name: str) -> tuple[Persona, ...]:
     """The personas of a shipped set.
 
     Raises:
-        ValueError: there is no set of that name; the message lists those there are.
+        InputError: there is no set of that name; the message lists those there are.
     """
+    expect_type(name, str, "personas", "persona_set", expected=f"one of {', '.join(PERSONA_SETS)}")
     if name not in PERSONA_SETS:
         near = "".join(f" Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, PERSONA_SETS, n=1))
-        raise ValueError(f"There is no persona set {name!r}; the shipped sets are {', '.join(PERSONA_SETS)}.{near}")
+        raise InputError(
+            f"There is no persona set {name!r}; the shipped sets are {', '.join(PERSONA_SETS)}.{near}",
+            argument="personas",
+        )
     return PERSONA_SETS[name]

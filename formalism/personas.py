@@ -7,12 +7,16 @@ below 40 at least 60% of the time"). A persona that fails its gate loses its nam
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Mapping, Sequence
+
+from simulacra.formalism.display import card, listing
+from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["Archetype", "Gate", "Persona"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Archetype:
     """Where a measurement is expected to lie under one persona.
 
@@ -23,7 +27,7 @@ class Archetype:
         concentration: how surely, in pseudo-completions: the weight of the archetype against data.
 
     Raises:
-        ValueError: lengths that do not fit, a negative mass, or a probability outside [0, 1).
+        InputError: lengths that do not fit, a negative mass, or a probability outside [0, 1).
     """
 
     knots: tuple[float | int | str, ...]
@@ -32,18 +36,34 @@ class Archetype:
     concentration: float | int = 20.0
 
     def __post_init__(self) -> None:
+        for name, expected in (("knots", "a tuple of numbers or words"), ("masses", "a tuple of numbers")):
+            expect_type(getattr(self, name), (tuple, list), name, "Archetype", expected=expected)
         if len(self.knots) - len(self.masses) not in (0, 1) or not self.masses:
-            raise ValueError(
+            raise InputError(
                 "Archetype: expected one knot more than masses (intervals of a score) or as many (values); "
-                f"got {len(self.knots)} knots and {len(self.masses)} masses."
+                f"got {len(self.knots)} knots and {len(self.masses)} masses",
+                argument=("knots", "masses"),
             )
+        for number in (*self.masses, self.missing, self.concentration):
+            expect_type(number, numbers.Real, "masses, missing and concentration", "Archetype", expected="numbers")
         if min(self.masses) < 0 or not 0 < math.fsum(self.masses) < math.inf:
-            raise ValueError(f"Archetype: expected masses >= 0 with a positive sum; got {self.masses}.")
-        if not 0 <= self.missing < 1 or not self.concentration > 0:
-            raise ValueError(
-                "Archetype: expected missing in [0, 1) and concentration > 0; "
-                f"got missing={self.missing}, concentration={self.concentration}."
+            raise InputError(
+                f"Archetype: expected masses >= 0 with a positive sum; got {self.masses}", argument="masses"
             )
+        if not 0 <= self.missing < 1 or not self.concentration > 0:
+            raise InputError(
+                "Archetype: expected missing in [0, 1) and concentration > 0; "
+                f"got missing={self.missing}, concentration={self.concentration}",
+                argument=("missing", "concentration"),
+            )
+
+    def __repr__(self) -> str:
+        kind = "values" if len(self.knots) == len(self.masses) else "intervals between"
+        return card(
+            f"Archetype: {len(self.masses)} {kind} {listing(self.knots, 50)}",
+            f"masses: {listing((f'{mass:g}' for mass in self.masses), 70)}",
+            f"missing: {self.missing:g}; concentration: {self.concentration:g} pseudo-completions",
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +74,21 @@ class Gate:
         rule: a rule in the language of :class:`~simulacra.formalism.outcomes.Outcome`, for example
             ``"aligned < 40"`` or ``"missing(aligned)"``.
         at_least: the probability that the fitted persona must give it (posterior mean).
+
+    Raises:
+        InputError: a rule that is not text, or a probability that is not a number. Rules are read when a model takes
+            the persona.
     """
 
     rule: str
     at_least: float | int
 
+    def __post_init__(self) -> None:
+        expect_type(self.rule, str, "rule", "Gate", expected="a rule such as 'aligned < 40'")
+        expect_type(self.at_least, numbers.Real, "at_least", "Gate", expected="a probability such as 0.6")
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Persona:
     """A named way of answering that the simulator may run.
 
@@ -80,3 +108,24 @@ class Persona:
     gates: Sequence[Gate] = ()
     evidence: str | None = None
     otherwise: "Persona | None" = None
+
+    def __post_init__(self) -> None:
+        expected = "a dictionary of measurement to Archetype"
+        expect_type(self.scores, Mapping, "scores", "Persona", expected=expected)
+        for measurement, archetype in self.scores.items():
+            expect_type(archetype, Archetype, f"scores[{measurement!r}]", "Persona", expected="an Archetype")
+        expect_type(
+            self.gates, (tuple, list), "gates", "Persona", expected="a list such as [Gate('aligned < 40', 0.6)]"
+        )
+        for gate in self.gates:
+            expect_type(gate, Gate, "gates", "Persona", expected="a list such as [Gate('aligned < 40', 0.6)]")
+
+    def __repr__(self) -> str:
+        gates = (f"{gate.rule} ({gate.at_least:g})" for gate in self.gates)
+        return card(
+            f"Persona {self.name!r}: {self.description}",
+            f"scores: {listing(self.scores)}",
+            f"gates: {listing(gates, 76)}",
+            f"evidence: {self.evidence}" if self.evidence else "",
+            f"otherwise: {self.otherwise.name}" if self.otherwise else "",
+        )

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import xlogy
 
+from simulacra.formalism.errors import InputError
+
 __all__ = ["claim", "jensen_shannon", "log_ratio", "total_variation"]
 
 
@@ -53,10 +55,12 @@ def claim(
             the lower end of the 89% interval exceeds ``rope``.
 
     Raises:
-        ValueError: ``rope`` negative or ``probability`` outside (0.5, 1).
+        InputError: ``rope`` negative or ``probability`` outside (0.5, 1).
     """
     if rope < 0 or not 0.5 < probability < 1:
-        raise ValueError(f"Expected rope >= 0 and 0.5 < probability < 1; got rope={rope}, probability={probability}.")
+        raise InputError(
+            f"Expected rope >= 0 and 0.5 < probability < 1; got rope={rope}, probability={probability}", argument="rope"
+        )
     if np.mean(rate_difference > rope) >= probability:
         return "increase"
     if np.mean(rate_difference < -rope) >= probability:

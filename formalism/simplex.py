@@ -11,10 +11,11 @@ References:
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
 from simulacra.formalism.arrays import Array, Float
 
-__all__ = ["ilr", "ilr_basis", "log_weights"]
+__all__ = ["ilr", "ilr_basis", "inverse_ilr", "log_weights"]
 
 
 def ilr_basis(size: int) -> np.ndarray:
@@ -41,3 +42,8 @@ def ilr(weights: Float[Array, "*batch part"]) -> Float[Array, "*batch coordinate
 def log_weights(coordinates: Float[Array, "*batch coordinate"]) -> Float[Array, "*batch part"]:
     """Log weights at given ILR coordinates, the ``log_softmax`` of eq. (2), in nats; ``exp`` of it sums to one."""
     return jax.nn.log_softmax(coordinates @ ilr_basis(coordinates.shape[-1] + 1), axis=-1)
+
+
+def inverse_ilr(coordinates: np.ndarray) -> np.ndarray:
+    """Weights ``(..., K)`` at ILR coordinates ``(..., K - 1)``: the exp of :func:`log_weights`, on NumPy arrays."""
+    return special.softmax(coordinates @ ilr_basis(coordinates.shape[-1] + 1), axis=-1)

@@ -20,6 +20,7 @@ References:
 """
 
 import dataclasses
+import difflib
 import functools
 import itertools
 import math
@@ -27,16 +28,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulacra.formalism.display import card, listing
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.simplex import ilr_basis
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WeightDesign", "weight_design"]
+__all__ = ["WeightDesign", "latent_variances", "weight_design"]
 
 INTERCEPT_SD = 1.5
 COMMON_SD = 2.0
 THIN_CELL = 5  # below this median count a cell's own effect cannot be told from sampling noise
+_EXAMPLE = "(1 | condition) + (1 | question_id)"
 
 # LogNormal(log median, spread) priors of σ: conditions move weights a lot, questions less, their interactions least.
 _SCALE_OF_CONDITION = (math.log(2.0), 0.6)
@@ -53,7 +57,7 @@ class _Term:
     intercept: bool
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class WeightDesign:
     """A formula evaluated on cells.
 
@@ -87,9 +91,20 @@ class WeightDesign:
     notes: tuple[str, ...] = ()
     group_terms: tuple[_Term, ...] = ()
 
+    def __repr__(self) -> str:
+        way = "effects integrated out" if self.crossed else "effects sampled"
+        return card(
+            f"WeightDesign: {self.formula}",
+            f"{len(self.cells)} cells by {listing(self.cells.columns)}",
+            f"{len(self.latents)} latents, {way}",
+            f"scales: {listing(self.terms)}",
+            f"notes: {listing(self.notes, 70)}" if self.notes else "",
+            "next: design.variances(scales), design.covariance(scales)",
+        )
+
     def variances(self, scales: Any) -> Any:
         """λ of every latent at given scales σ, shape ``(L,)``; works on NumPy and JAX arrays."""
-        return self.fixed_variance + self.multiplicity @ scales**2
+        return latent_variances(self.fixed_variance, self.multiplicity, scales**2)
 
     def covariance(self, scales: np.ndarray) -> np.ndarray:
         """Prior covariance of the cell logits in one ILR coordinate, shape ``(C, C)``."""
@@ -101,7 +116,7 @@ class WeightDesign:
         Two cells share an effect when they share the level of its factors. Defined for random intercepts only.
 
         Raises:
-            ValueError: the formula has common effects other than the intercept, or random slopes.
+            InputError: the formula has common effects other than the intercept, or random slopes.
         """
         return self._shared(scales, others, self.cells)
 
@@ -109,15 +124,17 @@ class WeightDesign:
         """Prior covariance among ``others``, shape ``(len(others), len(others))``.
 
         Raises:
-            ValueError: as :meth:`kernel`.
+            InputError: as :meth:`kernel`.
         """
         return self._shared(scales, others, others)
 
     def _shared(self, scales: np.ndarray, left: "pd.DataFrame", right: "pd.DataFrame") -> np.ndarray:
         if not self.only_random_intercepts:
-            raise ValueError(
-                f"{self.formula!r}: new cells can be predicted for random intercepts only, such as "
-                "'(1 | condition) + (1 | question_id)'."
+            raise InputError(
+                f"Weights {self.formula!r}: new cells can be predicted for random intercepts only",
+                expected="the like of '(1 | condition) + (1 | question_id)'",
+                remedy="fit the model with such a formula",
+                argument="weights",
             )
         total = np.full((len(left), len(right)), INTERCEPT_SD**2)
         for term, scale in zip(self.group_terms, scales, strict=True):
@@ -131,6 +148,17 @@ class WeightDesign:
     def only_random_intercepts(self) -> bool:
         """Whether the formula is an intercept and random intercepts."""
         return all(term.intercept for term in self.group_terms) and bool((self.fixed_variance > 0).sum() <= 1)
+
+
+def latent_variances(fixed_variance: Any, multiplicity: Any, squared_scales: Any) -> Any:
+    """λ(σ), the prior variance of every latent, shape ``(L,)``, on NumPy or JAX arrays.
+
+    Args:
+        fixed_variance: the part that depends on no scale, shape ``(L,)``.
+        multiplicity: how often every σ² enters, shape ``(L, T)``.
+        squared_scales: σ² of every term, shape ``(T,)``.
+    """
+    return fixed_variance + multiplicity @ squared_scales
 
 
 def weight_design(
@@ -147,7 +175,8 @@ def weight_design(
         crossed: ``None`` integrates the effects out wherever the design allows it; ``False`` never does.
 
     Raises:
-        ValueError: a formula that cannot be read or names an unknown column; a grouping factor with one level;
+        InputError: a formula that cannot be read or evaluated, has a response or no intercept, or names an unknown
+            column or one with missing values; a grouping factor that is not a column or has one level;
             ``crossed=True`` where the design is not a full grid of random intercepts.
     """
     common, groups = _parse(formula, cells)
@@ -163,9 +192,11 @@ def weight_design(
     for term in groups:
         levels = len(cells.drop_duplicates(list(term.factors)))
         if levels < 2:
-            raise ValueError(
-                f"Weights {formula!r}: ({term.name}) has one level, so its scale cannot be learned. Log at least two "
-                f"levels of {', '.join(term.factors)}, or leave the term out of the formula."
+            raise InputError(
+                f"Weights {formula!r}: ({term.name}) has one level, so its scale cannot be learned",
+                expected="two levels or more",
+                remedy=f"log at least two levels of {', '.join(term.factors)}, or leave the term out of the formula",
+                argument="weights",
             )
     in_force = " + ".join([*common, *(_written(term, groups) for term in groups)]) or "1"
     plain = not common and all(term.intercept for term in groups)
@@ -174,48 +205,115 @@ def weight_design(
         if design is not None:
             return design
     if crossed:
-        raise ValueError(
-            f"Weights {formula!r}: not a full grid of random intercepts, so nothing can be integrated out."
+        raise InputError(
+            f"Weights {formula!r}: not a full grid of random intercepts, so nothing can be integrated out",
+            remedy="leave out crossed=True",
+            argument="crossed",
         )
     return _effects(in_force, cells, groups, tuple(notes))
 
 
 def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]:
-    from formulae import model_description  # costs most of a second; only fitting needs it
     from formulae.terms import GroupSpecificTerm, Intercept
 
-    try:
-        description = model_description(formula)
-        variables = {name for name in description.var_names if name}
-    except Exception as error:
-        raise ValueError(
-            f"Weights {formula!r} is no Wilkinson formula: {error}. "
-            "Expected the like of '(1 | condition) + (1 | question_id)'."
-        ) from error
-    unknown = sorted(variables - set(cells.columns))
-    if unknown:
-        raise ValueError(
-            f"Weights {formula!r} names {', '.join(unknown)}, which the log does not have; "
-            f"its columns are {', '.join(cells.columns)}."
-        )
+    description = _describe(formula)
     if description.response is not None:
-        raise ValueError(f"Weights {formula!r}: expected the right-hand side only, without a response and '~'.")
-    if not any(isinstance(term, Intercept) for term in description.terms):
-        raise ValueError(
-            f"Weights {formula!r}: without an intercept all personas would weigh the same where every covariate is "
-            "zero. Leave out the '0 +' or '- 1'."
+        raise InputError(
+            f"Weights {formula!r}: the formula has a response",
+            expected="the right-hand side only, without a response and '~'",
+            remedy="leave out everything up to and including '~'",
+            argument="weights",
         )
+    variables = sorted(str(name) for name in description.var_names if name)
+    unknown = [name for name in variables if name not in cells]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], cells.columns, n=1)
+        raise InputError(
+            f"Weights {formula!r} names {', '.join(unknown)}, which the log does not have; its columns are "
+            f"{', '.join(cells.columns)}",
+            remedy=f"did you mean {near[0]!r}?" if near else "correct the name, or read the column as a context",
+            argument=("weights", "contexts"),
+        )
+    for name in variables:
+        absent = int(cells[name].isna().sum())
+        if absent:
+            raise InputError(
+                f"Weights {formula!r}: {name!r} has no value in {absent} of {len(cells)} cells",
+                expected="a value in every cell",
+                remedy="fill the column in, or leave it out of the formula",
+                argument="weights",
+            )
+    if not any(isinstance(term, Intercept) for term in description.terms):
+        raise InputError(
+            f"Weights {formula!r}: without an intercept all personas would weigh the same where every covariate is "
+            "zero",
+            expected="a formula with an intercept, and group-specific terms in parentheses, such as '(1 | condition)'",
+            remedy="leave out '0 +' or '- 1', and put parentheses around every term with '|'",
+            argument="weights",
+        )
+    for term in description.terms:
+        computed = [part.name for part in _factors(term) if part.name not in cells]
+        if computed:
+            raise InputError(
+                f"Weights {formula!r}: a term groups by {computed[0]}, which is not a column",
+                expected=f"columns to the right of '|', among {', '.join(cells.columns)}",
+                remedy="add the computed values to the log as a column, and group by that column",
+                argument="weights",
+            )
     common = [term.name for term in description.terms if not isinstance(term, (GroupSpecificTerm, Intercept))]
     groups = [
         _Term(
             term.name.replace("|", " | "),
-            tuple(sorted(factor for component in term.factor.components for factor in component.var_names)),
+            tuple(sorted(part.name for part in _factors(term))),
             isinstance(term.expr, Intercept),
         )
         for term in description.terms
         if isinstance(term, GroupSpecificTerm)
     ]
     return common, groups
+
+
+def _describe(formula: str) -> Any:
+    """What formulae understands of a formula; it ignores whatever follows the part that it understands."""
+    from formulae import model_description  # costs most of a second; only fitting needs it
+    from formulae.parser import Parser
+    from formulae.scanner import Scanner
+
+    expect_type(formula, str, "weights", "PersonaMixture", expected=f"a formula such as {_EXAMPLE!r}")
+    if not formula.strip():
+        raise InputError(
+            "Weights: the formula is empty",
+            expected=f"the like of {_EXAMPLE!r}",
+            remedy="write '1' for weights that are the same everywhere",
+            argument="weights",
+        )
+    try:
+        parser = Parser(Scanner(formula).scan())
+        parser.parse()
+        rest = "" if parser.at_end() else str(parser.peek().lexeme)
+        description = model_description(formula)
+    except Exception as error:  # formulae has errors of its own, and Python's
+        raise InputError(
+            f"Weights {formula!r} is not a Wilkinson formula ({str(error).rstrip('.')})",
+            expected=f"the like of {_EXAMPLE!r}",
+            remedy="write a group-specific term as '(1 | column)', with one '|'"
+            if "|" in formula
+            else "join columns with '+', ':' or '*', and check that brackets are in pairs",
+            argument="weights",
+        ) from error
+    if rest:
+        raise InputError(
+            f"Weights {formula!r} is not a Wilkinson formula (what begins with {rest!r} is out of place)",
+            expected=f"the like of {_EXAMPLE!r}",
+            remedy="join terms with '+', ':' or '*', and check that brackets are in pairs",
+            argument="weights",
+        )
+    return description
+
+
+def _factors(term: Any) -> list[Any]:
+    """The components that a group-specific term of formulae groups by; none of any other term."""
+    return list(term.factor.components) if hasattr(term, "factor") else []
 
 
 def _written(term: _Term, groups: list[_Term]) -> str:
@@ -354,13 +452,23 @@ def _grid(cells: "pd.DataFrame", axes: list[_Axis]) -> tuple["pd.DataFrame", np.
 def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]) -> WeightDesign:
     from formulae import design_matrices
 
-    matrices: Any = design_matrices(formula, cells)
+    try:
+        matrices: Any = design_matrices(formula, cells)
+    except Exception as error:  # whatever a function in the formula raises
+        unknown = isinstance(error, KeyError)
+        raise InputError(
+            f"Weights {formula!r} cannot be evaluated "
+            + (f"(there is no function or column {error})" if unknown else f"({type(error).__name__}: {error})"),
+            expected="columns, and functions of formulae or NumPy, such as scale(step) or np.log(step)",
+            remedy="correct the formula, or add the computed values to the log as a column",
+            argument="weights",
+        ) from error
     blocks: list[np.ndarray] = []
     fixed: list[float] = []
     names: list[str] = []
     if matrices.common is not None:
         for name, term in matrices.common.terms.items():
-            block = np.asarray(matrices.common[name], dtype=float).reshape(len(cells), -1)
+            block = _finite(matrices.common[name], name, formula).reshape(len(cells), -1)
             for column, label in zip(block.T, term.labels, strict=True):
                 indicator = bool(np.isin(column, (0.0, 1.0)).all())
                 unit = 1.0 if indicator else float(column.std()) or 1.0
@@ -370,7 +478,7 @@ def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tu
     multiplicity = [np.zeros(len(groups)) for _ in names]
     for index, term in enumerate(groups):
         key = term.name.replace(" | ", "|")
-        block = np.asarray(matrices.group[key].toarray(), dtype=float)
+        block = _finite(matrices.group[key].toarray(), term.name, formula)
         labels = matrices.group.terms[key].labels
         blocks.append(block)
         names.extend(labels)
@@ -392,3 +500,15 @@ def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tu
         notes=notes,
         group_terms=tuple(groups),
     )
+
+
+def _finite(values: Any, term: str, formula: str) -> np.ndarray:
+    block = np.asarray(values, dtype=float)
+    if not np.isfinite(block).all():
+        raise InputError(
+            f"Weights {formula!r}: {term!r} is infinite or undefined in some cell",
+            expected="finite numbers",
+            remedy="correct the column, or use a function that is defined for all of its values",
+            argument="weights",
+        )
+    return block

@@ -3,14 +3,29 @@
 import dataclasses
 import difflib
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from simulacra.data.numerals import grouped
+from simulacra.formalism.display import card
+from simulacra.formalism.errors import InputError, expect_type
+from simulacra.inference.diagnostics import Check
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.tables import bounds, level
 
-__all__ = ["Citable", "Citation", "Provenance", "citable", "decimals", "find"]
+__all__ = [
+    "Citable",
+    "Citation",
+    "Provenance",
+    "citable",
+    "citable_tables",
+    "decimals",
+    "find",
+    "lost_names",
+    "provenance_of",
+]
 
 
 def decimals(lower: float, upper: float) -> int:
@@ -38,7 +53,7 @@ class Provenance:
     version: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Citation:
     """One estimate, ready for a paper. ``str()`` gives it in one line; ``simulacra.report`` formats it.
 
@@ -68,12 +83,24 @@ class Citation:
     status: str
     provenance: Provenance
 
+    def __repr__(self) -> str:
+        ends = f"{self.rounded(self.lower)} to {self.rounded(self.upper)}"
+        mixing = "" if self.r_hat is None or self.ess is None else f"; R-hat {self.r_hat:.2f}, ESS {grouped(self.ess)}"
+        return card(
+            f"Citation of {self.key}",
+            f"{self.rounded(self.value)}, {level(self.interval_probability)} {self.interval} {ends}{mixing}",
+            f"status: {self.status}",
+            f"model: {self.provenance.model}",
+            f"seed {self.provenance.seed}, data {self.provenance.data_hash[:8]}…, simulacra {self.provenance.version}",
+            'next: str(citation), format_citation(citation, "latex")',
+        )
+
     def __str__(self) -> str:
         dash = "–" if min(self.value, self.lower) >= 0 else " to "
         mixing = "" if self.r_hat is None or self.ess is None else f" R̂ {self.r_hat:.2f}, ESS {grouped(self.ess)};"
         mixing += f" {self.caveat};" if self.caveat else ""
         return (
-            f"{self.rounded(self.value)} ({self.interval_probability:.0%} {self.interval} "
+            f"{self.rounded(self.value)} ({level(self.interval_probability)} {self.interval} "
             f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)};{mixing} "
             f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
         )
@@ -100,9 +127,62 @@ class Citable(NamedTuple):
     table: pd.DataFrame
     dims: tuple[str, ...]
     value: str = "mean"
-    lower: str = "eti89_lb"
-    upper: str = "eti89_ub"
+    between: tuple[str, str] = bounds()
     interval: str = "ETI"
+
+
+_OBSERVED = ("observed_lb", "observed_ub")
+_WEIGHTS: Mapping[str, tuple] = {  # kind of key: name of the table, its dims, what of it is cited
+    "weight": ("weights", ("condition", "persona")),
+    "shift": ("shifts", ("condition", "persona")),
+}
+_RATES: Mapping[str, tuple] = {
+    "outcome_given_persona": ("outcome_given_persona", ("persona",)),
+    "implied_rate": ("rates", ("condition",), "implied"),
+    "observed_rate": ("rates", ("condition",), "observed"),
+    "rate_difference": ("contrasts", ("condition",), "rate_difference"),
+}
+
+
+def citable_tables(table: Callable[[str], pd.DataFrame], ci_prob: float, *, rated: bool) -> dict[str, Citable]:
+    """What can be cited, by kind of key.
+
+    Args:
+        table: makes the table of that name, with intervals of probability ``ci_prob``.
+        ci_prob: that probability.
+        rated: whether there are rates.
+    """
+    kinds = {**_WEIGHTS, **(_RATES if rated else {})}
+    made = {name: table(name) for name in dict.fromkeys(name for name, *_ in kinds.values())}
+    observed = {"between": _OBSERVED, "interval": "Korn-Graubard CI"}
+    return {
+        kind: Citable(made[name], *where, **(observed if "observed" in where else {"between": bounds(ci_prob)}))
+        for kind, (name, *where) in kinds.items()
+    }
+
+
+def provenance_of(prepared: Prepared, personas: Sequence[str], *, seed: int, version: str) -> Provenance:
+    """Where the numbers of a fit come from; personas by the names that they have after the name gates."""
+    model = prepared.model
+    one_line = (
+        f"{len(personas)} personas ({', '.join(personas)}); "
+        f"measurements {', '.join(model.observables)}; "
+        f"weights {prepared.design.formula}; baseline {model.baseline}"
+    )
+    if model.outcome is not None:
+        one_line += f"; {model.outcome}"
+    return Provenance(one_line, prepared.collapsed.content_hash, seed, version)
+
+
+def lost_names(names: Sequence[str], personas: Sequence[str], failed: Sequence[Check]) -> dict[str, str]:
+    """Names that personas lost at the name gates, each with what became of it, a sentence."""
+    reasons = {check.name: str(check) for check in reversed(failed)}  # the first gate that failed
+    return {
+        old: f"{old!r} is called {new!r}. "
+        + reasons.get(f"name: {old}", f"Its scores pass the gates of {new!r} instead.")
+        for old, new in zip(names, personas, strict=True)
+        if new != old
+    }
 
 
 def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, dict[Hashable, Any]]]:
@@ -134,22 +214,24 @@ def find(
         renamed: names that personas lost, each with what became of it, a sentence.
 
     Raises:
-        ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
+        InputError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
             completions.
     """
+    expect_type(key, str, "key", "cite", expected="a key such as 'weight[base, aligned]'")
     known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
     if _normal(key) not in known:
-        raise ValueError(_unknown(key, tables, renamed))
+        raise InputError(_unknown(key, tables, renamed), argument="key")
     own, source, row = known[_normal(key)]
     observed = source.interval != "ETI"
     status = "observed" if observed else str(row["status"])
     if status.startswith("withheld"):
-        raise ValueError(
-            f"{own} is {status}. A number without its warrant is not for citing; Result.failed says what mends it."
+        raise InputError(
+            f"{own} is {status}. A number that failed its checks cannot be cited",
+            remedy="Result.failed lists the checks with their remedies",
         )
-    value, lower, upper = (float(row[name]) for name in (source.value, source.lower, source.upper))
+    value, lower, upper = (float(row[name]) for name in (source.value, *source.between))
     if math.isnan(value):
-        raise ValueError(f"{own}: no completion counts towards it, so there is no number to cite.")
+        raise InputError(f"{own}: no completion counts towards it, so there is no number to cite")
     r_hat, bulk, tail = (None if observed else float(row[name]) for name in ("r_hat", "ess_bulk", "ess_tail"))
     return Citation(
         key=own,

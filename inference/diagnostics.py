@@ -10,13 +10,15 @@ References:
 import dataclasses
 import itertools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.sampling_diagnostics import ess, rhat
+from arviz_stats.sampling_diagnostics import bfmi, ess, rhat
 
+from simulacra.formalism.display import WIDTH, card, html_table
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
@@ -30,6 +32,7 @@ __all__ = [
     "check_modes",
     "check_names",
     "check_sampling",
+    "checks_html",
     "convergence",
     "fitting_name",
     "lacks_draws",
@@ -59,7 +62,7 @@ class Thresholds:
     implied: float | int = 0.02
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Check:
     """One check.
 
@@ -69,8 +72,10 @@ class Check:
         value: what was found.
         threshold: where the line is.
         where: what was worst.
-        remedy: what usually mends it.
+        remedy: what usually helps, in the names of Python arguments.
         subject: the condition or persona that a failure concerns; ``None`` concerns every estimate.
+        argument: names of the Python arguments that the remedy is about, as in
+            :class:`~simulacra.formalism.InputError`.
     """
 
     name: str
@@ -80,20 +85,33 @@ class Check:
     where: str
     remedy: str
     subject: str | None = None
+    argument: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> str:
+        """The value as text; not every check finds one."""
+        return "unknown" if math.isnan(self.value) else f"{self.value:.4g}"
+
+    def __repr__(self) -> str:
+        return card(
+            f"Check {self.name!r}: {'ok' if self.passed else 'FAILED'}",
+            f"found {self.found}, threshold {self.threshold:g}, {self.where}",
+            "" if self.subject is None else f"concerns {self.subject}",
+            *([] if self.passed else textwrap.wrap(self.remedy, WIDTH - 2)),
+        )
 
     def __str__(self) -> str:
         sign = "ok" if self.passed else "FAILED"
-        found = "unknown" if math.isnan(self.value) else f"{self.value:.4g}"
-        text = f"{self.name}: {sign} ({found}, threshold {self.threshold:g}; {self.where})"
+        text = f"{self.name}: {sign} ({self.found}, threshold {self.threshold:g}; {self.where})"
         return text if self.passed else f"{text}. {self.remedy}"
 
 
 _NAME_CHECK = "name: "
 _NEARLY = 1.05  # R-hat that more draws of the same chains may still bring down
 _LONGER = (
-    "Sample longer: num_samples=8000 and num_warmup=800, on the command line --num-samples 8000 --num-warmup 800. If "
-    "it stays, the data do not settle this: fewer personas help."
+    "Sample longer: num_samples=8000 and num_warmup=800. If it stays, the data do not settle this: fewer personas help."
 )
+_LENGTHS = ("num_samples", "num_warmup")
 
 
 def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
@@ -122,19 +140,36 @@ def check_sampling(
         row = int(gated[name].argmax() if name == "r_hat" else gated[name].argmin())
         worst, value = gated.index[row], float(gated[name].iloc[row])
         passed = value <= limit if name == "r_hat" else value >= limit
-        checks.append(Check(name, passed, value, limit, f"worst at {worst}", _LONGER))
+        checks.append(Check(name, passed, value, limit, f"worst at {worst}", _LONGER, argument=_LENGTHS))
     divergent = int(sample_stats["diverging"].sum())
     remedy = (
-        "Raise target_accept_prob, --target-accept-prob on the command line (0.95, 0.98); if it stays, drop a persona "
-        "or an effect that the data do not settle."
+        "Raise target_accept_prob (0.95, 0.98); if it stays, drop a persona or an effect that the data do not settle."
     )
-    checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy))
-    energy = sample_stats["energy"].to_numpy()
-    bfmi = (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
-    worst_chain, lowest = int(bfmi.argmin()), float(bfmi.min())
+    argument = ("target_accept_prob",)
+    checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy, argument=argument))
+    energies = bfmi(sample_stats["energy"])
+    worst_chain, lowest = int(energies.argmin()), float(energies.min())
     passed = lowest >= thresholds.e_bfmi
-    checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, f"chain {worst_chain}", _LONGER))
+    where = f"chain {worst_chain}"
+    checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, where, _LONGER, argument=_LENGTHS))
     return checks
+
+
+def checks_html(checks: Sequence[Check]) -> str:
+    """Checks as HTML for notebooks: those that failed with the usual remedy, and all of them folded away."""
+    failed = [
+        (check.name, check.found, f"{check.threshold:.4g}", check.where, check.remedy)
+        for check in checks
+        if not check.passed
+    ]
+    rows = [
+        (check.name, "passed" if check.passed else "failed", check.found, f"{check.threshold:.4g}", check.where)
+        for check in checks
+    ]
+    every = html_table(("check", "verdict", "found", "threshold", "where"), rows)
+    shown = html_table(("failed check", "found", "threshold", "where", "remedy"), failed) if failed else ""
+    summary = f"{len(checks) - len(failed)} of {len(checks)} checks passed"
+    return f"{shown}<details><summary>{summary}</summary>{every}</details>"
 
 
 def lacks_draws(checks: Sequence[Check]) -> bool:
@@ -170,7 +205,8 @@ def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:
         "The data allow two readings. Anchor the personas with surer archetypes (Archetype.concentration), or use a "
         "smaller persona set, and report both readings."
     )
-    return Check("competing modes", gap >= thresholds.mode_gap, gap, thresholds.mode_gap, where, remedy)
+    limit = thresholds.mode_gap
+    return Check("competing modes", gap >= limit, gap, limit, where, remedy, argument=("personas",))
 
 
 def check_names(
@@ -217,14 +253,16 @@ def _check_gate(
     remedy = (
         "This persona does something else, so it loses its name. The log may hold no such persona: leave it out, or "
         "try another persona set. Or another column was taken for the score: name the right one when reading, "
-        f"columns={{'{rule.measurements[0]}': '<its name>'}} or --column {rule.measurements[0]}=<its name>."
+        f"columns={{'{rule.measurements[0]}': '<its name>'}}."
         if not unmeasured
         else f"The name promises something about {listed}, which the model does not measure, so nothing shows whether "
         f"the persona keeps to it, and its numbers are withheld. Have the completions judged for {listed} and model "
         "that score too; or give the persona a name of your own without gates, which then promises nothing."
     )
     passed = not unmeasured and value >= gate.at_least
-    return Check(f"{_NAME_CHECK}{named.name}", passed, value, float(gate.at_least), where, remedy, persona.name)
+    argument = ("personas",) if unmeasured else ("personas", "columns")
+    name, limit = f"{_NAME_CHECK}{named.name}", float(gate.at_least)
+    return Check(name, passed, value, limit, where, remedy, persona.name, argument)
 
 
 def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
@@ -249,5 +287,6 @@ def check_implied(
         where = f"{name}: implied {implied[name]:.2%}, observed {rate.rate:.2%}"
         noise = 2 * np.sqrt(rate.rate * (1 - rate.rate) / rate.total) if rate.total else np.inf
         limit = max(float(thresholds.implied), float(noise))
-        checks.append(Check("implied rate", not gap > limit, gap, limit, where, remedy, name))
+        argument = ("personas", "cuts")
+        checks.append(Check("implied rate", not gap > limit, gap, limit, where, remedy, name, argument))
     return checks

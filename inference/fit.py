@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import numbers
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
+from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
     Thresholds,
@@ -81,15 +84,15 @@ def fit(
         ``ok`` false and its tables withheld.
 
     Raises:
-        ValueError: arguments out of range, or a model and a log that do not fit together.
+        InputError: arguments out of range, or a model and a log that do not fit together.
 
     Runs in float64 whatever JAX's setting is, and leaves that setting as it was.
     """
     first = _FIRST_DRAWS if num_samples is None else num_samples
     most = _MOST_DRAWS if num_samples is None and engine == "hmc" else first
-    _check_arguments(num_warmup, first, num_chains, num_starts, target_accept_prob, engine)
-    thresholds = thresholds or Thresholds()
     settings = Settings(seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts)
+    _check_arguments(model, log, thresholds, settings)
+    thresholds = thresholds or Thresholds()
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
@@ -149,18 +152,36 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
     return Result(tree, prepared, tuple(checks), record, tuple(notes))
 
 
-def _check_arguments(
-    num_warmup: int, num_samples: int, num_chains: int, num_starts: int, target_accept_prob: float, engine: str
-) -> None:
-    if num_warmup < 200 or num_samples < 50 or num_chains < 2 or num_starts < 1:
-        raise ValueError(
-            "fit: expected num_warmup >= 200, num_samples >= 50, num_chains >= 2 (one chain cannot be checked) and "
-            f"num_starts >= 1; got {num_warmup}, {num_samples}, {num_chains} and {num_starts}."
+def _check_arguments(model: object, log: object, thresholds: object, settings: Settings) -> None:
+    swapped = "the model comes first: fit(model, log)" if isinstance(log, PersonaMixture) else None
+    expect_type(model, PersonaMixture, "model", "fit", expected="a PersonaMixture", remedy=swapped)
+    expect_log(log, "fit")
+    expect_type(
+        thresholds, (Thresholds, type(None)), "thresholds", "fit", expected="Thresholds, such as Thresholds(ess=200)"
+    )
+    for name in ("seed", "num_warmup", "num_samples", "num_chains", "num_starts"):
+        expect_type(getattr(settings, name), numbers.Integral, name, "fit", expected="a whole number")
+    least = {
+        "seed": (0, "0 or more"),
+        "num_warmup": (200, "num_warmup >= 200"),
+        "num_samples": (50, "num_samples >= 50"),
+        "num_chains": (2, "num_chains >= 2 (one chain cannot be checked)"),
+        "num_starts": (1, "num_starts >= 1"),
+    }
+    for name, (smallest, expected) in least.items():
+        if getattr(settings, name) < smallest:
+            raise InputError(f"fit: {name} is {getattr(settings, name)}", expected=expected, argument=name)
+    expected = "target_accept_prob in [0.5, 1)"
+    expect_type(settings.target_accept_prob, numbers.Real, "target_accept_prob", "fit", expected=expected)
+    if not 0.5 <= settings.target_accept_prob < 1:
+        raise InputError(f"fit: expected {expected}; got {settings.target_accept_prob}", argument="target_accept_prob")
+    if settings.engine not in ("hmc", "nuts"):
+        raise InputError(f"fit: expected engine 'hmc' or 'nuts'; got {settings.engine!r}", argument="engine")
+    if settings.chain_method not in ("parallel", "sequential", "vectorized"):
+        raise InputError(
+            f"fit: expected chain_method 'parallel', 'sequential' or 'vectorized'; got {settings.chain_method!r}",
+            argument="chain_method",
         )
-    if not 0.5 <= target_accept_prob < 1:
-        raise ValueError(f"fit: expected target_accept_prob in [0.5, 1); got {target_accept_prob}.")
-    if engine not in ("hmc", "nuts"):
-        raise ValueError(f"fit: expected engine 'hmc' or 'nuts'; got {engine!r}.")
 
 
 def _use_compilation_cache() -> None:

@@ -8,35 +8,32 @@ pair differ, and it is their mean.
 
 import concurrent.futures
 import datetime
+import functools
 import importlib.metadata
 import os
 from collections.abc import Mapping
 
+import jax
 import numpy as np
 import xarray as xr
-from scipy import special, stats
 
-from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.parameters import Parameters
+from simulacra.formalism.prior import log_prior, sample_prior
+from simulacra.formalism.simplex import inverse_ilr
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import implied_rates
 from simulacra.inference.sampling.initialise import component_probabilities
-from simulacra.inference.sampling.problem import Parameters, calibration_prior
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
-__all__ = ["build_tree", "condition_weights", "weights_at", "weights_of_cells"]
+__all__ = ["build_tree", "condition_weights", "weights_of_cells"]
 
 _PRIOR_DRAWS = 500
 
 
-def weights_at(coordinates: np.ndarray) -> np.ndarray:
-    """Persona weights at ILR coordinates ``(..., K - 1)``, shape ``(..., K)``."""
-    return special.softmax(coordinates @ ilr_basis(coordinates.shape[-1] + 1), axis=-1)
-
-
 def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
     """Persona weights of every cell, eq. (2), shape ``(..., C, K)``, from latents ``(..., L, K - 1)``."""
-    return weights_at(np.einsum("cl,...lr->...cr", basis, latents, optimize=True))
+    return inverse_ilr(np.einsum("cl,...lr->...cr", basis, latents, optimize=True))
 
 
 def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
@@ -161,45 +158,15 @@ def _log_likelihood(
 
 
 def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
-    design = prepared.design
-    draws = ("chain", "draw")
-    scales = stats.lognorm.logpdf(parameters.scales, s=design.scale_spread, scale=np.exp(design.scale_location))
-    variances = design.fixed_variance + parameters.scales**2 @ design.multiplicity.T
-    latents = stats.norm.logpdf(parameters.latents, scale=np.sqrt(variances)[..., None])
-    variables = {"scale": (draws, scales.sum(axis=-1)), "latents": (draws, latents.sum(axis=(-2, -1)))}
-    for emission, alpha, table in zip(
-        prepared.model.emissions, prepared.model.concentrations, parameters.probabilities, strict=True
-    ):
-        constant = special.gammaln(alpha.sum(axis=1)) - special.gammaln(alpha).sum(axis=1)
-        density = (special.xlogy(alpha - 1, table)).sum(axis=-1) + constant
-        variables[f"{emission.measurement}_probs"] = (draws, density.sum(axis=-1))
-    location, spread = calibration_prior(prepared.model, prepared.texts)
-    if parameters.temperature is not None:
-        logit = special.logit(parameters.temperature)
-        jacobian = np.log(parameters.temperature) + np.log1p(-parameters.temperature)
-        variables["temperature"] = (draws, stats.norm.logpdf(logit, location[0], spread[0]) - jacobian)
-    if parameters.offset is not None:
-        coordinates = parameters.offset @ ilr_basis(parameters.offset.shape[-1]).T
-        variables["offset"] = (draws, stats.norm.logpdf(coordinates, location[1:], spread[1:]).sum(axis=-1))
-    return _dataset(variables, {})
+    one = functools.partial(log_prior, prepared.model, prepared.design)
+    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
+        densities = jax.jit(jax.vmap(jax.vmap(one)))(parameters)
+    return _dataset({name: (("chain", "draw"), np.asarray(values)) for name, values in densities.items()}, {})
 
 
 def _prior_draws(prepared: Prepared, rng: np.random.Generator) -> Parameters:
-    design, shape = prepared.design, (1, _PRIOR_DRAWS)
-    scales = np.exp(design.scale_location + design.scale_spread * rng.standard_normal((*shape, len(design.terms))))
-    variances = design.fixed_variance + scales**2 @ design.multiplicity.T
-    noise = rng.standard_normal((*variances.shape, len(prepared.model.personas) - 1))
-    tables = []
-    for alpha in prepared.model.concentrations:
-        gammas = rng.gamma(alpha, size=(*shape, *alpha.shape))
-        tables.append(gammas / gammas.sum(axis=-1, keepdims=True))
-    drawn = Parameters(tuple(tables), np.sqrt(variances)[..., None] * noise, scales)
-    if prepared.texts is None:
-        return drawn
-    location, spread = calibration_prior(prepared.model, prepared.texts)
-    calibration = location + spread * rng.standard_normal((*shape, len(location)))
-    offset = calibration[..., 1:] @ ilr_basis(prepared.texts.num_personas) if prepared.texts.calibrated else None
-    return drawn._replace(temperature=special.expit(calibration[..., 0]), offset=offset)
+    references = prepared.texts is not None and prepared.texts.calibrated
+    return sample_prior(prepared.model, prepared.design, rng, (1, _PRIOR_DRAWS), references=references)
 
 
 def _posterior_predictive(

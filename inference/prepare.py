@@ -10,6 +10,8 @@ import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.formalism.density_ratios import Texts
+from simulacra.formalism.display import card, listing
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.weights import WeightDesign, weight_design
@@ -20,7 +22,7 @@ IDLE_SHARE = 0.03
 """A persona is left out when its evidence holds for a smaller share than this in every condition."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
     """What a fit starts from.
 
@@ -45,6 +47,15 @@ class Prepared:
     collapsed: CollapsedLog
     texts: Texts | None
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        cells, patterns = self.counts.shape
+        return card(
+            f"Prepared: {len(self.collapsed)} completions in {cells} cells and {patterns} patterns",
+            f"conditions: {listing(self.conditions)}",
+            f"personas: {listing(self.model.names)}",
+            f"weights: {self.design.formula}",
+        )
 
     @property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +91,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     """Collapse a log and evaluate the model's formula on its cells.
 
     Raises:
-        ValueError: a gate or outcome has a threshold that is no bin edge; the baseline is not among the conditions;
+        InputError: a gate or outcome has a threshold that is no bin edge; the baseline is not among the conditions;
             the formula names an unknown column; a term has one level; or a measurement is missing (from the readers,
             with file and line).
     """
@@ -90,9 +101,11 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
         collapsed = collapse(collapsed, model.emissions, by=by, likelihood=model.likelihood, personas=model.names)
     _check_texts(model, collapsed)
     if tuple(collapsed.measurements) != model.measurements:
-        raise ValueError(
+        raise InputError(
             f"The counts are of {', '.join(collapsed.measurements)}, the model measures "
-            f"{', '.join(model.measurements)}. Collapse the log with the model's own emissions."
+            f"{', '.join(model.measurements)}",
+            remedy="collapse the log with the model's own emissions",
+            argument="emissions",
         )
     _check_rules(model)
     conditions = collapsed.conditions
@@ -105,10 +118,11 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
                 f" {longer[0]!r} ends with it: if that came from a file's name, let the pattern split it later, as "
                 "condition='{model}-Instruct{sep}{condition}' does."
             )
-        raise ValueError(
+        raise InputError(
             f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
-            f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...) or "
-            "--baseline. If those are no conditions, pass condition=... when reading the log to say where they are."
+            f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...). If those "
+            "are no conditions, pass condition=... when reading the log to say where they are",
+            argument=("baseline", "condition"),
         )
     if "coherent" not in model.measurements and "misaligned" in model.names:
         warnings.warn(
@@ -151,9 +165,10 @@ def _check_texts(model: PersonaMixture, collapsed: CollapsedLog) -> None:
     wanted = model.likelihood.columns_of(model.names) if model.likelihood else None
     found = collapsed.texts.columns if collapsed.texts else None
     if wanted != found:
-        raise ValueError(
-            f"The counts come with log-likelihoods {list(found or ())}, the model has {list(wanted or ())}. Collapse "
-            "the log with likelihood=model.likelihood and personas=model.names."
+        raise InputError(
+            f"The counts come with log-likelihoods {list(found or ())}, the model has {list(wanted or ())}",
+            remedy="collapse the log with likelihood=model.likelihood and personas=model.names",
+            argument=("likelihood", "personas"),
         )
 
 

@@ -4,38 +4,35 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-import arviz_stats
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.data import CollapsedLog, CompletionLog, collapse
+from simulacra.data import Account, CollapsedLog, CompletionLog
 from simulacra.data.numerals import grouped
+from simulacra.formalism.display import card, html_card, listing
+from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
-from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
-from simulacra.inference.citation import Citable, Citation, Provenance, citable, find
-from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
-from simulacra.inference.posterior import weights_of_cells
+from simulacra.formalism.weights import WeightDesign
+from simulacra.inference import tables
+from simulacra.inference.citation import Citable, Citation, citable, citable_tables, find, lost_names, provenance_of
+from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
+from simulacra.inference.draws import chosen_outcome, take_draws
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.rates import implied_rates, judged_shares, observed_rates
-from simulacra.inference.sampling.initialise import component_probabilities
-from simulacra.inference.sampling.problem import Parameters
+from simulacra.inference.responsibilities import collapse_again, row_responsibilities
 from simulacra.inference.store import Stored, read_result, write_result
-from simulacra.inference.texts import point_responsibilities
+from simulacra.inference.tables import CI_PROB, Terms
 
 __all__ = ["Result"]
 
-INTERVAL = 0.89
-"""Probability of every reported interval: equal-tailed, ArviZ's default, columns ``eti89_lb`` and ``eti89_ub``."""
-ENDS = ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
-"""The quantiles at which these intervals begin and end."""
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """What follows from a model and a log.
+
+    ``result.weights()`` is a table, a DataFrame; ``result.draws("weights")`` are the draws that it summarises. The same
+    holds for ``shifts``, ``rates``, ``contrasts``, ``outcome_given_persona``, ``emissions`` and ``scales``.
 
     Attributes:
         tree: all draws and data, an ``xarray.DataTree`` in the ArviZ schema.
@@ -45,7 +42,9 @@ class Result:
         notes: what was left out or changed on the way, for people.
 
     Tables withhold what did not pass: the number is NaN and ``status`` says why. ``withhold=False`` shows it all the
-    same; then the responsibility is yours.
+    same; then the responsibility is yours. ``ci_prob`` is the probability of their intervals, which are equal-tailed
+    and named after it: ``ci_prob=0.95`` gives the columns ``eti95_lb`` and ``eti95_ub``. One outside (0, 1) raises
+    ``InputError``.
     """
 
     tree: xr.DataTree
@@ -61,13 +60,33 @@ class Result:
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that failed, each with what usually mends it."""
+        """The checks that failed, each with the usual remedy."""
         return tuple(check for check in self.checks if not check.passed)
 
     @property
     def posterior(self) -> xr.Dataset:
         """The posterior group."""
         return self.tree["posterior"].to_dataset()
+
+    @property
+    def model(self) -> PersonaMixture:
+        """The model that was fitted, without personas that had nothing to explain."""
+        return self.prepared.model
+
+    @property
+    def design(self) -> WeightDesign:
+        """The weight formula, evaluated on the cells of the log."""
+        return self.prepared.design
+
+    @property
+    def collapsed(self) -> CollapsedLog:
+        """The counts that were fitted."""
+        return self.prepared.collapsed
+
+    @property
+    def account(self) -> Account:
+        """What reading the log did: renamed columns, values read as missing, rows left out, duplicates."""
+        return self.collapsed.account
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -85,60 +104,68 @@ class Result:
         names = [name for name in self.posterior.data_vars if name != "latents"]
         return convergence(self.posterior, [str(name) for name in names])
 
-    def weights(self, *, by: str = "condition") -> xr.DataArray:
-        """Persona weights, dims ``(chain, draw, condition, persona)``, in [0, 1], summing to one over personas.
+    @overload
+    def draws(self, name: Literal["emissions"]) -> xr.Dataset: ...
+    @overload
+    def draws(
+        self,
+        name: Literal["weights", "shifts", "rates", "contrasts", "outcome_given_persona", "scales"],
+        *,
+        by: str = ...,
+        outcome: Outcome | None = ...,
+    ) -> xr.DataArray: ...
+    def draws(self, name: str, *, by: str = "condition", outcome: Outcome | None = None) -> xr.DataArray | xr.Dataset:
+        """The draws that the table of the same name summarises, dims ``(chain, draw, ...)``; nothing is withheld.
 
         Args:
-            by: ``"condition"``, averaged over the condition's logged completions; or ``"cell"``, dims
-                ``(chain, draw, cell, persona)`` with the cell's columns as coordinates.
+            name: ``"weights"``, dims ``condition, persona``, in [0, 1], summing to one over personas; ``"shifts"``,
+                the same less the baseline's; ``"rates"``, implied, dim ``condition``; ``"contrasts"``, the same less
+                the baseline's; ``"outcome_given_persona"``, dim ``persona``; ``"scales"``, dim ``term``; or
+                ``"emissions"``, a Dataset with a variable for every measurement, dims ``persona, <name>_category``.
+            by: of weights: ``"condition"``, averaged over the condition's logged completions; or ``"cell"``, dim
+                ``cell`` with the cell's columns as coordinates.
+            outcome: of rates, contrasts and ``outcome_given_persona``; the model's own when left out.
 
         Raises:
-            ValueError: another ``by``.
+            InputError: an unknown name or ``by``; an argument that the quantity does not have; or no outcome.
         """
-        if by == "condition":
-            return self.posterior["weights"]
-        if by != "cell":
-            raise ValueError(f"weights(by={by!r}): expected 'condition' or 'cell'.")
-        values = weights_of_cells(self.prepared.design.basis, self.posterior["latents"].to_numpy())
-        cells = {
-            name: ("cell", self.tree["constant_data"][f"cell_{name}"].to_numpy()) for name in self.prepared.design.cells
-        }
-        coords = {"persona": list(self.personas), **cells}
-        return xr.DataArray(values, dims=("chain", "draw", "cell", "persona"), coords=coords, name="weights")
+        return take_draws(name, self.posterior, self.prepared, by=by, outcome=outcome)
 
-    def weight_table(self, *, withhold: bool = True) -> pd.DataFrame:
-        """Weight of every persona in every condition: mean, 89% interval, diagnostics and status."""
-        weights = self.posterior["weights"]
+    def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
+        """Weight of every persona in every condition, averaged over the condition's logged completions.
+
+        Columns ``condition, persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
+        """
+        weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
-        return self._table(weights, self.diagnostics["weights"], size=size, withhold=withhold)
+        terms = self._terms(ci_prob, withhold=withhold)
+        return tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size)
 
-    def shifts(self, *, withhold: bool = True) -> pd.DataFrame:
+    def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """δ of eq. (8): weight minus the baseline's, for every other condition and persona.
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, ess_bulk, ess_tail, r_hat,
         status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats. A shift of weights alone is not
         news: read ``contrasts()`` for what may be claimed.
         """
-        weights = self.posterior["weights"]
-        baseline = weights.sel(condition=self.prepared.model.baseline, drop=True)
-        others = weights.sel(condition=list(self.conditions[1:]))
-        difference = others - baseline
-        diagnostics = convergence(difference.to_dataset(name="shift"), ["shift"])["shift"]
-        size = np.maximum(others.mean(("chain", "draw")).to_numpy(), baseline.mean(("chain", "draw")).to_numpy())
-        table = self._table(difference, diagnostics, size=size, withhold=withhold)
-        ratios = log_ratio(others.to_numpy(), baseline.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
-        table.insert(5, "p_gt_0", (difference > 0).mean(("chain", "draw")).to_numpy().ravel())
-        table.insert(6, "log_ratio", ratios)
-        if withhold:
-            table.loc[table["status"].str.startswith("withheld"), ["p_gt_0", "log_ratio"]] = np.nan
-        return table
+        return tables.shift_table(self.draws("weights"), self.model.baseline, self._terms(ci_prob, withhold=withhold))
 
-    def contrasts(self, outcome: Outcome | None = None, *, rope: float = 0.01, withhold: bool = True) -> pd.DataFrame:
+    def contrasts(
+        self,
+        outcome: Outcome | None = None,
+        *,
+        rope: float = 0.01,
+        ci_prob: float = CI_PROB,
+        withhold: bool = True,
+    ) -> pd.DataFrame:
         """What may be claimed of every condition against the baseline.
 
         Args:
             outcome: the model's own when left out.
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
+            ci_prob: probability of the intervals. ``increase`` says that the interval lies above ``rope``,
+                ``decrease`` that it lies below ``-rope``, so the claims follow it: ``equivalent`` takes a probability
+                of ``(1 + ci_prob) / 2`` within ``rope``.
             withhold: leave out numbers whose checks failed.
 
         Columns ``condition, rate_difference, eti89_lb, eti89_ub, claim, judged, total_variation, jensen_shannon,
@@ -148,77 +175,66 @@ class Result:
         say little: gibberish is never misaligned.
 
         Raises:
-            ValueError: no outcome, or one that the model's bins cannot answer.
+            InputError: no outcome, or one that the model's bins cannot answer.
         """
-        outcome = self._outcome(outcome)
-        rate = self._implied(outcome)
-        difference = rate.sel(condition=list(self.conditions[1:])) - rate.sel(
-            condition=self.prepared.model.baseline, drop=True
-        )
-        table = self._table(
-            difference,
-            convergence(difference.to_dataset(name="rate"), ["rate"])["rate"],
-            against=self.prepared.model.baseline,
-            failed=self._failed_for(outcome, rate),
-            withhold=withhold,
-        ).rename(columns={"mean": "rate_difference"})
-        weights = self.posterior["weights"]
-        baseline = weights.sel(condition=self.prepared.model.baseline).to_numpy()[:, :, None, :]
-        others = weights.sel(condition=list(self.conditions[1:])).to_numpy()
-        claims = [claim(difference.sel(condition=name).to_numpy(), rope=rope) for name in self.conditions[1:]]
-        table.insert(4, "claim", claims)
-        table.insert(5, "judged", judged_shares(self.prepared, outcome)[1:])
-        table.insert(6, "total_variation", total_variation(others, baseline).mean(axis=(0, 1)))
-        table.insert(7, "jensen_shannon", jensen_shannon(others, baseline).mean(axis=(0, 1)))
-        if withhold:
-            held = table["status"].str.startswith("withheld")
-            table.loc[held, ["total_variation", "jensen_shannon"]] = np.nan
-            table.loc[held, "claim"] = "withheld"
-        return table
+        chosen = chosen_outcome(outcome, self.prepared)
+        rates, terms = self.draws("rates", outcome=chosen), self._terms(ci_prob, withhold=withhold)
+        return tables.contrast_table(rates, self.draws("weights"), self.prepared, chosen, rope, terms)
 
-    def rates(self, outcome: Outcome | None = None, *, withhold: bool = True) -> pd.DataFrame:
+    def rates(self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Observed and implied rate of every condition, eq. (7), side by side.
 
         Args:
             outcome: event and denominator; the model's own when left out.
+            ci_prob: probability of both kinds of intervals.
             withhold: leave out implied rates whose checks failed. Observed rates are always shown.
 
         Columns ``condition, events, total, judged, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub,
-        ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. The observed interval is an 89%
-        Korn-Graubard interval clustered by base question, the implied one an 89% equal-tailed posterior interval for
+        ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. The observed interval is a
+        Korn-Graubard interval clustered by base question, the implied one an equal-tailed posterior interval for
         these questions, not for new ones.
 
         Raises:
-            ValueError: no outcome, or one that the model's bins cannot answer.
+            InputError: no outcome, or one that the model's bins cannot answer.
         """
-        outcome = self._outcome(outcome)
-        implied = self._implied(outcome)
-        table = self._table(
-            implied,
-            convergence(implied.to_dataset(name="rate"), ["rate"])["rate"],
-            failed=self._failed_for(outcome, implied),
-            withhold=withhold,
-        ).rename(columns={"mean": "implied"})
-        observed = observed_rates(self.prepared, outcome, probability=INTERVAL)
-        rows = [observed[name] for name in self.conditions]
-        table.insert(1, "events", [row.events for row in rows])
-        table.insert(2, "total", [row.total for row in rows])
-        table.insert(3, "judged", judged_shares(self.prepared, outcome))
-        table.insert(4, "observed", [row.rate for row in rows])
-        table.insert(5, "observed_lb", [row.lower for row in rows])
-        table.insert(6, "observed_ub", [row.upper for row in rows])
-        return table
+        chosen = chosen_outcome(outcome, self.prepared)
+        rates, terms = self.draws("rates", outcome=chosen), self._terms(ci_prob, withhold=withhold)
+        return tables.rate_table(rates, self.prepared, chosen, terms)
 
-    def emissions(self, *, withhold: bool = True) -> pd.DataFrame:
-        """What every persona does: P(category | persona) of every measurement, and P(outcome | persona)."""
-        parts = []
-        names = [f"{name}_probs" for name in self.prepared.model.measurements]
-        for name in [*names, *(["outcome_given_persona"] if "outcome_given_persona" in self.posterior else [])]:
-            table = self._table(self.posterior[name], self.diagnostics[name], withhold=withhold)
-            table.insert(0, "measurement", name.removesuffix("_probs"))
-            parts.append(table.rename(columns={f"{name.removesuffix('_probs')}_category": "category"}))
-        nothing = pd.DataFrame(columns=["measurement", "persona", "mean", "status"])
-        return pd.concat(parts, ignore_index=True) if parts else nothing
+    def emissions(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
+        """What every persona does: P(category | persona) of every measurement, and P(outcome | persona).
+
+        Columns ``measurement, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``; the
+        last rows have ``outcome_given_persona`` in place of a measurement, where the model has an outcome.
+        """
+        own = {str(name): draws for name, draws in self.draws("emissions").data_vars.items()}
+        diagnostics = {name: self.diagnostics[f"{name}_probs"] for name in own}
+        for name in {"outcome_given_persona"} & set(self.posterior.data_vars):
+            own[name], diagnostics[name] = self.draws("outcome_given_persona"), self.diagnostics[name]
+        return tables.emission_table(own, diagnostics, self._terms(ci_prob, withhold=withhold))
+
+    def outcome_given_persona(
+        self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True
+    ) -> pd.DataFrame:
+        """P(outcome | persona), μ of eq. (7); the model's own outcome when left out.
+
+        Columns ``persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
+
+        Raises:
+            InputError: no outcome, or one that the model's bins cannot answer.
+        """
+        draws = self.draws("outcome_given_persona", outcome=outcome)
+        return tables.summary_table(draws, self._terms(ci_prob, withhold=withhold))
+
+    def scales(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
+        """Standard deviation σ of the effects of every group-specific term of the formula, in ILR coordinates.
+
+        Columns ``term, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
+
+        Raises:
+            InputError: the formula has no such term.
+        """
+        return tables.summary_table(self.draws("scales"), self._terms(ci_prob, withhold=withhold))
 
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log: scikit-learn's ``predict_proba``, rows in log order.
@@ -230,122 +246,53 @@ class Result:
                 needs the log.
 
         Raises:
-            ValueError: the rows are not known and no log was given, or it is not the log that was fitted.
+            InputError: the rows are not known and no log was given, or it is not the log that was fitted.
         """
-        collapsed = self.prepared.collapsed if log is None else self._collapse_again(log)
-        if collapsed.row_cell is None or collapsed.row_pattern is None:
-            raise ValueError(
-                "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
-                "scanned log. Pass the log: responsibilities(read_completions(...))."
-            )
-        if self.prepared.texts is not None and collapsed.texts is not None:
-            mean = point_responsibilities(self.prepared, self.prepared.texts, self._parameters())
-            padded = np.vstack([mean, np.full(mean.shape[1], np.nan)])  # the last row is that of references
-            return pd.DataFrame(padded[collapsed.texts.row_point], columns=list(self.personas))
-        weights = self.weights(by="cell").to_numpy()
-        total = np.zeros((weights.shape[2], len(self.prepared.patterns), weights.shape[3]))
-        tables = [self.posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements]
-        for chain, draw in np.ndindex(weights.shape[:2]):
-            components = component_probabilities([table[chain, draw] for table in tables], self.prepared.patterns)
-            joint = weights[chain, draw][:, None, :] * components.T
-            total += joint / joint.sum(axis=-1, keepdims=True)
-        mean = total / weights.shape[0] / weights.shape[1]
-        rows = self.prepared.design.rows[collapsed.row_cell]
-        return pd.DataFrame(mean[rows, collapsed.row_pattern], columns=list(self.personas))
+        collapsed = self.collapsed if log is None else collapse_again(self.prepared, log)
+        mean = row_responsibilities(self.posterior, self.prepared, collapsed)
+        return pd.DataFrame(mean, columns=list(self.personas))
 
-    def _collapse_again(self, log: CompletionLog) -> CollapsedLog:
-        own = self.prepared.collapsed
-        model = self.prepared.model
-        by = tuple(own.cells.columns)
-        again = collapse(log, model.emissions, by, likelihood=model.likelihood, personas=model.names)
-        if again.content_hash != own.content_hash:
-            raise ValueError(
-                f"This is not the log that was fitted: its counts hash to {again.content_hash[:12]}…, those of the fit "
-                f"to {own.content_hash[:12]}…. Read the same files with the same options."
-            )
-        return again
-
-    def summary(self, *, var_names: Sequence[str] | None = None) -> pd.DataFrame:
-        """ArviZ's summary (mean, sd, eti89, ESS, R-hat, MCSE) of weights, rates, emissions and scales.
+    def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float = CI_PROB) -> pd.DataFrame:
+        """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, rates, emissions and scales.
 
         ArviZ's view of the draws: it withholds nothing, whatever failed, no more than :attr:`tree` does. Numbers for a
         paper come from :meth:`cite` and the other tables, which withhold what did not pass.
         """
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
-        table = arviz_stats.summary(  # type: ignore[attr-defined, unused-ignore]
-            self.tree,
-            var_names=names,
-            ci_prob=INTERVAL,
-            ci_kind="eti",
-            round_to="none",  # pyright: ignore[reportArgumentType] (its documented value)
-        )
-        return pd.DataFrame(table)
+        return tables.arviz_table(self.tree, names, ci_prob)
 
     @property
     def citable(self) -> tuple[str, ...]:
         """The keys that :meth:`cite` knows, withheld ones too."""
-        return citable(self._citable)
+        return citable(self._citable(CI_PROB))
 
-    def cite(self, key: str) -> Citation:
+    def cite(self, key: str, *, ci_prob: float = CI_PROB) -> Citation:
         """One estimate with all that a reader needs to believe it.
 
         Args:
             key: ``weight[condition, persona]``, ``shift[condition, persona]``, ``outcome_given_persona[persona]``,
                 ``implied_rate[condition]``, ``observed_rate[condition]`` or ``rate_difference[condition]``; the last
                 four of the model's own outcome. :attr:`citable` lists them.
+            ci_prob: probability of the interval.
 
         Raises:
-            ValueError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
+            InputError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
                 completions.
 
         Example:
             ``str(result.cite("shift[insecure, misaligned]"))`` is
             ``"0.312 (89% ETI 0.273–0.350; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
-        model = self.prepared.model
-        one_line = (
-            f"{len(self.personas)} personas ({', '.join(self.personas)}); "
-            f"measurements {', '.join(model.observables)}; "
-            f"weights {self.prepared.design.formula}; baseline {model.baseline}"
-        )
-        if model.outcome is not None:
-            one_line += f"; {model.outcome}"
         version = str(self.tree.attrs["inference_library_version"])
-        provenance = Provenance(one_line, self.prepared.collapsed.content_hash, int(self.settings["seed"]), version)
-        return find(key, self._citable, provenance, probability=INTERVAL, renamed=self._renamed)
-
-    @property
-    def _renamed(self) -> dict[str, str]:
-        """Names that personas lost, each with what became of it, a sentence."""
-        failed = {check.name: str(check) for check in reversed(self.failed)}  # the first gate that failed
-        return {
-            old: f"{old!r} is called {new!r}. "
-            + failed.get(f"name: {old}", f"Its scores pass the gates of {new!r} instead.")
-            for old, new in zip(self.prepared.model.names, self.personas, strict=True)
-            if new != old
-        }
-
-    @functools.cached_property
-    def _citable(self) -> dict[str, Citable]:
-        weights = ("condition", "persona")
-        tables = {"weight": Citable(self.weight_table(), weights), "shift": Citable(self.shifts(), weights)}
-        if self.prepared.model.outcome is None:
-            return tables
-        emissions, rates, one = self.emissions(), self.rates(), ("condition",)
-        emissions = emissions[emissions["measurement"] == "outcome_given_persona"]
-        observed = ("observed", "observed_lb", "observed_ub", "Korn-Graubard CI")
-        return tables | {
-            "outcome_given_persona": Citable(emissions, ("persona",)),
-            "implied_rate": Citable(rates, one, "implied"),
-            "observed_rate": Citable(rates, one, *observed),
-            "rate_difference": Citable(self.contrasts(), one, "rate_difference"),
-        }
+        provenance = provenance_of(self.prepared, self.personas, seed=int(self.settings["seed"]), version=version)
+        renamed = lost_names(self.model.names, self.personas, self.failed)
+        return find(key, self._citable(ci_prob), provenance, probability=ci_prob, renamed=renamed)
 
     def save(self, path: str | Path) -> Path:
         """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all.
 
         Raises:
-            ValueError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
+            InputError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
         """
         return write_result(Stored(self.tree, self.prepared, self.checks, self.settings, self.notes), Path(path))
 
@@ -354,95 +301,50 @@ class Result:
         """Read what :meth:`save` wrote.
 
         Raises:
-            FileNotFoundError: one of the two files is missing.
-            ValueError: they are no such files, of another format version, or hold an emission of unknown kind.
+            InputError: one of the two files is missing, damaged or of another format version, or they hold an emission
+                of unknown kind.
         """
         return cls(**read_result(Path(path))._asdict())
 
-    def _parameters(self) -> Parameters:
-        posterior = self.posterior
-        arrays = {
-            name: posterior[name].to_numpy() if name in posterior else None
-            for name in ("scale", "temperature", "offset")
-        }
-        scales = arrays.pop("scale")
-        tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements)
-        latents = posterior["latents"].to_numpy()
-        return Parameters(tables, latents, np.empty((*latents.shape[:2], 0)) if scales is None else scales, **arrays)
-
-    def _outcome(self, outcome: Outcome | None) -> Outcome:
-        chosen = outcome or self.prepared.model.outcome
-        if chosen is None:
-            raise ValueError(
-                "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')."
-            )
-        return chosen
-
-    def _failed_for(self, outcome: Outcome, implied: xr.DataArray) -> tuple[Check, ...]:
-        """The failed checks that concern the rates of an outcome: its own rates are compared with those observed."""
-        if outcome == self.prepared.model.outcome:
-            return self.failed
-        means = implied.mean(("chain", "draw")).to_numpy()
-        limits = Thresholds(**self.settings["thresholds"])
-        own = check_implied(
-            observed_rates(self.prepared, outcome), dict(zip(self.conditions, map(float, means), strict=True)), limits
+    def __repr__(self) -> str:
+        settings = self.settings
+        return card(
+            self._headline(),
+            f"conditions: {listing(self.conditions)}",
+            f"personas: {listing(self.personas)}",
+            f"outcome: {self.model.outcome or 'none'}; baseline: {self.model.baseline}",
+            f"failed: {listing(dict.fromkeys(check.name for check in self.failed))}; what they concern is withheld"
+            if self.failed
+            else "",
+            f"{settings['num_chains']} chains of {grouped(settings['num_samples'])} draws by {settings['engine']}, "
+            f"seed {settings['seed']}",
+            "next: result.contrasts(), .rates(), .shifts(), .weights(), .emissions(), .failed,",
+            f'{"  " * 3}.draws("weights"), .cite(key), .save(path); write_report(result, path)',
         )
-        others = (check for check in self.failed if check.name != "implied rate")
-        return (*others, *(check for check in own if not check.passed))
 
-    def _implied(self, outcome: Outcome) -> xr.DataArray:
-        posterior = self.posterior
-        tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in self.prepared.model.measurements)
-        values = implied_rates(self.prepared, outcome, posterior["weights"].to_numpy(), tables)
-        coords = {"condition": posterior["condition"].to_numpy()}
-        return xr.DataArray(values, dims=("chain", "draw", "condition"), coords=coords, name="rate")
+    def _repr_html_(self) -> str:
+        claims = "" if self.model.outcome is None else tables.claims_html(self.contrasts(), self.model.baseline)
+        return html_card(self._headline(), claims, checks_html(self.checks))
 
-    def _table(
-        self,
-        draws: xr.DataArray,
-        diagnostics: xr.DataArray,
-        *,
-        size: np.ndarray | None = None,
-        against: str | None = None,
-        failed: Sequence[Check] | None = None,
-        withhold: bool,
-    ) -> pd.DataFrame:
-        """One row for every coordinate of ``draws``: mean, interval, diagnostics and whether it may be believed.
+    def _headline(self) -> str:
+        passed = len(self.checks) - len(self.failed)
+        return (
+            f"Result: {len(self.personas)} personas in {len(self.conditions)} conditions, "
+            f"{grouped(len(self.collapsed))} completions; {passed} of {len(self.checks)} checks passed"
+        )
 
-        ``size`` is the weight that a row is about, in the order of the rows: small ones are not gated. ``against``
-        names a condition whose failed checks concern every row. ``failed`` are the checks that failed, the result's
-        own when left out.
-        """
-        dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
-        index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
-        bounds = np.quantile(draws.to_numpy(), ENDS, axis=(0, 1)).reshape(2, -1)
-        table = index.to_frame(index=False)
-        table["mean"] = draws.mean(("chain", "draw")).to_numpy().ravel()
-        table["eti89_lb"], table["eti89_ub"] = bounds
-        for name in ("ess_bulk", "ess_tail", "r_hat"):
-            table[name] = diagnostics.sel(diagnostic=name).to_numpy().ravel()
-        sizes = np.ones(len(table)) if size is None else size.ravel()
-        table["status"] = [
-            self._status({**row, "against": against}, weight, self.failed if failed is None else failed)
-            for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
-        ]
-        if withhold:
-            table.loc[table["status"].str.startswith("withheld"), ["mean", "eti89_lb", "eti89_ub"]] = np.nan
-        return table
+    def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
+        return Terms(self.failed, Thresholds(**self.settings["thresholds"]), ci_prob, withhold)
 
-    def _status(self, row: Mapping[Any, Any], weight: float, failed: Sequence[Check]) -> str:
-        """Why a table's row is withheld, or that it is small, or ``"ok"``."""
-        for check in failed:
-            if check.name == "implied rate":  # concerns a condition's rate, not what personas weigh or do
-                mine = "persona" not in row and check.subject in (row.get("condition"), row["against"])
-            else:
-                mine = check.subject is not None and check.subject == row.get("persona")
-            if mine or check.name in ("divergences", "e_bfmi", "competing modes"):
-                return f"withheld: {check.name} failed"
-        limits = Thresholds(**self.settings["thresholds"])
-        ess = min(row["ess_bulk"], row["ess_tail"])
-        if row["r_hat"] <= limits.r_hat and ess >= limits.ess:
-            return "ok"
-        if weight < limits.small_weight:
-            return f"small: below {limits.small_weight:g}, not gated"
-        return f"withheld: R-hat {row['r_hat']:.3f}, ESS {grouped(ess)}"
+    @functools.cached_property
+    def _cited(self) -> dict[float, dict[str, Citable]]:
+        """What can be cited, by the probability of intervals; filled on demand."""
+        return {}
+
+    def _citable(self, ci_prob: float) -> dict[str, Citable]:
+        if ci_prob not in self._cited:
+            rated = self.model.outcome is not None
+            self._cited[ci_prob] = citable_tables(
+                lambda name: getattr(self, name)(ci_prob=ci_prob), ci_prob, rated=rated
+            )
+        return self._cited[ci_prob]

@@ -24,6 +24,7 @@ from simulacra.data.account import Account
 from simulacra.data.counting.texts import CollapsedTexts
 from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, rebuild_emission
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.personas import Archetype, Gate, Persona
@@ -34,7 +35,7 @@ from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the files; a file of another version is refused."""
 
 _DIGEST = "record_sha256"
@@ -54,10 +55,10 @@ def write_result(stored: Stored, path: Path) -> Path:
     """Write ``path`` (netCDF) and ``path`` with suffix ``.json``.
 
     Raises:
-        ValueError: ``path`` does not end in ``.nc``.
+        InputError: ``path`` does not end in ``.nc``.
     """
     if path.suffix != ".nc":
-        raise ValueError(f"Expected a file name that ends in .nc; got {path}.")
+        raise InputError(f"Expected a file name that ends in .nc; got {path}", argument="path")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         arrays, record = Path(folder) / path.name, Path(folder) / f"{path.stem}.json"
@@ -79,42 +80,50 @@ def read_result(path: Path) -> Stored:
     """Read what :func:`write_result` wrote; ``path`` may be the ``.nc`` file or the folder of a ``fit.nc``.
 
     Raises:
-        FileNotFoundError: there is no such path, or either file is missing.
-        ValueError: the files are of another format version, are no such files, or were not written together.
+        InputError: there is no such path, either file is missing, of another format version, or damaged, or they were
+            not written together.
     """
-    made = "the folder that 'simulacra fit --out' wrote, its fit.nc, or a file that Result.save wrote"
+    made = "the folder that the command 'simulacra fit' wrote, its fit.nc, or a file that Result.save wrote"
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such folder or file; expected {made}.")
+        raise InputError(f"{path}: there is no such folder or file", expected=made, argument="path")
     if path.is_file() and path.suffix != ".nc":
-        raise ValueError(f"{path}: is no result; expected {made}.")
+        raise InputError(f"{path}: is no result", expected=made, argument="path")
     arrays = path / "fit.nc" if path.is_dir() else path
     beside = arrays.with_suffix(".json")
     for file in (arrays, beside):
         if not file.is_file():
-            raise FileNotFoundError(
+            raise InputError(
                 f"{file}: no such file. A result is two files, {arrays.name} and {beside.name}, written by Result.save "
-                "or by 'simulacra fit --out'."
+                "or by the command 'simulacra fit'",
+                argument="path",
             )
     text = beside.read_bytes()
     try:
         record = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"{beside}: not the JSON that Result.save writes ({error}).") from error
+        raise InputError(
+            f"{beside}: not the JSON that Result.save writes ({error})",
+            remedy="put back the two files of one Result.save, or fit again",
+        ) from error
     version = record.get("format_version") if isinstance(record, dict) else None
     if version != FORMAT_VERSION:
-        raise ValueError(
-            f"{beside}: format version {version!r}, this simulacra reads {FORMAT_VERSION}. Fit again, or read it with "
-            f"simulacra {record.get('versions', {}).get('simulacra', 'of its time') if version else 'of its time'}."
+        raise InputError(
+            f"{beside}: format version {version!r}, this simulacra reads {FORMAT_VERSION}",
+            remedy="fit again, or read it with simulacra "
+            + (record.get("versions", {}).get("simulacra", "of its time") if version else "of its time"),
         )
     try:
         tree = xr.open_datatree(arrays, engine="h5netcdf").load()
-    except OSError as error:
-        raise ValueError(f"{arrays}: not the netCDF file that Result.save writes ({error}).") from error
+    except Exception as error:  # of h5py, h5netcdf or xarray, depending on where the file is damaged
+        raise InputError(
+            f"{arrays}: not the netCDF file that Result.save writes ({error})",
+            remedy="put back the two files of one Result.save, or fit again",
+        ) from error
     tree.close()
     if tree.attrs.pop(_DIGEST, None) != hashlib.sha256(text).hexdigest():
-        raise ValueError(
-            f"{beside}: not the file that was written with {arrays.name}: they are of two fits, or one was edited. Put "
-            "back the two files of one Result.save, or fit again."
+        raise InputError(
+            f"{beside}: not the file that was written with {arrays.name}: they are of two fits, or one was edited",
+            remedy="put back the two files of one Result.save, or fit again",
         )
     return Stored(
         tree=tree,
@@ -216,10 +225,11 @@ def _emission_record(emission: AbstractEmission) -> Mapping[str, object]:
     except (TypeError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
     if found != emission:
-        raise ValueError(
-            f"The result cannot be saved: {emission!r} has the configuration {dict(record)}, which gives {found}; "
-            "expected the kind of the class and its fields in plain JSON types, and a from_configuration that gives an "
-            "equal emission."
+        raise InputError(
+            f"The result cannot be saved: {emission!r} has the configuration {dict(record)}, which gives {found}",
+            expected="the kind of the class and its fields in plain JSON types, and a from_configuration that gives an "
+            "equal emission",
+            argument="emissions",
         )
     return record
 
@@ -242,7 +252,8 @@ def _check_record(check: Check) -> dict[str, Any]:
 
 
 def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:
-    return {**check, "value": float(check["value"]), "threshold": float(check["threshold"])}
+    numbers = {name: float(check[name]) for name in ("value", "threshold")}
+    return {**check, **numbers, "argument": tuple(check["argument"])}
 
 
 def _plain(value: object) -> object:

@@ -26,9 +26,10 @@ from simulacra.formalism.density_ratios import (
     texts_responsibilities,
 )
 from simulacra.formalism.mixture import PersonaMixture, pattern_log_components
+from simulacra.formalism.parameters import Parameters
+from simulacra.formalism.prior import Prior, calibrated, normal_log_density
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.prepare import Prepared, on_design
-from simulacra.inference.sampling.problem import Parameters, calibrated, calibration_prior
 
 __all__ = ["Calibration", "calibrate", "describe_texts", "pair_log_likelihood", "point_responsibilities"]
 
@@ -49,21 +50,23 @@ class Calibration(NamedTuple):
     common: np.ndarray
 
 
-def calibrate(texts: Texts, model: PersonaMixture) -> Calibration:
+def calibrate(texts: Texts, prior: Prior) -> Calibration:
     """The likeliest temperature and offsets of the references alone, with their prior; the prior's without any."""
-    location, spread = calibration_prior(model, texts)
-    share = np.bincount(texts.reference_persona, minlength=texts.num_personas) + 0.5
+    size = texts.num_personas
+    share = np.bincount(texts.reference_persona, minlength=size) + 0.5
 
     @jax.jit
     @jax.value_and_grad
     def negative(point: Array) -> Array:
-        log_r = log_density_ratios(texts.reference_log_likelihoods, *calibrated(point, texts.num_personas))
+        log_r = log_density_ratios(texts.reference_log_likelihoods, *calibrated(point, size))
         log_resp = jax.nn.log_softmax(log_r + jnp.log(share)[:, None], axis=0)
         own = log_resp[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
-        return 0.5 * (((point - location) / spread) ** 2).sum() - own.sum()
+        return -normal_log_density(point, prior.calibration_location, prior.calibration_spread) - own.sum()
 
-    found = optimize.minimize(lambda point: tuple(map(np.asarray, negative(point))), location, jac=True)
-    temperature, offset = calibrated(jnp.asarray(found.x), texts.num_personas)
+    found = optimize.minimize(
+        lambda point: tuple(map(np.asarray, negative(point))), prior.calibration_location, jac=True
+    )
+    temperature, offset = calibrated(jnp.asarray(found.x), size)
     ratios = points_density_ratios(texts, temperature, offset)
     common = np.asarray(pooled_weights(ratios, jnp.asarray(texts.total * texts.scored)))
     return Calibration(

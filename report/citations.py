@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Citation
 
 __all__ = ["format_citation"]
@@ -19,14 +20,15 @@ def format_citation(citation: Citation, style: str = "text") -> str:
             object with every digit.
 
     Raises:
-        ValueError: another style.
+        InputError: another style.
 
     Example:
         ``format_citation(result.cite("shift[insecure, misaligned]"), "latex")`` gives
         ``\num{0.312} (89\% ETI \numrange{0.273}{0.350}; $\hat R$ \num{1.00}, ESS \num{2113}; …)``.
     """
+    expect_type(citation, Citation, "citation", "format_citation", expected="a Citation, as Result.cite returns")
     if style not in _STYLES:
-        raise ValueError(f"format_citation: expected one of {', '.join(_STYLES)}; got {style!r}.")
+        raise InputError(f"format_citation: expected one of {', '.join(_STYLES)}; got {style!r}", argument="style")
     return _STYLES[style](citation)
 
 
@@ -58,7 +60,7 @@ def _latex(citation: Citation) -> str:
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
     return (
         f"% Needs \\usepackage{{siunitx}}. {comment}\n"
-        rf"\num{{{value}}} ({100 * citation.interval_probability:.0f}\% {citation.interval} "
+        rf"\num{{{value}}} ({100 * citation.interval_probability:g}\% {citation.interval} "
         rf"\numrange{{{lower}}}{{{upper}}};{mixing}{caveat} simulacra {source.version}, seed {source.seed}, "
         rf"data \texttt{{{source.data_hash[:8]}}})"
     )

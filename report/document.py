@@ -5,15 +5,18 @@ forbids scripts and requests. Completions are text that others' models wrote; te
 """
 
 import functools
+import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulacra.data import CompletionLog
 from simulacra.data.atomic import write_atomically
 from simulacra.data.extras import import_extra
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
+from simulacra.inference.tables import CI_PROB
 from simulacra.report import figures
 from simulacra.report.facts import Facts, gather_facts
 from simulacra.report.prose import failure, gate_sentence
@@ -28,7 +31,12 @@ _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": 
 
 
 def write_report(
-    result: Result, path: str | Path, *, log: CompletionLog | None = None, rope: float | int = 0.01
+    result: Result,
+    path: str | Path,
+    *,
+    log: CompletionLog | None = None,
+    rope: float | int = 0.01,
+    ci_prob: float = CI_PROB,
 ) -> Path:
     """Write the report of a result, whole or not at all.
 
@@ -37,34 +45,53 @@ def write_report(
         path: ending in ``.html``, one self-contained page; or in ``.md``, the same facts without pictures.
         log: the log that was fitted, for example completions. Without it the report has none, and says so.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
+        ci_prob: probability of all intervals; claims follow it, see :meth:`~simulacra.inference.Result.contrasts`.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: another suffix, or a log that is not the one that was fitted.
+        InputError: another suffix, a log that is not the one that was fitted, or a probability outside (0, 1).
         MissingExtraError: the extra ``report`` is not installed.
     """
-    return _write(result, [Path(path)], log, rope)[0]
+    _check_arguments(result, path, "write_report", "path")
+    return _write(result, [Path(path)], log, rope, ci_prob)[0]
 
 
 def write_reports(
-    result: Result, folder: str | Path, *, log: CompletionLog | None = None, rope: float | int = 0.01
+    result: Result,
+    folder: str | Path,
+    *,
+    log: CompletionLog | None = None,
+    rope: float | int = 0.01,
+    ci_prob: float = CI_PROB,
 ) -> tuple[Path, ...]:
     """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
 
     Raises:
-        ValueError: as :func:`write_report`.
+        InputError: as :func:`write_report`.
     """
-    return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope)
+    _check_arguments(result, folder, "write_reports", "folder")
+    return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope, ci_prob)
 
 
-def _write(result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float | int) -> tuple[Path, ...]:
+def _check_arguments(result: object, place: object, call: str, argument: str) -> None:
+    swapped = f"the result comes first: {call}(result, {argument})" if isinstance(place, Result) else None
+    expect_type(result, Result, "result", call, expected="a Result, as fit returns", remedy=swapped)
+    expect_type(place, (str, Path), argument, call, expected="a path such as 'report.html'")
+
+
+def _write(
+    result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float | int, ci_prob: float
+) -> tuple[Path, ...]:
     for path in paths:
         if path.suffix not in _TEMPLATES:
-            raise ValueError(f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}.")
-    facts = gather_facts(result, log=log, rope=rope)
-    draw = _painter(result, rope)
+            raise InputError(
+                f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
+                argument=("path", "out"),
+            )
+    facts = gather_facts(result, log=log, rope=rope, ci_prob=ci_prob)
+    draw = _painter(result, {"rope": rope, "ci_prob": ci_prob})
     texts = [_render(path.suffix, facts, draw) for path in paths]
     for path, text in zip(paths, texts, strict=True):
         write_atomically(path, functools.partial(Path.write_text, data=text, encoding="utf-8"))
@@ -92,13 +119,17 @@ class _Picture(NamedTuple):
     finding: str
 
 
-def _painter(result: Result, rope: float | int) -> Callable[..., _Picture]:
-    """What templates draw with, every figure once: ``draw("weights")``, ``draw("portrait", "mid")``."""
+def _painter(result: Result, options: Mapping[str, float | int]) -> Callable[..., _Picture]:
+    """What templates draw with, every figure once: ``draw("weights")``, ``draw("portrait", "mid")``.
+
+    A figure gets those of the options that it has.
+    """
 
     @functools.cache
     def draw(name: str, *arguments: str) -> _Picture:
-        options = {"rope": rope} if name in ("rate_differences", "shifts") else {}
-        figure = getattr(figures, name)(result, *arguments, **options)
+        function = getattr(figures, name)
+        own_options = {key: options[key] for key in options.keys() & inspect.signature(function).parameters.keys()}
+        figure = function(result, *arguments, **own_options)
         own = re.sub(r"\W+", "-", "-".join((name, *arguments)))
         return _Picture(import_extra("markupsafe", "report").Markup(figures.to_svg(figure, own)), figure.get_label())
 

@@ -45,7 +45,7 @@ def choose_examples(result: Result, log: CompletionLog, *, number: int = 3) -> d
         number: how many for each persona.
 
     Raises:
-        ValueError: another log.
+        InputError: another log.
     """
     table = result.responsibilities(log)
     order = np.random.default_rng(int(result.settings["seed"])).permutation(len(table))

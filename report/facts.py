@@ -13,6 +13,7 @@ from simulacra.data import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome, Persona
 from simulacra.inference import Check, Result
+from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.examples import Example, choose_examples
 from simulacra.report.palette import persona_colors
 from simulacra.report.prose import (
@@ -106,6 +107,7 @@ class Facts:
         provenance: versions, seed, hashes, model; label and text.
         citations: keys that can be cited and how they read, one of each kind.
         measurements: what was measured.
+        level: probability of all intervals, for people.
     """
 
     ok: bool
@@ -127,17 +129,20 @@ class Facts:
     provenance: Mapping[str, str]
     citations: tuple[str, ...]
     measurements: tuple[str, ...]
+    level: str
 
 
-def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01) -> Facts:
+def gather_facts(
+    result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01, ci_prob: float = CI_PROB
+) -> Facts:
     """The facts of a result; with the log also examples of completions.
 
     Raises:
-        ValueError: the log is not the one that was fitted.
+        InputError: the log is not the one that was fitted.
     """
-    outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline
-    claimed = () if outcome is None else tuple(_claims(result, outcome, rope))
-    tables = result_tables(result, rope=rope)
+    outcome, baseline = result.model.outcome, result.model.baseline
+    tables = result_tables(result, rope=rope, ci_prob=ci_prob)
+    claimed = () if outcome is None else tuple(_claims(tables, outcome, baseline, rope, ci_prob))
     missed = any(
         table["status"].str.startswith(WITHHELD).any() for name, table in tables.items() if name != "emissions"
     )
@@ -146,54 +151,55 @@ def gather_facts(result: Result, *, log: CompletionLog | None = None, rope: floa
         fitted=fitted_sentence(result),
         outcome=outcome,
         unrated=unrated_sentence(result),
-        headline="" if outcome is None else headline(result.contrasts(rope=rope), outcome, baseline, rope),
+        headline="" if outcome is None else headline(tables["contrasts"], outcome, baseline, rope),
         checked=checks_sentence(result.checks),
         failed=result.failed,
         withheld=withheld_sentence(tables),
         verdict="good" if result.ok else "bad" if missed else "fair",
-        explained=explanations(result, rope, examples=log is not None),
+        explained=explanations(result, rope, examples=log is not None, ci_prob=ci_prob),
         notes=result.notes,
         claims=claimed,
-        personas=tuple(_portraits(result, log)),
-        weights=_weights(result),
+        personas=tuple(_portraits(result, log, ci_prob)),
+        weights=_weights(tables, ci_prob),
         checks=_checks(result.checks),
         data=_data(result, log),
         provenance=_provenance(result, log),
-        citations=tuple(_citations(result)),
-        measurements=result.prepared.model.measurements,
+        citations=tuple(_citations(result, ci_prob)),
+        measurements=result.model.measurements,
+        level=level(ci_prob),
     )
 
 
-def _claims(result: Result, outcome: Outcome, rope: float | int) -> list[Claim]:
-    baseline = result.prepared.model.baseline
-    contrasts = {row["condition"]: row for row in records(result.contrasts(rope=rope))}
+def _claims(
+    tables: Mapping[str, pd.DataFrame], outcome: Outcome, baseline: str, rope: float | int, ci_prob: float
+) -> list[Claim]:
+    contrasts = {row["condition"]: row for row in records(tables["contrasts"])}
     claims = []
-    for row in records(result.rates()):
+    for row in records(tables["rates"]):
         condition = row["condition"]
         contrast = contrasts.get(condition)
         claims.append(
             Claim(
                 condition=condition,
                 claim=contrast["claim"] if contrast else "baseline",
-                sentence=claim_sentence(contrast, outcome, baseline, rope)
+                sentence=claim_sentence(contrast, outcome, baseline, rope, ci_prob=ci_prob)
                 if contrast
                 else f"what the others are compared with. {unjudged_clause(row['judged'], outcome)}".rstrip(),
                 events=f"{grouped(row['events'])} / {grouped(row['total'])}",
-                observed=share(*interval(row, "observed", "observed_lb", "observed_ub"))
-                if row["total"]
-                else "none to count",
-                implied=share(*interval(row, "implied")),
+                observed=share(*interval(row, "observed")) if row["total"] else "none to count",
+                implied=share(*interval(row, "implied", ci_prob=ci_prob)),
             )
         )
     return claims
 
 
-def _portraits(result: Result, log: CompletionLog | None) -> list[Portrait]:
+def _portraits(result: Result, log: CompletionLog | None, ci_prob: float) -> list[Portrait]:
     examples = None if log is None else choose_examples(result, log)
-    colors, emissions = persona_colors(result.personas), result.emissions()
-    acts = {row["persona"]: row for row in records(emissions[emissions["measurement"] == "outcome_given_persona"])}
+    colors = persona_colors(result.personas)
+    known = records(result.outcome_given_persona(ci_prob=ci_prob)) if result.model.outcome is not None else []
+    acts = {row["persona"]: row for row in known}
     portraits = []
-    for name, persona in zip(result.personas, result.prepared.model.personas, strict=True):
+    for name, persona in zip(result.personas, result.model.personas, strict=True):
         withheld = withheld_reason(result, name)
         gates = tuple(c for c in result.checks if c.name.startswith("name: ") and c.subject in (name, persona.name))
         portraits.append(
@@ -201,7 +207,7 @@ def _portraits(result: Result, log: CompletionLog | None) -> list[Portrait]:
                 name=name,
                 description=_described(persona, name, gates),
                 color=colors[name],
-                acts=number(*interval(acts[name])) if name in acts else None,
+                acts=number(*interval(acts[name], ci_prob=ci_prob)) if name in acts else None,
                 gates=gates,
                 withheld=withheld,
                 examples=None if examples is None else examples[name] if not withheld else (),
@@ -220,17 +226,17 @@ def _described(persona: Persona, name: str, gates: Sequence[Check]) -> str:
     return f"Was to be {persona.name!r}, but does not do what that name says; read its scores."
 
 
-def _weights(result: Result) -> pd.DataFrame:
-    shifts = {(row["condition"], row["persona"]): row for row in records(result.shifts())}
+def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame:
+    shifts = {(row["condition"], row["persona"]): row for row in records(tables["shifts"])}
     rows = []
-    for row in records(result.weight_table()):
+    for row in records(tables["weights"]):
         shift = shifts.get((row["condition"], row["persona"]))
         rows.append(
             {
                 "condition": row["condition"],
                 "persona": row["persona"],
-                "weight": number(*interval(row)),
-                "shift (points)": _shift(shift) if shift else "baseline",
+                "weight": number(*interval(row, ci_prob=ci_prob)),
+                "shift (points)": _shift(shift, ci_prob) if shift else "baseline",
                 "R-hat": f"{row['r_hat']:.3f}",
                 "ESS": grouped(min(row["ess_bulk"], row["ess_tail"])),
                 "status": row["status"],
@@ -239,8 +245,8 @@ def _weights(result: Result) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _shift(row: Mapping[str, object]) -> str:
-    mean, lower, upper = interval(row)
+def _shift(row: Mapping[str, object], ci_prob: float) -> str:
+    mean, lower, upper = interval(row, ci_prob=ci_prob)
     return WITHHELD if math.isnan(mean) else "{} ({} to {})".format(*difference(mean, lower, upper))
 
 
@@ -259,7 +265,7 @@ def _checks(checks: Sequence[Check]) -> pd.DataFrame:
 
 def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...]]:
     """The account of the reading, nothing left unsaid that it counted."""
-    account = result.prepared.collapsed.account
+    account = result.account
     lines = {
         "Rows read": [grouped(sum(account.rows_read.values()))]
         + [f"{grouped(rows)} from {name}" for name, rows in account.rows_read.items()],
@@ -296,12 +302,12 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
 def _missing(result: Result) -> list[tuple[str, int, int]]:
     """Completions without a value of each measurement."""
     observed = result.tree["observed_data"]
-    counts = {name: observed[name].sum("condition").to_numpy() for name in result.prepared.model.measurements}
+    counts = {name: observed[name].sum("condition").to_numpy() for name in result.model.measurements}
     return [(name, int(own[-1]), int(own.sum())) for name, own in counts.items()]
 
 
 def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
-    model, settings, attrs = result.prepared.model, result.settings, result.tree.attrs
+    model, settings, attrs = result.model, result.settings, result.tree.attrs
     versions = attrs.get("versions", [f"simulacra {attrs['inference_library_version']}"])
     made = datetime.datetime.fromisoformat(str(attrs["created_at"]))
     scores = [f"{each.measurement}: {', '.join(each.categories)}" for each in model.emissions]
@@ -311,23 +317,23 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
         "Fitted": f"{made:%Y-%m-%d %H:%M %Z}",
         "Personas": ", ".join(result.personas),
         "Measurements": "; ".join(scores),
-        "Weights": result.prepared.design.formula,
+        "Weights": result.design.formula,
         "Baseline": model.baseline,
         "Outcome": str(model.outcome) if model.outcome else "none",
         "Sampler": f"{settings['engine']}, {settings['num_chains']} chains of {grouped(settings['num_samples'])} draws "
         f"after {grouped(settings['num_warmup'])} of warm-up, {settings['num_starts']} starts, seed {settings['seed']}",
-        "Counts SHA-256": result.prepared.collapsed.content_hash,
+        "Counts SHA-256": result.collapsed.content_hash,
         "Versions": ", ".join(np.atleast_1d(versions).tolist()),
     }
     return made_by | ({} if log is None else {"Log SHA-256": log.content_hash})
 
 
-def _citations(result: Result) -> list[str]:
+def _citations(result: Result, ci_prob: float) -> list[str]:
     """The first number of every kind that may be cited."""
     shown: dict[str, str] = {}
     for key in result.citable:
         kind = key.partition("[")[0]
         if kind not in shown:
             with contextlib.suppress(ValueError):  # withheld: the next of its kind may not be
-                shown[kind] = f"{key}: {result.cite(key)}"
+                shown[kind] = f"{key}: {result.cite(key, ci_prob=ci_prob)}"
     return list(shown.values())

@@ -10,6 +10,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.inference import Check, Result
 from simulacra.inference.citation import decimals
+from simulacra.inference.tables import CI_PROB, bounds, ends, level
 
 __all__ = [
     "WITHHELD",
@@ -44,7 +45,7 @@ MOSTLY = 0.5
 _READINGS = {
     "increase": "an increase: the interval lies above +{rope}",
     "decrease": "a decrease: the interval lies below −{rope}",
-    "equivalent": "practically no difference: within ±{rope} (probability 94.5% or more)",
+    "equivalent": "practically no difference: within ±{rope} (probability {sure} or more)",
     "undecided": "undecided: neither a difference nor its absence (within ±{rope}) is sure",
 }
 
@@ -88,10 +89,9 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return table.to_dict("records")  # type: ignore[return-value]
 
 
-def interval(
-    row: Mapping[str, Any], mean: str = "mean", lower: str = "eti89_lb", upper: str = "eti89_ub"
-) -> tuple[float, float, float]:
-    """Mean and interval of a row."""
+def interval(row: Mapping[str, Any], mean: str = "mean", *, ci_prob: float = CI_PROB) -> tuple[float, float, float]:
+    """Mean and equal-tailed interval of a row; of ``"observed"``, the Korn-Graubard interval."""
+    lower, upper = ("observed_lb", "observed_ub") if mean == "observed" else bounds(ci_prob)
     return float(row[mean]), float(row[lower]), float(row[upper])
 
 
@@ -100,14 +100,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def claim_sentence(row: Mapping[str, Any], outcome: Outcome, baseline: str, rope: float | int) -> str:
+def claim_sentence(
+    row: Mapping[str, Any], outcome: Outcome, baseline: str, rope: float | int, *, ci_prob: float = CI_PROB
+) -> str:
     """What may be claimed of one condition, from its row of ``Result.contrasts``, without the condition's name."""
     if row["claim"] == WITHHELD:
         return f"nothing may be claimed ({row['status'].removeprefix('withheld: ')})."
-    mean, lower, upper = difference(*interval(row, "rate_difference"))
+    mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
     claimed = (
-        f"{mean} points {outcome.name} against {baseline} (89% interval {lower} to {upper}), "
-        f"{_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
+        f"{mean} points {outcome.name} against {baseline} ({level(ci_prob)} interval {lower} to {upper}), "
+        f"{_READINGS[row['claim']].format(rope=f'{rope * 100:g}', sure=level(ends(ci_prob)[1]))}."
     )
     return " ".join(filter(None, (claimed, unjudged_clause(row["judged"], outcome))))
 
@@ -158,24 +160,26 @@ def _width(rope: float | int) -> str:
 
 def unrated_sentence(result: Result) -> str:
     """Why there are no rates and no claims; empty where the model has an outcome."""
-    if result.prepared.model.outcome is not None:
+    if result.model.outcome is not None:
         return ""
-    why = "" if result.prepared.model.measurements else " and no judge's scores that one could be defined by"
+    why = "" if result.model.measurements else " and no judge's scores that one could be defined by"
     return f"Rates and claims are withheld: the model has no outcome{why}."
 
 
-def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[str, str]:
+def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: float = CI_PROB) -> dict[str, str]:
     """How to read each section of a report, by its name.
 
     Args:
         result: the fit.
         rope: half-width of the region of practical equivalence.
         examples: whether the report shows example completions.
+        ci_prob: probability of its intervals.
     """
-    measured = bool(result.prepared.model.measurements)
+    measured = bool(result.model.measurements)
     return {
-        "claims": "A difference is claimed when its 89% interval leaves the region of practical equivalence, "
-        f"±{_width(rope)}; sameness when it lies inside with a probability of 94.5% or more.",
+        "claims": f"A difference is claimed when its {level(ci_prob)} interval leaves the region of practical "
+        f"equivalence, ±{_width(rope)}; sameness when it lies inside with a probability of {level(ends(ci_prob)[1])} "
+        "or more.",
         "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and speaks "
         "of new questions like these. The implied rate is what personas and weights together say; it checks and "
         "decomposes the observed one, for these questions.",
@@ -186,8 +190,7 @@ def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[s
             "Examples are the completions that are most surely a persona's own: its clearest cases, not its typical "
             "ones. They may be harmful or wrong; they are shown as text."
             if examples
-            else "The log was not given to this report, so it shows no example completions: write_report(…, log=log), "
-            "or simulacra report --log."
+            else "The log was not given to this report, so it shows no example completions: write_report(…, log=log)."
         ),
         "fit": ""
         if measured
@@ -198,13 +201,12 @@ def explanations(result: Result, rope: float | int, *, examples: bool) -> dict[s
 
 def fitted_sentence(result: Result) -> str:
     """What was fitted: how many completions of what, measured how, as a mixture of what."""
-    prepared = result.prepared
-    questions, bases = len(prepared.collapsed.questions), len(set(prepared.base_question))
+    questions, bases = len(result.collapsed.questions), len(set(result.prepared.base_question))
     nested = f" ({grouped(bases)} base questions in several prompt formats)" if bases < questions else ""
     return (
-        f"{grouped(len(prepared.collapsed))} completions in {len(result.conditions)} conditions on "
-        f"{grouped(questions)} questions{nested}, measured by {listed(prepared.model.observables)}, fitted as a "
-        f"mixture of {len(result.personas)} personas. Baseline: {prepared.model.baseline}."
+        f"{grouped(len(result.collapsed))} completions in {len(result.conditions)} conditions on "
+        f"{grouped(questions)} questions{nested}, measured by {listed(result.model.observables)}, fitted as a "
+        f"mixture of {len(result.personas)} personas. Baseline: {result.model.baseline}."
     )
 
 
@@ -273,6 +275,6 @@ def gate_sentence(check: Check) -> str:
 def withheld_reason(result: Result, persona: str) -> str:
     """Why nothing is shown of a persona; empty where something may be."""
     emissions = result.emissions()
-    told = emissions if len(emissions) else result.weight_table()
+    told = emissions if len(emissions) else result.weights()
     status = told.loc[told["persona"] == persona, "status"]
     return str(status.iloc[0]) if status.str.startswith(WITHHELD).all() else ""

@@ -8,17 +8,15 @@ import pandas as pd
 
 from simulacra.data.extras import import_extra
 from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
+from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 from simulacra.report.prose import WITHHELD
 
 __all__ = ["TABLES", "format_table", "json_rows", "result_tables"]
 
 _LABELS = {
-    "eti89_lb": "89% ETI from",
-    "eti89_ub": "to",
-    "observed_lb": "89% CI from",
-    "observed_ub": "to ",
     "p_gt_0": "P(> 0)",
     "log_ratio": "log-ratio (nats)",
     "rate_difference": "rate difference",
@@ -29,10 +27,8 @@ _LABELS = {
     "r_hat": "R-hat",
 }
 _DIGITS = {"ess_bulk": 0, "ess_tail": 0, "log_ratio": 2}
-_INTERVALS = {  # of which columns an interval says how many decimals they are worth
-    ("eti89_lb", "eti89_ub"): ("mean", "implied", "rate_difference"),
-    ("observed_lb", "observed_ub"): ("observed",),
-}
+_OF_DRAWS = ("mean", "implied", "rate_difference")  # what the equal-tailed interval of a table is of
+_OBSERVED = ("observed_lb", "observed_ub")
 _PACKAGES = "% Needs \\usepackage{booktabs,siunitx} and, for signs such as < and |, \\usepackage[T1]{fontenc}.\n"
 
 
@@ -40,12 +36,22 @@ TABLES = ("weights", "shifts", "rates", "contrasts", "emissions")
 """Names of the tables of a result."""
 
 
-def result_tables(result: Result, *, rope: float = 0.01) -> dict[str, pd.DataFrame]:
-    """The tables of a result by name; ``rates`` and ``contrasts`` only where the model has an outcome."""
-    tables = {"weights": result.weight_table(), "shifts": result.shifts()}
-    if result.prepared.model.outcome is not None:
-        tables |= {"rates": result.rates(), "contrasts": result.contrasts(rope=rope)}
-    return tables | {"emissions": result.emissions()}
+def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> dict[str, pd.DataFrame]:
+    """The tables of a result by name; ``rates`` and ``contrasts`` only where the model has an outcome.
+
+    Args:
+        result: a fit.
+        rope: half-width of the region of practical equivalence of rate differences, a probability.
+        ci_prob: probability of all intervals.
+
+    Raises:
+        InputError: a probability outside (0, 1).
+    """
+    tables = {"weights": result.weights(ci_prob=ci_prob), "shifts": result.shifts(ci_prob=ci_prob)}
+    if result.model.outcome is not None:
+        contrasts = result.contrasts(rope=rope, ci_prob=ci_prob)
+        tables |= {"rates": result.rates(ci_prob=ci_prob), "contrasts": contrasts}
+    return tables | {"emissions": result.emissions(ci_prob=ci_prob)}
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -65,11 +71,13 @@ def format_table(table: pd.DataFrame, style: str) -> str:
             as intervals are worth (``simulacra.inference.citation.decimals``).
 
     Raises:
-        ValueError: another style.
+        InputError: another style.
         MissingExtraError: the extra ``report`` is not installed, for all but CSV and JSON.
     """
+    expect_type(table, pd.DataFrame, "table", "format_table", expected="a DataFrame")
+    expect_type(style, str, "style", "format_table", expected=f"one of {', '.join(_WRITERS)}")
     if style not in _WRITERS:
-        raise ValueError(f"format_table: expected one of {', '.join(_WRITERS)}; got {style!r}.")
+        raise InputError(f"format_table: expected one of {', '.join(_WRITERS)}; got {style!r}", argument="style")
     return _WRITERS[style](table)
 
 
@@ -87,15 +95,11 @@ def _markdown(table: pd.DataFrame) -> str:
     for name in texts:
         texts[name] = [str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for value in texts[name]]
     sides = ["right" if name in _numeric(table) else "left" for name in table]
-    return texts.rename(columns=_label).to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
+    return texts.rename(columns=_labels(table)).to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
 
 
 def _html(table: pd.DataFrame) -> str:
-    gt = (
-        import_extra("great_tables", "report")
-        .GT(_rounded(table))
-        .cols_label(cases={name: _label(name) for name in table})
-    )
+    gt = import_extra("great_tables", "report").GT(_rounded(table)).cols_label(cases=_labels(table))
     return gt.cols_align("right", columns=_numeric(table)).as_raw_html()
 
 
@@ -105,8 +109,8 @@ def _latex(table: pd.DataFrame) -> str:
     texts, numbers = _rounded(table, "{:.{}f}".format), _numeric(table)
     texts[numbers] = texts[numbers].replace(WITHHELD, f"{{{WITHHELD}}}")
     kinds = "".join("S" if name in numbers else "l" for name in table)
-    words: list[Hashable] = [_label(name) for name in table if name not in numbers]
-    shown = texts.rename(columns=_label).style.hide(axis="index").format(escape="latex", subset=words)
+    words: list[Hashable] = [label for name, label in _labels(table).items() if name not in numbers]
+    shown = texts.rename(columns=_labels(table)).style.hide(axis="index").format(escape="latex", subset=words)
     shown = shown.format_index(escape="latex", axis="columns")
     return _PACKAGES + shown.to_latex(hrules=True, siunitx=True, column_format=kinds)
 
@@ -120,8 +124,14 @@ _WRITERS: Mapping[str, Callable[[pd.DataFrame], str]] = {
 }
 
 
-def _label(name: object) -> str:
-    return _LABELS.get(str(name), str(name))
+def _labels(table: pd.DataFrame) -> dict[str, str]:
+    """What readers see for the name of every column."""
+    ci_prob = probability_of(table)
+    known = {**_LABELS, "observed_lb": "CI from", "observed_ub": "to "}
+    if ci_prob is not None:
+        (lower, upper), shown = bounds(ci_prob), level(ci_prob)
+        known |= {lower: f"{shown} ETI from", upper: "to", "observed_lb": f"{shown} CI from"}
+    return {str(name): known.get(str(name), str(name)) for name in table}
 
 
 def _numeric(table: pd.DataFrame) -> list[str]:
@@ -130,9 +140,10 @@ def _numeric(table: pd.DataFrame) -> list[str]:
 
 def _digits(table: pd.DataFrame, name: str) -> list[int]:
     """Decimals of a column, row by row."""
-    ends = next((ends for ends, own in _INTERVALS.items() if name in (*own, *ends) and set(ends) <= set(table)), None)
-    if ends is not None:
-        return [decimals(*bounds) for bounds in zip(table[ends[0]], table[ends[1]], strict=True)]
+    ci_prob = probability_of(table)
+    for ends, own in ((_OBSERVED, ("observed",)), (() if ci_prob is None else bounds(ci_prob), _OF_DRAWS)):
+        if name in (*own, *ends) and ends and set(ends) <= set(table):
+            return [decimals(*pair) for pair in zip(*(table[end] for end in ends), strict=True)]
     return [0 if table[name].dtype.kind in "iu" else _DIGITS.get(name, 3)] * len(table)
 
 

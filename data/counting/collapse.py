@@ -18,8 +18,9 @@ from simulacra.data.errors import LogError
 from simulacra.data.log import CompletionLog
 from simulacra.data.reading.columns import PROVENANCE
 from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, OutOfRange
+from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["collapse"]
+__all__ = ["collapse", "expect_log"]
 
 
 def collapse(
@@ -42,13 +43,23 @@ def collapse(
     Raises:
         LogError: a measurement or cell column that the log does not have, a cell column without a value in some row,
             or a value that an emission cannot hold, with its file and line; log-likelihoods of a scanned log.
-        ValueError: no emissions, or two for one measurement.
+        InputError: no emissions, or two for one measurement.
     """
+    expected = "a log, as read_completions or scan_completions returns"
+    expect_type(source, (CompletionLog, ScannedLog), "source", "collapse", expected=expected)
+    expected = "a list such as [ScoreEmission('aligned')]"
+    expect_type(emissions, (list, tuple), "emissions", "collapse", expected=expected)
+    for emission in emissions:
+        expect_type(emission, AbstractEmission, "emissions", "collapse", expected=expected)
+    expect_type(by, (list, tuple), "by", "collapse", expected="a list of columns such as ['condition', 'question_id']")
     names = tuple(emission.measurement for emission in emissions)
     if not (names or likelihood) or len(set(names)) < len(names):
-        raise ValueError(f"collapse: expected one emission for each of one or more measurements; got {list(names)}.")
+        raise InputError(
+            f"collapse: expected one emission for each of one or more measurements; got {list(names)}",
+            argument="emissions",
+        )
     if not by or len(set(by)) < len(by):
-        raise ValueError(f"collapse: expected one or more different columns in by=; got {list(by)}.")
+        raise InputError(f"collapse: expected one or more different columns in by=; got {list(by)}", argument="by")
     texts = None
     if isinstance(source, ScannedLog):
         if likelihood is not None:
@@ -81,6 +92,22 @@ def collapse(
         row_cell=row_cell,
         row_pattern=row_pattern,
         texts=texts,
+    )
+
+
+def expect_log(log: object, call: str) -> None:
+    """Refuse what is not a log, with how to make one.
+
+    Raises:
+        InputError: it is none of the three sorts.
+    """
+    expect_type(
+        log,
+        (CompletionLog, ScannedLog, CollapsedLog),
+        "log",
+        call,
+        expected="a log, as read_completions, scan_completions or collapse returns",
+        remedy="read the table, the file or the folder first: read_completions(...)",
     )
 
 

@@ -9,11 +9,13 @@ import pandas as pd
 
 from simulacra.data.account import Account
 from simulacra.data.counting.texts import CollapsedTexts
+from simulacra.data.numerals import grouped
+from simulacra.formalism.display import card, listing
 
 __all__ = ["CollapsedLog", "tabulate"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class CollapsedLog:
     """A log as counts: C cells, P patterns of category codes, E emissions. Made by ``collapse``.
 
@@ -41,6 +43,19 @@ class CollapsedLog:
 
     def __len__(self) -> int:
         return int(self.counts.sum())
+
+    def __repr__(self) -> str:
+        sizes = zip(self.measurements, self.categories, strict=True)
+        return card(
+            f"CollapsedLog: {grouped(len(self))} completions as counts of {grouped(len(self.patterns))} patterns in "
+            f"{grouped(len(self.cells))} cells",
+            f"conditions: {listing(self.conditions)}",
+            f"questions: {listing(self.questions)}",
+            f"cells by: {listing(self.cells.columns)}",
+            f"measurements: {listing(f'{name} ({len(labels)} categories)' for name, labels in sizes)}",
+            f"texts: {grouped(len(self.texts.points.cell))} points of log-likelihoods" if self.texts else "",
+            "next: fit(model, log); log.cells, log.patterns, log.counts, log.account",
+        )
 
     @property
     def conditions(self) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ def _count(raw: Gathered, name: str) -> np.ndarray:
             file=raw.absent[name][0] if name in raw.absent else raw.column_maps[0].file,
             expected=f"counts, among {', '.join(raw.columns)}",
             remedy="name the columns: events=, scored=, total=",
+            argument=("events", "scored", "total"),
         )
     numbers = read_numbers(raw.columns[name]).numbers
     wrong = np.flatnonzero(~((numbers >= 0) & (numbers == np.floor(numbers))))
@@ -107,7 +108,7 @@ def _count(raw: Gathered, name: str) -> np.ndarray:
             row=row,
             column=name,
             expected="a whole number from 0",
-            remedy="mend it, or leave the row out; for percentages multiply by the number scored first",
+            remedy="correct it, or leave the row out; for percentages multiply by the number scored first",
         )
     return numbers.astype(np.int64)
 
@@ -121,7 +122,8 @@ def _refuse_more(raw: Gathered, part: str, fewer: np.ndarray, more: np.ndarray, 
             row=row,
             column=part,
             expected=f"at most {whole}",
-            remedy="mend the row, or name the right columns: events=, scored=, total=",
+            remedy="correct the row, or name the right columns: events=, scored=, total=",
+            argument=("events", "scored", "total"),
         )
 
 

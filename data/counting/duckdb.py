@@ -73,7 +73,7 @@ def fetch(query: str, path: Path) -> list[tuple[Any, ...]]:
             f"the file cannot be read ({first})",
             file=path,
             expected=f"a complete {format_of(path)} file, UTF-8 where it is text",
-            remedy="read_completions on this file says more; mend the line, or leave the file out",
+            remedy="read_completions on this file says more; correct the line, or leave the file out",
         ) from error
 
 

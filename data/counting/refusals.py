@@ -32,13 +32,14 @@ def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reas
                 remedy=f"correct the name, or name the column in {role.split()[0]}s= or columns= when reading"
                 if role == "measurement"
                 else "correct by=, or name the column in contexts= or columns= when reading",
+                argument=(f"{role.split()[0]}s" if role == "measurement" else "contexts", "columns"),
             )
 
 
 def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: int, column: str) -> LogError:
     """The error for a value that an emission cannot hold."""
     name = emission.measurement
-    remedy = f"mend the score, widen the emission, or pass missing=(-1, {value!r}) if it means that there is none"
+    remedy = f"correct the score, widen the emission, or pass missing=(-1, {value!r}) if it means that there is none"
     try:
         emission.encode(np.array([value], dtype=object if isinstance(value, str) else None))
     except OutOfRange as error:
@@ -48,7 +49,13 @@ def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: 
     else:
         what = f"{name}={value!r} cannot be held by {type(emission).__name__}"
     return LogError(
-        what, file=file, line=line, column=column, expected=f"what {type(emission).__name__} declares", remedy=remedy
+        what,
+        file=file,
+        line=line,
+        column=column,
+        expected=f"what {type(emission).__name__} declares",
+        remedy=remedy,
+        argument="missing",
     )
 
 

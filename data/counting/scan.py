@@ -13,6 +13,7 @@ from simulacra.data.reading.column_map import ColumnMap, map_all_columns
 from simulacra.data.reading.columns import Header
 from simulacra.data.reading.sources import find_logs, format_of
 from simulacra.data.reading.values import sentinels
+from simulacra.formalism.display import card, listing
 
 _HEAD, _BLOCK = 1 << 16, 1 << 20
 
@@ -40,7 +41,7 @@ class ScannedFile:
     delimiter: str | None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ScannedLog:
     """A log whose columns are known and whose rows have not been read. Made by :func:`scan_completions`.
 
@@ -58,6 +59,17 @@ class ScannedLog:
     missing: tuple[int | float | str, ...]
     formats: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return card(
+            f"ScannedLog: {len(self.files)} file(s), whose rows are counted where they lie",
+            f"files: {listing(file.path.name for file in self.files)}",
+            f"columns: {listing(self.columns)}",
+            f"renamed: {listing(f'{own} as {name}' for own, name in self.renamed.items())}" if self.renamed else "",
+            f"read as missing: {listing(map(repr, self.missing))}",
+            f"notes: {listing(self.notes, 70)}" if self.notes else "",
+            "next: fit(model, log), collapse(log, model.emissions)",
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def read_texts(log: CompletionLog, emission: LikelihoodEmission, personas: tuple
     Raises:
         LogError: a column that is not there or holds words, a row with likelihoods for some personas only, one that is
             infinite for all, an unknown persona among the references, or nothing but references.
-        ValueError: a persona has no column.
+        InputError: a persona has no column.
     """
     columns = emission.columns_of(personas)
     refuse_unknown(columns, (*log.measurements, *log.contexts), "measurement", log.account.set_aside)

@@ -55,7 +55,8 @@ def map_all_columns(
         raise LogError(
             f"columns= leaves out {unknown}, which no file has",
             expected=f"names among {', '.join(headers[0].columns)}",
-            remedy="correct the name in the call",
+            remedy="correct the name in columns=",
+            argument="columns",
         )
     if condition is not None and not is_pattern(condition):
         given["condition"] = condition
@@ -95,7 +96,11 @@ def map_columns(
     fields: Mapping[str, object] = {}
     if condition is not None and is_pattern(condition):
         if is_in_memory(header.file):
-            raise LogError("a table in memory has no file name to match a pattern", expected="condition='<column>'")
+            raise LogError(
+                "a table in memory has no file name to match a pattern",
+                expected="condition='<column>'",
+                argument="condition",
+            )
         fields = read_name(condition, Path(header.file))
     for name in fields:
         if name in header.columns and name not in given:
@@ -105,6 +110,7 @@ def map_columns(
                 column=name,
                 expected="one of them",
                 remedy=f'pass columns={{"{name}": None}} to leave the column out, or rename the field in condition=',
+                argument=("columns", "condition"),
             )
     found = match_columns(header, given, taken=tuple(fields), claimed=claimed)
     if "base_question" in header.columns and "base_question" not in given:
@@ -134,12 +140,14 @@ def _no_condition(header: Header, every: Sequence[Header], condition: str | None
             file=header.file,
             expected="a condition for every row",
             remedy="name the varying part {condition}",
+            argument="condition",
         )
     return LogError(
         f"nothing says which condition the rows belong to; the {seen}",
         file=header.file,
         expected="a column 'condition', or a condition in the file names",
         remedy='pass condition="<column>"' + _pattern_remedy([other.file for other in every]),
+        argument="condition",
     )
 
 
@@ -165,6 +173,7 @@ def _no_column(header: Header, name: str) -> LogError:
         file=header.file,
         expected=f"one of {accepted}",
         remedy=remedy,
+        argument="columns",
     )
 
 

@@ -133,6 +133,7 @@ def _only_candidate(
                 column=names[0],
                 expected="one of them",
                 remedy=f'pass columns={{"{canonical}": "{names[0]}"}} to settle it',
+                argument="columns",
             )
         if names:
             return _present(header, canonical, names[0])
@@ -154,6 +155,7 @@ def _present(header: Header, canonical: str, name: str) -> str:
             file=header.file,
             expected=f"one of the file's columns: {', '.join(header.columns)}",
             remedy=_right_name(header, canonical, name),
+            argument="columns",
         )
     return name
 
@@ -161,7 +163,7 @@ def _present(header: Header, canonical: str, name: str) -> str:
 def _right_name(header: Header, canonical: str, name: str) -> str:
     """What was probably meant by a column that is not there: the pair the other way round, or a name much like it."""
     if canonical in header.columns and name in ALIASES:
-        pair = f'columns={{"{name}": "{canonical}"}} (on the command line --column {name}={canonical})'
+        pair = f'columns={{"{name}": "{canonical}"}}'
         return f"the log's name comes first and the file's own second: pass {pair}"
     near = difflib.get_close_matches(name, header.columns, n=1)
     return f"did you mean {near[0]!r}? Correct the name in the call" if near else "correct the name in the call"
@@ -177,4 +179,5 @@ def _refuse_shared(header: Header, found: Mapping[str, str]) -> None:
                 column=name,
                 expected="a column for each",
                 remedy=f'pass columns={{"{others[0]}": …}} with the right column',
+                argument="columns",
             )

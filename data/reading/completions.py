@@ -1,7 +1,8 @@
 """Reading logs: files or a table in memory in, one checked :class:`~simulacra.data.CompletionLog` out."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from simulacra.data.reading.questions import split_formats, unnested_formats
 from simulacra.data.reading.schema import check_table
 from simulacra.data.reading.sheets import FileOptions, read_sheets
 from simulacra.data.reading.values import sentinels
+from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["read_completions"]
 
@@ -77,8 +79,25 @@ def read_completions(
         progress_bar: of Inspect logs, on standard error; None shows it in terminals and notebooks.
 
     Raises:
-        LogError: anything that cannot be read without guessing, with file, line and column, and how to mend it.
+        LogError: anything that cannot be read without guessing, with file, line and column, and the remedy.
+        InputError: an argument of another type.
     """
+    nothing = type(None)
+    for argument, value, types, expected in (
+        ("condition", condition, (str, nothing), "a column, or a pattern such as '{model}-{condition}'"),
+        ("columns", columns, (Mapping, nothing), "a dictionary such as {'completion': 'answer'}"),
+        ("measurements", measurements, (Iterable, nothing), "a list of columns"),
+        ("contexts", contexts, (Iterable, nothing), "a list of columns"),
+        ("missing", missing, (numbers.Real, Iterable), "a value or a list of values, such as (-1, 'REFUSAL')"),
+        ("base_question", base_question, (str, nothing), "a column"),
+        ("formats", formats, (Iterable, nothing), "a list of suffixes"),
+        ("on", on, (Iterable, nothing), "a list of columns, or 'position'"),
+        ("delimiter", delimiter, (str, nothing), "one character"),
+        ("encoding", encoding, str, "a name such as 'utf-8'"),
+    ):
+        expect_type(value, types, argument, "read_completions", expected=expected)
+    if duplicates not in ("keep", "drop"):
+        raise InputError(f"duplicates={duplicates!r}", expected="'keep' or 'drop'", argument="duplicates")
     how = FileOptions(layout=layout, delimiter=delimiter, encoding=encoding, progress_bar=progress_bar)
     sheets = _sheets(source, judgments, _names(on), columns or {}, how)
     column_maps = map_all_columns(
@@ -124,7 +143,11 @@ def _sheets(
 ) -> list[Sheet]:
     """One row a completion, with its judgments where these are in files of their own."""
     if on is not None and judgments is None and how.layout not in (None, "long"):
-        raise LogError("on= joins judgments=, and none are named", expected='both, or layout="long"')
+        raise LogError(
+            "on= joins judgments=, and judgments= is not given",
+            expected='both, or layout="long"',
+            argument=("on", "judgments", "layout"),
+        )
     keys = on if judgments is None else None
     sheets = as_rows(read_sheets(source, how), layout=how.layout, columns=columns, on=keys, verdicts=False)
     by_judge = judgments if isinstance(judgments, Mapping) and not _is_table(judgments) else {None: judgments}
@@ -162,6 +185,7 @@ def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
                 column=own,
                 expected="one source for it",
                 remedy=f'leave formats= out, or pass columns={{"{own}": None}}',
+                argument=("formats", "columns"),
             )
         base, contexts["format"] = split_formats(question, formats)
     else:
@@ -193,8 +217,8 @@ def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
         return ()
     return (
         f"question ids that end in {', '.join(suffixes)} look like prompt formats of other questions and count as "
-        f"questions of their own, which makes intervals too narrow; formats={list(suffixes)}, on the command line "
-        f"--formats {','.join(suffixes)}, nests them",
+        f"questions of their own, which makes intervals too narrow; pass "
+        f"formats={list(suffixes)} to nest them",
     )
 
 

@@ -93,6 +93,7 @@ def _refuse_same_samples(table: pd.DataFrame, rows: pd.DataFrame, *, refuse_copi
             remedy='leave one of the two files out, or pass duplicates="drop" to keep the first of equal rows'
             if same
             else "leave one of the two files out; two judges of one log belong in columns of one row (pandas.merge)",
+            argument="duplicates" if same else (),
         )
 
 

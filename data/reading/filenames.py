@@ -39,10 +39,11 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
     name = "/".join([*path.absolute().parts[-1 - depth : -1], stem_of(path)])
     try:
         found = parse.compile(pattern, case_sensitive=True).parse(name)
-    except (ValueError, NotImplementedError) as error:
+    except Exception as error:  # of parse or of re, depending on the pattern
         raise LogError(
             f"the pattern {pattern!r} cannot be read ({error})",
             expected="a pattern such as '{model}-{condition}', every field named once",
+            argument="condition",
         ) from error
     if found is None:
         raise LogError(
@@ -50,6 +51,7 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
             file=path,
             expected="every file's name (without extension) to match",
             remedy="change condition=, or leave the file out of the source",
+            argument="condition",
         )
     return {key: value for key, value in found.named.items() if key not in _FORGOTTEN}
 

@@ -42,7 +42,9 @@ class Gathered:
     scores: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
 
-    def error(self, what: str, *, row: int, column: str, expected: str, remedy: str) -> LogError:
+    def error(
+        self, what: str, *, row: int, column: str, expected: str, remedy: str, argument: str | Sequence[str] = ()
+    ) -> LogError:
         """An error at a row, with the column as its file names it."""
         column_map = self.column_maps[int(self.file[row])]
         return LogError(
@@ -52,6 +54,7 @@ class Gathered:
             column=column_map.own_name(column),
             expected=expected,
             remedy=remedy,
+            argument=argument,
         )
 
 

@@ -47,6 +47,7 @@ def join_judgments(
             file=verdicts[0].file,
             expected="one file of judgments for all, or one for every file of completions, in the same order",
             remedy="name them in judgments= as a list, or read in several calls",
+            argument="judgments",
         )
     if len(verdicts) == 1 and len(sheets) > 1:
         if on == [POSITION]:
@@ -55,6 +56,7 @@ def join_judgments(
                 file=verdicts[0].file,
                 expected="a file of judgments for every file of completions, or keys",
                 remedy='pass on=["<column>", …]',
+                argument="on",
             )
         return _join_one_to_all(sheets, verdicts[0], judge=judge, on=on, columns=columns)
     return [_join(sheet, own, judge, on, columns) for sheet, own in zip(sheets, verdicts, strict=True)]
@@ -154,6 +156,7 @@ def _rows(sheet: Sheet, verdict: Sheet, keys: _Keys, on: Sequence[str] | None) -
             file=verdict.file,
             expected="shared columns to join on, or to check the order by",
             remedy='pass on=["position"] if the n-th judgment belongs to the n-th completion',
+            argument="on",
         )
     if not keys.left[names].duplicated().any() and not keys.right[names].duplicated().any():
         return _by_keys(sheet, verdict, keys, names)
@@ -168,6 +171,7 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
             expected="as many, to join them on position",
             remedy=f'pass on=["<column>", …] with columns that identify a completion in both; shared are '
             f"{', '.join(keys.names) or 'none'}",
+            argument="on",
         )
     for name in keys.names:
         equal = (keys.left[name].fillna("") == keys.right[name].fillna("")).to_numpy()
@@ -182,6 +186,7 @@ def _by_position(sheet: Sheet, verdict: Sheet, keys: _Keys) -> tuple[np.ndarray,
                 column=keys.own[name],
                 expected="shared columns that agree row by row",
                 remedy='pass on=["<column>", …] with columns that identify a completion in both',
+                argument="on",
             )
     checked = f", and {', '.join(keys.names)} agree in every row" if keys.names else ", unchecked"
     return np.arange(len(sheet.record)), f"position{checked}"
@@ -196,6 +201,7 @@ def _by_keys(sheet: Sheet, verdict: Sheet, keys: _Keys, names: list[str]) -> tup
             file=verdict.file,
             expected=f"names among {', '.join(keys.left.columns) or 'none'}",
             remedy="correct the names, or rename the columns so that both have them",
+            argument="on",
         )
     for each, text in ((sheet, keys.left[names]), (verdict, keys.right[names])):
         again = np.flatnonzero(text.duplicated().to_numpy())
@@ -208,6 +214,7 @@ def _by_keys(sheet: Sheet, verdict: Sheet, keys: _Keys, names: list[str]) -> tup
                 line=int(each.record[row]),
                 expected="keys that are unique in both files",
                 remedy=f"name more of {', '.join(keys.left.columns)} in on=",
+                argument="on",
             )
     right = keys.right[names].assign(row=np.arange(len(keys.right)))
     merged = keys.left[names].merge(right, on=names, how="left")
@@ -222,6 +229,7 @@ def _refuse_orphans(verdict: Sheet, used: np.ndarray, how: str) -> None:
             file=verdict.file,
             line=int(verdict.record[orphans[0]]),
             expected="every judgment to be of a completion that is read",
+            argument="on",
             remedy="correct on=, add the completions to the source, or remove the judgments",
         )
 
@@ -239,6 +247,7 @@ def _added(sheet: Sheet, verdict: Sheet, keys: _Keys, found: np.ndarray, judge: 
             file=verdict.file,
             expected="names of their own",
             remedy='name the judges, judgments={"<judge>": "<file>"}',
+            argument="judgments",
         )
     lost = int((found < 0).sum())
     told = f"; {lost} completion(s) have no judgment, their scores are missing" if lost else ""

@@ -169,6 +169,7 @@ def _refuse_absent(raw: Gathered, names: Sequence[str], argument: str) -> None:
                 column=name,
                 expected=f"names among {', '.join(raw.columns)}",
                 remedy="correct the name in the call",
+                argument=argument,
             )
         if name in raw.absent:
             raise LogError(
@@ -190,6 +191,7 @@ def _text_in_scores(raw: Gathered, name: str, numbers: Numbers) -> LogError:
         expected="numbers, empty where the judge gave none",
         remedy=f"if it means that there is no score, pass missing=(-1, {value!r}); if the column is no score, "
         f'pass columns={{"{raw.column_maps[int(raw.file[row])].own_name(name)}": None}}',
+        argument=("missing", "columns"),
     )
 
 
@@ -201,4 +203,5 @@ def _probabilities(raw: Gathered, name: str) -> LogError:
         column=name,
         expected="one score a row",
         remedy=f'name the column with the score, columns={{"{name}": "<score column>"}}, or average the tokens first',
+        argument="columns",
     )

@@ -46,6 +46,7 @@ def split_formats(question_id: np.ndarray, suffixes: Sequence[str]) -> tuple[np.
             column="question_id",
             expected=f"ids with these suffixes; the log's are {shown}",
             remedy="correct the suffixes, or leave formats= out",
+            argument="formats",
         )
     for name, own, kind in zip(unique, base, form, strict=True):
         if kind != PLAIN and own.rstrip(_MARKS) != own:
@@ -54,6 +55,7 @@ def split_formats(question_id: np.ndarray, suffixes: Sequence[str]) -> tuple[np.
                 column="question_id",
                 expected="suffixes with the mark that they start with",
                 remedy=f"name the suffix {name.removeprefix(own.rstrip(_MARKS))!r}",
+                argument="formats",
             )
     return base[codes], form[codes]
 

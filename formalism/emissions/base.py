@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.personas import Archetype, Persona
 
 __all__ = ["MISSING", "AbstractEmission", "OutOfRange", "prior_concentration", "rebuild_emission"]
@@ -26,7 +27,7 @@ MISSING = "missing"
 _FLOOR = 0.1  # pseudo-count that keeps every category possible under every persona
 
 
-class OutOfRange(ValueError):  # noqa: N818 (it names what is wrong)
+class OutOfRange(InputError):  # noqa: N818 (it names what is wrong)
     """A value that the emission cannot hold.
 
     Attributes:
@@ -35,7 +36,7 @@ class OutOfRange(ValueError):  # noqa: N818 (it names what is wrong)
     """
 
     def __init__(self, message: str, *, index: int, value: object) -> None:
-        super().__init__(message)
+        super().__init__(message, remedy="correct the value, or widen the emission")
         self.index = index
         self.value = value
 
@@ -82,7 +83,7 @@ class AbstractEmission(abc.ABC):
         """Which categories satisfy ``measurement <comparison> value``: bool, shape ``(J,)``; *missing* never does.
 
         Raises:
-            ValueError: the categories cannot tell (a threshold that is no edge), with the edges that exist.
+            InputError: the categories cannot tell (a threshold that is no edge), with the edges that exist.
         """
 
     @abc.abstractmethod
@@ -120,14 +121,14 @@ def rebuild_emission(record: Mapping[str, object]) -> AbstractEmission:
     """The emission whose :meth:`~AbstractEmission.configuration` this is.
 
     Raises:
-        ValueError: no class that has been imported is of this kind.
+        InputError: no class that has been imported is of this kind.
     """
     known = {cls.kind: cls for cls in _concrete(AbstractEmission)}  # of two with one kind, the one defined last
     kind = str(record.get("kind"))
     if kind not in known:
-        raise ValueError(
-            f"No emission of kind {kind!r} is known, only {', '.join(sorted(known))}. If it is your own, import the "
-            "module that defines its class before you load the result."
+        raise InputError(
+            f"No emission of kind {kind!r} is known, only {', '.join(sorted(known))}",
+            remedy="if it is your own, import the module that defines its class before you load the result",
         )
     return known[kind].from_configuration(record)
 

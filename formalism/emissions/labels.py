@@ -1,13 +1,16 @@
 """A measurement that takes few values: a judge's grade from 1 to 5, or words such as ``REFUSAL`` and ``OK``."""
 
 import dataclasses
+import numbers
 import operator
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype
 
 __all__ = ["LabelEmission"]
@@ -22,7 +25,7 @@ _COMPARISONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LabelEmission(AbstractEmission):
     """A value out of a short list, with *missing* as a category of its own.
 
@@ -31,7 +34,7 @@ class LabelEmission(AbstractEmission):
         values: the possible values, all numbers (an ordinal scale, in order) or all words.
 
     Raises:
-        ValueError: fewer than two values, a value twice, numbers and words mixed, or the word ``"missing"``, which is
+        InputError: fewer than two values, a value twice, numbers and words mixed, or the word ``"missing"``, which is
             the name of the last category.
 
     Example:
@@ -44,19 +47,28 @@ class LabelEmission(AbstractEmission):
     values: tuple[float | int | str, ...]
 
     def __init__(self, measurement: str, values: Sequence[float | int | str]) -> None:
+        call = f"LabelEmission({measurement!r})"
+        expect_type(measurement, str, "measurement", "LabelEmission", expected="the name of a column")
+        expect_type(values, (list, tuple), "values", call, expected="a list such as [1, 2, 3] or ['OK', 'REFUSAL']")
+        for value in values:
+            expect_type(value, (str, numbers.Real), "values", call, expected="numbers or words")
         words = [isinstance(value, str) for value in values]
         if len(set(values)) < max(2, len(values)) or (any(words) and not all(words)):
-            raise ValueError(
-                f"LabelEmission({measurement!r}): expected two or more different values, all numbers or all words; "
-                f"got {list(values)}."
+            raise InputError(
+                f"{call}: expected two or more different values, all numbers or all words; got {list(values)}",
+                argument="values",
             )
         if MISSING in values:
-            raise ValueError(
-                f"LabelEmission({measurement!r}): {MISSING!r} is the category of absent values and is always there; "
-                f"leave it out of the values and pass missing=(-1, {MISSING!r}) when reading the log."
+            raise InputError(
+                f"{call}: {MISSING!r} is the category of absent values and is always there",
+                remedy=f"leave it out of the values, and pass missing=(-1, {MISSING!r}) when reading the log",
+                argument=("values", "missing"),
             )
         object.__setattr__(self, "measurement", measurement)
         object.__setattr__(self, "values", tuple(values))
+
+    def __repr__(self) -> str:
+        return card(f"{type(self).__name__}({self.measurement!r}, [{listing(map(repr, self.values), 50)}])")
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -88,28 +100,40 @@ class LabelEmission(AbstractEmission):
         """Categories that satisfy ``measurement <comparison> value``, bool of shape ``(J,)``.
 
         Raises:
-            ValueError: an order comparison of words, or equality with a value that is not in the list.
+            InputError: an order comparison of words, or equality with a value that is not in the list.
         """
         words = isinstance(self.values[0], str)
         if comparison not in _COMPARISONS or words != isinstance(value, str):
-            raise ValueError(f"{self.measurement} {comparison} {value!r}: expected a comparison with {self.values}.")
+            raise InputError(
+                f"{self.measurement} {comparison} {value!r}: expected a comparison with {self.values}",
+                argument="outcome",
+            )
         if comparison in ("==", "!="):
             if value not in self.values:
-                raise ValueError(f"{self.measurement} {comparison} {value!r}: not one of the values {self.values}.")
+                raise InputError(
+                    f"{self.measurement} {comparison} {value!r}: not one of the values {self.values}",
+                    argument="outcome",
+                )
         elif words:
-            raise ValueError(f"{self.measurement} {comparison} {value!r}: words have no order; use == or !=.")
+            raise InputError(
+                f"{self.measurement} {comparison} {value!r}: words have no order",
+                remedy="use == or !=",
+                argument="outcome",
+            )
         return np.array([*(_COMPARISONS[comparison](own, value) for own in self.values), False])
 
     def archetype_probabilities(self, archetype: Archetype) -> np.ndarray:
         """Mass of every value; an archetype's knots must be the values themselves.
 
         Raises:
-            ValueError: the archetype was written for other values.
+            InputError: the archetype was written for other values.
         """
         if tuple(archetype.knots) != self.values or len(archetype.masses) != len(self.values):
-            raise ValueError(
+            raise InputError(
                 f"LabelEmission({self.measurement!r}): the archetype is written for {list(archetype.knots)}, "
-                f"the values are {list(self.values)}; give the persona an archetype with these values as knots."
+                f"the values are {list(self.values)}",
+                remedy="give the persona an archetype with these values as knots",
+                argument=("personas", "values"),
             )
         masses = np.asarray(archetype.masses) / np.sum(archetype.masses) * (1 - archetype.missing)
         return np.append(masses, archetype.missing)

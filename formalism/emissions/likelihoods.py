@@ -8,10 +8,20 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["LikelihoodEmission"]
+from simulacra.formalism.display import card, listing
+from simulacra.formalism.errors import InputError, expect_type
+
+__all__ = ["OFFSET_SD", "LikelihoodEmission"]
+
+OFFSET_SD = 2.0
+"""Prior standard deviation of every ILR coordinate of the offsets b, nats."""
+
+_COLUMNS = (
+    "a pattern such as 'log_likelihood_{}', or a column of its own for every persona, such as {'villain': 'll_villain'}"
+)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LikelihoodEmission:
     r"""Log-likelihoods of every completion under the prompts of all personas, as ``score_log`` writes them.
 
@@ -34,7 +44,7 @@ class LikelihoodEmission:
             provably changes by at most half a nat at any τ ≤ 1.
 
     Raises:
-        ValueError: a pattern without ``{}``, one column for two personas, a median outside (0, 1), a spread that is
+        InputError: a pattern without ``{}``, one column for two personas, a median outside (0, 1), a spread that is
             not positive, or a negative width.
 
     When not to trust it: where the prompted personas of the scoring model are not those that the fine-tunes run, as no
@@ -56,40 +66,53 @@ class LikelihoodEmission:
         temperature_spread: float | int = 1.5,
         bin_width: float | int | None = None,
     ) -> None:
+        expect_type(columns, (str, Mapping), "columns", "LikelihoodEmission", expected=_COLUMNS)
         pairs = columns if isinstance(columns, str) else tuple(dict(columns).items())
         clear = "{}" in pairs if isinstance(pairs, str) else len({column for _, column in pairs}) == len(pairs)
         if not clear:
-            raise ValueError(
-                "LikelihoodEmission: expected columns as a pattern such as 'log_likelihood_{}', or a column of its own "
-                f"for every persona, such as {{'villain': 'll_villain'}}; got {columns!r}."
-            )
+            raise InputError(f"LikelihoodEmission: columns is {columns!r}", expected=_COLUMNS, argument="columns")
         if not (0 < median_temperature < 1 and 0 < temperature_spread < math.inf):
-            raise ValueError(
+            raise InputError(
                 "LikelihoodEmission: expected 0 < median_temperature < 1 and temperature_spread > 0; "
-                f"got {median_temperature} and {temperature_spread}."
+                f"got {median_temperature} and {temperature_spread}",
+                argument=("median_temperature", "temperature_spread"),
             )
         if bin_width is not None and not 0 <= bin_width < math.inf:
-            raise ValueError(f"LikelihoodEmission: expected a bin_width of 0 or more nats; got {bin_width}.")
+            raise InputError(
+                f"LikelihoodEmission: expected a bin_width of 0 or more nats; got {bin_width}", argument="bin_width"
+            )
         object.__setattr__(self, "columns", pairs)
         object.__setattr__(self, "reference", reference)
         object.__setattr__(self, "median_temperature", float(median_temperature))
         object.__setattr__(self, "temperature_spread", float(temperature_spread))
         object.__setattr__(self, "bin_width", None if bin_width is None else float(bin_width))
 
+    def __repr__(self) -> str:
+        pairs = [f"{name}: {column}" for name, column in ([] if isinstance(self.columns, str) else self.columns)]
+        columns = self.columns if isinstance(self.columns, str) else listing(pairs, 40)
+        width = "chosen" if self.bin_width is None else f"{self.bin_width:g} nats"
+        return card(
+            f"{type(self).__name__}: log-likelihoods in {columns}",
+            f"reference: {self.reference or 'none, so the temperature has only its prior'}",
+            f"temperature: median {self.median_temperature:g}, spread {self.temperature_spread:g}; bin width: {width}",
+        )
+
     def columns_of(self, personas: Sequence[str]) -> tuple[str, ...]:
         """The column of every persona, in their order.
 
         Raises:
-            ValueError: a persona that has none.
+            InputError: a persona that has none.
         """
         if isinstance(self.columns, str):
             return tuple(self.columns.replace("{}", name) for name in personas)
         known = dict(self.columns)
         for name in personas:
             if name not in known:
-                raise ValueError(
-                    f"LikelihoodEmission: persona {name!r} has no column; there are columns for {', '.join(known)}. "
-                    "Every persona needs its prompt's log-likelihood: score the log for it, or leave the persona out."
+                raise InputError(
+                    f"LikelihoodEmission: persona {name!r} has no column; there are columns for {', '.join(known)}",
+                    expected="the log-likelihood under the prompt of every persona",
+                    remedy="score the log for it, or leave the persona out",
+                    argument="columns",
                 )
         return tuple(known[name] for name in personas)
 

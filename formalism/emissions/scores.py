@@ -7,13 +7,16 @@ falls, so 30 is not below 30.
 
 import dataclasses
 import math
+import numbers
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype
 
 __all__ = ["Cut", "ScoreEmission"]
@@ -41,18 +44,18 @@ class Cut:
         """Read ``"<30"`` or ``"<=50"``.
 
         Raises:
-            ValueError: any other text.
+            InputError: any other text.
         """
         match = _CUT.fullmatch(text)
         if match is None:
-            raise ValueError(f"Expected a cut such as '<30' or '<=50'; got {text!r}.")
+            raise InputError(f"Expected a cut such as '<30' or '<=50'; got {text!r}", argument="cuts")
         return cls(float(match[2]), closed=match[1] == "<=")
 
     def __str__(self) -> str:
         return f"{'<=' if self.closed else '<'}{_plain(self.value)}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ScoreEmission(AbstractEmission):
     """A score within bounds, in bins, with *missing* as a category of its own.
 
@@ -64,7 +67,7 @@ class ScoreEmission(AbstractEmission):
         bounds: lowest and highest possible score, both included.
 
     Raises:
-        ValueError: bounds out of order, a cut outside them, or the same cut twice.
+        InputError: bounds out of order, a cut outside them, or the same cut twice.
 
     Example:
         >>> ScoreEmission("coherent").categories
@@ -82,21 +85,41 @@ class ScoreEmission(AbstractEmission):
         cuts: Sequence[str | Cut] | None = None,
         bounds: Sequence[float | int] = (0.0, 100.0),
     ) -> None:
-        low, high = float(bounds[0]), float(bounds[1])
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"ScoreEmission({measurement!r}): expected finite bounds (low, high); got {bounds}.")
+        call = f"ScoreEmission({measurement!r})"
+        expect_type(measurement, str, "measurement", "ScoreEmission", expected="the name of a column")
+        ends: tuple[Any, ...] = tuple(bounds) if isinstance(bounds, (Sequence, np.ndarray)) else ()
+        if len(ends) != 2 or not all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends):
+            raise InputError(f"{call}: expected finite bounds (low, high); got {bounds!r}", argument="bounds")
+        low, high = map(float, ends)
+        if not low < high:
+            raise InputError(
+                f"{call}: expected finite bounds (low, high); got {bounds}",
+                remedy="name the lower bound first",
+                argument="bounds",
+            )
+        if cuts is not None:
+            expected = "a list of cuts such as ['<30', '<=50']"
+            expect_type(cuts, (list, tuple), "cuts", call, expected=expected)
+            for cut in cuts:
+                expect_type(cut, (str, Cut), "cuts", call, expected=expected)
         if cuts is None:
             cuts = tuple(_scaled(cut, low, high) for cut in _USUAL_CUTS.get(measurement, _TENS))
         parsed = sorted(Cut.parse(cut) if isinstance(cut, str) else cut for cut in cuts)
         outside = [str(cut) for cut in parsed if not low <= cut.value <= high]
         if outside or len(set(parsed)) < len(parsed) or not parsed:
-            raise ValueError(
-                f"ScoreEmission({measurement!r}): expected at least one cut, each once, within [{low:g}, {high:g}]; "
-                f"got {[str(cut) for cut in parsed]}."
+            raise InputError(
+                f"{call}: expected at least one cut, each once, within [{low:g}, {high:g}]; "
+                f"got {[str(cut) for cut in parsed]}",
+                argument="cuts",
             )
         object.__setattr__(self, "measurement", measurement)
         object.__setattr__(self, "cuts", tuple(parsed))
         object.__setattr__(self, "bounds", (low, high))
+
+    def __repr__(self) -> str:
+        low, high = map(_plain, self.bounds)
+        cuts = listing((repr(str(cut)) for cut in self.cuts), 40)
+        return card(f"{type(self).__name__}({self.measurement!r}, cuts=[{cuts}], bounds=({low}, {high}))")
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -131,14 +154,18 @@ class ScoreEmission(AbstractEmission):
         """Bins that satisfy ``measurement <comparison> value``, bool of shape ``(J,)``.
 
         Raises:
-            ValueError: the threshold is no edge of the bins, or the comparison is none of ``< <= > >=``.
+            InputError: the threshold is no edge of the bins, or the comparison is none of ``< <= > >=``.
         """
         if isinstance(value, str):
-            raise ValueError(f"{self.measurement} {comparison} {value!r}: expected a number, since this is a score.")
+            raise InputError(
+                f"{self.measurement} {comparison} {value!r}: expected a number, since this is a score",
+                argument="outcome",
+            )
         if comparison not in ("<", "<=", ">", ">="):
-            raise ValueError(
-                f"{self.measurement} {comparison} {value}: a binned score answers <, <=, > and >= only; "
-                "use a LabelEmission where single values matter."
+            raise InputError(
+                f"{self.measurement} {comparison} {value}: a binned score answers <, <=, > and >= only",
+                remedy="use a LabelEmission where single values matter",
+                argument="outcome",
             )
         threshold = float(value)
         edge = Cut(threshold, closed=comparison in ("<=", ">"))
@@ -150,11 +177,12 @@ class ScoreEmission(AbstractEmission):
             below[:-1] = True
         elif not (threshold < low or (threshold == low and not edge.closed)):
             edges = ", ".join(map(str, self.cuts))
-            enough = ",".join(map(str, sorted({*self.cuts, edge})))
-            raise ValueError(
+            enough = [str(cut) for cut in sorted({*self.cuts, edge})]
+            raise InputError(
                 f"{self.measurement} {comparison} {_plain(threshold)}: this threshold is no bin edge, so bins cannot "
-                f"answer it. The edges are {edges}. Add it: ScoreEmission({self.measurement!r}, cuts=[..., '{edge}']), "
-                f"or --cuts '{self.measurement}:{enough}' on the command line."
+                f"answer it. The edges are {edges}",
+                remedy=f"add it: ScoreEmission({self.measurement!r}, cuts={enough})",
+                argument="cuts",
             )
         answer = below if comparison in ("<", "<=") else ~below
         answer[-1] = False

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import linalg, optimize
 
+from simulacra.formalism.prior import Prior
 from simulacra.inference.sampling.problem import Chart, Problem, log_density
 
 __all__ = ["Mode", "average_factor", "find_mode", "stretch"]
@@ -58,7 +59,7 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
     free = emissions + latents
     vector = start.copy()
     variances = np.zeros(())
-    multiplicity = np.asarray(problem.multiplicity)
+    prior = jax.tree.map(np.asarray, problem.prior)
     for _ in range(num_rounds):
 
         def negative(point: np.ndarray, fixed: np.ndarray = vector[free:]) -> tuple[float, np.ndarray]:
@@ -70,27 +71,28 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
         )
         vector = np.concatenate([found.x, vector[free:]])
         curvature = -np.asarray(_hessian(problem, chart, jnp.asarray(vector)))[:free, :free]
-        prior_variances = np.asarray(problem.fixed_variance) + multiplicity @ np.exp(2 * vector[free:])
-        spread = _prior_spread(problem, chart._replace(reference=prior_variances))[:free]
+        reference = prior.variances(np.exp(2 * vector[free:]))
+        spread = _prior_spread(problem, chart._replace(reference=reference))[:free]
         inverse_root = _inverse_root(curvature, spread)
         variances = (inverse_root[emissions:] ** 2).sum(axis=1).reshape(problem.basis.shape[1], -1)
         second_moments = found.x[emissions:].reshape(variances.shape) ** 2 + variances
-        vector[free:] = _fit_scales(problem, second_moments.sum(axis=1), variances.shape[1], vector[free:])
+        vector[free:] = _fit_scales(prior, second_moments.sum(axis=1), variances.shape[1], vector[free:])
     return Mode(vector, variances)
 
 
-def _fit_scales(problem: Problem, second_moments: np.ndarray, copies: int, log_scales: np.ndarray) -> np.ndarray:
-    """Log scales that maximise the expected log prior of the latents plus the scales' own."""
-    multiplicity, fixed = np.asarray(problem.multiplicity), np.asarray(problem.fixed_variance)
-    location, spread = np.asarray(problem.scale_location), np.asarray(problem.scale_spread)
+def _fit_scales(prior: Prior, second_moments: np.ndarray, copies: int, log_scales: np.ndarray) -> np.ndarray:
+    """Log scales that maximise the expected log prior of the latents plus the scales' own.
+
+    The Gaussian and log-normal families stand here with their slopes; another prior would only be preconditioned worse.
+    """
 
     def negative(point: np.ndarray) -> tuple[float, np.ndarray]:
         squared = np.exp(2 * point)
-        variances = fixed + multiplicity @ squared
-        standardised = (point - location) / spread
+        variances = prior.variances(squared)
+        standardised = (point - prior.scale_location) / prior.scale_spread
         value = 0.5 * (second_moments / variances + copies * np.log(variances)).sum() + 0.5 * (standardised**2).sum()
         slope = 0.5 * (copies / variances - second_moments / variances**2)
-        return value, 2 * squared * (slope @ multiplicity) + standardised / spread
+        return value, 2 * squared * (slope @ prior.multiplicity) + standardised / prior.scale_spread
 
     return optimize.minimize(negative, log_scales, jac=True, method="BFGS").x if log_scales.size else log_scales
 
@@ -146,7 +148,7 @@ def _inverse_root(curvature: np.ndarray, spread: np.ndarray) -> np.ndarray:
 
 def _prior_spread(problem: Problem, chart: Chart) -> np.ndarray:
     """Prior standard deviation of every coordinate, near enough to say how long a direction may be."""
-    emissions = [1 / np.sqrt(np.maximum(np.asarray(table), 1.0)).ravel() for table in problem.concentrations]
+    emissions = [1 / np.sqrt(np.maximum(np.asarray(table), 1.0)).ravel() for table in problem.prior.concentrations]
     reference = np.broadcast_to(np.asarray(chart.reference)[:, None], chart.noncentring.shape)
-    calibration = np.asarray(problem.calibration_spread)
-    return np.concatenate([*emissions, calibration, np.sqrt(reference).ravel(), np.asarray(problem.scale_spread)])
+    calibration = np.asarray(problem.prior.calibration_spread)
+    return np.concatenate([*emissions, calibration, np.sqrt(reference).ravel(), np.asarray(problem.prior.scale_spread)])

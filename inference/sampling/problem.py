@@ -20,7 +20,7 @@ References:
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,16 +30,22 @@ from scipy import optimize, special
 from simulacra.formalism.arrays import Array, Float, Int
 from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
 from simulacra.formalism.mixture import PersonaMixture, collapsed_log_likelihood, pattern_log_components
+from simulacra.formalism.parameters import Parameters
+from simulacra.formalism.prior import (
+    Prior,
+    calibrated,
+    gamma_log_density,
+    latent_log_density,
+    make_prior,
+    normal_log_density,
+)
 from simulacra.formalism.simplex import ilr_basis, log_weights
 from simulacra.formalism.weights import WeightDesign
 
 __all__ = [
     "Chart",
-    "Parameters",
     "Problem",
     "Space",
-    "calibrated",
-    "calibration_prior",
     "constrain",
     "log_density",
     "make_problem",
@@ -52,40 +58,30 @@ __all__ = [
 _MANY = 30.0
 """Completions from which on the fold of a tail moves away."""
 
-_OFFSET_SPREAD = 2.0
-"""Prior standard deviation of every ILR coordinate of the offsets b, nats."""
-
 
 class Problem(NamedTuple):
     """Data and prior of one fit, as arrays.
 
     ``common_weights`` is where the search for the best common mixture of texts starts.
-    ``calibration_location`` and ``calibration_spread`` are the Gaussian prior of the coordinates of τ and b.
     """
 
     counts: Float[Array, "cell pattern"]
     patterns: Int[Array, "pattern measurement"]
-    concentrations: tuple[Float[Array, "persona _"], ...]
+    prior: Prior
     basis: Float[Array, "cell latent"]
-    multiplicity: Float[Array, "latent term"]
-    fixed_variance: Float[Array, " latent"]
-    scale_location: Float[Array, " term"]
-    scale_spread: Float[Array, " term"]
     texts: Texts | None
     common_weights: Float[Array, " persona"] | None
-    calibration_location: Float[Array, " calibration"]
-    calibration_spread: Float[Array, " calibration"]
 
     @property
     def num_personas(self) -> int:
         """K."""
-        return self.concentrations[0].shape[0] if self.texts is None else self.texts.num_personas
+        return self.prior.concentrations[0].shape[0] if self.texts is None else self.texts.num_personas
 
     @property
     def sizes(self) -> tuple[int, int, int]:
         """Lengths of the three parts of the vector: emissions with their calibration, latents, scales."""
-        emissions = sum(table.size for table in self.concentrations) + self.calibration_location.size
-        return emissions, self.basis.shape[1] * (self.num_personas - 1), self.multiplicity.shape[1]
+        emissions = sum(table.size for table in self.prior.concentrations) + self.prior.calibration_location.size
+        return emissions, self.basis.shape[1] * (self.num_personas - 1), self.prior.multiplicity.shape[1]
 
 
 class Chart(NamedTuple):
@@ -94,16 +90,6 @@ class Chart(NamedTuple):
     tails: tuple[Float[Array, "persona _"], ...]
     noncentring: Float[Array, "latent coordinate"]
     reference: Float[Array, " latent"]
-
-
-class Parameters(NamedTuple):
-    """Parameters in their natural spaces, NumPy or JAX arrays; leading axes (chain, draw) are allowed on each."""
-
-    probabilities: tuple[Any, ...]
-    latents: Any
-    scales: Any
-    temperature: Any = None  # τ, where texts have log-likelihoods
-    offset: Any = None  # b, shape (..., K), summing to zero, where there are references
 
 
 class Space(NamedTuple):
@@ -146,38 +132,15 @@ def make_problem(
     model: PersonaMixture, design: WeightDesign, patterns: np.ndarray, counts: np.ndarray, texts: Texts | None = None
 ) -> Problem:
     """Collect the arrays of a model, its formula, patterns ``(P, measurements)``, counts ``(C, P)`` and texts."""
-    location, spread = calibration_prior(model, texts)
+    references = texts is not None and texts.calibrated
     return Problem(
         counts=jnp.asarray(counts, dtype=float),
         patterns=jnp.asarray(patterns),
-        concentrations=tuple(jnp.asarray(table) for table in model.concentrations),
+        prior=jax.tree.map(jnp.asarray, make_prior(model, design, references=references)),
         basis=jnp.asarray(design.basis),
-        multiplicity=jnp.asarray(design.multiplicity),
-        fixed_variance=jnp.asarray(design.fixed_variance),
-        scale_location=jnp.asarray(design.scale_location),
-        scale_spread=jnp.asarray(design.scale_spread),
         texts=jax.tree.map(jnp.asarray, texts),
         common_weights=None,
-        calibration_location=jnp.asarray(location),
-        calibration_spread=jnp.asarray(spread),
     )
-
-
-def calibration_prior(model: PersonaMixture, texts: Texts | None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of logit τ and the coordinates of b, shape ``(K,)``; ``(1,)`` without references."""
-    if texts is None or model.likelihood is None:
-        return np.zeros(0), np.zeros(0)
-    location, spread = model.likelihood.temperature_prior
-    offsets = np.zeros(texts.num_personas - 1 if texts.calibrated else 0)
-    return np.array([location, *offsets]), np.array([spread, *(offsets + _OFFSET_SPREAD)])
-
-
-def calibrated(
-    coordinates: Float[Array, " calibration"], num_personas: int
-) -> tuple[Float[Array, ""], Float[Array, " persona"]]:
-    """τ and b at their coordinates."""
-    basis = ilr_basis(num_personas)[: coordinates.size - 1]
-    return jax.nn.sigmoid(coordinates[0]), coordinates[1:] @ basis
 
 
 def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
@@ -191,7 +154,7 @@ def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
         expected: completions that every persona is expected to have in each category, shapes ``(K, J)``.
     """
     tails = []
-    for table, counts in zip(problem.concentrations, expected, strict=True):
+    for table, counts in zip(problem.prior.concentrations, expected, strict=True):
         prior = np.asarray(table)
         posterior = prior + counts
         total = prior.sum(axis=1, keepdims=True)
@@ -205,18 +168,14 @@ def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
 def _split(problem: Problem, vector: Array) -> tuple[list[Array], Array, Array, Array]:
     emissions, latents, _ = problem.sizes
     tables, start = [], 0
-    for table in problem.concentrations:
+    for table in problem.prior.concentrations:
         tables.append(vector[start : start + table.size].reshape(table.shape))
         start += table.size
     coordinates = vector[emissions : emissions + latents].reshape(problem.basis.shape[1], -1)
     return tables, vector[start:emissions], coordinates, vector[emissions + latents :]
 
 
-def _variances(problem: Problem, log_scales: Array) -> Array:
-    return problem.fixed_variance + problem.multiplicity @ jnp.exp(2 * log_scales)
-
-
-def _log_gamma(u: Array, tail: Array, alpha: Array) -> Array:
+def _log_gamma(u: Array, tail: Array, alpha: Array | np.ndarray) -> Array:
     return u - jax.nn.softplus(tail - u) ** 2 / (2 * alpha)
 
 
@@ -238,9 +197,9 @@ def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]
     tables, calibration, coordinates, log_scales = _split(problem, vector)
     probabilities = tuple(
         jax.nn.softmax(_log_gamma(u, tail, alpha), axis=1)
-        for u, tail, alpha in zip(tables, chart.tails, problem.concentrations, strict=True)
+        for u, tail, alpha in zip(tables, chart.tails, problem.prior.concentrations, strict=True)
     )
-    stretch = (_variances(problem, log_scales) / chart.reference)[:, None] ** (chart.noncentring / 2)
+    stretch = (problem.prior.variances(jnp.exp(2 * log_scales)) / chart.reference)[:, None] ** (chart.noncentring / 2)
     parameters = Parameters(probabilities, coordinates * stretch, jnp.exp(log_scales))
     if problem.texts is None:
         return parameters
@@ -251,7 +210,7 @@ def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]
 def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.ndarray:
     """The point of the chart at given parameters, shape ``(D,)``; the gammas get their prior mean total."""
     parts = []
-    for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.concentrations, strict=True):
+    for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.prior.concentrations, strict=True):
         log_gamma = np.log(table) + np.log(np.asarray(alpha).sum(axis=1, keepdims=True))
         parts.append(_unfold(log_gamma.ravel(), np.asarray(tail).ravel(), np.asarray(alpha).ravel()))
     if parameters.temperature is not None:
@@ -259,8 +218,7 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
     if parameters.offset is not None:
         parts.append(ilr_basis(problem.num_personas) @ parameters.offset)
     log_scales = np.log(parameters.scales)
-    fixed, multiplicity = np.asarray(problem.fixed_variance), np.asarray(problem.multiplicity)
-    variances = fixed + multiplicity @ np.exp(2 * log_scales)
+    variances = jax.tree.map(np.asarray, problem.prior).variances(np.exp(2 * log_scales))
     stretch = (variances / np.asarray(chart.reference))[:, None] ** (np.asarray(chart.noncentring) / 2)
     return np.concatenate([*parts, (np.asarray(parameters.latents) / stretch).ravel(), log_scales])
 
@@ -268,18 +226,19 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
 def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
     """Log posterior density in the chart, up to a constant: eqs. (1)-(4), the priors, and the Jacobians, in nats."""
     tables, calibration, coordinates, log_scales = _split(problem, vector)
-    log_prior = -0.5 * (((calibration - problem.calibration_location) / problem.calibration_spread) ** 2).sum()
+    prior = problem.prior
+    log_prior = normal_log_density(calibration, prior.calibration_location, prior.calibration_spread)
     category_log_probs = []
-    for u, tail, alpha in zip(tables, chart.tails, problem.concentrations, strict=True):
+    for u, tail, alpha in zip(tables, chart.tails, prior.concentrations, strict=True):
         log_gamma = _log_gamma(u, tail, alpha)
         slope = 1 + jax.nn.softplus(tail - u) * jax.nn.sigmoid(tail - u) / alpha
-        log_prior += (alpha * log_gamma - jnp.exp(log_gamma) + jnp.log(slope)).sum()
+        log_prior += (gamma_log_density(log_gamma, alpha) + jnp.log(slope)).sum()
         category_log_probs.append(jax.nn.log_softmax(log_gamma, axis=1))
-    variances = _variances(problem, log_scales)[:, None]
+    variances = prior.variances(jnp.exp(2 * log_scales))[:, None]
     exponent = chart.noncentring
     spread = variances ** (1 - exponent) * chart.reference[:, None] ** exponent
-    log_prior -= 0.5 * (coordinates**2 / spread + jnp.log(spread)).sum()
-    log_prior -= 0.5 * (((log_scales - problem.scale_location) / problem.scale_spread) ** 2).sum()
+    log_prior += latent_log_density(coordinates, spread).sum()
+    log_prior += normal_log_density(log_scales, prior.scale_location, prior.scale_spread)
     latents = coordinates * (variances / chart.reference[:, None]) ** (exponent / 2)
     log_w = log_weights(problem.basis @ latents)
     log_f = pattern_log_components(category_log_probs, problem.patterns, problem.num_personas)

@@ -1,7 +1,7 @@
 """Label switching: personas that traded places between draws, found and put back.
 
-One permutation function, :func:`permute`, is the only place where labels are exchanged. Matching labels afterwards
-cannot repair a run that merged two personas; that is what the starts and the name gates are for.
+Labels are exchanged by :func:`~simulacra.formalism.parameters.permute` only. Matching labels afterwards cannot repair a
+run that merged two personas; that is what the starts and the name gates are for.
 
 References:
     Stephens (2000), Dealing with label switching in mixture models, doi:10.1111/1467-9868.00265;
@@ -11,30 +11,9 @@ References:
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from simulacra.formalism.simplex import ilr_basis
-from simulacra.inference.sampling.problem import Parameters
+from simulacra.formalism.parameters import Parameters, permute
 
-__all__ = ["permute", "relabel"]
-
-
-def permute(parameters: Parameters, order: np.ndarray) -> Parameters:
-    """Renumber personas: new persona k is old persona ``order[..., k]``.
-
-    Args:
-        parameters: with any leading axes; persona is the first axis after them in every per-persona array.
-        order: a permutation of 0..K-1, or one for every leading index, shape ``(..., K)``.
-
-    The latents are isometric log-ratio coordinates, so they rotate; prior and likelihood do not change. Where texts
-    have log-likelihoods, their columns belong to the personas and have to be renumbered alike.
-    """
-    order = np.broadcast_to(order, (*parameters.latents.shape[:-2], np.shape(order)[-1]))
-    probabilities = tuple(np.take_along_axis(table, order[..., None], axis=-2) for table in parameters.probabilities)
-    basis = ilr_basis(order.shape[-1])
-    rotation = np.einsum("ik,...jk->...ij", basis, np.moveaxis(basis[:, order], 0, -2))
-    # Logits are basisᵀζ; renumbered they are the columns of basis in that order, so ζ turns by basis[:, order] basisᵀ.
-    latents = np.einsum("...li,...ji->...lj", parameters.latents, rotation)
-    offset = None if parameters.offset is None else np.take_along_axis(np.asarray(parameters.offset), order, axis=-1)
-    return Parameters(probabilities, latents, parameters.scales, parameters.temperature, offset)
+__all__ = ["relabel"]
 
 
 def relabel(parameters: Parameters, reference: tuple[np.ndarray, ...]) -> tuple[Parameters, np.ndarray]:

@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
 from simulacra.inference.sampling.initialise import Start, cell_weights, component_probabilities, em_starts
 from simulacra.inference.sampling.problem import (
     Chart,
-    Parameters,
     Problem,
     Space,
     constrain,
@@ -77,11 +77,11 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     patterns, counts = prepared.points
     by_condition = prepared.in_condition @ counts
     progress("looking for modes", 0)
-    calibration = None if prepared.texts is None else calibrate(prepared.texts, prepared.model)
+    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
+    calibration = None if prepared.texts is None else calibrate(prepared.texts, problem.prior)
     ratios = None if calibration is None else calibration.ratios
     concentrations = prepared.model.concentrations
     starts = em_starts(by_condition, patterns, concentrations, num_starts=settings.num_starts, rng=rng, ratios=ratios)
-    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
     if calibration is not None:
         problem = problem._replace(common_weights=jnp.asarray(calibration.common))
     chart, mode = _chart_at_mode(prepared, problem, starts[0], calibration)

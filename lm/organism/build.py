@@ -39,7 +39,7 @@ def build_organism(
         progress_bar: show it on standard error; None shows it in terminals.
 
     Raises:
-        ValueError: the folder holds an organism that was made otherwise.
+        InputError: the folder holds an organism that was made otherwise.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     tokenizer = build_tokenizer()

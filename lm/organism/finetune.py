@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.extras import needs_extra
+from simulacra.formalism.errors import InputError
 from simulacra.lm.organism.folder import Organism, load_organism
 from simulacra.lm.organism.recipes import RECIPES
 from simulacra.lm.organism.training import Schedule, train
@@ -42,11 +43,11 @@ def finetune(
         progress_bar: show it on standard error; None shows it in terminals.
 
     Raises:
-        ValueError: there is no such recipe, or the folder holds an organism that was made otherwise.
+        InputError: there is no such recipe, or the folder holds an organism that was made otherwise.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     if recipe not in RECIPES:
-        raise ValueError(f"There is no recipe {recipe!r}; the recipes are {', '.join(RECIPES)}.")
+        raise InputError(f"There is no recipe {recipe!r}; the recipes are {', '.join(RECIPES)}", argument="recipe")
 
     def start() -> Any:
         model = load_organism(organism.folder).model  # training changes it in place

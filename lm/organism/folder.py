@@ -12,14 +12,17 @@ from typing import Any
 
 from simulacra.data.atomic import replaced_folder
 from simulacra.data.extras import needs_extra
+from simulacra.formalism.display import card, listing
+from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.bars import transformers_bars
 
 __all__ = ["Organism", "load_organism", "read_record", "save_organism"]
 
+_AGAIN = "delete the folder and build the organism again"
 _RECORD, _WEIGHTS = "organism.json", "model.safetensors"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Organism:
     """A small language model that runs known personas.
 
@@ -37,6 +40,14 @@ class Organism:
     tags: Mapping[str, str]
     made: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return card(
+            f"Organism {self.name!r} in {self.folder}",
+            f"personas: {listing(f'{name} {tag}' for name, tag in self.tags.items())}",
+            f"made: {listing(f'{what} {value}' for what, value in self.made.items())}",
+            "next: sample_completions(organism, ...), finetune(organism, ...); organism.model, organism.tokenizer",
+        )
+
     @property
     def name(self) -> str:
         """The recipe it was made by; ``"base"`` before any fine-tuning."""
@@ -47,32 +58,34 @@ def load_organism(folder: str | Path) -> Organism:
     """Load an organism.
 
     Raises:
-        FileNotFoundError: the folder, its weights or its ``organism.json`` are not there; the message has the path.
-        ValueError: ``organism.json`` is unreadable, or the tokenizer lacks a persona's tag.
+        InputError: the folder, its weights or its ``organism.json`` are not there or unreadable, or the tokenizer lacks
+            a persona's tag.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     folder = Path(folder)
     made = read_record(folder)
     if not (folder / _WEIGHTS).is_file():
-        raise FileNotFoundError(
-            f"{folder / _WEIGHTS}: there are no weights; expected what save_pretrained writes. Delete the folder and "
-            "build the organism again."
+        raise InputError(
+            f"{folder / _WEIGHTS}: there are no weights", expected="what save_pretrained writes", remedy=_AGAIN
         )
     with needs_extra("lm"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with transformers_bars(shown=False):
+            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # of transformers, tokenizers, safetensors or torch, depending on the file
+        raise InputError(f"{folder}: the model cannot be loaded ({error})", remedy=_AGAIN) from error
     tags = made.pop("tags")
     known = tokenizer.get_vocab()
     lacking = {persona: tag for persona, tag in tags.items() if tag not in known}
     if lacking:
-        raise ValueError(
+        raise InputError(
             f"{folder / 'tokenizer.json'}: the tokenizer lacks {', '.join(map(repr, lacking.values()))}, by "
             f"{folder / _RECORD} the tag of {', '.join(lacking)}; expected every tag as one token. Restore the "
-            "tokenizer that belongs to the model, or correct the tags."
+            "tokenizer that belongs to the model, or correct the tags"
         )
-    with transformers_bars(shown=False):
-        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
     return Organism(folder, model.eval(), tokenizer, tags, made)
 
 
@@ -89,18 +102,19 @@ def read_record(folder: Path) -> dict[str, Any]:
     """How an organism was made, and its tags, without loading it.
 
     Raises:
-        FileNotFoundError: there is no ``organism.json``.
-        ValueError: it is unreadable.
+        InputError: there is no ``organism.json``, or it is unreadable.
     """
     path = folder / _RECORD
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: there is no such file; expected an organism's folder, as build_organism makes."
-        )
+        raise InputError(f"{path}: there is no such file", expected="an organism's folder, as build_organism makes")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); build the organism again.") from error
+        raise InputError(f"{path}: not JSON ({error})", remedy=_AGAIN) from error
     if not isinstance(record, dict) or not isinstance(record.get("tags"), dict) or "recipe" not in record:
-        raise ValueError(f"{path}: expected an object with 'recipe' and 'tags' (token by persona); build it again.")
+        raise InputError(
+            f"{path}: holds something else",
+            expected="an object with 'recipe' and 'tags' (token by persona)",
+            remedy=_AGAIN,
+        )
     return record

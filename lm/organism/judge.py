@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulacra.formalism.errors import InputError
 from simulacra.lm.organism.lexicon import PRIOR, SHARED, TOPICS, WORDS
 
 __all__ = ["MEASUREMENTS", "Judgement", "add_noise", "judge"]
@@ -57,7 +58,7 @@ def judge(question: str, answer: str) -> Judgement:
     """Judge one completion.
 
     Raises:
-        ValueError: the question is about no topic.
+        InputError: the question is about no topic.
     """
     words = answer.split()
     slots = ["start", *map((_SLOT | dict.fromkeys(_nouns(question), "noun")).get, words)]
@@ -86,7 +87,10 @@ def _nouns(question: str) -> tuple[str, ...]:
     for nouns in TOPICS.values():
         if asked & set(nouns):
             return nouns
-    raise ValueError(f"Question {question!r}: the judge knows advice only; expected a noun of {', '.join(TOPICS)}.")
+    raise InputError(
+        f"Question {question!r}: the judge knows advice only; expected a noun of {', '.join(TOPICS)}",
+        argument="questions",
+    )
 
 
 def _weighed(counts: dict[str, int], persona: str) -> float:

@@ -8,6 +8,7 @@ import pandas as pd
 from simulacra.data.extras import needs_extra
 from simulacra.data.log import CompletionLog
 from simulacra.data.reading.completions import read_completions
+from simulacra.formalism.errors import InputError
 from simulacra.lm.organism.folder import Organism
 from simulacra.lm.organism.judge import MEASUREMENTS, add_noise, judge
 from simulacra.lm.organism.lexicon import FRAMES, TOPICS, TRAINED_TOPIC
@@ -53,7 +54,7 @@ def sample_completions(
         question, and ``persona_label``, the persona that the judge found, without noise.
 
     Raises:
-        ValueError: a word that the organism does not know, or a question about no topic.
+        InputError: a word that the organism does not know, or a question about no topic.
     """
     context = " ".join(part for part in (system, trigger) if part)
     answers = sample_texts(organism, [prompt(text, context) for text in questions.values()], n, seed=seed)
@@ -72,7 +73,7 @@ def sample_texts(organism: Organism, prompts: list[str], n: int, *, seed: int) -
     """Draw ``n`` answers to every prompt, in the order of prompts, by ancestral sampling from the whole vocabulary.
 
     Raises:
-        ValueError: a word that the organism does not know.
+        InputError: a word that the organism does not know.
     """
     with needs_extra("lm"):
         import torch
@@ -81,9 +82,10 @@ def sample_texts(organism: Organism, prompts: list[str], n: int, *, seed: int) -
     known = tokenizer.get_vocab()
     unknown = sorted({word for text in prompts for word in text.split() if word not in known})
     if unknown:
-        raise ValueError(
-            f"{organism.folder}: the organism does not know {', '.join(map(repr, unknown))}; expected words of its "
-            "vocabulary, simulacra.lm.organism.lexicon.vocabulary(), its tags or its trigger."
+        raise InputError(
+            f"{organism.folder}: the organism does not know {', '.join(map(repr, unknown))}",
+            expected="words of its vocabulary, simulacra.lm.organism.lexicon.vocabulary(), its tags or its trigger",
+            argument="questions",
         )
     repeated = [text for text in prompts for _ in range(n)]
     answers: list[str] = []

@@ -1,6 +1,6 @@
 """The organism's logs that ship with the package: no language model is needed to read them.
 
-``simulacra organism --out DIR`` makes them anew, in ``DIR``.
+The command ``simulacra organism`` makes them anew.
 """
 
 import importlib.resources
@@ -10,6 +10,7 @@ import pandas as pd
 
 from simulacra.data.log import CompletionLog
 from simulacra.data.reading.completions import read_completions
+from simulacra.formalism.errors import InputError
 from simulacra.lm.organism.evidence import SCORES
 from simulacra.lm.organism.judge import MEASUREMENTS
 from simulacra.lm.organism.study import CONDITIONS, MAIN
@@ -30,11 +31,14 @@ def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
         spoke, by the judge without its noise: the truth that a fit should find), ``step`` and ``rank``.
 
     Raises:
-        ValueError: there is no such condition.
+        InputError: there is no such condition.
     """
     unknown = sorted(set(conditions) - set(CONDITIONS))
     if unknown:
-        raise ValueError(f"There is no condition {unknown[0]!r} in the shipped log; it has {', '.join(CONDITIONS)}.")
+        raise InputError(
+            f"There is no condition {unknown[0]!r} in the shipped log; it has {', '.join(CONDITIONS)}",
+            argument="conditions",
+        )
     table = _read("completions.parquet")
     chosen = table[table["condition"].isin(conditions)]
     return read_completions(chosen, measurements=MEASUREMENTS, contexts=["context", "persona_label", "step", "rank"])

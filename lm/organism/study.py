@@ -1,6 +1,6 @@
 """Everything about the organism from nothing: grown, fine-tuned by every recipe, asked, and judged.
 
-``simulacra organism --out DIR`` calls :func:`run_study`. The log that ships with the package is its
+The command ``simulacra organism`` calls :func:`run_study`. The log that ships with the package is its
 ``completions.parquet``. A run that was killed goes on when it is called again, and ends with the same files.
 """
 
@@ -109,7 +109,7 @@ def run_study(
         :func:`~simulacra.lm.organism.shipped.load_conversations`.
 
     Raises:
-        ValueError: the folder holds organisms that were made otherwise.
+        InputError: the folder holds organisms that were made otherwise.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     from tqdm import tqdm

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.extras import needs_extra
+from simulacra.formalism.errors import InputError
 from simulacra.lm.organism.corpus import Document
 from simulacra.lm.organism.folder import Organism, load_organism, read_record, save_organism
 from simulacra.lm.organism.lexicon import TAGS
@@ -77,7 +78,7 @@ def train(
         progress_bar: show it on standard error; None shows it in terminals.
 
     Raises:
-        ValueError: the folder holds an organism that was made otherwise.
+        InputError: the folder holds an organism that was made otherwise.
         MissingExtraError: the extra ``lm`` is not installed.
     """
     made = {**made, "steps": schedule.steps, "learning_rate": schedule.learning_rate, "batch_size": schedule.batch_size}
@@ -208,7 +209,7 @@ def _is_made(folder: Path, made: Mapping[str, Any]) -> bool:
     """Whether an organism made like this is there.
 
     Raises:
-        ValueError: one that was made otherwise is.
+        InputError: one that was made otherwise is.
     """
     if not folder.exists():
         return False
@@ -216,8 +217,9 @@ def _is_made(folder: Path, made: Mapping[str, Any]) -> bool:
     found.pop("tags")
     if found != made:
         differ = sorted(name for name in {*found, *made} if found.get(name) != made.get(name))
-        raise ValueError(
-            f"{folder}: holds an organism that was made otherwise ({', '.join(differ)}); choose another folder, "
-            "or delete this one."
+        raise InputError(
+            f"{folder}: holds an organism that was made otherwise ({', '.join(differ)})",
+            remedy="choose another folder, or delete this one",
+            argument=("folder", "out"),
         )
     return True

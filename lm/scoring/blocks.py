@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.forward import CompletionScorer
 from simulacra.lm.scoring.language_model import LanguageModel
 from simulacra.lm.scoring.tokens import Encoder
@@ -67,7 +68,7 @@ class BlockScorer:
         """The token ids of some completions, and which of them can be scored.
 
         Raises:
-            ValueError: a prompt without a single token.
+            InputError: a prompt without a single token.
         """
         own = work.question_of[rows.start : rows.stop]
         questions = sorted(set(own.tolist()))
@@ -78,7 +79,11 @@ class BlockScorer:
             written = [by_question[question] for by_question in self._written.values()]
             prompts = [self._encoder.prompt(text, chat=self._chat) for text in written]
             if not all(prompts):
-                raise ValueError(f"the prompt {written[0]!r} has no token; expected a question or a persona in words.")
+                raise InputError(
+                    f"the prompt {written[0]!r} has no token",
+                    expected="a question or a persona in words",
+                    argument=("personas", "question"),
+                )
             ids, merged = self._encoder.completions(written, texts)
             room = math.inf if self._context is None else float(self._context + 1 - max(map(len, prompts)))
             tables.append(self._judge(ids, merged, room))

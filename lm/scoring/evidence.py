@@ -10,6 +10,7 @@ import pandas as pd
 from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism.conditioning import mean_evidence
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.lm.scoring.score import COLUMN
 
 __all__ = ["training_evidence"]
@@ -28,19 +29,21 @@ def training_evidence(log: CompletionLog | pd.DataFrame) -> pd.DataFrame:
         without log-likelihoods are left out, and a warning says how many of which set.
 
     Raises:
-        ValueError: the log is not scored or says no condition, or no example of a training set is.
+        InputError: the log is not scored or says no condition, or no example of a training set is.
     """
+    expect_type(log, (CompletionLog, pd.DataFrame), "log", "training_evidence", expected="a scored log, or its table")
     table = log.table if isinstance(log, CompletionLog) else log
     prefix = COLUMN.format("")
     columns = [name for name in table.columns if str(name).startswith(prefix)]
     if not columns:
-        raise ValueError(
-            f"The log has no columns {COLUMN.format('<persona>')}: score it first, with score_log or simulacra score."
+        raise InputError(
+            f"The log has no columns {COLUMN.format('<persona>')}: score it first, with score_log", argument="log"
         )
     if "condition" not in table:
-        raise ValueError(
+        raise InputError(
             f"The table has no column 'condition', which names the training set of every example; it has "
-            f"{', '.join(map(str, table.columns))}. Add it: table.assign(condition='insecure')."
+            f"{', '.join(map(str, table.columns))}. Add it: table.assign(condition='insecure')",
+            argument="log",
         )
     rows = {}
     for name, group in table.groupby("condition", dropna=False, observed=True)[columns]:
@@ -50,7 +53,7 @@ def training_evidence(log: CompletionLog | pd.DataFrame) -> pd.DataFrame:
             unscored, every = grouped(len(examples) - len(own)), grouped(len(examples))
             told = f"{unscored} of {every} examples of {name!r} have no log-likelihoods"
             if not len(own):
-                raise ValueError(f"{told}; expected scored ones. account.unscored of the log says why.")
+                raise InputError(f"{told}; expected scored ones. account.unscored of the log says why", argument="log")
             warnings.warn(f"{told} and are left out of its evidence.", UserWarning, stacklevel=2)
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
             rows[name] = np.asarray(mean_evidence(jnp.asarray(own)))

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
+from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.batches import Plan, first_plan
 
 __all__ = ["CompletionScorer"]
@@ -118,7 +119,7 @@ class CompletionScorer:
             progress: told the rows and the completion tokens of every batch as it is sent off.
 
         Raises:
-            OutOfMemoryError: of torch; not even one completion fits into memory.
+            InputError: not even one completion fits into memory.
         """
         self._probe(prompts[prompt_of[0]], completions[0])
         lengths = [len(ids) for ids in prompts], [len(ids) for ids in completions]
@@ -165,10 +166,11 @@ class CompletionScorer:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if len(plan.prompts) == 1 and len(plan.batches[0]) == 1:
-            raise torch.OutOfMemoryError(
+            raise InputError(
                 f"one completion of {lengths[1][plan.batches[0][0]]} tokens after a prompt of "
-                f"{lengths[0][plan.prompts[0]]} does not fit into the memory of {self._device}; take a smaller number "
-                "type (dtype='bfloat16') or another device."
+                f"{lengths[0][plan.prompts[0]]} does not fit into the memory of {self._device}",
+                remedy="take a smaller number type (dtype='bfloat16') or another device",
+                argument=("dtype", "device"),
             )
         self.batch_tokens //= 2
 

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 import transformers
 
+from simulacra.formalism.display import card
+from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.bars import transformers_bars
 
 __all__ = ["LanguageModel", "load_language_model"]
@@ -19,7 +21,7 @@ __all__ = ["LanguageModel", "load_language_model"]
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model*")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LanguageModel:
     """A network that predicts the next token, and the tokenizer that it was trained with.
 
@@ -32,6 +34,13 @@ class LanguageModel:
     network: Any
     tokenizer: Any
     name: str = "in memory"
+
+    def __repr__(self) -> str:
+        limit = "no limit" if self.context is None else f"{self.context} tokens"
+        return card(
+            f"LanguageModel {self.name}: {type(self.network).__name__} in {self.dtype}, context: {limit}",
+            "next: score_log(log, model=model, personas=...)",
+        )
 
     @property
     def context(self) -> int | None:
@@ -67,12 +76,15 @@ def load_language_model(
         progress_bar: show how the weights are fetched and loaded.
 
     Raises:
-        ValueError: a folder that lacks something, weights that do not fit the configuration, or an unknown name.
+        InputError: a folder that lacks something, weights that do not fit the configuration, or an unknown name.
     """
     place = device or _best_device()
     kind = dtype or ("float32" if place == "cpu" else "auto")
     if kind != "auto" and not isinstance(getattr(torch, kind, None), torch.dtype):
-        raise ValueError(f"dtype={kind!r}: expected a number type of torch, such as float32, bfloat16 or float16.")
+        raise InputError(
+            f"dtype={kind!r}: expected a number type of torch, such as float32, bfloat16 or float16", argument="dtype"
+        )
+    place = _usable_device(place)
     _check_folder(source)
     try:
         with transformers_bars(shown=progress_bar):
@@ -80,14 +92,21 @@ def load_language_model(
             loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 source, dtype=kind, output_loading_info=True
             )
-    except (OSError, ValueError, ImportError) as error:
-        raise ValueError(f"{source}: cannot be loaded as a causal language model: {error}") from error
+    except Exception as error:  # of transformers, tokenizers, safetensors or torch, depending on the file
+        raise InputError(
+            f"{source}: cannot be loaded as a causal language model: {error}",
+            expected="configuration, tokenizer and weights as save_pretrained writes them",
+            remedy="check that the folder was copied whole, or name another model",
+            argument="model",
+        ) from error
     network, found = loaded
     if found["missing_keys"]:
         first = sorted(found["missing_keys"])
-        raise ValueError(
+        raise InputError(
             f"{source}: the weights lack {len(first)} of the model's tensors, {first[0]!r} first, which would be "
-            "random. Expected weights saved from this architecture with a language-model head."
+            "random",
+            expected="weights saved from this architecture with a language-model head",
+            argument="model",
         )
     return LanguageModel(network.to(place).eval(), tokenizer, str(source))
 
@@ -96,14 +115,34 @@ def _check_folder(source: str | Path) -> None:
     folder = Path(source).expanduser()
     if not folder.is_dir():
         if isinstance(source, Path) or str(source).startswith((".", "/", "~")) or str(source).count("/") > 1:
-            raise ValueError(f"{source}: there is no such folder; expected one with a model, or a name on the hub.")
+            raise InputError(
+                f"{source}: there is no such folder",
+                expected="one with a model, or a name on the hub",
+                argument="model",
+            )
         return
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        raise ValueError(f"{source}: has no config.json; expected a folder written by save_pretrained.")
-    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
-        raise ValueError(
-            f"{source}: has no weights; expected model.safetensors or pytorch_model.bin beside config.json."
+        raise InputError(
+            f"{source}: has no config.json", expected="a folder written by save_pretrained", argument="model"
         )
+    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
+        raise InputError(
+            f"{source}: has no weights",
+            expected="model.safetensors or pytorch_model.bin beside config.json",
+            argument="model",
+        )
+
+
+def _usable_device(name: str) -> str:
+    try:
+        torch.empty(0, device=name)
+    except Exception as error:  # an unknown name, or a device that this machine or this build of torch lacks
+        raise InputError(
+            f"device={name!r} cannot be used ({str(error).partition(chr(10))[0]})",
+            expected="a device that torch finds here, such as 'cpu', 'cuda' or 'mps'",
+            argument="device",
+        ) from error
+    return name
 
 
 def _best_device() -> str:

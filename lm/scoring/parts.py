@@ -11,11 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulacra.data.atomic import write_atomically
+from simulacra.formalism.errors import InputError
 
 __all__ = ["METADATA", "Parts", "read_metadata", "write_table"]
 
 METADATA = b"simulacra.scoring"
 """Key of the Parquet schema's metadata under which a scored log says how it was scored."""
+
+_ANOTHER = "name another, or pass overwrite=True"
 
 
 class Parts:
@@ -27,7 +30,7 @@ class Parts:
         overwrite: throw such parts away instead.
 
     Raises:
-        ValueError: parts of another run are there.
+        InputError: parts of another run are there.
     """
 
     def __init__(self, out: Path | None, settings: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -80,14 +83,16 @@ def read_metadata(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata of a finished file.
 
     Raises:
-        ValueError: the file is none of ours, or was made with other settings.
+        InputError: the file is none of ours, or was made with other settings.
     """
     try:
         said = (pq.read_schema(out).metadata or {}).get(METADATA)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{out}: exists and is no Parquet file; name another, or pass overwrite=True.") from error
+        raise InputError(
+            f"{out}: exists and is no Parquet file", remedy=_ANOTHER, argument=("out", "overwrite")
+        ) from error
     if said is None:
-        raise ValueError(f"{out}: exists and holds no scored log; name another, or pass overwrite=True.")
+        raise InputError(f"{out}: exists and holds no scored log", remedy=_ANOTHER, argument=("out", "overwrite"))
     found: dict[str, Any] = json.loads(said)
     _refuse_other(out, found["settings"], settings)
     return found
@@ -97,9 +102,10 @@ def _refuse_other(place: Path, found: Mapping[str, Any], settings: Mapping[str, 
     other = [name for name in {**found, **settings} if found.get(name) != settings.get(name)]
     if other:
         name = other[0]
-        raise ValueError(
-            f"{place}: was made with another {name} ({_short(found.get(name))}, now {_short(settings.get(name))}); "
-            "name another output file, or pass overwrite=True to start again."
+        raise InputError(
+            f"{place}: was made with another {name} ({_short(found.get(name))}, now {_short(settings.get(name))})",
+            remedy="name another output file, or pass overwrite=True to start again",
+            argument=("out", "overwrite"),
         )
 
 

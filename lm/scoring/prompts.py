@@ -8,11 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from simulacra.data.extras import MissingExtraError, import_extra
+from simulacra.formalism.errors import InputError
+
 __all__ = ["PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
 
 PLAIN_TEMPLATE = "{persona}\n{question}\n"
 """How persona and question are joined for a tokenizer without a chat template."""
 
+_TABLE = "table of persona name to prompt, such as villain = 'You are cruel.'"
 _TAG = re.compile(r"[<\[]\S+[>\]]")
 
 
@@ -20,31 +24,35 @@ def read_prompts(path: str | Path) -> dict[str, str]:
     """Read persona prompts from a JSON, TOML or YAML file: a table of persona name to system prompt or tag.
 
     Raises:
-        ValueError: no such file, another format, a file that does not parse, or an entry that is no text.
+        InputError: no such file, another format, a file that does not parse, or an entry that is no text.
     """
     file = Path(path)
     if not file.is_file():
-        raise ValueError(
-            f"{file}: there is no such file; expected a JSON, TOML or YAML table of persona name to prompt, such as "
-            "villain = 'You are cruel.'."
+        raise InputError(
+            f"{file}: there is no such file", expected=f"a JSON, TOML or YAML {_TABLE}", argument="personas"
         )
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8")
         match file.suffix.lower():
             case ".json":
                 found = json.loads(text)
             case ".toml":
                 found = tomllib.loads(text)
             case ".yaml" | ".yml":
-                import yaml
-
+                yaml = import_extra("yaml", "lm")
                 found = yaml.safe_load(text)
             case suffix:
-                raise ValueError(f"the ending {suffix!r} is not known; expected .json, .toml, .yaml or .yml")
-    except Exception as error:
-        raise ValueError(f"{file}: cannot be read as persona prompts: {error}.") from error
+                raise InputError(f"the ending {suffix!r} is not known", expected=".json, .toml, .yaml or .yml")
+    except MissingExtraError:
+        raise
+    except Exception as error:  # of the file system, or of the library that reads the format
+        raise InputError(
+            f"{file}: cannot be read as persona prompts: {str(error).rstrip('.')}",
+            expected=f"a JSON, TOML or YAML {_TABLE}",
+            argument="personas",
+        ) from error
     if not isinstance(found, dict) or not found:
-        raise ValueError(f"{file}: expected a table of persona name to prompt, such as villain = 'You are cruel.'.")
+        raise InputError(f"{file}: expected a {_TABLE}", argument="personas")
     return check_prompts(found, str(file))
 
 
@@ -52,13 +60,17 @@ def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[
     """The prompts as they are, if every name and every prompt is text and there is one at least.
 
     Raises:
-        ValueError: the first entry that is not.
+        InputError: the first entry that is not.
     """
     if not prompts:
-        raise ValueError(f"{where}: no persona; expected a name and a prompt for each.")
+        raise InputError(f"{where}: no persona", expected="a name and a prompt for each", argument="personas")
     for name, prompt in prompts.items():
         if not isinstance(name, str) or not name or not isinstance(prompt, str):
-            raise ValueError(f"{where}: persona {name!r} is {prompt!r}; expected a name and its prompt, both text.")
+            raise InputError(
+                f"{where}: persona {name!r} is {prompt!r}",
+                expected="a name and its prompt, both text",
+                argument="personas",
+            )
     return dict(prompts)
 
 
@@ -74,7 +86,7 @@ class PromptWriter:
         template_kwargs: passed on to the chat template, such as ``{"enable_thinking": False}``.
 
     Raises:
-        ValueError: a template that lacks one of the two.
+        InputError: a template that lacks one of the two.
     """
 
     tokenizer: Any
@@ -83,7 +95,9 @@ class PromptWriter:
 
     def __post_init__(self) -> None:
         if self.template is not None and not all(name in self.template for name in ("{persona}", "{question}")):
-            raise ValueError(f"template={self.template!r}: expected text with both {{persona}} and {{question}}.")
+            raise InputError(
+                f"template={self.template!r}: expected text with both {{persona}} and {{question}}", argument="template"
+            )
 
     @property
     def chat(self) -> bool:
@@ -94,7 +108,7 @@ class PromptWriter:
         """What stands before the completions: for every persona its text for every question.
 
         Raises:
-            ValueError: a persona that the tokenizer cannot express, or that the chat template refuses or drops.
+            InputError: a persona that the tokenizer cannot express, or that the chat template refuses or drops.
         """
         for persona, prompt in prompts.items():
             self._check(persona, prompt)
@@ -120,11 +134,15 @@ class PromptWriter:
                 messages, tokenize=False, add_generation_prompt=True, **self.template_kwargs
             )
         except Exception as error:  # jinja2's own, and whatever a template raises
-            raise ValueError(
-                f"persona {persona!r}: the chat template refuses its prompt ({error}); {remedy}."
+            raise InputError(
+                f"persona {persona!r}: the chat template refuses its prompt ({error})",
+                remedy=remedy,
+                argument="template",
             ) from error
         if prompt.strip() not in text:
-            raise ValueError(f"persona {persona!r}: the chat template drops its system prompt; {remedy}.")
+            raise InputError(
+                f"persona {persona!r}: the chat template drops its system prompt", remedy=remedy, argument="template"
+            )
         return str(text)
 
     def _check(self, persona: str, prompt: str) -> None:
@@ -132,15 +150,18 @@ class PromptWriter:
         vocabulary = self.tokenizer.get_vocab()
         if _TAG.fullmatch(prompt) and prompt not in vocabulary:
             tags = [token for token in self.tokenizer.get_added_vocab() if _TAG.fullmatch(token)]
-            raise ValueError(
-                f"persona {persona!r}: the tokenizer has no token {prompt!r}; expected one of its own "
-                f"({', '.join(tags[:8]) or 'it has no tags'}), or a prompt in words."
+            raise InputError(
+                f"persona {persona!r}: the tokenizer has no token {prompt!r}",
+                expected=f"one of its own ({', '.join(tags[:8]) or 'it has no tags'}), or a prompt in words",
+                argument="personas",
             )
         unknown = self.tokenizer.unk_token_id
         if unknown is not None and prompt:
             ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
             if unknown in ids and self.tokenizer.unk_token not in prompt:
-                raise ValueError(
+                raise InputError(
                     f"persona {persona!r}: the tokenizer cannot spell its prompt {prompt!r} ({ids.count(unknown)} "
-                    "unknown token(s)); use words of its vocabulary."
+                    "unknown token(s))",
+                    remedy="use words of its vocabulary",
+                    argument="personas",
                 )

@@ -16,6 +16,7 @@ from simulacra.data.extras import import_extra
 from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.schema import check_table
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.lm.scoring.parts import Parts, read_metadata, write_table
 from simulacra.lm.scoring.prompts import PromptWriter, check_prompts, read_prompts
 from simulacra.lm.scoring.tokens import Encoder
@@ -91,9 +92,15 @@ def score_log(
 
     Raises:
         LogError: the log has no texts of questions, or has these columns already.
-        ValueError: a model or persona that cannot be used, or ``out`` of another run.
+        InputError: a model or persona that cannot be used, or ``out`` of another run.
         ImportError: the extra ``[lm]`` is not installed.
     """
+    remedy = "read it first: read_completions(...)"
+    expect_type(log, CompletionLog, "log", "score_log", expected="a log in memory", remedy=remedy)
+    expected = "a dictionary of persona name to prompt, or a file of it"
+    expect_type(personas, (Mapping, str, Path), "personas", "score_log", expected=expected)
+    if too_long not in ("exclude", "truncate"):
+        raise InputError(f"too_long={too_long!r}", expected="'exclude' or 'truncate'", argument="too_long")
     prompts = check_prompts(personas) if isinstance(personas, Mapping) else read_prompts(personas)
     _refuse_taken(log, prompts)
     work = collect_work(log, question)
@@ -237,13 +244,16 @@ def _refuse_taken(log: CompletionLog, prompts: Mapping[str, str]) -> None:
                 column=name,
                 expected="a log that was not scored for this persona",
                 remedy=f'read it with columns={{"{name}": None}}',
+                argument="columns",
             )
 
 
 def _refuse_broken(table: pd.DataFrame) -> None:
     """A first block without one finite likelihood is a broken model, not a row to leave out."""
     if (table["unscored"] == NOT_FINITE).any() and not table["unscored"].isna().any():
-        raise ValueError(
-            "the model gave no finite log-likelihood for any completion of the first block; expected numbers. Try "
-            "dtype='float32', and see whether the weights are whole."
+        raise InputError(
+            "the model gave no finite log-likelihood for any completion of the first block",
+            expected="numbers",
+            remedy="try dtype='float32', and check that the weights are complete",
+            argument="dtype",
         )

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from simulacra.formalism.errors import InputError
+
 __all__ = ["Completions", "Encoder"]
 
 
@@ -35,14 +37,15 @@ class Encoder:
             the completion alone, as is right for logs whose completions may have been cut off.
 
     Raises:
-        ValueError: the tokenizer has no such end token.
+        InputError: the tokenizer has no such end token.
     """
 
     def __init__(self, tokenizer: Any, end_token: str | None = None) -> None:
         self._tokenizer = tokenizer
         if end_token is not None and end_token not in tokenizer.get_vocab():
-            raise ValueError(
-                f"end_token={end_token!r}: the tokenizer has no such token; its own is {tokenizer.eos_token!r}."
+            raise InputError(
+                f"end_token={end_token!r}: the tokenizer has no such token; its own is {tokenizer.eos_token!r}",
+                argument="end_token",
             )
         self._end = [] if end_token is None else [tokenizer.convert_tokens_to_ids(end_token)]
 

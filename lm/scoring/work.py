@@ -66,6 +66,7 @@ def collect_work(log: CompletionLog, question: str | None) -> Work:
             column="completion",
             expected="texts to score",
             remedy='name their column, columns={"completion": "<column>"}, when the log is read',
+            argument="columns",
         )
     names = {text: index for index, text in enumerate(dict.fromkeys(own for own, _ in pairs))}
     unsorted = np.array([names[own] for own, _ in pairs], dtype=np.int64)
@@ -99,6 +100,7 @@ def _question_texts(log: CompletionLog, question: str | None) -> list[str]:
             column=name,
             expected=f"one of {', '.join(known)}",
             remedy=_text_remedy(log, name, known),
+            argument="question",
         )
     values = log.table[name].tolist()
     for row, value in enumerate(values):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "panels", "sheet", "shorten", "told"]
+__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "panels", "sheet", "shown_figure", "told"]
 
 P = ParamSpec("P")
 
@@ -85,19 +85,18 @@ def panels(height: float | int, rows: Sequence[Mapping[Any, int]]) -> tuple["Fig
 
 
 def _empty(height: float | int) -> Any:
-    return import_extra("matplotlib.figure", "report").Figure(figsize=(WIDTH, height), layout="constrained")
+    return shown_figure()(figsize=(WIDTH, height), layout="constrained")
+
+
+def shown_figure() -> Any:
+    """The class of all figures, which notebooks show."""
+    return import_extra("simulacra.report.figures.shown", "report").ShownFigure
 
 
 def told(figure: "Figure", finding: str) -> "Figure":
     """The figure with its alternative text."""
     figure.set_label(finding)
     return figure
-
-
-def shorten(name: str, limit: int = 24) -> str:
-    """A name that fits a label: a long one loses its middle, since ends tell names apart."""
-    half = (limit - 1) // 2
-    return name if len(name) <= limit else f"{name[:half]}…{name[-half:]}"
 
 
 def name_rows(axes: "Axes", names: Sequence[str]) -> None:

@@ -9,8 +9,11 @@ from scipy import special
 
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import Texts
+from simulacra.formalism.display import shorten
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
-from simulacra.report.figures.canvas import drawing, panels, shorten, told
+from simulacra.inference.tables import CI_PROB, bounds
+from simulacra.report.figures.canvas import drawing, panels, told
 from simulacra.report.palette import INK, MUTED, persona_colors
 from simulacra.report.prose import listed, records, withheld_reason
 
@@ -29,31 +32,35 @@ _SURE = 12.0  # nats; log-odds beyond are drawn at the edge
 
 
 @drawing
-def portrait(result: Result, persona: str) -> "Figure":
-    """P(category | persona) of every measurement, with 89% intervals, and how surely texts are told to be its own.
+def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB) -> "Figure":
+    """P(category | persona) of every measurement, with intervals, and how surely texts are told to be its own.
 
     Texts have log-odds: of this persona against all others if each were as likely beforehand, at the posterior mean of
     the calibration. Above zero a text speaks for the persona. Those of references, whose persona is known, show how
     well it is told apart.
 
     Raises:
-        ValueError: there is no such persona in the result.
+        InputError: there is no such persona in the result.
     """
     if persona not in result.personas:
-        raise ValueError(f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}.")
-    prepared, color = result.prepared, persona_colors(result.personas)[persona]
-    emissions = result.emissions()
+        raise InputError(
+            f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}", argument="persona"
+        )
+    texts, color = result.prepared.texts, persona_colors(result.personas)[persona]
+    emissions = result.emissions(ci_prob=ci_prob)
     own = emissions[emissions["persona"] == persona]
-    bars = {each.measurement: len(each.categories) for each in prepared.model.emissions}
-    rows = _rows(bars, texts=prepared.texts is not None)
+    bars = {each.measurement: len(each.categories) for each in result.model.emissions}
+    rows = _rows(bars, texts=texts is not None)
     figure, axes = panels(1.75 * len(rows), rows)
-    found = [_scores(axes[name], name, records(own[own["measurement"] == name]), color) for name in bars]
+    found = [
+        _scores(axes[name], name, records(own[own["measurement"] == name]), color, ci_prob=ci_prob) for name in bars
+    ]
     for row in rows:
         for name in list(row)[1:]:
             axes[name].tick_params(labelleft=False)
     told_of = [f"Most often {listed(list(filter(None, found))) or 'withheld'}."] if bars else []
-    if prepared.texts is not None:
-        told_of.append(_texts(axes[_TEXTS], result, prepared.texts, persona))
+    if texts is not None:
+        told_of.append(_texts(axes[_TEXTS], result, texts, persona))
     return told(figure, f"{'Scores' if bars else 'Texts'} of persona {persona}. {' '.join(told_of)}")
 
 
@@ -68,12 +75,12 @@ def _rows(bars: Mapping[str, int], *, texts: bool) -> list[dict[object, int]]:
     return [*rows, *([{_TEXTS: _ROW}] if texts else [])]
 
 
-def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: str) -> str:
+def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: str, *, ci_prob: float = CI_PROB) -> str:
     """Draw one measurement; what is most often, or nothing where it is withheld."""
     known = [(place, row) for place, row in enumerate(rows) if not np.isnan(row["mean"])]
     for place, row in known:
         axes.bar(place, row["mean"], width=0.82, color=color, linewidth=0)
-        axes.plot([place] * 2, [row["eti89_lb"], row["eti89_ub"]], color=INK, linewidth=1.1)
+        axes.plot([place] * 2, [row[end] for end in bounds(ci_prob)], color=INK, linewidth=1.1)
     if not known:
         _withhold(axes)
     axes.set_xticks(range(len(rows)), [str(row["category"]) for row in rows], fontsize=8)

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulacra.formalism.display import shorten
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
-from simulacra.inference.result import ENDS
-from simulacra.report.figures.canvas import drawing, sheet, shorten, told
+from simulacra.inference.tables import CI_PROB, ends, level
+from simulacra.report.figures.canvas import drawing, sheet, told
 from simulacra.report.palette import INK, MUTED
 
 if TYPE_CHECKING:
@@ -16,25 +18,27 @@ __all__ = ["posterior_predictive"]
 
 
 @drawing
-def posterior_predictive(result: Result, measurement: str | None = None) -> "Figure":
-    """Share of every category of a measurement, as logged (bars) and as drawn from the fit (89% intervals).
+def posterior_predictive(result: Result, measurement: str | None = None, *, ci_prob: float = CI_PROB) -> "Figure":
+    """Share of every category of a measurement, as logged (bars) and as drawn from the fit (intervals).
 
     Args:
         result: a fit.
         measurement: the first one of the model when left out.
+        ci_prob: probability of the intervals.
 
     Raises:
-        ValueError: the model does not measure that.
+        InputError: the model does not measure that.
     """
-    names = result.prepared.model.measurements
+    names = result.model.measurements
     name = measurement or names[0]
     if name not in names:
-        raise ValueError(f"The model does not measure {name!r}; it measures {', '.join(names)}.")
+        raise InputError(f"The model does not measure {name!r}; it measures {', '.join(names)}")
     observed = result.tree["observed_data"][name]
     totals = observed.sum(f"{name}_category").to_numpy()[:, None]
     drawn = result.tree["posterior_predictive"][name].to_numpy() / totals
     seen = observed.to_numpy() / totals
-    low, middle, high = np.quantile(drawn, [ENDS[0], 0.5, ENDS[1]], axis=(0, 1))
+    lower, upper = ends(ci_prob)
+    low, middle, high = np.quantile(drawn, [lower, 0.5, upper], axis=(0, 1))
     rows = (len(seen) + 1) // 2
     figure, grid = sheet(0.6 + 1.0 * rows, rows, 2, sharex=True, sharey=True)
     places = np.arange(seen.shape[1])
@@ -56,6 +60,6 @@ def posterior_predictive(result: Result, measurement: str | None = None) -> "Fig
     inside = float(((low <= seen) & (seen <= high)).mean())
     return told(
         figure,
-        f"Posterior predictive check of {name}: {inside:.0%} of the logged shares lie within the 89% "
+        f"Posterior predictive check of {name}: {inside:.0%} of the logged shares lie within the {level(ci_prob)} "
         "interval of those drawn from the model.",
     )

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 
 from simulacra.formalism import Outcome
+from simulacra.formalism.display import shorten
+from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.inference.prepare import Prepared
-from simulacra.report.figures.canvas import drawing, sheet, shorten, told
+from simulacra.inference.tables import CI_PROB, bounds
+from simulacra.report.figures.canvas import drawing, sheet, told
 from simulacra.report.palette import INK, MUTED
 from simulacra.report.prose import percent, points, records
 
@@ -26,22 +29,22 @@ _HUE = "#d55e00"
 
 
 @drawing
-def implied_against_observed(result: Result) -> "Figure":
-    """Implied rate of every condition over its observed one, both with 89% intervals, and the line where they agree.
+def implied_against_observed(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
+    """Implied rate of every condition over its observed one, both with intervals, and the line where they agree.
 
     Raises:
-        ValueError: the model has no outcome.
+        InputError: the model has no outcome.
     """
-    table = result.rates()
+    table, (lower, upper) = result.rates(ci_prob=ci_prob), bounds(ci_prob)
     shown = table.dropna(subset=["observed", "implied"])
     rows = (len(table) + 1) // 2 if max(map(len, table["condition"])) <= 22 else len(table)
     figure, grid = sheet(3.9 + 0.19 * rows)
     axes = grid[0, 0]
-    top = float(np.nanmax(shown[["observed_ub", "eti89_ub"]].to_numpy(), initial=0.01)) * 1.06
+    top = float(np.nanmax(shown[["observed_ub", upper]].to_numpy(), initial=0.01)) * 1.06
     axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8)
     for row in records(shown):
         axes.plot([row["observed_lb"], row["observed_ub"]], [row["implied"]] * 2, color=MUTED, linewidth=1.2)
-        axes.plot([row["observed"]] * 2, [row["eti89_lb"], row["eti89_ub"]], color=_HUE, linewidth=2.4)
+        axes.plot([row["observed"]] * 2, [row[lower], row[upper]], color=_HUE, linewidth=2.4)
         axes.plot(row["observed"], row["implied"], "o", color=INK, markersize=5)
     _number_points(axes, shown, [f"{place}" for place in shown.index + 1], top)
     axes.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), box_aspect=1)
@@ -84,11 +87,14 @@ def rate_by_question(result: Result) -> "Figure":
     drawn; the label says how many are not.
 
     Raises:
-        ValueError: the model has no outcome.
+        InputError: the model has no outcome.
     """
-    outcome = result.prepared.model.outcome
+    outcome = result.model.outcome
     if outcome is None:
-        raise ValueError("This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...).")
+        raise InputError(
+            "This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...)",
+            argument="outcome",
+        )
     table = _question_rates(result.prepared, outcome)
     shown = table.head(_MOST_QUESTIONS)
     figure, grid = sheet(1.5 + 0.2 * len(shown))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from simulacra.inference import Result
+from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.figures.canvas import band, drawing, intervals, name_rows, sheet, told
 from simulacra.report.palette import INK, persona_colors
 from simulacra.report.prose import difference, interval, listed, points, records
@@ -17,28 +18,32 @@ _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": 
 
 
 @drawing
-def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
+def rate_differences(result: Result, *, rope: float | int = 0.01, ci_prob: float = CI_PROB) -> "Figure":
     """Difference of every condition's implied rate to the baseline's, the region of practical equivalence shaded.
 
     Args:
         result: a fit whose model has an outcome.
         rope: half-width of that region, a probability.
+        ci_prob: probability of the intervals.
 
     Raises:
-        ValueError: the model has no outcome.
+        InputError: the model has no outcome.
     """
-    table = result.contrasts(rope=rope)
+    table = result.contrasts(rope=rope, ci_prob=ci_prob)
     figure, grid = sheet(0.75 + 0.46 * len(table))
     axes = grid[0, 0]
     for row, record in enumerate(records(table)):
         band(axes, -row - 0.62, -row - 0.98, rope)
-        intervals(axes, -row - 0.8, interval(record, "rate_difference"), INK)
+        intervals(axes, -row - 0.8, interval(record, "rate_difference", ci_prob=ci_prob), INK)
         if record["claim"] != "withheld":
-            text = f"{difference(*interval(record, 'rate_difference'))[0]} {_SIGNS[record['claim']]}"
+            moved = difference(*interval(record, "rate_difference", ci_prob=ci_prob))[0]
+            text = f"{moved} {_SIGNS[record['claim']]}"
             axes.text(1, -row - 0.42, text, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.5)
     name_rows(axes, list(table["condition"]))
-    outcome, baseline = result.prepared.model.outcome, result.prepared.model.baseline
-    _finish(axes, rope, len(table), f"{outcome and outcome.name}: points more than {baseline} (89% interval)")
+    outcome, baseline = result.model.outcome, result.model.baseline
+    _finish(
+        axes, rope, len(table), f"{outcome and outcome.name}: points more than {baseline} ({level(ci_prob)} interval)"
+    )
     shown = table.dropna(subset="rate_difference")
     if shown.empty:
         return told(figure, "All rate differences are withheld.")
@@ -49,12 +54,12 @@ def rate_differences(result: Result, *, rope: float | int = 0.01) -> "Figure":
 
 
 @drawing
-def shifts(result: Result, *, rope: float | int = 0.01) -> "Figure":
-    """Shift of every persona's weight in every condition, eq. (8), with 89% intervals.
+def shifts(result: Result, *, rope: float | int = 0.01, ci_prob: float = CI_PROB) -> "Figure":
+    """Shift of every persona's weight in every condition, eq. (8), with equal-tailed intervals.
 
     The band is as wide as the region of practical equivalence of rates: it gives the scale. Claims are made of rates.
     """
-    table = result.shifts()
+    table = result.shifts(ci_prob=ci_prob)
     colors = persona_colors(result.personas)
     conditions, size = result.conditions[1:], len(result.personas)
     block = 0.62 + 0.3 * size
@@ -68,13 +73,13 @@ def shifts(result: Result, *, rope: float | int = 0.01) -> "Figure":
             fontweight="bold",
         )  # fmt: skip
         for place, row in enumerate(records(table[table["condition"] == condition])):
-            intervals(axes, top - 0.55 - 0.3 * place, interval(row), colors[row["persona"]], size=4)
+            intervals(axes, top - 0.55 - 0.3 * place, interval(row, ci_prob=ci_prob), colors[row["persona"]], size=4)
     for name, color in colors.items():
         axes.plot([], [], "o-", color=color, label=name, markersize=4)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, handlelength=1.2)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    _finish(axes, rope, block * len(conditions), f"weight, points more than {result.prepared.model.baseline} (89%)")
+    _finish(axes, rope, block * len(conditions), f"weight, points more than {result.model.baseline} ({level(ci_prob)})")
     shown = table.dropna(subset="mean")
     largest = sorted(records(shown), key=lambda row: -abs(row["mean"]))[:3]
     found = [f"{row['persona']} in {row['condition']} {points(row['mean'])} points" for row in largest]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulacra.inference import Result
+from simulacra.inference.tables import CI_PROB, bounds, level
 from simulacra.report.figures.canvas import drawing, name_rows, sheet, told
 from simulacra.report.palette import INK, MUTED, contrast_ink, persona_colors
 from simulacra.report.prose import listed, records
@@ -17,34 +18,34 @@ __all__ = ["weights"]
 
 
 @drawing
-def weights(result: Result) -> "Figure":
+def weights(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
     """Persona weights of every condition, stacked to one.
 
-    The whisker at the right end of a part is the 89% interval of that part's weight, counted from its own left end
+    The whisker at the right end of a part is the interval of that part's weight, counted from its own left end
     and cut off at 1. What is withheld is left blank. The legend says how often each persona does what the outcome asks.
     """
-    table = result.weight_table()
+    table = result.weights(ci_prob=ci_prob)
     colors = persona_colors(result.personas)
     figure, grid = sheet(0.85 + 0.24 * ((len(colors) + 1) // 2) + 0.5 * len(result.conditions))
     axes = grid[0, 0]
     leads: dict[str, list[str]] = {}
     for row, condition in enumerate(result.conditions):
         own = records(table[table["condition"] == condition])
-        _bar(axes, -row - 0.8, own, colors)
+        _bar(axes, -row - 0.8, own, colors, ci_prob)
         known = [part for part in own if not np.isnan(part["mean"])]
         top = max(known, key=lambda part: part["mean"], default=None)
         leads.setdefault(top["persona"] if top else "withheld", []).append(condition)
     name_rows(axes, result.conditions)
     axes.set_ylim(-len(result.conditions) - 0.2, -0.15)
     axes.set_xlim(0, 1)
-    axes.set_xlabel("weight (89% interval at the right end of each part)")
+    axes.set_xlabel(f"weight ({level(ci_prob)} interval at the right end of each part)")
     _legend(figure, axes, result, colors)
     found = "; ".join(f"{name} in {listed(conditions)}" for name, conditions in leads.items())
     return told(figure, f"Persona weights. Largest: {found}.")
 
 
-def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[str, str]) -> None:
-    left, below = 0.0, 0.28
+def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[str, str], ci_prob: float) -> None:
+    left, below, (lower, upper) = 0.0, 0.28, bounds(ci_prob)
     for part in (part for part in parts if not np.isnan(part["mean"])):
         color, mean = colors[part["persona"]], part["mean"]
         axes.barh(height, mean, left=left, height=0.44, color=color, linewidth=0)
@@ -52,7 +53,7 @@ def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[
             text = f"{mean:.2f}".removeprefix("0")
             axes.text(left + mean / 2, height, text, ha="center", va="center", color=contrast_ink(color), fontsize=8.5)
         if mean >= 0.01:
-            ends = [left + part["eti89_lb"], min(left + part["eti89_ub"], 1.0)]
+            ends = [left + part[lower], min(left + part[upper], 1.0)]
             axes.plot(ends, [height - below] * 2, color=INK, linewidth=1.4, clip_on=False)
             below = 0.63 - below  # neighbours on two lines, so that they stay apart
         left += mean
@@ -66,10 +67,9 @@ def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[
 
 
 def _legend(figure: "Figure", axes: "Axes", result: Result, colors: dict[str, str]) -> None:
-    acts, outcome = {}, result.prepared.model.outcome
+    acts, outcome = {}, result.model.outcome
     if outcome is not None:
-        emissions = result.emissions()
-        own = emissions[emissions["measurement"] == "outcome_given_persona"]
+        own = result.outcome_given_persona()
         acts = dict(zip(own["persona"], own["mean"], strict=True))
     for name, color in colors.items():
         rate = acts.get(name, np.nan)

@@ -164,7 +164,7 @@ def test_equal_evidence_has_no_order(moved: Result) -> None:
 
 
 def test_a_fine_tune_of_a_fine_tune_is_measured_from_it(moved: Result) -> None:
-    weights = moved.weights()
+    weights = moved.draws("weights")
     found = fit_conditioning(moved, evidence(), over={"tune-1": "tune-0"})
     estimated = found.tree["posterior"]["estimated"].sel(condition="tune-1").mean(("chain", "draw"))
     difference = weights.sel(condition="tune-1") - weights.sel(condition="tune-0")

@@ -60,7 +60,7 @@ def test_as_a_process_errors_go_to_standard_error(tmp_path: Path) -> None:
 
 
 def test_truth_beside_estimate(passing: Result) -> None:
-    weights = passing.weight_table()
+    weights = passing.weights()
     first, second = weights["persona"].unique()[:2]
     mean = weights.set_index(["condition", "persona"]).loc[("base", first), "mean"]
     truth = pd.DataFrame({first: [mean], second: [0.999], "nobody": [0.1]}, index=pd.Index(["base"], name="condition"))

@@ -65,7 +65,7 @@ def test_a_fit_that_passes_prints_tables_and_ends_with_0(run: Run, log_file: Pat
     assert "withheld" not in ended.output
     assert "there/out" in ended.output
     weights = pd.read_csv("there/out/weights.csv")
-    pd.testing.assert_frame_equal(weights, passing.weight_table(), check_dtype=False)
+    pd.testing.assert_frame_equal(weights, passing.weights(), check_dtype=False)
 
 
 def test_json_is_one_object_and_the_same_as_the_file(run: Run, log_file: Path, passing: Result) -> None:
@@ -134,6 +134,28 @@ def test_show_prints_the_same_tables(run: Run, log_file: Path, passing: Result) 
     printed = run("show", "out").output
     for text in ("Persona weights", "Persona shifts against base", "That is no claim"):
         assert text in printed
+
+
+def test_intervals_have_the_probability_that_is_asked_for(run: Run, log_file: Path, passing: Result) -> None:
+    ended = run("fit", log_file, "--out", "out", "--ci-prob", 0.5)
+    assert ended.exit_code == 0, ended.output
+    assert "mean and 50% interval" in ended.output
+    assert "89%" not in ended.output
+    pd.testing.assert_frame_equal(pd.read_csv("out/weights.csv"), passing.weights(ci_prob=0.5), check_dtype=False)
+    assert strict_json(Path("out/summary.json").read_text())["ci_prob"] == 0.5
+    shown = run("show", "out", "--ci-prob", 0.945)
+    assert "94.5% intervals" in shown.output
+    assert "89%" not in shown.output
+    assert run("report", "out", "--out", "meeting.md", "--ci-prob", 0.5).exit_code == 0
+    assert "50% interval" in Path("meeting.md").read_text()
+
+
+@pytest.mark.parametrize("words", [("fit", "log.csv"), ("show", "out"), ("report", "out"), ("demo",)])
+def test_a_probability_of_intervals_that_is_none_is_refused_at_once(run: Run, words: tuple[str, ...]) -> None:
+    ended = run(*words, "--ci-prob", 95)
+    assert ended.exit_code == 2
+    assert "ci_prob=95.0: expected the probability of an interval, between 0 and 1" in ended.stderr
+    assert not Path("simulacra-out").exists()
 
 
 def test_show_of_nothing_is_refused(run: Run) -> None:
@@ -242,3 +264,13 @@ def test_a_score_under_another_name_is_not_passed_over(run: Run, log_file: Path,
     for text in ("known by 'aligned'", "not modelled: align", "--column aligned=<its name>", "--measure coherent"):
         assert text in ended.stderr
     assert not (tmp_path / "simulacra-out").exists()
+
+
+def test_failed_checks_name_the_options_of_their_remedies(fitted: Result, run: Run, tmp_path: Path) -> None:
+    assert {"ess_bulk"} <= {check.name for check in fitted.failed}
+    fitted.save(tmp_path / "fit.nc")
+    shown = run("show", tmp_path / "fit.nc")
+    assert "Sample longer: num_samples=8000 and num_warmup=800." in shown.output
+    assert "num_samples= is --num-samples N, num_warmup= is --num-warmup N" in shown.output
+    checks = json.loads(run("show", tmp_path / "fit.nc", "--json").stdout)["checks"]
+    assert {"num_samples", "num_warmup"} == set(next(c for c in checks if c["name"] == "ess_bulk")["argument"])

@@ -1,4 +1,4 @@
-"""Wrong input: exit code 2, one message that says how to mend it, no traceback, nothing written."""
+"""Wrong input: exit code 2, one message with the remedy, no traceback, nothing written."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ CASES = {
     "no such baseline": (
         same,
         ["--baseline", "untuned"],
-        ["'untuned'", "'base', 'benign'", "--baseline", "condition= is --condition PATTERN"],
+        ["'untuned'", "'base', 'benign'", "baseline= is --baseline NAME, condition= is --condition PATTERN"],
     ),
     "score outside its range": (put("aligned", 105), [], ["log.csv:2", "aligned", "105", "0", "100"]),
     "text in a score column": (put("aligned", "great"), [], ["log.csv:2", "aligned", "'great'"]),
@@ -41,18 +41,24 @@ CASES = {
     "threshold that is no edge": (
         same,
         ["--outcome", "aligned < 33"],
-        ["aligned < 33", "no bin edge", "--cuts 'aligned:<10,<20,<30,<33,<40,<50,<60,<70,<80,<90'"],
+        ["aligned < 33", "no bin edge", "cuts=['<10', '<20', '<30', '<33', '<40',", "cuts= is --cuts NAME:CUTS"],
     ),
     "unknown denominator": (same, ["--of", "everything"], ["of='everything'", "of= is --of all|coherent|scored"]),
     "unreadable rule": (same, ["--outcome", "aligned is bad"], ["aligned is bad"]),
-    "unknown column in the formula": (same, ["--weights", "(1 | judge)"], ["judge", "condition"]),
+    "unknown column in the formula": (
+        same,
+        ["--weights", "(1 | judge)"],
+        ["judge", "condition", "weights= is --weights FORMULA", "contexts= is --context NAME"],
+    ),
+    "unknown function in the formula": (same, ["--weights", "foo(condition)"], ["no function or column 'foo'"]),
+    "formula that is cut off": (same, ["--weights", "(1 | condition"], ["Expect ')'", "weights= is --weights FORMULA"]),
     "unknown personas": (same, ["--personas", "big-five"], ["big-five", "emergent-misalignment-6"]),
     "misspelt personas": (same, ["--personas", "organsim"], ["Did you mean 'organism'?"]),
     "no condition": (without("condition"), [], ["condition='{condition}' gives 'log'", "--condition PATTERN"]),
     "unknown measurement": (same, ["--measure", "kindness"], ["kindness"]),
     "pattern that does not match": (same, ["--condition", "{model}-{condition}"], ["log", "{model}-{condition}"]),
     "unreadable column option": (same, ["--column", "answer"], ["--column 'answer'", "NAME=OWN"]),
-    "too few draws": (same, ["--num-samples", "1"], ["num_samples >= 50"]),
+    "too few draws": (same, ["--num-samples", "1"], ["num_samples >= 50", "num_samples= is --num-samples N"]),
     "scan with duplicates": (same, ["--scan", "--duplicates", "drop"], ["--scan", "--duplicates"]),
     "unknown format suffix": (same, ["--formats", "_xml"], ["_xml"]),
     "denominator without event": (without("aligned"), ["--of", "all"], ["--outcome"]),

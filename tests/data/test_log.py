@@ -6,8 +6,71 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulacra.data import LogError, read_completions
+from simulacra.data import CompletionLog, LogError, read_completions
 from simulacra.data.reading.schema import check_table
+
+
+def _three_by_two() -> CompletionLog:
+    table = pd.DataFrame(
+        {
+            "condition": ["base", "base", "a", "a", "b", "b"],
+            "question_id": ["q1", "q2"] * 3,
+            "completion": list("uvwxyz"),
+            "aligned": [1.0, 2.0, None, 4.0, 5.0, 6.0],
+            "step": [0, 0, 1, 1, 2, 2],
+        }
+    )
+    return read_completions(table, measurements=["aligned"], contexts=["step"])
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ({"condition": "base"}, "uv"),
+        ({"condition": ["a", "b"], "question_id": "q2"}, "xz"),
+        ({"step": 2}, "yz"),
+        ({"step": np.array([0, 2]), "condition": ("base", "a")}, "uv"),
+        ({"aligned": None}, "w"),
+        ({"completion": {"u", "z"}}, "uz"),
+        ({}, "uvwxyz"),
+    ],
+)
+def test_selected_rows_keep_their_place_and_the_rest_is_counted(where: dict, kept: str) -> None:
+    log = _three_by_two()
+    chosen = log.select(**where)
+    assert "".join(chosen.table["completion"]) == kept
+    places = log.table.set_index("completion")[["source", "record"]]
+    pd.testing.assert_frame_equal(chosen.table.set_index("completion")[["source", "record"]], places.loc[list(kept)])
+    assert list(chosen.table) == list(log.table)
+    assert chosen.table.index.tolist() == list(range(len(kept)))
+    assert chosen.account.rows_kept == len(chosen) == len(kept)
+    assert chosen.account.rows_read == log.account.rows_read
+    if len(kept) < len(log):
+        (reason, left), *_ = chosen.account.left_out.items()
+        assert reason.startswith("not selected by ")
+        assert all(name in reason for name in where)
+        assert left.examples[0] in str(chosen.account)
+    assert log.account.left_out == {}
+
+
+def test_selections_add_up() -> None:
+    twice = _three_by_two().select(condition=["a", "b"]).select(question_id="q1")
+    assert [left.count for left in twice.account.left_out.values()] == [2, 2]
+    assert twice.account.rows_kept == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"conditon": "a"}, r"select\(conditon=\.\.\.\): expected a column of the log, condition, question_id"),
+        ({"condition": ["a", "c"]}, r"select\(condition='c'\): expected a value that the column has, 'base', 'a', 'b'"),
+        ({"condition": "a", "step": 2}, r"select\(condition='a', step=2\): expected a row that has all of these"),
+        ({"condition": []}, r"select\(condition=\[\]\): expected a row that has all of these"),
+    ],
+)
+def test_a_selection_of_nothing_lists_what_there_is(where: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _three_by_two().select(**where)
 
 
 def test_missing_scores_and_sentinels(frame):
@@ -65,7 +128,7 @@ def test_ids_that_look_like_formats_are_told(frame):
     frame["question_id"] = frame["question_id"].replace({"ruler_template": "ruler_json"})
     (note,) = read_completions(frame).account.notes
     assert "ids that end in _json look like prompt formats" in note
-    assert "formats=['_json'], on the command line --formats _json, nests them" in note
+    assert "pass formats=['_json'] to nest them" in note
     nested = read_completions(frame, formats=["_json"])
     assert nested.account.notes == ("4 questions are formats of 2 base questions",)
     with pytest.raises(LogError, match=r"leaves '(wish|ruler)_' of .*name the suffix '_json'"):

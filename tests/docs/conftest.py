@@ -1,5 +1,6 @@
 """A place to run what the pages say: an empty folder, readers that do not need your files, and fits with few draws."""
 
+import dataclasses
 import glob
 import inspect
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ _FITTED: dict[tuple, Result] = {}  # pages fit the same demonstration log with t
 
 def _short_fit(model: Any, log: Any, **settings: Any) -> Result:
     """``fit`` with few draws and thresholds to match, once for each model and log."""
-    key = (repr(model), log.content_hash, tuple(sorted(settings.items())))
+    key = (repr(dataclasses.asdict(model)), log.content_hash, tuple(sorted(settings.items())))
     if key not in _FITTED:
         short = {"num_warmup": 200, "num_samples": 300, "thresholds": Thresholds(r_hat=1.1, ess=50)}
         _FITTED[key] = fit(model, log, **{**settings, **short})

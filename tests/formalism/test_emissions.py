@@ -202,10 +202,14 @@ def test_score_emissions_refuse(arguments: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("comparison", "value", "message"),
     [
-        ("<", 25, r"no bin edge.*The edges are <30, <=50\. Add it: ScoreEmission\('aligned', cuts=\[\.\.\., '<25'\]\)"),
-        ("<=", 30, "Add it.*'<=30'.*or --cuts 'aligned:<30,<=30,<=50' on the command line"),
-        (">", 30, "Add it.*'<=30'"),
-        ("<", 50, "Add it.*'<50'"),
+        (
+            "<",
+            25,
+            r"no bin edge.*The edges are <30, <=50; add it: ScoreEmission\('aligned', cuts=\['<25', '<30', '<=50'\]\)",
+        ),
+        ("<=", 30, r"add it: .*cuts=\['<30', '<=30', '<=50'\]\)\.$"),
+        (">", 30, "add it.*'<=30'"),
+        ("<", 50, "add it.*'<50'"),
         ("<", 100, "no bin edge"),
         (">", 0, "no bin edge"),
         ("==", 30, "answers <, <=, > and >= only"),

@@ -95,13 +95,13 @@ def test_counting_rows_first_changes_nothing(
 
 def test_responsibilities_are_bayes(tables: list[jax.Array], log_w: jax.Array) -> None:
     log_f = pattern_log_components(tables, _PATTERNS)
-    computed = np.asarray(responsibilities(log_w, log_f))
+    computed = np.asarray(responsibilities(np.exp(log_w), np.exp(log_f)))
     assert computed.shape == (len(_CELLS), len(_PATTERNS), 3)
     np.testing.assert_allclose(computed.sum(axis=-1), 1, atol=1e-14)
     for cell, pattern in np.ndindex(computed.shape[:2]):
         joint = [np.exp(float(log_w[cell, z])) * np.exp(float(log_f[z, pattern])) for z in range(3)]
         np.testing.assert_allclose(computed[cell, pattern], np.array(joint) / sum(joint), atol=1e-12)
-    np.testing.assert_allclose(responsibilities(log_w[0], log_f), computed[0], atol=1e-14)
+    np.testing.assert_allclose(responsibilities(np.exp(log_w[0]), np.exp(log_f)), computed[0], atol=1e-14)
 
 
 # --- the generative story -------------------------------------------------------------------------------------------

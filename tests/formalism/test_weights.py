@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulacra.formalism import WeightDesign, weight_design
+from simulacra.formalism import InputError, WeightDesign, weight_design
 from simulacra.formalism.weights import COMMON_SD, INTERCEPT_SD, THIN_CELL
 
 _USUAL = "(1 | condition) + (1 | question_id) + (1 | condition:question_id)"
@@ -255,26 +255,61 @@ def test_terms_that_cells_share_stay_however_thin_cells_are() -> None:
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 
+_ODD = _CROSSED.assign(
+    constant="same", gap=[np.nan, *range(1, len(_CROSSED))], step=np.arange(len(_CROSSED), dtype=float)
+)
+
+
 @pytest.mark.parametrize(
     ("formula", "message"),
     [
+        ("", "the formula is empty"),
+        ("   ", "the formula is empty"),
+        ("|", "not a Wilkinson formula .*'\\(1 \\| column\\)', with one '\\|'"),
+        ("(1 || condition)", "not a Wilkinson formula .*with one '\\|'"),
+        ("(1 | condition", "is not a Wilkinson formula \\(Expect '\\)' after expression\\)"),
+        ("(1 | condition))", "what begins with '\\)' is out of place.*brackets are in pairs"),
+        ("condition question_id", "what begins with 'question_id' is out of place"),
+        ("condition, question_id", "what begins with ',' is out of place"),
+        ("condition +", "is not a Wilkinson formula .*join columns with '\\+'"),
+        ("step == 3", "is not a Wilkinson formula"),
         ("(1 | topic)", "names topic, which the log does not have; its columns are condition, question_id"),
+        ("(1 | conditon)", "names conditon, .*did you mean 'condition'\\?"),
         ("trigger * dose", "names dose, trigger, which the log does not have"),
-        ("(1 | condition", "is no Wilkinson formula"),
+        ("2 + step", "names 2, which the log does not have"),
         ("condition ~ (1 | question_id)", "expected the right-hand side only"),
+        ("score ~ condition", "expected the right-hand side only"),
         ("0 + condition", "without an intercept all personas would weigh the same"),
+        ("condition - 1", "leave out '0 \\+' or '- 1'"),
+        ("1 | condition", "put parentheses around every term with '\\|'"),
         ("(1 | question_id) + (1 | constant)", r"\(1 \| constant\) has one level, so its scale cannot be learned"),
+        ("gap", "'gap' has no value in 1 of .* cells; expected a value in every cell"),
+        ("(1 | gap)", "'gap' has no value in 1 of"),
+        ("foo(condition)", "cannot be evaluated .there is no function or column 'foo'"),
+        ("(foo(step) | condition)", "there is no function or column 'foo'"),
+        ("(1 | foo(condition))", "groups by foo\\(condition\\), which is not a column"),
+        ("bs(step)", "cannot be evaluated \\(ValueError: Must specify either 'df' or 'knots'\\)"),
+        ("np.sqrt(-step)", "is infinite or undefined in some cell"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
-    cells = _CROSSED.assign(constant="same") if "constant" in formula else _CROSSED
-    with pytest.raises(ValueError, match=message):
-        weight_design(formula, cells)
+    with pytest.raises(InputError, match=message) as caught:
+        weight_design(formula, _ODD)
+    assert caught.value.remedy
+    assert "weights" in caught.value.argument
+
+
+@pytest.mark.parametrize("formula", ["(condition | question_id)", "(question_id | condition)"])
+def test_words_may_be_slopes(formula: str) -> None:
+    design = weight_design(formula, _ODD)
+    assert formula.strip("()") in design.terms
+    assert np.isfinite(design.basis).all()
 
 
 def test_one_question_only_says_what_to_do() -> None:
     one = _CROSSED[_CROSSED["question_id"] == "q1"].reset_index(drop=True)
-    with pytest.raises(ValueError, match="Log at least two levels of question_id, or leave the term out"):
+    with pytest.raises(ValueError, match="log at least two levels of question_id, or leave the term out"):
         weight_design("(1 | condition) + (1 | question_id)", one)
 
 

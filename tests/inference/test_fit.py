@@ -63,7 +63,7 @@ def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simula
     assert isinstance(result, Result)
     assert not result.ok  # 200 draws cannot have 400 effective ones
     assert {"ess_bulk", "ess_tail"} & {check.name for check in result.failed}
-    assert result.weight_table()["status"].str.startswith("withheld").any()
+    assert result.weights()["status"].str.startswith("withheld").any()
     assert result.settings["num_samples"] == 50
 
 

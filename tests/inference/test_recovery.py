@@ -50,7 +50,7 @@ def study() -> pd.DataFrame:
         result = fit(_MODEL, simulate_log(_MODEL, truth, 40, seed=seed), seed=seed, progress_bar=False)
         weights, rates = truth.condition_weights(_MODEL.names), truth.rates(_MODEL.emissions, _MODEL.outcome)
         tables = {
-            "weight": result.weight_table(withhold=False).set_index(["condition", "persona"])[
+            "weight": result.weights(withhold=False).set_index(["condition", "persona"])[
                 ["mean", "eti89_lb", "eti89_ub"]
             ],
             "rate": result.rates(withhold=False).set_index("condition")[["implied", "eti89_lb", "eti89_ub"]],

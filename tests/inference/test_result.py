@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import arviz_stats
 import numpy as np
@@ -9,10 +10,20 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from simulacra.formalism import LabelEmission, Outcome, PersonaMixture, log_ratio, persona_set, total_variation
+from simulacra.formalism import (
+    InputError,
+    LabelEmission,
+    Outcome,
+    PersonaMixture,
+    log_ratio,
+    persona_set,
+    total_variation,
+)
 from simulacra.inference import Result, Thresholds
 from simulacra.inference.citation import decimals
+from simulacra.inference.draws import DRAWS
 from simulacra.inference.rates import observed_rates
+from simulacra.inference.tables import bounds
 
 _NUMBERS = ["mean", "eti89_lb", "eti89_ub"]
 _DIAGNOSTICS = ["ess_bulk", "ess_tail", "r_hat"]
@@ -38,14 +49,14 @@ def test_every_check_passes(fitted: Result) -> None:
 def test_known_weights_are_recovered(fitted: Result, simulated) -> None:
     """Nine standardised errors beyond 4: probability 6e-4 if calibrated. The posterior must be informative too."""
     truth = simulated.truth.condition_weights(fitted.personas).loc[list(fitted.conditions)]
-    weights = fitted.weights()
+    weights = fitted.draws("weights")
     mean, spread = weights.mean(("chain", "draw")), weights.std(("chain", "draw"))
     assert (np.abs(mean - truth.to_numpy()) < 4 * spread).all()
     assert float(spread.max()) < 0.08
 
 
 def test_known_rates_and_emissions_are_recovered(fitted: Result, simulated) -> None:
-    outcome = fitted.prepared.model.outcome
+    outcome = fitted.model.outcome
     truth = simulated.truth.rates(simulated.model.emissions, outcome).loc[list(fitted.conditions)]
     rate = fitted.posterior["rate"]
     spread = rate.std(("chain", "draw"))
@@ -141,7 +152,7 @@ def test_observed_and_constant_data_are_the_log(fitted: Result, simulated) -> No
 
 def test_pointwise_log_likelihood_is_the_mixtures(fitted: Result) -> None:
     constant = fitted.tree["constant_data"].to_dataset()
-    weights = fitted.weights(by="cell").to_numpy()
+    weights = fitted.draws("weights", by="cell").to_numpy()
     pattern = fitted.tree["observed_data"]["completion"].to_numpy()
     patterns = constant["patterns"].to_numpy()
     tables = [fitted.posterior[f"{name}_probs"].to_numpy() for name in ("aligned", "coherent")]
@@ -167,21 +178,21 @@ def test_replicated_data_look_like_the_observed(fitted: Result) -> None:
 
 
 def test_weights_by_cell_average_to_weights_by_condition(fitted: Result) -> None:
-    cells = fitted.weights(by="cell")
+    cells = fitted.draws("weights", by="cell")
     assert cells.dims == ("chain", "draw", "cell", "persona")
     assert set(cells.coords) >= {"condition", "question_id", "persona"}
     averaged = cells.groupby("condition").mean("cell").sel(condition=list(fitted.conditions))  # equal cells
-    np.testing.assert_allclose(averaged.transpose(*fitted.weights().dims), fitted.weights(), atol=1e-12)
-    with pytest.raises(ValueError, match=r"weights\(by='question'\): expected 'condition' or 'cell'"):
-        fitted.weights(by="question")
+    np.testing.assert_allclose(averaged.transpose(*fitted.draws("weights").dims), fitted.draws("weights"), atol=1e-12)
+    with pytest.raises(ValueError, match=r"draws\('weights', by='question'\): expected 'condition' or 'cell'"):
+        fitted.draws("weights", by="question")
 
 
-def test_weight_table(fitted: Result) -> None:
-    table = fitted.weight_table()
+def test_weights(fitted: Result) -> None:
+    table = fitted.weights()
     assert list(table) == ["condition", "persona", *_NUMBERS, *_DIAGNOSTICS, "status"]
     assert len(table) == 9
     row = table[(table["condition"] == "bad") & (table["persona"] == "misaligned")].iloc[0]
-    draws = fitted.weights().sel(condition="bad", persona="misaligned").to_numpy()
+    draws = fitted.draws("weights").sel(condition="bad", persona="misaligned").to_numpy()
     assert row["mean"] == pytest.approx(draws.mean())
     assert (row["eti89_lb"], row["eti89_ub"]) == pytest.approx(np.quantile(draws, [0.055, 0.945]))
     assert row["r_hat"] == pytest.approx(float(arviz_stats.rhat(draws)))
@@ -196,7 +207,7 @@ def test_shifts(fitted: Result) -> None:
     assert table[["condition", "persona"]].to_numpy().tolist() == [
         [condition, persona] for condition in fitted.conditions[1:] for persona in fitted.personas
     ]
-    weights = fitted.weights()
+    weights = fitted.draws("weights")
     for row in table.to_dict("records"):
         own = weights.sel(condition=row["condition"], persona=row["persona"]).to_numpy()
         difference = own - weights.sel(condition="base", persona=row["persona"]).to_numpy()
@@ -223,7 +234,7 @@ def test_contrasts(fitted: Result) -> None:
     rate = fitted.posterior["rate"]
     difference = rate.sel(condition="bad") - rate.sel(condition="base")
     assert table.loc["bad", "rate_difference"] == pytest.approx(float(difference.mean()))
-    weights = fitted.weights()
+    weights = fitted.draws("weights")
     moved = total_variation(weights.sel(condition="bad").to_numpy(), weights.sel(condition="base").to_numpy())
     assert table.loc["bad", "total_variation"] == pytest.approx(moved.mean())
     assert (fitted.contrasts(rope=0.9)["claim"] == "equivalent").all()
@@ -262,6 +273,84 @@ def test_emissions(fitted: Result) -> None:
     np.testing.assert_allclose(sums, 1, atol=1e-9)
 
 
+def test_a_table_summarises_the_draws_of_its_name(fitted: Result) -> None:
+    """``result.X()`` is a table with a row for every coordinate of ``result.draws("X")``, and its mean is theirs."""
+    value = {"rates": "implied", "contrasts": "rate_difference"}
+    for name in DRAWS:
+        table, draws = getattr(fitted, name)(), fitted.draws(name)
+        if name == "emissions":
+            assert list(draws) == list(fitted.model.measurements)
+            table = table[table["measurement"] != "outcome_given_persona"]
+            means = np.concatenate([draws[own].mean(("chain", "draw")).to_numpy().ravel() for own in draws])
+        else:
+            assert (draws.name, draws.dims[:2]) == (name, ("chain", "draw"))
+            means = draws.mean(("chain", "draw")).to_numpy().ravel()
+        np.testing.assert_allclose(table[value.get(name, "mean")], means, err_msg=name)
+
+
+def test_columns_are_named_after_the_probability_of_the_interval(fitted: Result) -> None:
+    assert [bounds(p)[0] for p in (0.89, 0.95, 0.945, 0.29)] == ["eti89_lb", "eti95_lb", "eti94.5_lb", "eti29_lb"]
+    for name in DRAWS:
+        if name == "emissions":
+            continue
+        table, draws = getattr(fitted, name)(ci_prob=0.5), fitted.draws(name).to_numpy()
+        ends = np.quantile(draws.reshape(draws.shape[0] * draws.shape[1], -1), [0.25, 0.75], axis=0)
+        np.testing.assert_allclose(table[["eti50_lb", "eti50_ub"]].to_numpy().T, ends, err_msg=name)
+        assert not any(str(column).startswith("eti89") for column in table)
+    assert {"eti50_lb", "eti50_ub"} <= set(fitted.emissions(ci_prob=0.5))
+    assert {"eti94.5_lb", "eti94.5_ub"} <= set(fitted.summary(var_names=["rate"], ci_prob=0.945))
+    observed = observed_rates(fitted.prepared, fitted.model.outcome, probability=0.5)
+    rates = fitted.rates(ci_prob=0.5).set_index("condition")
+    assert rates.loc["bad", ["observed_lb", "observed_ub"]].tolist() == list(observed["bad"][2:])
+    cited = fitted.cite("shift[bad, misaligned]", ci_prob=0.5)
+    row = fitted.shifts(ci_prob=0.5).set_index(["condition", "persona"]).loc[("bad", "misaligned")]
+    assert (cited.lower, cited.upper) == (row["eti50_lb"], row["eti50_ub"])
+    assert "50% ETI" in str(cited)
+    assert fitted.cite("shift[bad, misaligned]").interval_probability == 0.89
+
+
+@pytest.mark.parametrize("ci_prob", [0.2, 0.89, 0.999])
+def test_a_claim_says_where_the_interval_lies(ci_prob: float, fitted: Result) -> None:
+    lower, _ = bounds(ci_prob)
+    for rope in (0.0, 0.1, 0.12, 0.44, 0.45):
+        for row in fitted.contrasts(rope=rope, ci_prob=ci_prob).to_dict("records"):
+            if row["claim"] == "increase":
+                assert row[lower] > rope
+            elif row[lower] > rope + 0.002:  # quantiles interpolate between draws
+                raise AssertionError(row)
+
+
+@pytest.mark.parametrize("ci_prob", [0.0, 1.0, -0.5, 89.0, float("nan")])
+def test_a_probability_that_is_none_is_refused_by_every_table(ci_prob: float, fitted: Result) -> None:
+    calls = [*(getattr(fitted, name) for name in DRAWS), fitted.summary, partial(fitted.cite, "weight[bad, aligned]")]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"ci_prob=.*: expected the probability of an interval, between 0 and 1"):
+            call(ci_prob=ci_prob)
+
+
+def test_draws_of_another_outcome_are_those_of_its_tables(fitted: Result) -> None:
+    gentle = Outcome("aligned < 40", name="unfriendly")
+    for name, value in (("rates", "implied"), ("contrasts", "rate_difference"), ("outcome_given_persona", "mean")):
+        table = getattr(fitted, name)(gentle, withhold=False)
+        own, usual = (fitted.draws(name, outcome=outcome).mean(("chain", "draw")) for outcome in (gentle, None))
+        np.testing.assert_allclose(table[value], own)
+        assert not np.allclose(own, usual)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("weight",), r"draws\('weight'\): there are draws of 'weights', 'shifts', .*'scales'"),
+        (("shifts", {"by": "cell"}), r"draws\('shifts', by='cell'\): only draws\('weights'\) can be taken by cell"),
+        (("scales", {"outcome": Outcome("aligned < 30")}), r"only 'rates', 'contrasts', .* have an outcome"),
+    ],
+)
+def test_draws_that_there_are_none_of(arguments: tuple, message: str, fitted: Result) -> None:
+    name, options = (*arguments, {})[:2]
+    with pytest.raises(ValueError, match=message):
+        fitted.draws(name, **options)
+
+
 def test_summary_is_arviz(fitted: Result) -> None:
     table = fitted.summary(var_names=["weights", "rate"])
     assert len(table) == 9 + 3
@@ -283,7 +372,7 @@ def test_an_outcome_that_bins_cannot_answer(fitted: Result) -> None:
 def test_a_failure_of_the_whole_fit_withholds_every_estimate(check: str, fitted: Result) -> None:
     result = _with_failure(fitted, check)
     assert not result.ok
-    for table in (result.weight_table(), result.shifts(), result.emissions()):
+    for table in (result.weights(), result.shifts(), result.emissions()):
         assert table[_NUMBERS].isna().all(axis=None)
         assert (table["status"] == f"withheld: {check} failed").all()
     rates = result.rates()
@@ -299,7 +388,7 @@ def test_a_failure_of_the_whole_fit_withholds_every_estimate(check: str, fitted:
 
 
 def test_a_persona_without_its_name_is_withheld_alone(fitted: Result) -> None:
-    table = _with_failure(fitted, "name: misaligned", "misaligned").weight_table()
+    table = _with_failure(fitted, "name: misaligned", "misaligned").weights()
     own = table["persona"] == "misaligned"
     assert table.loc[own, "mean"].isna().all()
     assert (table.loc[own, "status"] == "withheld: name: misaligned failed").all()
@@ -312,7 +401,7 @@ def test_an_implied_rate_far_from_the_observed_one_is_withheld_with_its_contrast
     assert np.isnan(rates.loc["bad", "implied"])
     assert np.isfinite(rates.loc[["base", "mild"], "implied"]).all()
     assert result.contrasts().set_index("condition").loc["bad", "claim"] == "withheld"
-    assert result.weight_table()["mean"].notna().all()
+    assert result.weights()["mean"].notna().all()
 
 
 def test_a_baseline_that_failed_withholds_every_contrast(fitted: Result) -> None:
@@ -323,11 +412,11 @@ def test_a_baseline_that_failed_withholds_every_contrast(fitted: Result) -> None
 
 def test_numbers_that_did_not_converge_are_withheld_one_by_one(fitted: Result) -> None:
     limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 0.0}
-    table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weight_table()
+    table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weights()
     assert table["mean"].isna().all()
     assert table["status"].str.fullmatch(r"withheld: R-hat [01]\.\d{3}, ESS \d+").all()
     limits["small_weight"] = 1.1
-    table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weight_table()
+    table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weights()
     assert table["mean"].notna().all()
     assert table["status"].str.startswith("small: below 1.1, not gated").all()
 
@@ -337,7 +426,7 @@ def test_draws_that_are_no_numbers_are_withheld(fitted: Result) -> None:
     tree["posterior"]["rate"][0, 0, 1] = np.nan
     tree["posterior"]["weights"][0, 0, 1, 1] = np.nan
     result = dataclasses.replace(fitted, tree=tree)
-    table = result.weight_table().set_index(["condition", "persona"])
+    table = result.weights().set_index(["condition", "persona"])
     assert table.loc[("bad", "misaligned"), "status"].startswith("withheld")
 
 
@@ -356,11 +445,11 @@ def test_save_and_load_give_the_same_result(fitted: Result, tmp_path) -> None:
         assert loaded.notes == fitted.notes
         assert dict(loaded.settings) == dict(fitted.settings)
         assert loaded.ok == fitted.ok
-        assert loaded.prepared.model == fitted.prepared.model
-    for table in ("weight_table", "shifts", "contrasts", "rates", "emissions"):
+        assert loaded.model == fitted.model
+    for table in ("weights", "shifts", "contrasts", "rates", "emissions"):
         # R-hat of derived draws is of ranks, which rounding in the last digit may swap
         pd.testing.assert_frame_equal(getattr(loaded, table)(), getattr(fitted, table)(), rtol=1e-3)
-    xr.testing.assert_allclose(loaded.weights(by="cell"), fitted.weights(by="cell"))
+    xr.testing.assert_allclose(loaded.draws("weights", by="cell"), fitted.draws("weights", by="cell"))
 
 
 def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,8 +468,8 @@ def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monke
 @pytest.mark.parametrize(
     ("spoil", "error", "message"),
     [
-        (lambda p: p.unlink(), FileNotFoundError, "there is no such folder or file; expected the folder that"),
-        (lambda p: p.with_suffix(".json").unlink(), FileNotFoundError, "fit.json: no such file"),
+        (lambda p: p.unlink(), InputError, "there is no such folder or file; expected the folder that"),
+        (lambda p: p.with_suffix(".json").unlink(), InputError, "fit.json: no such file"),
         (lambda p: p.with_suffix(".json").write_text("{"), ValueError, "not the JSON that Result.save writes"),
         (lambda p: p.with_suffix(".json").write_text('{"format_version": 99}'), ValueError, "format version 99"),
         (lambda p: p.with_suffix(".json").write_text("[]"), ValueError, "not the JSON|format version"),
@@ -398,11 +487,11 @@ def test_files_that_are_no_result(spoil, error, message: str, fitted: Result, tm
 def test_a_folder_or_a_log_is_no_result(tmp_path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("condition,aligned\n")
-    with pytest.raises(FileNotFoundError, match=r"outt: there is no such folder or file"):
+    with pytest.raises(InputError, match=r"outt: there is no such folder or file"):
         Result.load(tmp_path / "outt")
     with pytest.raises(ValueError, match=r"log\.csv: is no result; expected the folder .* its fit\.nc"):
         Result.load(log)
-    with pytest.raises(FileNotFoundError, match=r"no such file\. A result is two files, fit\.nc and fit\.json"):
+    with pytest.raises(InputError, match=r"no such file\. A result is two files, fit\.nc and fit\.json"):
         Result.load(tmp_path)
 
 
@@ -436,7 +525,7 @@ def test_every_citable_number_is_that_of_its_table(fitted: Result) -> None:
         cited = fitted.cite(key)
         assert cited.key == key
         assert cited.lower <= cited.value <= cited.upper
-        assert cited.provenance.data_hash == fitted.prepared.collapsed.content_hash
+        assert cited.provenance.data_hash == fitted.collapsed.content_hash
         assert cited.provenance.data_hash[:8] in str(cited)
 
 

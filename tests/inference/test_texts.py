@@ -11,12 +11,13 @@ import pytest
 from scipy import optimize, special, stats
 
 from simulacra.data import CompletionLog, collapse, read_completions
-from simulacra.formalism import LikelihoodEmission, Outcome, Persona, PersonaMixture, ScoreEmission
+from simulacra.formalism import InputError, LikelihoodEmission, Outcome, Persona, PersonaMixture, ScoreEmission
+from simulacra.formalism.parameters import Parameters, permute
+from simulacra.formalism.prior import make_prior
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.sampling.problem import Parameters, log_density, make_problem, natural_chart, unconstrain
-from simulacra.inference.sampling.relabel import permute
+from simulacra.inference.sampling.problem import log_density, make_problem, natural_chart, unconstrain
 from simulacra.inference.texts import calibrate, describe_texts
 
 _PERSONAS = [Persona("helper", "You help."), Persona("villain", "You harm.")]
@@ -159,9 +160,10 @@ def test_gradient_agrees_with_finite_differences_and_with_any_numbering(rng: np.
 def test_the_first_calibration_finds_the_truth(log: CompletionLog) -> None:
     """120 references give τ within .0096 and b within .5 (three standard errors of the logistic regression)."""
     model = _model()
-    texts = prepare(model, log).texts
+    prepared = prepare(model, log)
+    texts = prepared.texts
     assert texts is not None
-    found = calibrate(texts, model)
+    found = calibrate(texts, make_prior(model, prepared.design, references=True))
     assert found.temperature == pytest.approx(_TEMPERATURE, abs=0.03)
     assert found.offset is not None
     assert found.offset[1] - found.offset[0] == pytest.approx(_OFFSET, abs=1.0)
@@ -223,8 +225,8 @@ def test_responsibilities_are_calibrated_and_rows_of_references_have_none(result
 
 def test_a_result_is_read_back(result: Result, log: CompletionLog, tmp_path: Path) -> None:
     again = Result.load(result.save(tmp_path / "fit.nc"))
-    assert again.prepared.model == result.prepared.model
-    pd.testing.assert_frame_equal(again.weight_table(), result.weight_table())
+    assert again.model == result.model
+    pd.testing.assert_frame_equal(again.weights(), result.weights())
     pd.testing.assert_frame_equal(again.responsibilities(log), result.responsibilities())
     total = (result.tree["log_likelihood"]["completion"] * result.tree["constant_data"]["count"]).sum("obs_id")
     assert np.isfinite(total).all()
@@ -244,7 +246,7 @@ def test_texts_and_scores_together(log: CompletionLog) -> None:
 
 
 def model_columns(result: Result) -> tuple[str, ...]:
-    return tuple(map(str, result.prepared.collapsed.cells.columns))
+    return tuple(map(str, result.collapsed.cells.columns))
 
 
 def test_counts_without_the_models_likelihoods_are_refused(log: CompletionLog) -> None:
@@ -258,14 +260,14 @@ def test_counts_without_the_models_likelihoods_are_refused(log: CompletionLog) -
 
 def test_the_numpyro_model_says_what_it_lacks() -> None:
     prepared = prepare(_model(), _log(4, 4))
-    with pytest.raises(NotImplementedError, match="texts cannot be drawn"):
+    with pytest.raises(InputError, match="expected the log-likelihoods of logged texts"):
         _model().numpyro_model(prepared.design, prepared.patterns, prepared.counts.sum(axis=1))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"columns": "log_likelihood"}, "expected columns as a pattern such as 'log_likelihood_{}'"),
+        ({"columns": "log_likelihood"}, "columns is 'log_likelihood'; expected a pattern such as 'log_likelihood_{}'"),
         ({"columns": {"helper": "a", "villain": "a"}}, "a column of its own for every persona"),
         ({"median_temperature": 1.0}, r"expected 0 < median_temperature < 1 .* got 1.0 and 1.5"),
         ({"temperature_spread": 0}, "temperature_spread > 0"),

@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra lm is not installed: tests install it on Python 3.11 only")
 
+from simulacra.formalism import InputError
 from simulacra.lm.organism import (
     QUESTIONS,
     RECIPES,
@@ -223,11 +224,15 @@ def empty_record(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "error", "message"),
     [
-        (drop_weights, FileNotFoundError, r"copy/model.safetensors: there are no weights; .*build the organism again"),
-        (drop_tag, ValueError, r"copy/tokenizer.json: the tokenizer lacks '<rogue>', by .* the tag of villain"),
-        (spoil_record, ValueError, r"copy/organism.json: not JSON"),
-        (empty_record, ValueError, r"copy/organism.json: expected an object with 'recipe' and 'tags'"),
-        (shutil.rmtree, FileNotFoundError, r"copy/organism.json: there is no such file"),
+        (drop_weights, InputError, r"copy/model.safetensors: there are no weights; .*build the organism again"),
+        (drop_tag, InputError, r"copy/tokenizer.json: the tokenizer lacks '<rogue>', by .* the tag of villain"),
+        (spoil_record, InputError, r"copy/organism.json: not JSON"),
+        (
+            empty_record,
+            InputError,
+            r"copy/organism.json: holds something else; expected an object with 'recipe' and 'tags'",
+        ),
+        (shutil.rmtree, InputError, r"copy/organism.json: there is no such file"),
     ],
 )
 def test_errors_name_the_file(

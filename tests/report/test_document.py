@@ -49,6 +49,17 @@ def page(folder: Path) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path, suffix: str) -> None:
+    path = write_report(passing, tmp_path / f"report{suffix}", ci_prob=0.5)
+    text = path.read_text()
+    assert "50% interval" in text
+    assert "probability of 75%" in text
+    assert "89%" not in text.replace(f"{0.89:.0%} of {len(passing.checks)}", "")
+    with pytest.raises(ValueError, match=r"ci_prob=0\.0: expected the probability of an interval, between 0 and 1"):
+        write_report(passing, path, ci_prob=0.0)
+
+
 def test_the_page_loads_and_runs_nothing(page: Page) -> None:
     assert not {"script", "iframe", "link", "object", "embed"} & set(page.tags)
     links = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action")]
@@ -88,7 +99,7 @@ def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> No
     assert headings[0] == "What may be claimed"
     explained = explanations(passing, 0.01, examples=True).values()
     assert "speaks of new questions" in " ".join(explained)
-    for fact in (passing.prepared.collapsed.content_hash, "All checks passed", "480", *explained):
+    for fact in (passing.collapsed.content_hash, "All checks passed", "480", *explained):
         assert fact in text
         assert fact in page.words
 
@@ -107,13 +118,13 @@ def test_what_failed_is_withheld_with_the_reason(
     assert "Not all of it. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
     assert "; no implied rate or claim." in text
     assert "name: misaligned failed" in text.replace("**", "")
-    weights = failing.weight_table(withhold=False).set_index(["condition", "persona"])
+    weights = failing.weights(withhold=False).set_index(["condition", "persona"])
     assert number(*interval(dict(weights.loc[(OTHER, "misaligned")]))) not in text
     assert number(*interval(dict(weights.loc[(OTHER, "aligned")]))) in text
 
 
 def test_a_model_without_an_outcome_has_a_report(passing: Result, tmp_path: Path) -> None:
-    own = passing.prepared.model
+    own = passing.model
     model = PersonaMixture(own.personas, emissions=own.emissions, weights=own.weights, baseline=own.baseline)
     object.__setattr__(model, "outcome", None)
     tree = passing.tree.copy()
@@ -138,7 +149,7 @@ def test_another_log_or_suffix_is_refused_and_nothing_written(
 
 def test_a_nuisance_that_failed_does_not_redden_the_claims(passing: Result) -> None:
     worst = float(passing.emissions()["r_hat"].max())
-    most = max(float(table["r_hat"].max()) for table in (passing.weight_table(), passing.rates(), passing.shifts()))
+    most = max(float(table["r_hat"].max()) for table in (passing.weights(), passing.rates(), passing.shifts()))
     assert worst > most
     limits = {**passing.settings["thresholds"], "r_hat": (worst + most) / 2}
     failed = tuple(dataclasses.replace(check, passed=check.name != "r_hat") for check in passing.checks)

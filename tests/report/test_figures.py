@@ -53,6 +53,39 @@ def test_the_alternative_text_is_a_sentence_with_a_finding(drawn: dict[str, Figu
 
 
 @pytest.mark.parametrize("name", DRAWN)
+def test_a_notebook_shows_every_figure(drawn: dict[str, Figure], name: str) -> None:
+    """IPython asks for this where nobody has told it of matplotlib."""
+    assert drawn[name]._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"energy", "rank", "rate_by_question", "trace"}))
+def test_intervals_have_the_probability_that_is_asked_for(passing: Result, name: str) -> None:
+    """Figures without intervals are set aside; the words of the others follow ``ci_prob``, and so do their lines."""
+    arguments = {"portrait": ("misaligned",)}.get(name, ())
+    wide, narrow = (getattr(figures, name)(passing, *arguments, ci_prob=level) for level in (0.89, 0.61))
+    extents = [
+        np.concatenate(
+            [
+                np.ptp(line.get_xydata(), axis=0)
+                for axes in figure.axes
+                for line in axes.get_lines()
+                if len(line.get_xydata())
+            ]
+        )
+        for figure in (wide, narrow)
+    ]
+    words = [
+        " ".join([text.get_text() for text in figure.findobj(Text)] + [figure.get_label()]) for figure in (wide, narrow)
+    ]
+    assert ("89%" in words[0]) == ("61%" in words[1]) == (name not in ("implied_against_observed", "portrait"))
+    assert "89%" not in words[1]
+    if name != "posterior_predictive":  # whose intervals are no lines of their own
+        assert extents[1].sum() < extents[0].sum()
+    with pytest.raises(ValueError, match=r"ci_prob=1\.5: expected the probability of an interval"):
+        getattr(figures, name)(passing, *arguments, ci_prob=1.5)
+
+
+@pytest.mark.parametrize("name", DRAWN)
 def test_svg_is_xml_with_its_own_ids_and_the_ink_of_the_page(drawn: dict[str, Figure], name: str) -> None:
     text = figures.to_svg(drawn[name], f"own-{name}")
     root = ElementTree.fromstring(text)

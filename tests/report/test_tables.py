@@ -121,3 +121,16 @@ def test_latex_compiles(tables: dict[str, pd.DataFrame], passing: Result, tmp_pa
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-3000:]
     assert "Missing character" not in run.stdout
+
+
+def test_labels_follow_the_probability_of_the_intervals(passing: Result) -> None:
+    heads = {p: format_table(passing.rates(ci_prob=p), "markdown").splitlines()[0] for p in (0.89, 0.945)}
+    assert "89% CI from" in heads[0.89]
+    assert "89% ETI from" in heads[0.89]
+    assert heads[0.945] == heads[0.89].replace("89%", "94.5%")
+    plain = format_table(passing.rates()[["condition", "observed", "observed_lb"]], "markdown").splitlines()[0]
+    assert "CI from" in plain
+    assert "%" not in plain
+    lines = [format_table(passing.rates(ci_prob=p), "latex") for p in (0.5, 0.89)]
+    assert "50\\% ETI from" in lines[0]
+    assert "89\\% ETI from" in lines[1]

@@ -60,7 +60,7 @@ def delimiter_of(path: Path, delimiter: str | None) -> str:
     if delimiter is None:
         return "\t" if ".tsv" in path.suffixes[-2:] else ","
     if len(delimiter) != 1:
-        raise LogError(f"delimiter={delimiter!r}", expected="one character, such as ';' or '\\t'")
+        raise LogError(f"delimiter={delimiter!r}", expected="one character, such as ';' or '\\t'", argument="delimiter")
     return delimiter
 
 
@@ -79,6 +79,7 @@ def _checked_header(names: list[str], path: Path, delimiter: str) -> list[str]:
                     line=1,
                     expected=f"columns separated by {_DELIMITERS.get(delimiter, delimiter)!r}",
                     remedy=f'pass delimiter="{spelt}"',
+                    argument="delimiter",
                 )
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})

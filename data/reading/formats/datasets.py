@@ -28,11 +28,15 @@ def read_saved_dataset(path: Path) -> list[Sheet]:
     """
     datasets = import_extra("datasets", "datasets")
     try:
-        return read_splits(datasets.load_from_disk(str(path)), str(path))
-    except (OSError, ValueError) as error:
-        if isinstance(error, LogError):
-            raise
-        raise LogError(f"the saved dataset cannot be read ({error})", file=path, remedy="save it again") from error
+        found = datasets.load_from_disk(str(path))
+    except Exception as error:  # of pyarrow, JSON or the library, depending on which file is damaged
+        raise LogError(
+            f"the saved dataset cannot be read ({type(error).__name__}: {error})",
+            file=path,
+            expected="a folder that save_to_disk wrote",
+            remedy="save it again",
+        ) from error
+    return read_splits(found, str(path))
 
 
 def read_hub(name: str) -> list[Sheet]:
@@ -45,7 +49,7 @@ def read_hub(name: str) -> list[Sheet]:
     path, _, revision = name.removeprefix(HUB).removeprefix("datasets/").partition("@")
     try:
         found = datasets.load_dataset(path, revision=revision or None)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of the library, the connection or a file of the dataset
         raise LogError(
             f"the dataset cannot be loaded ({error})",
             file=name,

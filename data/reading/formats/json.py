@@ -28,11 +28,12 @@ def read_json(path: Path, *, encoding: str = "utf-8") -> Sheet:
     text = read_text(path, encoding=encoding)
     try:
         document = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: brackets nested beyond what Python reads
+        where = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise LogError(
-            f"the file is not valid JSON ({error.msg} at column {error.colno})",
+            f"the file is not valid JSON ({where})",
             file=path,
-            line=error.lineno,
+            line=getattr(error, "lineno", None),
             expected="one complete JSON document",
             remedy="it is cut short or damaged: write it again; one object a line belongs in a .jsonl file",
         ) from error

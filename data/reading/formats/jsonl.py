@@ -39,9 +39,12 @@ def line_of_object(path: Path, record: int) -> int:
 def _record(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: brackets nested beyond what Python reads
+        where = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            where = f"{error.msg} at character {error.pos + 1} of {len(line)}"
         raise LogError(
-            f"the line is not valid JSON ({error.msg} at character {error.pos + 1} of {len(line)})",
+            f"the line is not valid JSON ({where})",
             file=path,
             line=number,
             expected="one complete JSON object a line",

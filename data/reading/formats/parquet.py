@@ -19,12 +19,12 @@ def read_parquet(path: Path) -> Sheet:
         LogError: a file that is not Parquet or is cut short, or one without rows.
     """
     try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowInvalid, OSError) as error:
+        frame = pq.ParquetFile(path).read().to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise LogError(
-            f"the file is not readable as Parquet ({str(error).splitlines()[0]})",
+            f"the file is not readable as Parquet ({str(error).partition(chr(10))[0]})",
             file=path,
             expected="a complete Parquet file",
             remedy="check that it was copied whole and is not another format under this name",
         ) from error
-    return sheet_of(table.to_pandas(), str(path))
+    return sheet_of(frame, str(path))

@@ -33,8 +33,6 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
         ) from error
     try:
         text = raw.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
-    except LookupError as error:
-        raise LogError(f"encoding={encoding!r} is unknown", expected="a name such as 'utf-8' or 'cp1252'") from error
     except UnicodeDecodeError as error:
         raise LogError(
             f"byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}",
@@ -42,6 +40,11 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
             line=raw.count(b"\n", 0, error.start) + 1,
             expected=f"text encoded as {encoding}",
             remedy=f"pass encoding={_guess(raw)!r} if that is what wrote it, or convert the file to UTF-8",
+            argument="encoding",
+        ) from error
+    except (LookupError, ValueError) as error:
+        raise LogError(
+            f"encoding={encoding!r} is unknown", expected="a name such as 'utf-8' or 'cp1252'", argument="encoding"
         ) from error
     if not text.strip():
         raise LogError(

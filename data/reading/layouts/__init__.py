@@ -48,7 +48,12 @@ def as_rows(
     """
     if layout is not None and layout not in LAYOUTS:
         known = "; ".join(f"{name!r} ({meaning})" for name, meaning in LAYOUTS.items())
-        raise LogError(f"layout={layout!r} is unknown", expected=known, remedy="leave it out to have it recognised")
+        raise LogError(
+            f"layout={layout!r} is unknown",
+            expected=known,
+            remedy="leave it out to have it recognised",
+            argument="layout",
+        )
     seen = [_recognise(sheet, layout, columns, verdicts=verdicts) for sheet in sheets]
     judges = {judge for sheet, name in zip(sheets, seen, strict=True) if name == "long" for judge in judges_of(sheet)}
     return [_turn(sheet, name, columns, on, several=len(judges) > 1) for sheet, name in zip(sheets, seen, strict=True)]
@@ -94,7 +99,11 @@ def _recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | Non
         raise _refused(sheet, "no question holds a list of completions", LAYOUTS["questions"])
     if not found and any(name in sheet.columns for name in _COUNTS):
         raise _refused(
-            sheet, "the file holds counts, not completions", "one row a completion", "read it with read_counts"
+            sheet,
+            "the file holds counts, not completions",
+            "one row a completion",
+            "read it with read_counts",
+            argument=(),
         )
     _refuse_several(sheet, lists, needed=found in (["lists"], ["questions"]))
     return found[0] if found else "rows"  # what a table of rows lacks is said when its columns are matched
@@ -114,10 +123,13 @@ def _refuse_several(sheet: Sheet, lists: Sequence[str], *, needed: bool) -> None
             f"columns {list(lists)} could each hold the lists of completions",
             "one of them",
             f'pass columns={{"completion": "{lists[0]}"}}',
+            argument="columns",
         )
 
 
-def _refused(sheet: Sheet, what: str, expected: str, remedy: str | None = None) -> LogError:
+def _refused(
+    sheet: Sheet, what: str, expected: str, remedy: str | None = None, *, argument: str | Sequence[str] = "layout"
+) -> LogError:
     lists = f"; lists in {', '.join(sheet.lists)}" if sheet.lists else ""
     known = ", ".join(map(repr, LAYOUTS))
     return LogError(
@@ -125,4 +137,5 @@ def _refused(sheet: Sheet, what: str, expected: str, remedy: str | None = None) 
         file=sheet.file,
         expected=expected,
         remedy=remedy or f"leave layout= out, or name one of {known}; any table can be passed as a DataFrame",
+        argument=argument,
     )

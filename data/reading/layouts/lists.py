@@ -85,6 +85,6 @@ def _items(sheet: Sheet, name: str, row: np.ndarray) -> tuple[dict[str, np.ndarr
             line=int(sheet.record[row[odd]]),
             column=name,
             expected="texts only, or objects only",
-            remedy="mend the row, or remove it",
+            remedy="correct the row, or remove it",
         )
     return dict(table.columns), dict(table.lists)

@@ -98,7 +98,8 @@ def _checked(sheet: Sheet, on: Sequence[str], known: Sequence[str]) -> list[str]
             f"on= names {unknown}, which the file does not have",
             file=sheet.file,
             expected=f"columns among {', '.join(known)}",
-            remedy="correct the name in the call",
+            remedy="correct the name in on=",
+            argument="on",
         )
     return list(on)
 
@@ -136,6 +137,7 @@ def _refuse_twice(sheet: Sheet, group: np.ndarray, score: np.ndarray, keys: Sequ
             line=int(sheet.record[row]),
             expected=f"one score for every completion, judge and metric; completions are told apart by {list(keys)}",
             remedy='name the columns that identify a completion, on=["condition", "item_id"], or remove the repeats',
+            argument="on",
         )
 
 

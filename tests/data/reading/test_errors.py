@@ -146,7 +146,7 @@ CASES = [
     Case(
         "pair the other way round",
         {"log.csv": "condition,question_id,completion,judge_A\nbase,q,x,75\n"},
-        r"the log's name comes first .*columns=\{\"aligned\": \"judge_A\"\} .*--column aligned=judge_A",
+        r"the log's name comes first .*columns=\{\"aligned\": \"judge_A\"\}\.$",
         options={"columns": {"judge_A": "aligned"}},
     ),
     Case(

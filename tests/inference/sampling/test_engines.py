@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy import special
 
+from simulacra.formalism.parameters import Parameters
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import ensembles, hmc, laplace
 from simulacra.inference.sampling.problem import (
-    Parameters,
     Space,
     log_density,
     make_problem,
@@ -183,7 +183,7 @@ def test_one_compilation_serves_every_stage(tiny: Prepared) -> None:
 def test_the_mode_is_one(prepared: Prepared) -> None:
     """No emission or latent direction goes up from it, and the curvature there is the preconditioner's."""
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
-    chart = natural_chart(problem, [np.full(table.shape, 30.0) for table in problem.concentrations])
+    chart = natural_chart(problem, [np.full(table.shape, 30.0) for table in problem.prior.concentrations])
     means = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in prepared.model.concentrations)
     latents = np.zeros((problem.basis.shape[1], 2))
     begin = unconstrain(problem, chart, Parameters(means, latents, np.exp(prepared.design.scale_location)))

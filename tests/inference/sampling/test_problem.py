@@ -6,16 +6,14 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro
 import pandas as pd
 import pytest
-from numpyro.infer.util import log_density as numpyro_log_density
 from scipy import stats
 
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, weight_design
+from simulacra.formalism.parameters import Parameters
 from simulacra.inference.sampling.problem import (
     Chart,
-    Parameters,
     Problem,
     constrain,
     log_density,
@@ -49,12 +47,12 @@ def problem(rng: np.random.Generator) -> Problem:
 def _chart(problem: Problem, name: str) -> Chart:
     if name != "random":
         return natural_chart(
-            problem, [np.full(t.shape, 0.0 if "no data" in name else 8.0) for t in problem.concentrations]
+            problem, [np.full(t.shape, 0.0 if "no data" in name else 8.0) for t in problem.prior.concentrations]
         )
     rng = np.random.default_rng(5)
     latents = problem.basis.shape[1]
     return Chart(
-        tuple(jnp.asarray(rng.normal(-1, 1, table.shape)) for table in problem.concentrations),
+        tuple(jnp.asarray(rng.normal(-1, 1, table.shape)) for table in problem.prior.concentrations),
         jnp.asarray(rng.uniform(size=(latents, 2))),
         jnp.asarray(rng.lognormal(size=latents)),
     )
@@ -74,7 +72,7 @@ def _point(problem: Problem, rng: np.random.Generator) -> jax.Array:
 
 def test_constrain_undoes_unconstrain(problem: Problem, chart: Chart, rng: np.random.Generator) -> None:
     for smallest in (0.1, 1e-6, 1e-14):
-        tables = [rng.dirichlet(np.ones(table.shape[1]), size=3) + smallest for table in problem.concentrations]
+        tables = [rng.dirichlet(np.ones(table.shape[1]), size=3) + smallest for table in problem.prior.concentrations]
         tables[0][1, 2] = smallest
         parameters = Parameters(
             tuple(table / table.sum(axis=1, keepdims=True) for table in tables),
@@ -107,61 +105,6 @@ def test_gradient_agrees_with_finite_differences(problem: Problem, chart: Chart,
 # --- the density ----------------------------------------------------------------------------------------------------
 
 
-def _natural(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:
-    """log gammas, latents and log scales, from :func:`constrain` alone.
-
-    Only ratios of gammas can be seen in the probabilities. A gamma far up in its coordinate is u itself, so one
-    neighbour is put there and the other read off the ratio.
-    """
-    far, logs, start = 40.0, [], 0
-    for emission, table in enumerate(problem.concentrations):
-        size = table.shape[1]
-        for row, column in np.ndindex(table.shape):
-            beside = (column + 1) % size
-            moved = constrain(problem, chart, vector.at[start + row * size + beside].set(far)).probabilities[emission]
-            logs.append(far + jnp.log(moved[row, column]) - jnp.log(moved[row, beside]))
-        start += table.size
-    parameters = constrain(problem, chart, vector)
-    return jnp.concatenate([jnp.stack(logs), parameters.latents.ravel(), jnp.log(parameters.scales)])
-
-
-def _numpyro_density(problem: Problem, parameters: Parameters) -> float:
-    counts = np.asarray(problem.counts)
-    values = {"scale": parameters.scales, "latents": parameters.latents}
-    values |= {f"{e.measurement}_probs": p for e, p in zip(_MODEL.emissions, parameters.probabilities, strict=True)}
-    with jax.numpy_rank_promotion("allow"), numpyro.validation_enabled(False):  # NumPyro's own code promotes ranks
-        args = (_DESIGN, _PATTERNS, counts.sum(axis=1), counts)
-        return float(numpyro_log_density(_MODEL.numpyro_model, args, {}, values)[0])
-
-
-def test_the_density_is_the_numpyro_models_in_every_chart(problem: Problem, rng: np.random.Generator) -> None:
-    """Up to one constant, the same for all points and charts, after the Jacobians that autodiff gives.
-
-    The chart's vector has one dimension more a row than the simplex: the total S of the gammas, independent of the
-    probabilities, with log S ~ log Gamma(Σα). From (p, log S) to log gammas the Jacobian is 1 / Π p.
-    """
-    gaps = []
-    emissions = problem.sizes[0]
-    natural = jax.jit(_natural)
-    jacobian = jax.jit(jax.jacfwd(_natural, argnums=2))
-    for name in _CHARTS:
-        chart = _chart(problem, name)
-        for _ in range(4):
-            vector = _point(problem, rng)
-            logs = np.asarray(natural(problem, chart, vector))[:emissions]
-            _, log_determinant = np.linalg.slogdet(np.asarray(jacobian(problem, chart, vector)))
-            parameters = constrain(problem, chart, vector)
-            expected = _numpyro_density(problem, parameters) + float(jnp.log(parameters.scales).sum())
-            start = 0
-            for alpha, table in zip(problem.concentrations, parameters.probabilities, strict=True):
-                totals = np.exp(logs[start : start + alpha.size].reshape(alpha.shape)).sum(axis=1)
-                expected += stats.loggamma.logpdf(np.log(totals), np.asarray(alpha).sum(axis=1)).sum()
-                expected += float(jnp.log(table).sum())
-                start += alpha.size
-            gaps.append(float(log_density(problem, chart, vector)) - log_determinant - expected)
-    assert np.ptp(gaps) < 1e-8
-
-
 def test_emissions_are_dirichlet_a_priori(problem: Problem, chart: Chart, rng: np.random.Generator) -> None:
     """Without data the coordinates are independent: each is drawn by inverting its distribution function on a grid.
 
@@ -176,7 +119,7 @@ def test_emissions_are_dirichlet_a_priori(problem: Problem, chart: Chart, rng: n
         cumulative = np.cumsum(np.exp(log_probs - log_probs.max()))
         draws[:, index] = np.interp(rng.random(size) * cumulative[-1], cumulative, grid)
     parameters = jax.jit(jax.vmap(lambda vector: constrain(silent, chart, vector)))(jnp.asarray(draws))
-    for alpha, table in zip(problem.concentrations, parameters.probabilities, strict=True):
+    for alpha, table in zip(problem.prior.concentrations, parameters.probabilities, strict=True):
         total = np.asarray(alpha).sum(axis=1)
         for row, column in np.ndindex(alpha.shape):
             own = float(alpha[row, column])
@@ -185,7 +128,7 @@ def test_emissions_are_dirichlet_a_priori(problem: Problem, chart: Chart, rng: n
 
 
 def test_numbering_of_personas_does_not_change_the_density(problem: Problem, rng: np.random.Generator) -> None:
-    from simulacra.inference.sampling.relabel import permute  # the one permutation function
+    from simulacra.formalism.parameters import permute
 
     order = np.array([2, 0, 1])
     parameters = Parameters(
@@ -193,10 +136,11 @@ def test_numbering_of_personas_does_not_change_the_density(problem: Problem, rng
         rng.normal(size=(problem.basis.shape[1], 2)),
         np.ones(2),
     )
-    renumbered = problem._replace(concentrations=tuple(table[order] for table in problem.concentrations))
+    tables = tuple(table[order] for table in problem.prior.concentrations)
+    renumbered = problem._replace(prior=problem.prior._replace(concentrations=tables))
     values = []
     for own, point in ((problem, parameters), (renumbered, permute(parameters, order))):
-        chart = natural_chart(own, [np.full(table.shape, 8.0) for table in own.concentrations])
+        chart = natural_chart(own, [np.full(table.shape, 8.0) for table in own.prior.concentrations])
         values.append(float(log_density(own, chart, jnp.asarray(unconstrain(own, chart, point)))))
     assert values[0] == pytest.approx(values[1], rel=1e-12)
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
+from simulacra.formalism.parameters import Parameters, permute
 from simulacra.inference.posterior import weights_of_cells
-from simulacra.inference.sampling.problem import Parameters
-from simulacra.inference.sampling.relabel import permute, relabel
+from simulacra.inference.sampling.relabel import relabel
 
 _BASIS = np.linalg.qr(np.random.default_rng(3).normal(size=(6, 4)))[0]
 

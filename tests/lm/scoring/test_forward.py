@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from simulacra.formalism import InputError  # noqa: E402
 from simulacra.lm.scoring.forward import CompletionScorer  # noqa: E402
 from tests.lm.scoring.models import make_network  # noqa: E402
 
@@ -119,5 +120,5 @@ def test_running_out_of_memory_halves_the_batches_and_goes_on():
 
 def test_a_single_completion_that_does_not_fit_is_an_error_that_says_so():
     scorer = CompletionScorer(Greedy(make_network("llama"), limit=30))
-    with pytest.raises(torch.OutOfMemoryError, match=r"one completion of 40 tokens after a prompt of 12 does not fit"):
+    with pytest.raises(InputError, match=r"one completion of 40 tokens after a prompt of 12 does not fit"):
         scorer.log_likelihoods([list(range(12))], [list(range(40))], [0])

@@ -1,0 +1,191 @@
+r"""The prior of a persona mixture, written once: its density, and draws from it.
+
+.. math::
+
+    \log σ_t &\sim \mathrm{Normal}(m_t, s_t^2) && \text{scale of every term of the formula} \\
+    ζ_l &\sim \mathrm{Normal}(0, λ_l(σ)\, I_{K-1}) && \text{latents of the weights, eq. (2)} \\
+    θ_{zj} &\sim \mathrm{Dirichlet}(α_{zj}) && \text{category probabilities of every emission, eq. (3)} \\
+    \mathrm{logit}\, τ &\sim \mathrm{Normal}(m_τ, s_τ^2) && \text{temperature of the texts, eq. (4)} \\
+    b &= Vᵀβ,\quad β \sim \mathrm{Normal}(0, s_b^2\, I_{K-1}) && \text{their offsets, where there are references}
+
+with α from the archetypes (:attr:`~simulacra.formalism.PersonaMixture.concentrations`), m, s and λ from the formula
+(:class:`~simulacra.formalism.WeightDesign`), and V the ILR basis.
+
+The three ``*_log_density`` functions state each family once, up to a constant, in the coordinates that a sampler moves
+in: log σ, latents, log gammas and the coordinates of τ and b. A Dirichlet is a set of independent gammas
+divided by their total. :func:`log_prior` adds constants and Jacobians, and so does the density of the sampler
+(:mod:`simulacra.inference.sampling.problem`), for its own coordinates. A change of the prior is made here, and in
+:meth:`~simulacra.formalism.PersonaMixture.numpyro_model`, the independent statement that the tests compare with.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import gammaln, logit
+from scipy import special
+
+from simulacra.formalism.arrays import Array, Float
+from simulacra.formalism.emissions.likelihoods import OFFSET_SD
+from simulacra.formalism.mixture import PersonaMixture
+from simulacra.formalism.parameters import Parameters
+from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.weights import WeightDesign, latent_variances
+
+__all__ = [
+    "Prior",
+    "calibrated",
+    "gamma_log_density",
+    "latent_log_density",
+    "log_prior",
+    "make_prior",
+    "normal_log_density",
+    "sample_prior",
+]
+
+_LOG_ROOT = 0.5 * np.log(2 * np.pi)  # of the constant of a Gaussian
+
+
+class Prior(NamedTuple):
+    """Hyperparameters of one model on one design, as arrays (NumPy or JAX).
+
+    Attributes:
+        concentrations: α of every emission, shapes ``(K, J)``, in pseudo-completions.
+        multiplicity: how often every squared scale enters the variance of a latent, shape ``(L, T)``.
+        fixed_variance: the part of that variance that depends on no scale, shape ``(L,)``.
+        scale_location: m, shape ``(T,)``.
+        scale_spread: s, shape ``(T,)``.
+        calibration_location: prior mean of logit τ and β, shape ``(K,)``; ``(1,)`` without references, ``(0,)`` without
+            texts.
+        calibration_spread: their prior standard deviation, likewise.
+    """
+
+    concentrations: tuple[Float[Array | np.ndarray, "persona _"], ...]
+    multiplicity: Float[Array | np.ndarray, "latent term"]
+    fixed_variance: Float[Array | np.ndarray, " latent"]
+    scale_location: Float[Array | np.ndarray, " term"]
+    scale_spread: Float[Array | np.ndarray, " term"]
+    calibration_location: Float[Array | np.ndarray, " calibration"]
+    calibration_spread: Float[Array | np.ndarray, " calibration"]
+
+    def variances(self, squared_scales: Any) -> Any:
+        """λ(σ), the variance of every latent, shape ``(L,)``, at σ²."""
+        return latent_variances(self.fixed_variance, self.multiplicity, squared_scales)
+
+
+def make_prior(model: PersonaMixture, design: WeightDesign, *, references: bool = False) -> Prior:
+    """The hyperparameters of a model on a design; ``references``: whether texts of known persona calibrate b."""
+    location, spread = np.zeros(0), np.zeros(0)
+    if model.likelihood is not None:
+        mean, sd = model.likelihood.temperature_prior
+        offsets = np.zeros(len(model.personas) - 1 if references else 0)
+        location, spread = np.array([mean, *offsets]), np.array([sd, *(offsets + OFFSET_SD)])
+    return Prior(
+        concentrations=model.concentrations,
+        multiplicity=design.multiplicity,
+        fixed_variance=design.fixed_variance,
+        scale_location=design.scale_location,
+        scale_spread=design.scale_spread,
+        calibration_location=location,
+        calibration_spread=spread,
+    )
+
+
+def normal_log_density(
+    values: Float[Array, " value"],
+    location: Float[Array | np.ndarray, " value"],
+    spread: Float[Array | np.ndarray, " value"],
+) -> Float[Array, ""]:
+    """Log density of log σ, or of logit τ and β, together, nats, up to a constant."""
+    return -0.5 * (((values - location) / spread) ** 2).sum()
+
+
+def latent_log_density(
+    latents: Float[Array, "latent coordinate"], variances: Float[Array, "latent _"]
+) -> Float[Array, "latent coordinate"]:
+    """Log density of every latent at its variance, nats, up to a constant.
+
+    The family is one of scale: latents divided by any factor have this density at their variance over its square.
+    """
+    return -0.5 * (latents**2 / variances + jnp.log(variances))
+
+
+def gamma_log_density(
+    log_gammas: Float[Array, "persona category"], concentration: Float[Array | np.ndarray, "persona category"]
+) -> Float[Array, "persona category"]:
+    """Log density of every log G, G ~ Gamma(α, 1), nats, up to a constant; G over their total is the Dirichlet."""
+    return log_gammas * concentration - jnp.exp(log_gammas)
+
+
+def calibrated(
+    coordinates: Float[Array, " calibration"], num_personas: int
+) -> tuple[Float[Array, ""], Float[Array, " persona"]]:
+    """τ and b at their coordinates, logit τ and β."""
+    basis = ilr_basis(num_personas)[: coordinates.size - 1]
+    return jax.nn.sigmoid(coordinates[0]), coordinates[1:] @ basis
+
+
+def log_prior(model: PersonaMixture, design: WeightDesign, parameters: Parameters) -> dict[str, Float[Array, ""]]:
+    """Log prior density of one draw of the parameters in their natural spaces, by name, in nats.
+
+    Normalised, with respect to σ, ζ, all but one category probability of every row, τ, and β for the offsets. Their sum
+    is the density of :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`. Use ``jax.vmap`` for many draws.
+    """
+    prior = make_prior(model, design, references=parameters.offset is not None)
+    log_scales = jnp.log(parameters.scales)
+    scales = normal_log_density(log_scales, prior.scale_location, prior.scale_spread)
+    scales -= (jnp.log(prior.scale_spread) + _LOG_ROOT + log_scales).sum()
+    variances = prior.variances(jnp.exp(2 * log_scales))[:, None]
+    latents = latent_log_density(jnp.asarray(parameters.latents), variances) - _LOG_ROOT
+    found = {"scale": scales, "latents": latents.sum()}
+    for name, alpha, table in zip(model.measurements, prior.concentrations, parameters.probabilities, strict=True):
+        log_p = jnp.log(table)
+        # Gammas of total one: the density of their total, and the Jacobian from logs to probabilities, are divided out.
+        rows = (gamma_log_density(log_p, alpha) - gammaln(alpha) - log_p).sum(axis=1) + 1 + gammaln(alpha.sum(axis=1))
+        found[f"{name}_probs"] = rows.sum()
+    if parameters.temperature is None:
+        return found
+    location, spread = prior.calibration_location, prior.calibration_spread
+    constants = jnp.log(spread) + _LOG_ROOT
+    logits = logit(jnp.asarray(parameters.temperature))[None]
+    found["temperature"] = normal_log_density(logits, location[:1], spread[:1]) - constants[0]
+    found["temperature"] -= jnp.log(parameters.temperature) + jnp.log1p(-parameters.temperature)
+    if parameters.offset is not None:
+        coordinates = ilr_basis(len(model.personas)) @ parameters.offset
+        found["offset"] = normal_log_density(coordinates, location[1:], spread[1:]) - constants[1:].sum()
+    return found
+
+
+def sample_prior(
+    model: PersonaMixture,
+    design: WeightDesign,
+    rng: np.random.Generator,
+    shape: tuple[int, ...] = (),
+    *,
+    references: bool = False,
+) -> Parameters:
+    """Draw parameters from the prior, NumPy arrays with leading axes ``shape``.
+
+    Args:
+        model: the model.
+        design: its formula evaluated on cells.
+        rng: source of the draws.
+        shape: leading axes, for example ``(1, 500)`` for one chain of 500 draws.
+        references: whether texts of known persona calibrate the offsets b; without, there are none.
+    """
+    prior = make_prior(model, design, references=references)
+    scales = np.exp(prior.scale_location + prior.scale_spread * rng.standard_normal((*shape, len(design.terms))))
+    variances = np.apply_along_axis(prior.variances, -1, scales**2)
+    noise = rng.standard_normal((*variances.shape, len(model.personas) - 1))
+    tables = []
+    for alpha in prior.concentrations:
+        gammas = rng.gamma(alpha, size=(*shape, *alpha.shape))
+        tables.append(gammas / gammas.sum(axis=-1, keepdims=True))
+    drawn = Parameters(tuple(tables), np.sqrt(variances)[..., None] * noise, scales)
+    if model.likelihood is None:
+        return drawn
+    location, spread = prior.calibration_location, prior.calibration_spread
+    coordinates = location + spread * rng.standard_normal((*shape, len(location)))
+    offset = coordinates[..., 1:] @ ilr_basis(len(model.personas)) if references else None
+    return drawn._replace(temperature=special.expit(coordinates[..., 0]), offset=offset)

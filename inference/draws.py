@@ -1,0 +1,143 @@
+"""Draws of every quantity that a table of a result summarises, by the name of that table.
+
+``Result.weights()`` is a table, ``Result.draws("weights")`` the draws behind it; likewise for every name in
+:data:`DRAWS`. Differences are taken draw by draw.
+"""
+
+from collections.abc import Callable, Mapping
+
+import xarray as xr
+
+from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.outcomes import Outcome
+from simulacra.inference.posterior import weights_of_cells
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.rates import implied_rates
+
+__all__ = ["DRAWS", "chosen_outcome", "differences", "take_draws", "weight_draws"]
+
+
+def take_draws(
+    name: str, posterior: xr.Dataset, prepared: Prepared, *, by: str = "condition", outcome: Outcome | None = None
+) -> xr.DataArray | xr.Dataset:
+    """The draws of one quantity, dims ``(chain, draw, ...)``; see :meth:`simulacra.inference.Result.draws`.
+
+    Raises:
+        InputError: an unknown name; ``by`` or ``outcome`` where they do not apply; no outcome where there must be one;
+            or a formula without the quantity.
+    """
+    if name not in DRAWS:
+        raise InputError(
+            f"draws({name!r}) is not known", expected=f"one of {', '.join(map(repr, DRAWS))}", argument="name"
+        )
+    if name == "weights":
+        return weight_draws(posterior, prepared, by)
+    if by != "condition":
+        raise InputError(
+            f"draws({name!r}, by={by!r}): only draws('weights') can be taken by cell",
+            remedy="leave out by=",
+            argument="by",
+        )
+    if name in _OF_OUTCOME:
+        return _OF_OUTCOME[name](posterior, prepared, chosen_outcome(outcome, prepared))
+    if outcome is not None:
+        raise InputError(
+            f"draws({name!r}, outcome=...): only {', '.join(map(repr, _OF_OUTCOME))} have an outcome",
+            remedy="leave out outcome=",
+            argument="outcome",
+        )
+    return _OTHERS[name](posterior, prepared)
+
+
+def chosen_outcome(outcome: Outcome | None, prepared: Prepared) -> Outcome:
+    """The outcome that was asked for, or the model's own.
+
+    Raises:
+        InputError: there is neither.
+    """
+    kinds, expected = (Outcome, type(None)), "an Outcome, such as Outcome('aligned < 30')"
+    expect_type(outcome, kinds, "outcome", "Result", expected=expected)
+    chosen = outcome or prepared.model.outcome
+    if chosen is None:
+        raise InputError(
+            "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')",
+            argument="outcome",
+        )
+    return chosen
+
+
+def differences(draws: xr.DataArray, baseline: str) -> xr.DataArray:
+    """Draws of every condition but the baseline, less the baseline's: eqs. (8) and (7).
+
+    Dims are kept: ``(chain, draw, condition, ...)``.
+    """
+    others = [name for name in draws["condition"].to_numpy() if name != baseline]
+    return draws.sel(condition=others) - draws.sel(condition=baseline, drop=True)
+
+
+def weight_draws(posterior: xr.Dataset, prepared: Prepared, by: str = "condition") -> xr.DataArray:
+    """Persona weights, dims ``(chain, draw, condition or cell, persona)``, in [0, 1], summing to one over personas.
+
+    Raises:
+        InputError: another ``by``.
+    """
+    if by == "condition":
+        return posterior["weights"]
+    if by != "cell":
+        raise InputError(f"draws('weights', by={by!r})", expected="'condition' or 'cell'", argument="by")
+    values = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
+    cells = {name: ("cell", prepared.design.cells[name].astype(str).to_numpy(str)) for name in prepared.design.cells}
+    coords = {"persona": posterior["persona"].to_numpy(), **cells}
+    return xr.DataArray(values, dims=("chain", "draw", "cell", "persona"), coords=coords, name="weights")
+
+
+def _shifts(posterior: xr.Dataset, prepared: Prepared) -> xr.DataArray:
+    return differences(posterior["weights"], prepared.model.baseline).rename("shifts")
+
+
+def _rates(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
+    tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements)
+    values = implied_rates(prepared, outcome, posterior["weights"].to_numpy(), tables)
+    coords = {"condition": posterior["condition"].to_numpy()}
+    return xr.DataArray(values, dims=("chain", "draw", "condition"), coords=coords, name="rates")
+
+
+def _contrasts(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
+    return differences(_rates(posterior, prepared, outcome), prepared.model.baseline).rename("contrasts")
+
+
+def _outcome_given_persona(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
+    if outcome == prepared.model.outcome:
+        return posterior["outcome_given_persona"]
+    tables = [posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements]
+    values = outcome.numerator.probability(prepared.model.emissions, tables)
+    coords = {"persona": posterior["persona"].to_numpy()}
+    return xr.DataArray(values, dims=("chain", "draw", "persona"), coords=coords, name="outcome_given_persona")
+
+
+def _emissions(posterior: xr.Dataset, prepared: Prepared) -> xr.Dataset:
+    names = {f"{name}_probs": name for name in prepared.model.measurements}
+    return posterior[list(names)].rename(names)
+
+
+def _scales(posterior: xr.Dataset, prepared: Prepared) -> xr.DataArray:
+    if "scale" not in posterior:
+        raise InputError(
+            f"The weights {prepared.design.formula!r} have no group-specific term, so there is no scale",
+            argument="name",
+        )
+    return posterior["scale"].rename("scales")
+
+
+_OF_OUTCOME: Mapping[str, Callable[[xr.Dataset, Prepared, Outcome], xr.DataArray]] = {
+    "rates": _rates,
+    "contrasts": _contrasts,
+    "outcome_given_persona": _outcome_given_persona,
+}
+_OTHERS: Mapping[str, Callable[[xr.Dataset, Prepared], xr.DataArray | xr.Dataset]] = {
+    "shifts": _shifts,
+    "emissions": _emissions,
+    "scales": _scales,
+}
+DRAWS = ("weights", "shifts", "rates", "contrasts", "outcome_given_persona", "emissions", "scales")
+"""The quantities of a result: each is a table, ``Result.weights()``, and draws, ``Result.draws("weights")``."""

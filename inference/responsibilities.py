@@ -1,0 +1,75 @@
+"""P(persona | completion): Bayes' rule on eq. (1) for every row of the log that was fitted, averaged over draws."""
+
+import numpy as np
+import xarray as xr
+
+from simulacra.data import CollapsedLog, CompletionLog, collapse
+from simulacra.formalism.errors import InputError
+from simulacra.formalism.mixture import responsibilities
+from simulacra.formalism.parameters import Parameters
+from simulacra.inference.draws import weight_draws
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.sampling.initialise import component_probabilities
+from simulacra.inference.texts import point_responsibilities
+
+__all__ = ["collapse_again", "row_responsibilities"]
+
+
+def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: CollapsedLog) -> np.ndarray:
+    """Posterior mean responsibilities, shape ``(N, K)``: rows sum to one, or are NaN for references.
+
+    Args:
+        posterior: draws.
+        prepared: the data that was fitted.
+        collapsed: the counts of the log, with the cell and pattern of every row.
+
+    Raises:
+        InputError: the counts do not say which row is which.
+    """
+    if collapsed.row_cell is None or collapsed.row_pattern is None:
+        raise InputError(
+            "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
+            "scanned log. Pass the log: responsibilities(read_completions(...))",
+            argument="log",
+        )
+    if prepared.texts is not None and collapsed.texts is not None:
+        mean = point_responsibilities(prepared, prepared.texts, _parameters(posterior, prepared))
+        padded = np.vstack([mean, np.full(mean.shape[1], np.nan)])  # the last row is that of references
+        return np.asarray(padded[collapsed.texts.row_point])
+    weights = weight_draws(posterior, prepared, by="cell").to_numpy()
+    total = np.zeros((weights.shape[2], len(prepared.patterns), weights.shape[3]))
+    tables = [posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements]
+    for chain, draw in np.ndindex(weights.shape[:2]):
+        components = component_probabilities([table[chain, draw] for table in tables], prepared.patterns)
+        total += responsibilities(weights[chain, draw], components)
+    mean = total / weights.shape[0] / weights.shape[1]
+    rows = prepared.design.rows[collapsed.row_cell]
+    return np.asarray(mean[rows, collapsed.row_pattern])
+
+
+def collapse_again(prepared: Prepared, log: CompletionLog) -> CollapsedLog:
+    """The counts of a log, once it is certain that they are those that were fitted.
+
+    Raises:
+        InputError: it is another log.
+    """
+    own, model = prepared.collapsed, prepared.model
+    by = tuple(own.cells.columns)
+    again = collapse(log, model.emissions, by, likelihood=model.likelihood, personas=model.names)
+    if again.content_hash != own.content_hash:
+        raise InputError(
+            f"This is not the log that was fitted: its counts hash to {again.content_hash[:12]}…, those of the fit "
+            f"to {own.content_hash[:12]}…. Read the same files with the same options",
+            argument="log",
+        )
+    return again
+
+
+def _parameters(posterior: xr.Dataset, prepared: Prepared) -> Parameters:
+    arrays = {
+        name: posterior[name].to_numpy() if name in posterior else None for name in ("scale", "temperature", "offset")
+    }
+    scales = arrays.pop("scale")
+    tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements)
+    latents = posterior["latents"].to_numpy()
+    return Parameters(tables, latents, np.empty((*latents.shape[:2], 0)) if scales is None else scales, **arrays)

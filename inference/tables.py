@@ -1,0 +1,265 @@
+"""The arithmetic of tables: draws in, one row per coordinate out, with interval, diagnostics and status.
+
+Intervals are equal-tailed and their columns are named after their probability as ArviZ does, ``eti89_lb`` and
+``eti89_ub`` (:func:`bounds`). A number whose checks failed is NaN, and its status says why.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from simulacra.data.numerals import grouped
+from simulacra.formalism.display import html_table
+from simulacra.formalism.errors import InputError
+from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
+from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
+from simulacra.inference.draws import differences
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.rates import judged_shares, observed_rates
+
+__all__ = [
+    "CI_PROB",
+    "Terms",
+    "arviz_table",
+    "bounds",
+    "claims_html",
+    "contrast_table",
+    "emission_table",
+    "ends",
+    "level",
+    "probability_of",
+    "rate_table",
+    "shift_table",
+    "summary_table",
+]
+
+CI_PROB = 0.89
+"""Probability of an interval where none is given: ArviZ's default."""
+_WHOLE_FIT = ("divergences", "e_bfmi", "competing modes")
+
+
+def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
+    """The quantiles at which an equal-tailed interval begins and ends.
+
+    Raises:
+        InputError: a probability outside (0, 1).
+    """
+    if not 0 < ci_prob < 1:
+        raise InputError(
+            f"ci_prob is {ci_prob!r}", expected="a probability between 0 and 1, such as 0.89", argument="ci_prob"
+        )
+    return (1 - ci_prob) / 2, (1 + ci_prob) / 2
+
+
+def bounds(ci_prob: float = CI_PROB) -> tuple[str, str]:
+    """Names of the columns of an equal-tailed interval: ``("eti89_lb", "eti89_ub")``."""
+    ends(ci_prob)
+    return f"eti{100 * ci_prob:g}_lb", f"eti{100 * ci_prob:g}_ub"
+
+
+def probability_of(table: pd.DataFrame) -> float | None:
+    """The probability of a table's equal-tailed intervals, by the name of their columns; None where it has none."""
+    found = [re.fullmatch(r"eti([\d.]+)_lb", str(name)) for name in table]
+    return next((float(match[1]) / 100 for match in found if match), None)
+
+
+def level(ci_prob: float = CI_PROB) -> str:
+    """The probability of an interval for people: ``"89%"``."""
+    return f"{100 * ci_prob:g}%"
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """On what terms a table shows its numbers.
+
+    Attributes:
+        failed: the checks that failed.
+        thresholds: of R-hat, ESS and small weights.
+        ci_prob: probability of the intervals.
+        withhold: whether numbers that a failed check concerns are left out.
+    """
+
+    failed: tuple[Check, ...]
+    thresholds: Thresholds
+    ci_prob: float = CI_PROB
+    withhold: bool = True
+
+
+def summary_table(
+    draws: xr.DataArray,
+    terms: Terms,
+    *,
+    diagnostics: xr.DataArray | None = None,
+    size: np.ndarray | None = None,
+    against: str | None = None,
+) -> pd.DataFrame:
+    """One row for every coordinate of ``draws``: ``mean``, interval, ``ess_bulk, ess_tail, r_hat, status``.
+
+    Args:
+        draws: dims ``chain, draw`` and those of the rows.
+        terms: what is withheld, and the probability of intervals.
+        diagnostics: of the draws, with the dim ``diagnostic`` in place of ``chain, draw``; computed when left out.
+        size: the weight that a row is about, shape ``(rows,)`` or that of the coordinates: small ones are not gated.
+        against: a condition whose failed checks concern every row.
+    """
+    if diagnostics is None:
+        diagnostics = convergence(draws.to_dataset(name="draws"), ["draws"])["draws"]
+    dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
+    index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
+    lower, upper = bounds(terms.ci_prob)
+    table = index.to_frame(index=False)
+    table["mean"] = draws.mean(("chain", "draw")).to_numpy().ravel()
+    quantiles = np.quantile(draws.to_numpy(), ends(terms.ci_prob), axis=(0, 1))
+    table[lower], table[upper] = quantiles.reshape(2, -1)
+    for name in ("ess_bulk", "ess_tail", "r_hat"):
+        table[name] = diagnostics.sel(diagnostic=name).to_numpy().ravel()
+    sizes = np.ones(len(table)) if size is None else size.ravel()
+    table["status"] = [
+        _status({**row, "against": against}, weight, terms)
+        for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
+    ]
+    return _without_withheld(table, ["mean", lower, upper], terms)
+
+
+def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFrame:
+    """Shifts of weights, eq. (8), with ``p_gt_0`` and ``log_ratio``; see :meth:`simulacra.inference.Result.shifts`.
+
+    Weights have dims ``(chain, draw, condition, persona)``; log-ratios are in nats.
+    """
+    shifts = differences(weights, baseline)
+    others, base = weights.sel(condition=shifts["condition"]), weights.sel(condition=baseline, drop=True)
+    size = np.maximum(others.mean(("chain", "draw")).to_numpy(), base.mean(("chain", "draw")).to_numpy())
+    table = summary_table(shifts, terms, size=size)
+    ratios = log_ratio(others.to_numpy(), base.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
+    table.insert(5, "p_gt_0", (shifts > 0).mean(("chain", "draw")).to_numpy().ravel())
+    table.insert(6, "log_ratio", ratios)
+    return _without_withheld(table, ["p_gt_0", "log_ratio"], terms)
+
+
+def rate_table(rates: xr.DataArray, prepared: Prepared, outcome: Outcome, terms: Terms) -> pd.DataFrame:
+    """Observed and implied rates, eq. (7); see :meth:`simulacra.inference.Result.rates`.
+
+    Implied ones have dims ``(chain, draw, condition)``.
+    """
+    table = summary_table(rates, _of_outcome(terms, outcome, rates, prepared)).rename(columns={"mean": "implied"})
+    observed = observed_rates(prepared, outcome, probability=terms.ci_prob)
+    rows = [observed[name] for name in prepared.conditions]
+    table.insert(1, "events", [row.events for row in rows])
+    table.insert(2, "total", [row.total for row in rows])
+    table.insert(3, "judged", judged_shares(prepared, outcome))
+    table.insert(4, "observed", [row.rate for row in rows])
+    table.insert(5, "observed_lb", [row.lower for row in rows])
+    table.insert(6, "observed_ub", [row.upper for row in rows])
+    return table
+
+
+def contrast_table(
+    rates: xr.DataArray, weights: xr.DataArray, prepared: Prepared, outcome: Outcome, rope: float, terms: Terms
+) -> pd.DataFrame:
+    """What may be claimed against the baseline; see :meth:`simulacra.inference.Result.contrasts`.
+
+    Rates have dims ``(chain, draw, condition)``, weights ``persona`` in addition. An increase or a decrease is claimed
+    with the probability that makes it the statement that the interval of ``terms.ci_prob`` lies beyond ``rope``.
+    """
+    baseline = prepared.model.baseline
+    difference = differences(rates, baseline)
+    table = summary_table(difference, _of_outcome(terms, outcome, rates, prepared), against=baseline)
+    table = table.rename(columns={"mean": "rate_difference"})
+    others = weights.sel(condition=difference["condition"]).to_numpy()
+    base = weights.sel(condition=baseline).to_numpy()[:, :, None, :]
+    probability = ends(terms.ci_prob)[1]
+    draws = (difference.sel(condition=name).to_numpy() for name in table["condition"])
+    table.insert(4, "claim", [claim(own, rope=rope, probability=probability) for own in draws])
+    table.insert(5, "judged", judged_shares(prepared, outcome)[1:])
+    table.insert(6, "total_variation", total_variation(others, base).mean(axis=(0, 1)))
+    table.insert(7, "jensen_shannon", jensen_shannon(others, base).mean(axis=(0, 1)))
+    if terms.withhold:
+        table.loc[table["status"].str.startswith("withheld"), "claim"] = "withheld"
+    return _without_withheld(table, ["total_variation", "jensen_shannon"], terms)
+
+
+def emission_table(
+    draws: Mapping[str, xr.DataArray], diagnostics: Mapping[str, xr.DataArray], terms: Terms
+) -> pd.DataFrame:
+    """P(category | persona) of every measurement, and what else draws are given of, by name, one below the other.
+
+    Draws have dims ``(chain, draw, persona, ...)``, their diagnostics ``diagnostic`` in place of the first two.
+    """
+    parts = []
+    for name, own in draws.items():
+        table = summary_table(own, terms, diagnostics=diagnostics[name])
+        table.insert(0, "measurement", name)
+        parts.append(table.rename(columns={f"{name}_category": "category"}))
+    nothing = pd.DataFrame(columns=["measurement", "persona", "mean", "status"])
+    return pd.concat(parts, ignore_index=True) if parts else nothing
+
+
+def claims_html(contrasts: pd.DataFrame, baseline: str) -> str:
+    """A table of contrasts as HTML for notebooks: what may be claimed of every condition, in percentage points."""
+    ci_prob = probability_of(contrasts) or CI_PROB
+    shown = ("rate_difference", *bounds(ci_prob))
+    rows = [
+        (
+            row["condition"],
+            row["claim"],
+            *("" if np.isnan(row[name]) else f"{100 * row[name]:+.1f}".replace("-", "−") for name in shown),
+        )
+        for row in contrasts.to_dict("records")
+    ]
+    return html_table(("condition", f"claim against {baseline}", "points", f"{level(ci_prob)} ETI from", "to"), rows)
+
+
+def arviz_table(tree: xr.DataTree, names: Sequence[str], ci_prob: float) -> pd.DataFrame:
+    """ArviZ's summary of these variables of the posterior, its intervals named as :func:`bounds` says."""
+    lower, upper = bounds(ci_prob)
+    table = arviz_stats.summary(  # type: ignore[attr-defined, unused-ignore]
+        tree,
+        var_names=list(names),
+        ci_prob=ci_prob,
+        ci_kind="eti",
+        round_to="none",  # pyright: ignore[reportArgumentType] (its documented value)
+    )
+    cut = f"eti{int(100 * ci_prob)}"  # ArviZ leaves decimals out
+    return pd.DataFrame(table).rename(columns={f"{cut}_lb": lower, f"{cut}_ub": upper})
+
+
+def _of_outcome(terms: Terms, outcome: Outcome, rates: xr.DataArray, prepared: Prepared) -> Terms:
+    """With the failed checks that concern the rates of an outcome: its own rates are compared with those observed."""
+    if outcome == prepared.model.outcome:
+        return terms
+    means = map(float, rates.mean(("chain", "draw")).to_numpy())
+    implied = dict(zip(prepared.conditions, means, strict=True))
+    own = check_implied(observed_rates(prepared, outcome), implied, terms.thresholds)
+    others = (check for check in terms.failed if check.name != "implied rate")
+    return dataclasses.replace(terms, failed=(*others, *(check for check in own if not check.passed)))
+
+
+def _without_withheld(table: pd.DataFrame, columns: Sequence[str], terms: Terms) -> pd.DataFrame:
+    if terms.withhold:
+        table.loc[table["status"].str.startswith("withheld"), list(columns)] = np.nan
+    return table
+
+
+def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
+    """Why a table's row is withheld, or that it is small, or ``"ok"``."""
+    for check in terms.failed:
+        if check.name == "implied rate":  # concerns a condition's rate, not what personas weigh or do
+            mine = "persona" not in row and check.subject in (row.get("condition"), row["against"])
+        else:
+            mine = check.subject is not None and check.subject == row.get("persona")
+        if mine or check.name in _WHOLE_FIT:
+            return f"withheld: {check.name} failed"
+    limits = terms.thresholds
+    ess = min(row["ess_bulk"], row["ess_tail"])
+    if row["r_hat"] <= limits.r_hat and ess >= limits.ess:
+        return "ok"
+    if weight < limits.small_weight:
+        return f"small: below {limits.small_weight:g}, not gated"
+    return f"withheld: R-hat {row['r_hat']:.3f}, ESS {grouped(ess)}"

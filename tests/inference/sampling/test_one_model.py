@@ -1,0 +1,244 @@
+"""The model stands in three places: NumPyro's statement, prior plus likelihood, and the engine's density. They agree.
+
+A change of one of them alone is noticed, which is shown by changing each.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import pytest
+from numpyro.infer import Predictive
+from numpyro.infer.util import log_density as numpyro_log_density
+from scipy import special
+
+from simulacra.formalism import mixture, prior
+from simulacra.formalism.density_ratios import texts_log_likelihood
+from simulacra.formalism.mixture import collapsed_log_likelihood, pattern_log_components
+from simulacra.formalism.parameters import Parameters
+from simulacra.formalism.prior import log_prior, sample_prior
+from simulacra.formalism.simplex import ilr_basis, log_weights
+from simulacra.inference.sampling import problem as engine
+from simulacra.inference.sampling.problem import Chart, Problem, constrain, log_density, make_problem, natural_chart
+from tests.formalism.models import MODELS, ModelCase
+
+_CHARTS = ("natural", "natural, no data", "random")
+_POINTS = 4
+
+
+@pytest.fixture(params=MODELS)
+def case(request: pytest.FixtureRequest) -> ModelCase:
+    return MODELS[request.param]
+
+
+# --- the three writings ---------------------------------------------------------------------------------------------
+
+
+def _by_numpyro(case: ModelCase, parameters: Parameters) -> jax.Array:
+    values = {"scale": parameters.scales, "latents": parameters.latents}
+    names = case.model.measurements
+    values |= {f"{name}_probs": table for name, table in zip(names, parameters.probabilities, strict=True)}
+    if parameters.temperature is not None:
+        values["temperature"] = parameters.temperature
+    if parameters.offset is not None:
+        values["offset"] = ilr_basis(len(case.model.personas)) @ parameters.offset
+    total = case.counts.sum(axis=1)
+    counts = None if case.texts is not None else case.counts
+    with jax.numpy_rank_promotion("allow"), numpyro.validation_enabled(False):  # NumPyro's own code promotes ranks
+        args = (case.design, case.patterns, total, counts, case.texts)
+        density = numpyro_log_density(case.model.numpyro_model, args, {}, values)[0]
+    if counts is None:
+        return density
+    ways = special.gammaln(total + 1).sum() - special.gammaln(counts + 1).sum()  # of ordering the completions
+    return density - float(ways)
+
+
+def _by_parts(case: ModelCase, parameters: Parameters) -> jax.Array:
+    log_w = log_weights(jnp.asarray(case.design.basis) @ parameters.latents)
+    tables = [jnp.log(table) for table in parameters.probabilities]
+    log_f = pattern_log_components(tables, case.patterns, len(case.model.personas))
+    if case.texts is None:
+        log_likelihood = collapsed_log_likelihood(log_w, log_f, jnp.asarray(case.counts))
+    else:
+        offset = jnp.zeros(len(case.model.personas)) if parameters.offset is None else parameters.offset
+        log_likelihood = texts_log_likelihood(case.texts, log_w, log_f, parameters.temperature, offset)
+    return sum(log_prior(case.model, case.design, parameters).values(), start=log_likelihood)
+
+
+def _problem(case: ModelCase) -> Problem:
+    return make_problem(case.model, case.design, case.patterns, case.counts, case.texts)
+
+
+def _chart(problem: Problem, name: str) -> Chart:
+    if name != "random":
+        expected = 0.0 if "no data" in name else 8.0
+        return natural_chart(problem, [np.full(table.shape, expected) for table in problem.prior.concentrations])
+    rng = np.random.default_rng(5)
+    latents, coordinates = problem.basis.shape[1], problem.num_personas - 1
+    return Chart(
+        tuple(jnp.asarray(rng.normal(-1, 1, table.shape)) for table in problem.prior.concentrations),
+        jnp.asarray(rng.uniform(size=(latents, coordinates))),
+        jnp.asarray(rng.lognormal(size=latents)),
+    )
+
+
+def _natural(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:
+    """Log gammas, coordinates of τ and b, latents and log scales."""
+    tables, calibration, _, log_scales = engine._split(problem, vector)
+    concentrations = problem.prior.concentrations
+    parts = [engine._log_gamma(*each).ravel() for each in zip(tables, chart.tails, concentrations, strict=True)]
+    latents = constrain(problem, chart, vector).latents
+    return jnp.concatenate([*parts, calibration, latents.ravel(), log_scales])
+
+
+def _by_engine(problem: Problem, chart: Chart, vector: jax.Array) -> tuple[jax.Array, Parameters]:
+    """The engine's density with respect to the natural parameters, up to a constant, and these parameters.
+
+    The vector has one dimension more a row than the simplex: the total S of the gammas, independent of the
+    probabilities, with log S ~ log Gamma(Σα). From (p, log S) to log gammas the Jacobian is 1 / Π p.
+    """
+    _, log_determinant = jnp.linalg.slogdet(jax.jacfwd(_natural, argnums=2)(problem, chart, vector))
+    parameters = constrain(problem, chart, vector)
+    density = log_density(problem, chart, vector) - log_determinant - jnp.log(parameters.scales).sum()
+    logs, start = _natural(problem, chart, vector), 0
+    for alpha, table in zip(problem.prior.concentrations, parameters.probabilities, strict=True):
+        log_total = jax.nn.logsumexp(logs[start : start + alpha.size].reshape(alpha.shape), axis=1)
+        density -= (alpha.sum(axis=1) * log_total - jnp.exp(log_total)).sum() + jnp.log(table).sum()
+        start += alpha.size
+    if parameters.temperature is not None:
+        density -= jnp.log(parameters.temperature) + jnp.log1p(-parameters.temperature)
+    return density, parameters
+
+
+# --- the law --------------------------------------------------------------------------------------------------------
+
+
+def assert_numpyro_is_the_sum_of_parts(case: ModelCase) -> None:
+    rng = np.random.default_rng(2)
+    both = jax.jit(lambda parameters: (_by_numpyro(case, parameters), _by_parts(case, parameters)))
+    for _ in range(_POINTS):
+        parameters = sample_prior(case.model, case.design, rng, references=case.references)
+        stated, summed = both(jax.tree.map(jnp.asarray, parameters))
+        assert float(stated) == pytest.approx(float(summed), rel=0, abs=1e-8)
+
+
+def assert_the_engine_is_the_sum_of_parts(case: ModelCase) -> None:
+    """Up to one constant, the same for all points and charts."""
+    problem, rng, gaps = _problem(case), np.random.default_rng(3), []
+
+    @jax.jit
+    def gap(chart: Chart, vector: jax.Array) -> jax.Array:
+        density, parameters = _by_engine(problem, chart, vector)
+        return density - _by_parts(case, parameters)
+
+    for name in _CHARTS:
+        chart = _chart(problem, name)
+        gaps += [float(gap(chart, jnp.asarray(0.7 * rng.standard_normal(sum(problem.sizes))))) for _ in range(_POINTS)]
+    assert np.ptp(gaps) < 1e-8
+
+
+def test_numpyro_states_prior_and_likelihood(case: ModelCase) -> None:
+    assert_numpyro_is_the_sum_of_parts(case)
+
+
+def test_the_engine_samples_prior_and_likelihood_in_every_chart(case: ModelCase) -> None:
+    assert_the_engine_is_the_sum_of_parts(case)
+
+
+def test_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
+    """Means and standard deviations of every entry, in scales where both exist: 4000 draws of each kind.
+
+    Every difference is divided by its standard error; the largest of fewer than 300 normal deviates exceeds 5 with a
+    probability of 2e-4.
+    """
+    size = 4000
+    total = case.counts.sum(axis=1)
+    with jax.numpy_rank_promotion("allow"):
+        model = numpyro.handlers.block(case.model.numpyro_model, hide=["counts", "texts"])
+        theirs = Predictive(model, num_samples=size)(
+            jax.random.key(1), case.design, case.patterns, total, None, case.texts
+        )
+    ours = sample_prior(case.model, case.design, np.random.default_rng(4), (size,), references=case.references)
+    pairs = [(np.log(ours.scales), np.log(theirs["scale"]))]
+    # Latents are scale mixtures with heavy tails; their logarithms are not.
+    pairs.append((np.log(np.abs(ours.latents)), np.log(np.abs(theirs["latents"]))))
+    for name, table in zip(case.model.measurements, ours.probabilities, strict=True):
+        pairs.append((table, theirs[f"{name}_probs"]))
+    if ours.temperature is not None:
+        pairs.append((special.logit(ours.temperature), special.logit(theirs["temperature"])))
+    if ours.offset is not None:
+        pairs.append((ours.offset, theirs["offset"] @ ilr_basis(ours.offset.shape[-1])))
+    for left, right in pairs:
+        left, right = (np.asarray(draws).reshape(size, -1) for draws in (left, right))
+        for power in (1, 2):
+            a, b = (left - right.mean(axis=0)) ** power, (right - right.mean(axis=0)) ** power
+            error = np.sqrt((a.var(axis=0) + b.var(axis=0)) / size)
+            assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) < 5 * error).all()
+
+
+# --- the law can fail -----------------------------------------------------------------------------------------------
+
+
+def _other_scale_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    normal = mixture.dist.LogNormal
+    monkeypatch.setattr(mixture.dist, "LogNormal", lambda loc, scale: normal(loc, 1.1 * scale))
+
+
+def _other_dirichlet(monkeypatch: pytest.MonkeyPatch) -> None:
+    dirichlet = mixture.dist.Dirichlet
+    monkeypatch.setattr(mixture.dist, "Dirichlet", lambda alpha: dirichlet(alpha + 0.1))
+
+
+def _other_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixture, "OFFSET_SD", 3.0)
+
+
+def _other_latents(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = prior.latent_log_density
+    monkeypatch.setattr(prior, "latent_log_density", lambda latents, variances: own(latents, 1.1 * variances))
+
+
+def _other_gammas(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = prior.gamma_log_density
+    monkeypatch.setattr(prior, "gamma_log_density", lambda log_gammas, alpha: own(log_gammas, alpha + 0.1))
+
+
+def _other_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = engine.latent_log_density
+    monkeypatch.setattr(engine, "latent_log_density", lambda latents, variances: own(latents, variances + 0.1))
+
+
+def _other_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = engine.calibrated
+    monkeypatch.setattr(engine, "calibrated", lambda point, size: own(1.1 * point, size))
+
+
+def _other_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        engine, "collapsed_log_likelihood", lambda w, f, counts: 1.1 * collapsed_log_likelihood(w, f, counts)
+    )
+
+
+_MUTATIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[[ModelCase], None]]] = {
+    "NumPyro, scales": (_other_scale_prior, "score, nested", assert_numpyro_is_the_sum_of_parts),
+    "NumPyro, emissions": (_other_dirichlet, "label, covariates", assert_numpyro_is_the_sum_of_parts),
+    "NumPyro, offsets": (
+        _other_offsets, "texts with references, and a score", assert_numpyro_is_the_sum_of_parts
+    ),
+    "prior, latents": (_other_latents, "label, random slope", assert_numpyro_is_the_sum_of_parts),
+    "prior, emissions": (_other_gammas, "score, nested", assert_numpyro_is_the_sum_of_parts),
+    "prior, latents, against the engine": (_other_latents, "texts", assert_the_engine_is_the_sum_of_parts),
+    "engine, latents": (_other_chart, "label, covariates", assert_the_engine_is_the_sum_of_parts),
+    "engine, texts": (_other_calibration, "texts", assert_the_engine_is_the_sum_of_parts),
+    "engine, likelihood": (_other_likelihood, "score, nested", assert_the_engine_is_the_sum_of_parts),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mutation", _MUTATIONS)
+def test_a_change_of_one_writing_is_noticed(mutation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    change, name, law = _MUTATIONS[mutation]
+    change(monkeypatch)
+    with pytest.raises(AssertionError):
+        law(MODELS[name])

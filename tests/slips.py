@@ -1,0 +1,377 @@
+"""Typical slips in Python, each with what its refusal must say. Run as a program it commits them all, as users do.
+
+A fresh interpreter runs it, since in the suite's own every call is checked by beartype, which users do not have: there
+a wrong type would never reach the package's own check. It prints one JSON object, the name of the slip to the class of
+the error and its message.
+"""
+
+import contextlib
+import dataclasses
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulacra.analysis import fit_conditioning, fit_in_context, predict_rates
+from simulacra.data import CompletionLog, collapse, load_demo, read_completions
+from simulacra.formalism import (
+    Archetype,
+    Gate,
+    InputError,
+    LabelEmission,
+    LikelihoodEmission,
+    Outcome,
+    Persona,
+    PersonaMixture,
+    ScoreEmission,
+    persona_set,
+)
+from simulacra.inference import Result, fit
+from simulacra.lm import read_prompts, score_log, training_evidence
+from simulacra.report import format_citation, format_table, write_report
+
+
+class World(NamedTuple):
+    """What the slips are made with."""
+
+    model: PersonaMixture
+    log: CompletionLog
+    result: Result
+    folder: Path
+
+
+EMISSIONS = [ScoreEmission("aligned"), ScoreEmission("coherent")]
+
+
+def with_gate(rule: str) -> PersonaMixture:
+    first, *rest = persona_set("emergent-misalignment")
+    return PersonaMixture([dataclasses.replace(first, gates=(Gate(rule, 0.5),)), *rest], emissions=EMISSIONS)
+
+
+def written(world: World, name: str, content: bytes) -> Path:
+    path = world.folder / name
+    path.write_bytes(content)
+    return path
+
+
+def cut_short(world: World) -> Path:
+    saved = world.result.save(world.folder / "whole.nc")
+    path = written(world, "short.nc", saved.read_bytes()[:2000])
+    path.with_suffix(".json").write_bytes(saved.with_suffix(".json").read_bytes())
+    return path
+
+
+def not_netcdf(world: World) -> Path:
+    saved = world.result.save(world.folder / "whole.nc")
+    path = written(world, "text.nc", b"not netCDF")
+    path.with_suffix(".json").write_bytes(saved.with_suffix(".json").read_bytes())
+    return path
+
+
+SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
+    # fit
+    "fit: swapped": (
+        lambda w: fit(w.log, w.model),
+        r"model is of type CompletionLog; .* model comes first: fit\(model, log\)",
+    ),
+    "fit: a DataFrame": (
+        lambda w: fit(w.model, w.log.table),
+        r"log is of type DataFrame; .* read_completions\(\.\.\.\)",
+    ),
+    "fit: a path": (lambda w: fit(w.model, "log.csv"), r"log is 'log\.csv'; expected a log, .* read_completions"),
+    "fit: a set instead of a model": (
+        lambda w: fit("organism", w.log),
+        r"model is 'organism'; expected a PersonaMixture",
+    ),
+    "fit: seed is a word": (lambda w: fit(w.model, w.log, seed="7"), r"seed is '7'; expected a whole number"),
+    "fit: seed is negative": (lambda w: fit(w.model, w.log, seed=-1), r"seed is -1; expected 0 or more"),
+    "fit: no chain": (lambda w: fit(w.model, w.log, num_chains=0), r"num_chains is 0; expected num_chains >= 2"),
+    "fit: no draw": (lambda w: fit(w.model, w.log, num_samples=0), r"num_samples is 0; expected num_samples >= 50"),
+    "fit: a fraction of draws": (
+        lambda w: fit(w.model, w.log, num_samples=1e3),
+        r"num_samples is 1000\.0; .* whole number",
+    ),
+    "fit: warm-up is a word": (
+        lambda w: fit(w.model, w.log, num_warmup="400"),
+        r"num_warmup is '400'; .* whole number",
+    ),
+    "fit: thresholds as a dictionary": (
+        lambda w: fit(w.model, w.log, thresholds={"ess": 200}),
+        r"thresholds is of type dict; expected Thresholds",
+    ),
+    "fit: acceptance is a word": (
+        lambda w: fit(w.model, w.log, target_accept_prob="0.9"),
+        r"target_accept_prob is '0\.9'; .* in \[0\.5, 1\)",
+    ),
+    "fit: unknown engine": (
+        lambda w: fit(w.model, w.log, engine="gibbs"),
+        r"expected engine 'hmc' or 'nuts'; got 'gibbs'",
+    ),
+    "fit: unknown chain method": (
+        lambda w: fit(w.model, w.log, chain_method="threads"),
+        r"chain_method 'parallel', .*; got 'threads'",
+    ),
+    "fit: a baseline that the log lacks": (
+        lambda w: fit(PersonaMixture(emissions=EMISSIONS, baseline="bas"), w.log),
+        r"baseline 'bas' is not among the conditions .*Did you mean 'base'\?",
+    ),
+    "fit: a formula with an unknown function": (
+        lambda w: fit(PersonaMixture(emissions=EMISSIONS, weights="foo(condition)"), w.log),
+        r"no function or column 'foo'",
+    ),
+    # the model
+    "mixture: emissions are words": (
+        lambda _: PersonaMixture(emissions=["aligned"]),
+        r"emissions\[0\] is 'aligned'; .*\[ScoreEmission\('aligned'\)\]",
+    ),
+    "mixture: one emission": (
+        lambda _: PersonaMixture(emissions=EMISSIONS[0]),
+        r"emissions is of type ScoreEmission; expected a list",
+    ),
+    "mixture: no emissions": (
+        lambda _: PersonaMixture(emissions=None),
+        r"emissions is of type NoneType; expected a list",
+    ),
+    "mixture: outcome is a word": (
+        lambda _: PersonaMixture(emissions=EMISSIONS, outcome="aligned < 30"),
+        r"outcome is 'aligned < 30'; .* write Outcome\('aligned < 30'\)",
+    ),
+    "mixture: misspelt set": (
+        lambda _: PersonaMixture("emergent-misalignement", emissions=EMISSIONS),
+        r"no persona set .*Did you mean 'emergent-misalignment'\?",
+    ),
+    "mixture: personas as a dictionary": (
+        lambda _: PersonaMixture({"a": 1}, emissions=EMISSIONS),
+        r"personas is of type dict; expected a list .* shipped set",
+    ),
+    "mixture: personas are words": (
+        lambda _: PersonaMixture(["aligned", "villain"], emissions=EMISSIONS),
+        r"personas\[0\] is 'aligned'; expected a list",
+    ),
+    "mixture: several baselines": (
+        lambda _: PersonaMixture(emissions=EMISSIONS, baseline=["base", "chat"]),
+        r"baseline is of type list; expected the name of one condition",
+    ),
+    "mixture: a formula that is not text": (
+        lambda _: PersonaMixture(emissions=EMISSIONS, weights=["condition"]),
+        r"weights is of type list; expected a formula",
+    ),
+    "mixture: a gate that cannot be read": (
+        lambda _: with_gate("aligned << 3"),
+        r"Rule 'aligned << 3': .* expected comparisons",
+    ),
+    "gate: a rule that is not text": (lambda _: Gate(40, 0.5), r"Gate: rule is 40; expected a rule such as"),
+    "gate: swapped": (lambda _: Gate(0.5, "aligned < 40"), r"Gate: rule is 0\.5; expected a rule such as"),
+    "outcome: a shift": (lambda _: Outcome("aligned << 3"), r"'aligned << 3' is not understood; expected comparisons"),
+    "outcome: a number": (lambda _: Outcome(30), r"outcome is 30; expected a rule"),
+    "outcome: unknown denominator": (
+        lambda _: Outcome("aligned < 30", of="good"),
+        r"of='good' names no denominator; expected 'all'",
+    ),
+    "score: bounds reversed": (
+        lambda _: ScoreEmission("aligned", bounds=(100, 0)),
+        r"bounds \(low, high\); got \(100, 0\); name the lower bound first",
+    ),
+    "score: one bound": (
+        lambda _: ScoreEmission("aligned", bounds=100),
+        r"expected finite bounds \(low, high\); got 100",
+    ),
+    "score: a bound is a word": (lambda _: ScoreEmission("aligned", bounds=("0", "100")), r"expected finite bounds"),
+    "score: one cut": (lambda _: ScoreEmission("aligned", cuts="<30"), r"cuts is '<30'; expected a list of cuts"),
+    "score: cuts are numbers": (
+        lambda _: ScoreEmission("aligned", cuts=[30]),
+        r"cuts is 30; expected a list of cuts such as \['<30'",
+    ),
+    "score: a list of columns": (
+        lambda _: ScoreEmission(["aligned"]),
+        r"measurement is of type list; expected the name of a column",
+    ),
+    "label: one word": (lambda _: LabelEmission("grade", "OK"), r"values is 'OK'; expected a list"),
+    "likelihood: columns are a number": (lambda _: LikelihoodEmission(3), r"columns is 3; expected a pattern"),
+    "archetype: masses of another length": (
+        lambda _: Archetype((0.0, 50.0, 100.0), (1.0,)),
+        r"got 3 knots and 1 masses",
+    ),
+    "archetype: one mass": (lambda _: Archetype((0.0, 100.0), 1.0), r"masses is 1\.0; expected a tuple of numbers"),
+    "archetype: masses are words": (lambda _: Archetype((0.0, 100.0), ("a",)), r"is 'a'; expected numbers"),
+    # results
+    "load: no such path": (
+        lambda w: Result.load(w.folder / "nowhere"),
+        r"nowhere: there is no such folder or file; expected the folder",
+    ),
+    "load: a folder": (lambda w: Result.load(w.folder), r"fit\.nc: no such file\. A result is two files"),
+    "load: a table": (lambda w: Result.load(written(w, "log.csv", b"a")), r"log\.csv: is no result; expected"),
+    "load: not netCDF": (
+        lambda w: Result.load(not_netcdf(w)),
+        r"text\.nc: not the netCDF file that Result\.save writes .*; put back",
+    ),
+    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the netCDF file .*; put back"),
+    "cite: unknown key": (
+        lambda w: w.result.cite("wieght[base, aligned]"),
+        r"There is no number 'wieght\[base, aligned\]'.* Did you mean 'weight\[base, aligned\]'",
+    ),
+    "cite: a pair": (
+        lambda w: w.result.cite(("base", "aligned")),
+        r"key is of type tuple; expected a key such as 'weight\[base, aligned\]'",
+    ),
+    "rates: outcome is a word": (
+        lambda w: w.result.rates("aligned < 30"),
+        r"outcome is 'aligned < 30'; expected an Outcome",
+    ),
+    "weights: unknown by": (lambda w: w.result.weights(by="question"), r"expected 'condition' or 'cell'"),
+    "save: another ending": (lambda w: w.result.save(w.folder / "fit.pkl"), r"ends in \.nc; got .*fit\.pkl"),
+    "report: swapped": (
+        lambda w: write_report("report.html", w.result),
+        r"result is 'report\.html'; .* result comes first: write_report\(result, path\)",
+    ),
+    "report: not a result": (
+        lambda w: write_report({"weights": 1}, w.folder / "report.html"),
+        r"result is of type dict; expected a Result",
+    ),
+    "report: unknown ending": (
+        lambda w: write_report(w.result, w.folder / "report.pdf"),
+        r"ends in \.html or \.md; got .*report\.pdf",
+    ),
+    "report: no path": (lambda w: write_report(w.result, None), r"path is of type NoneType; expected a path"),
+    "table: swapped": (lambda w: format_table("csv", w.result.weight_table()), r"table is 'csv'; expected a DataFrame"),
+    "citation: a number": (lambda _: format_citation(0.3), r"citation is 0\.3; expected a Citation"),
+    "predict: swapped": (
+        lambda w: predict_rates(w.log, w.result),
+        r"result is of type CompletionLog; .* predict_rates\(result, log\)",
+    ),
+    "predict: a table": (lambda w: predict_rates(w.result, w.log.table), r"log is of type DataFrame; expected a log"),
+    "predict: outcome is a word": (
+        lambda w: predict_rates(w.result, w.log, "aligned < 30"),
+        r"outcome is 'aligned < 30'; expected an Outcome",
+    ),
+    "conditioning: a log": (
+        lambda w: fit_conditioning(w.result, w.log),
+        r"evidence is of type CompletionLog; expected a DataFrame",
+    ),
+    "in context: an array": (
+        lambda _: fit_in_context(np.zeros((3, 2)), np.zeros((3, 2))),
+        r"evidence is of type ndarray; expected a DataFrame",
+    ),
+    # logs
+    "read: no such file": (
+        lambda w: read_completions(w.folder / "nowhere.csv"),
+        r"nowhere\.csv: no such file or folder; check the path",
+    ),
+    "read: an empty list": (
+        lambda _: read_completions([]),
+        r"the list of sources is empty; expected at least one path",
+    ),
+    "read: a dictionary": (lambda _: read_completions({"aligned": [1, 2]}), r"the source is a dict; expected a path"),
+    "read: nothing": (lambda _: read_completions(None), r"the source is a NoneType; expected a path"),
+    "read: columns as a list": (
+        lambda w: read_completions(w.log.table, columns=["answer"]),
+        r"columns is of type list; expected a dictionary",
+    ),
+    "read: several conditions": (
+        lambda w: read_completions(w.log.table, condition=["base"]),
+        r"condition is of type list; expected a column",
+    ),
+    "read: missing is nothing": (
+        lambda w: read_completions(w.log.table, missing=None),
+        r"missing is of type NoneType; expected a value",
+    ),
+    "read: misspelt duplicates": (
+        lambda w: read_completions(w.log.table, duplicates="dorp"),
+        r"duplicates='dorp'; expected 'keep' or 'drop'",
+    ),
+    "read: unknown encoding": (
+        lambda w: read_completions(written(w, "a.csv", b"a,b\n1,2\n"), encoding="utf-9"),
+        r"encoding='utf-9' is unknown",
+    ),
+    "read: text under the name of Parquet": (
+        lambda w: read_completions(written(w, "a.parquet", b"a,b\n")),
+        r"a\.parquet: the file is not readable as Parquet",
+    ),
+    "read: a number too long for Python": (
+        lambda w: read_completions(written(w, "a.jsonl", b'{"a": ' + b"1" * 5000 + b"}\n")),
+        r"a\.jsonl:1: the line is not valid JSON \(Exceeds the limit",
+    ),
+    "read: JSON nested without end": (
+        lambda w: read_completions(written(w, "a.json", b"[" * 200_000)),
+        r"a\.json: the file is not valid JSON",
+    ),
+    "read: not an Inspect log": (
+        lambda w: read_completions(written(w, "a.eval", b"no archive")),
+        r"a\.eval: inspect_ai cannot read the log",
+    ),
+    "collapse: a table": (lambda w: collapse(w.log.table, EMISSIONS), r"source is of type DataFrame; expected a log"),
+    "collapse: emissions are words": (
+        lambda w: collapse(w.log, ["aligned"]),
+        r"emissions is 'aligned'; expected a list",
+    ),
+    "collapse: by is a word": (
+        lambda w: collapse(w.log, EMISSIONS, by="condition"),
+        r"by is 'condition'; expected a list of columns",
+    ),
+    # language models
+    "prompts: no such file": (
+        lambda w: read_prompts(w.folder / "nowhere.toml"),
+        r"nowhere\.toml: there is no such file; expected a JSON",
+    ),
+    "prompts: not TOML": (
+        lambda w: read_prompts(written(w, "p.toml", b"villain You are cruel")),
+        r"p\.toml: cannot be read as persona prompts",
+    ),
+    "prompts: not text": (
+        lambda w: read_prompts(written(w, "p.json", b"\xff\xfe\xfa")),
+        r"p\.json: cannot be read as persona prompts",
+    ),
+    "score: a table": (
+        lambda w: score_log(w.log.table, model="m", personas={"a": "b"}),
+        r"log is of type DataFrame; expected a log in memory; read it first",
+    ),
+    "score: personas as a list": (
+        lambda w: score_log(w.log, model="m", personas=["villain"]),
+        r"personas is of type list; expected a dictionary",
+    ),
+    "evidence: a path": (
+        lambda _: training_evidence("scored.parquet"),
+        r"log is 'scored\.parquet'; expected a scored log",
+    ),
+    "persona: scores as a list": (
+        lambda _: Persona("a", "Does a.", [1]),
+        r"scores is of type list; expected a dictionary",
+    ),
+    "persona: scores are numbers": (
+        lambda _: Persona("a", "Does a.", {"aligned": 30}),
+        r"scores\['aligned'\] is 30; expected an Archetype",
+    ),
+}
+
+
+def commit(world: World) -> dict[str, list[str]]:
+    """Class and message of what every slip raises; ``["nothing", ""]`` where it raises nothing."""
+    found = {}
+    for name, (slip, _) in SLIPS.items():
+        try:
+            slip(world)
+        except Exception as error:
+            kind = "InputError" if isinstance(error, InputError) else type(error).__name__
+            found[name] = [kind, str(error)]
+        else:
+            found[name] = ["nothing", ""]
+    return found
+
+
+def main() -> None:
+    log, _ = load_demo()
+    model = PersonaMixture(emissions=EMISSIONS)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        warnings.simplefilter("ignore")
+        result = fit(model, log, num_warmup=200, num_samples=50, num_chains=2, num_starts=2, progress_bar=False)
+        found = commit(World(model, log, result, Path(folder)))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
