@@ -1,10 +1,16 @@
 """Settings of the whole suite: float64, no silent broadcasting over ranks, one compilation cache, fixed keys."""
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import pytest
+from filelock import FileLock
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -20,6 +26,28 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_compilation_cache_dir", os.path.join(folder, "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+class Demonstration(NamedTuple):
+    """What ``simulacra demo`` left and printed."""
+
+    folder: Path
+    said: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """``simulacra demo --json`` in a process of its own: the longest fit of the suite, run once for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    printed = shared / "demo.json"
+    command = [sys.executable, "-m", "simulacra.cli.app", "demo", "--out", "demo", "--json"]
+    with FileLock(shared / "demo.lock"):
+        if not printed.exists():
+            ended = subprocess.run(command, capture_output=True, text=True, cwd=shared, check=False)
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            printed.write_text(ended.stdout)
+    return Demonstration(shared / "demo", json.loads(printed.read_text()))
 
 
 @pytest.fixture
