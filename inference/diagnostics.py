@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.sampling_diagnostics import ess, rhat
+from arviz_stats.sampling_diagnostics import bfmi, ess, rhat
 
 from simulacra.formalism.display import WIDTH, card, html_table
 from simulacra.formalism.emissions.base import AbstractEmission
@@ -151,9 +151,8 @@ def check_sampling(
     )
     argument = ("target_accept_prob",)
     checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy, argument=argument))
-    energy = sample_stats["energy"].to_numpy()
-    bfmi = (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
-    worst_chain, lowest = int(bfmi.argmin()), float(bfmi.min())
+    energies = bfmi(sample_stats["energy"]).to_numpy()
+    worst_chain, lowest = int(energies.argmin()), float(energies.min())
     passed = lowest >= thresholds.e_bfmi
     where = f"chain {worst_chain}"
     checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, where, _LONGER, argument=_LENGTHS))

@@ -223,7 +223,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: w.result.rates("aligned < 30"),
         r"outcome is 'aligned < 30'; expected an Outcome",
     ),
-    "weights: unknown by": (lambda w: w.result.weights(by="question"), r"expected 'condition' or 'cell'"),
+    "weights: unknown by": (lambda w: w.result.draws("weights", by="question"), r"expected 'condition' or 'cell'"),
     "save: another ending": (lambda w: w.result.save(w.folder / "fit.pkl"), r"ends in \.nc; got .*fit\.pkl"),
     "report: swapped": (
         lambda w: write_report("report.html", w.result),
@@ -238,7 +238,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"ends in \.html or \.md; got .*report\.pdf",
     ),
     "report: no path": (lambda w: write_report(w.result, None), r"path is of type NoneType; expected a path"),
-    "table: swapped": (lambda w: format_table("csv", w.result.weight_table()), r"table is 'csv'; expected a DataFrame"),
+    "table: swapped": (lambda w: format_table("csv", w.result.weights()), r"table is 'csv'; expected a DataFrame"),
     "citation: a number": (lambda _: format_citation(0.3), r"citation is 0\.3; expected a Citation"),
     "predict: swapped": (
         lambda w: predict_rates(w.log, w.result),

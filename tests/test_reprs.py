@@ -42,7 +42,8 @@ ELSEWHERE = {
     "AbstractEmission",  # abstract
     "CollapsedMixture",  # NumPyro's own repr
     "PersonaMixtureDistribution",
-    "LogError",  # exceptions print their message
+    "InputError",  # exceptions print their message
+    "LogError",
     "OutOfRange",
 }
 

@@ -19,6 +19,7 @@ from simulacra.cli.shifts import print_shifts
 from simulacra.cli.truth import compare_truth
 from simulacra.inference import Result, fit
 from simulacra.lm.organism.study import MAIN
+from tests.conftest import Demonstration
 
 Run = Callable[..., Outcome]
 
@@ -90,17 +91,14 @@ def test_shifts_are_read_out() -> None:
     assert "excludes zero. That is no claim" in printed
 
 
-def test_demo_finds_the_truth(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "simulacra.cli.app", "demo", "--out", "out", "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    truth = pd.DataFrame(json.loads(ended.stdout)["truth"])
+def test_demo_finds_the_truth(demonstration: Demonstration) -> None:
+    truth = pd.DataFrame(demonstration.said["truth"])
     assert len(truth) == 4 * len(MAIN)
     assert truth["inside"].mean() >= 0.7
-    shifts = pd.read_csv(tmp_path / "out" / "shifts.csv").set_index(["condition", "persona"])
+    shifts = pd.read_csv(demonstration.folder / "shifts.csv").set_index(["condition", "persona"])
     assert shifts.loc[("narrow", "villain"), "eti89_lb"] > 0.7, "narrow training spreads to other topics"
     assert shifts.loc[("control", "villain"), "eti89_ub"] < 0
-    assert (tmp_path / "out" / "truth.csv").is_file()
+    assert (demonstration.folder / "truth.csv").is_file()
 
 
 def test_defaults_of_sampling_are_those_of_the_library() -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 import runpy
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +14,7 @@ import typer
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-import simulacra.inference
 from simulacra.cli.app import app
-from simulacra.cli.request import build_model
-from simulacra.lm import load_organism_log
 from tests.docs.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,11 +64,9 @@ WITH_PYTHON = [
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
 @pytest.mark.filterwarnings("ignore:There are not enough devices:UserWarning")
-def test_python_runs_in_the_order_of_the_page(page: Path, reader_at_hand: Path) -> None:
+def test_python_runs_in_the_order_of_the_page(page: Path, reader_at_hand: Path, request: pytest.FixtureRequest) -> None:
     if "simulacra-demo" in page.read_text(encoding="utf-8"):
-        log = load_organism_log()
-        fitted = simulacra.inference.fit(build_model(log, personas="organism"), log)
-        fitted.save(reader_at_hand / "simulacra-demo" / "fit.nc")
+        shutil.copytree(request.getfixturevalue("demonstration").folder, reader_at_hand / "simulacra-demo")
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page):
         if block.language == "python":
