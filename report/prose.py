@@ -29,6 +29,7 @@ __all__ = [
     "percent",
     "points",
     "records",
+    "rope_width",
     "share",
     "unjudged_clause",
     "unrated_sentence",
@@ -130,7 +131,7 @@ def unjudged_clause(judged: float, outcome: Outcome) -> str:
 
 def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float | int) -> str:
     """All claims in one sentence, and a second one if most completions of a condition cannot be judged."""
-    limit = _width(rope)
+    limit = rope_width(rope)
     phrases = {
         "increase": (
             f"raises the {outcome.name} rate by more than {limit}",
@@ -152,7 +153,8 @@ def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: flo
     return f"Of {conditions} compared with {baseline}, {listed(parts)}.{caveat}"
 
 
-def _width(rope: float | int) -> str:
+def rope_width(rope: float | int) -> str:
+    """Half the width of the region of practical equivalence, ``"1 percentage point"``."""
     return f"{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
 
 
@@ -176,7 +178,7 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
     measured = bool(result.model.measurements)
     return {
         "claims": f"A difference is claimed if its {level(ci_prob)} interval lies outside the region of practical "
-        f"equivalence (ROPE), ±{_width(rope)}; equivalence is claimed if the difference lies within the region with a "
+        f"equivalence, ±{rope_width(rope)}; equivalence is claimed if the difference lies within the region with a "
         f"probability of {level(ends(ci_prob)[1])} or more.",
         "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and applies "
         "to new questions like these. The implied rate follows from the weights and the personas and applies to the "

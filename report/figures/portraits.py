@@ -35,9 +35,9 @@ _SURE = 12.0  # nats; larger log-odds are drawn at the edge
 def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB) -> "Figure":
     """P(category | persona) of every measurement, with intervals, and the log-odds of texts for the persona.
 
-    The log-odds are those of this persona against all others, for equal prior probabilities, at the posterior mean of the
-    calibration. A text with log-odds above zero supports the persona. The log-odds of references, whose persona is known,
-    show how well the persona is distinguished.
+    The log-odds are those of this persona against all others, for equal prior probabilities, at the posterior mean of
+    the calibration. A text with log-odds above zero supports the persona. The log-odds of references, whose persona is
+    known, show how well it is distinguished.
 
     Raises:
         InputError: the result has no such persona.

@@ -113,7 +113,8 @@ def rank_band(chains: int, draws: int, *, probability: float = 0.99) -> float:
 
     A chain minus all chains is (1 - 1/L) times the chain minus the others, so the band is that of L
     simultaneous two-sample Kolmogorov-Smirnov tests, :math:`K^{-1}(α/L) \sqrt{(L - 1) / (L N)}` with
-    :math:`α = 1 -` ``probability``. It needs no simulation and is slightly conservative, as are the limiting distribution K and Bonferroni's α/L.
+    :math:`α = 1 -` ``probability``. It needs no simulation and is slightly conservative, as are the limiting
+    distribution K and Bonferroni's α/L.
 
     Args:
         chains: L, two or more.
