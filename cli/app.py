@@ -70,9 +70,9 @@ def simulacra(
 ) -> None:
     """Persona weights from judged completions of a base model and its fine-tunes.
 
-    To start, run [bold]simulacra demo[/bold], which fits a small shipped log and compares the estimates with the true
-    values. Then check with [bold]simulacra inspect-log[/bold] how your own files are read, and fit them with
-    [bold]simulacra fit[/bold].
+    To start, run [bold]simulacra demo[/bold]. It fits a small shipped log and compares
+    the estimates with the true values. Then check with [bold]simulacra inspect-log[/bold]
+    how your own files are read, and fit them with [bold]simulacra fit[/bold].
     """
 
 
@@ -188,15 +188,16 @@ def fit(
 ) -> None:
     """Fit persona weights to judged completions.
 
-    A log has one row per completion, with a question id, the text, and judge scores such as aligned and coherent
-    (0-100).
+    A log has one row per completion, with a question id, the text, and judge
+    scores such as aligned and coherent (0-100).
 
       [bold]simulacra fit log.csv --baseline base[/bold]
 
       [bold]simulacra fit logs/*.csv --condition '{model}-{condition}' --formats _json,_template[/bold]
 
-    Prints a summary of the log, persona weights, observed and implied rates, supported claims relative to the baseline,
-    and checks. Writes report.html, report.md, summary.json, one CSV file per table, and fit.nc with all draws.
+    Prints a summary of the log, persona weights, observed and implied rates,
+    supported claims relative to the baseline, and checks. Writes report.html,
+    report.md, summary.json, one CSV file per table, and fit.nc with all draws.
     """
     from simulacra.cli import request
     from simulacra.cli.session import Session
@@ -243,8 +244,9 @@ def inspect_log(
 ) -> None:
     """Show how a log is read, without fitting.
 
-    Shows the layout of every file and how it was detected, excluded rows, duplicates, and for every column whether it
-    is a measurement (with its range and missing values), a context, or not used. Takes the reading options of fit.
+    Shows the layout of every file and how it was detected, excluded rows,
+    duplicates, and for every column whether it is a measurement (with its range
+    and missing values), a context, or not used. The options are those of fit.
 
       [bold]simulacra inspect-log logs/*.csv --condition '{model}-{condition}'[/bold]
 
@@ -326,10 +328,10 @@ def score(
 ) -> None:
     """Score every completion of a log under persona prompts with a language model.
 
-      [bold]simulacra score log.csv --model ./llama --personas personas.toml --out scored.parquet[/bold]
+    Adds the columns log_likelihood_<persona> (nats) and num_tokens. An
+    interrupted run resumes when it is started again.
 
-    Adds the columns log_likelihood_<persona> (nats) and num_tokens. An interrupted run resumes when it is started
-    again.
+      [bold]simulacra score log.csv --model ./llama --personas personas.toml --out scored.parquet[/bold]
     """
     from simulacra.cli.session import Session
     from simulacra.lm import score_log
@@ -402,14 +404,15 @@ def report(
 ) -> None:
     """Write the report of a saved result, as self-contained HTML and as Markdown.
 
+    A saved result does not contain completions. If the log is given, the report
+    shows example completions of every persona. The log is read with the options
+    that were given to fit; options given here override them.
+
       [bold]simulacra report simulacra-out[/bold]
 
       [bold]simulacra report simulacra-out --out meeting.html[/bold]
 
       [bold]simulacra report simulacra-out --log 'logs/*.csv'[/bold]
-
-    A saved result does not contain completions. If the log is given, the report shows example completions of every
-    persona. The log is read with the options that were given to fit; options given here override them.
     """
     from simulacra.cli.session import Session
 
@@ -438,7 +441,7 @@ def demo(
         log = load_organism_log()
         session.say(
             f"[bold]Demonstration.[/bold] A language model with {grouped(360_000)} parameters was trained on texts of "
-            "a helper (70%), a villain,\na pirate and a babbler (10% each). It was then fine-tuned on a single topic in "
+            "a helper (70%), a villain,\na pirate and a babbler (10% each). It was then fine-tuned on one topic in "
             "several ways and asked about seven other topics.\nThe true persona of every completion is known from its "
             "vocabulary. The fit uses only noisy judge scores.\n"
         )
@@ -464,11 +467,12 @@ def organism(
 ) -> None:
     r"""Train the miniature organism from scratch, fine-tune it with every recipe, and write its log.
 
-    The training sets and conversations are written next to the log, scored under every persona.
+    The training sets and conversations are written next to the log, scored
+    under every persona. This takes some minutes and requires the extra lm:
+    pip install 'simulacra\[lm]'. An interrupted run resumes when it is started
+    again. Then fit the log:
 
-    This takes some minutes and requires the extra lm: pip install 'simulacra\[lm]'. An interrupted run resumes when it
-    is started again. Fit the log with
-    [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
+      [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
     """
     from rich.markup import escape
 

@@ -46,8 +46,8 @@ def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame, *, ci_prob: float
 def print_truth(console: Console, compared: pd.DataFrame, conditions: tuple[str, ...]) -> None:
     """Print true and estimated proportions, and how many intervals contain the true value."""
     shown = level(probability_of(compared) or CI_PROB)
-    explained = f"true / estimated proportion of completions; * true value outside the {shown} interval"
-    console.print(f"[bold]True and estimated values[/bold]: {explained}", highlight=False, soft_wrap=True)
+    explained = f"proportions of completions (* true value outside the {shown} interval)"
+    console.print(f"[bold]True and estimated values[/bold], {explained}", highlight=False, soft_wrap=True)
     rows = {(row["condition"], row["persona"]): row for row in compared.to_dict("records")}
     personas = tuple(compared["persona"].unique())
     table = simple_table(("condition", *personas))
