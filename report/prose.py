@@ -272,7 +272,7 @@ def gate_sentence(check: Check) -> str:
     """The requirement of a name gate and the estimate."""
     if math.isnan(check.value):
         return f"{check.where}, so the name cannot be verified"
-    return f"{check.where} = {check.value:.2f}, required: {check.threshold:.2f} or more"
+    return f"{check.where} = {check.value:.2f} (required: ≥ {check.threshold:.2f})"
 
 
 def withheld_reason(result: Result, persona: str) -> str:
