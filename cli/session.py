@@ -150,8 +150,8 @@ class Session:
         self.say(f"[bold]Written[/bold] to {escape(str(path))}")
         if self._as_json:
             account = log.account.to_dict()
-            said = {"ok": True, "file": str(path), "completions": len(log), "account": account}
-            typer.echo(json.dumps(said, ensure_ascii=False))
+            summary = {"ok": True, "file": str(path), "completions": len(log), "account": account}
+            typer.echo(json.dumps(summary, ensure_ascii=False))
 
     def fit(
         self,
@@ -234,7 +234,7 @@ class Session:
                 error.add_note(f"{own} {_describe_reading('This report', logs, again)}")
             raise
         without = "" if logs else ", without example completions (use --log to include them)"
-        self.say(f"[bold]Written[/bold] {escape(', '.join(map(str, written)))}{without}")
+        self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
     def _print(

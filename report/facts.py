@@ -292,8 +292,8 @@ def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...
         "Not in every file": [f"{name}: not in {', '.join(files)}" for name, files in account.absent.items()],
         "Without log-likelihoods": [f"{reason}: {rows}" for reason, rows in account.unscored.items()],
         "Produced by": [
-            f"{name}: {', '.join(f'{what} {value}' for what, value in said.items())}"
-            for name, said in account.provenance.items()
+            f"{name}: {', '.join(f'{what} {value}' for what, value in fields.items())}"
+            for name, fields in account.provenance.items()
         ],
         "Notes": list(account.notes),
         "Completions": [] if log is not None else ["not given to this report, which therefore shows no examples"],
