@@ -46,11 +46,11 @@ def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, t
 
 def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "log.csv", index=False)
-    described = json.loads(run("inspect-log", "log.csv", "--json").stdout)
-    assert described["ok"]
-    assert described["conditions"] == frame["condition"].value_counts().sort_index().to_dict()
-    assert set(described["measurements"]["aligned"]) == {"scored", "missing", "sentinels", "min", "median", "max"}
-    assert described["account"]["layouts"] == {"log.csv": "rows, for one row is one completion"}
+    told = json.loads(run("inspect-log", "log.csv", "--json").stdout)
+    assert told["ok"]
+    assert told["conditions"] == frame["condition"].value_counts().sort_index().to_dict()
+    assert set(told["measurements"]["aligned"]) == {"scored", "missing", "sentinels", "min", "median", "max"}
+    assert told["account"]["layouts"] == {"log.csv": "rows, for one row is one completion"}
 
 
 def test_judgments_in_separate_files(run: Run, tmp_path: Path) -> None:
