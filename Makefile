@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE # else every process compiles the package again
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
-demo: $(VENV)/with-report ## Fit the shipped logs of the miniature organism; show truth next to estimate
+demo: $(VENV)/with-report ## Fit the shipped logs of the miniature organism; compare true and estimated values
 	$(VENV)/bin/simulacra demo
 
 test: $(VENV)/with-$(EXTRAS) ## Run the tests

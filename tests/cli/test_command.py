@@ -35,7 +35,7 @@ def test_version(run: Run, flag: str) -> None:
         ((), ["demo", "fit", "show", "Exit codes"]),
         (("fit",), ["--condition", "--baseline", "--formats", "--outcome", "{model}-{condition}"]),
         (("show",), ["fit.nc"]),
-        (("demo",), ["truth beside estimate"]),
+        (("demo",), ["true and estimated persona weights"]),
         (("organism",), ["simulacra[lm]", "completions.parquet"]),
     ],
 )
@@ -60,7 +60,7 @@ def test_as_a_process_errors_go_to_standard_error(tmp_path: Path) -> None:
     assert "nowhere.csv" in json.loads(ended.stdout)["error"]["message"]
 
 
-def test_truth_beside_estimate(passing: Result) -> None:
+def test_true_and_estimated_values(passing: Result) -> None:
     weights = passing.weights()
     first, second = weights["persona"].unique()[:2]
     mean = weights.set_index(["condition", "persona"]).loc[("base", first), "mean"]
@@ -70,11 +70,11 @@ def test_truth_beside_estimate(passing: Result) -> None:
     assert compared["inside"].tolist() == [True, False, None]
 
 
-def test_shifts_are_read_out() -> None:
+def test_shifts_have_sentences() -> None:
     rows = [
         ("tuned", "good", -0.5, -0.6, -0.4, "ok"),
         ("tuned", "evil", 0.5, 0.4, 0.6, "ok"),
-        ("tuned", "rare", 0.003, 0.001, 0.004, "small: below 0.01, not gated"),
+        ("tuned", "rare", 0.003, 0.001, 0.004, "small: below 0.01, not checked"),
         ("same", "good", 0.0, -0.1, 0.1, "ok"),
         ("held", "good", math.nan, math.nan, math.nan, "withheld: divergences failed"),
         ("half", "good", math.nan, math.nan, math.nan, "withheld: R-hat 1.087, ESS 34"),
@@ -88,7 +88,7 @@ def test_shifts_are_read_out() -> None:
     assert "same: no persona's interval excludes zero." in printed
     assert "held: withheld, see the checks." in printed
     assert "half: evil gained 20.0 points; the rest is withheld, see the checks." in printed
-    assert "excludes zero. That is no claim" in printed
+    assert "excludes zero. These are not claims" in printed
 
 
 def test_demo_finds_the_truth(demonstration: Demonstration) -> None:

@@ -1,4 +1,4 @@
-"""What the pages say holds: their code runs, their commands and options exist, their figures are what comes out."""
+"""Pages agree with the package: code runs, commands and options exist, and printed numbers are reproduced."""
 
 import ast
 import re
@@ -64,9 +64,9 @@ WITH_PYTHON = [
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
 @pytest.mark.filterwarnings("ignore:There are not enough devices:UserWarning")
-def test_python_runs_in_the_order_of_the_page(page: Path, reader_at_hand: Path, request: pytest.FixtureRequest) -> None:
+def test_python_runs_in_the_order_of_the_page(page: Path, page_folder: Path, request: pytest.FixtureRequest) -> None:
     if "simulacra-demo" in page.read_text(encoding="utf-8"):
-        shutil.copytree(request.getfixturevalue("demonstration").folder, reader_at_hand / "simulacra-demo")
+        shutil.copytree(request.getfixturevalue("demonstration").folder, page_folder / "simulacra-demo")
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page):
         if block.language == "python":
@@ -129,7 +129,7 @@ def test_numbers_are_written_by_one_rule() -> None:
 # --- the README's figures -------------------------------------------------------------------------------------------
 
 
-def test_the_readme_prints_what_it_says(reader_at_hand: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_prints_what_it_says(page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Words and counts exactly; estimates within .01, since the test draws fewer (Monte Carlo error below .003)."""
     found = blocks(ROOT / "README.md")
     script = next(block.text for block in found if block.language == "python")
@@ -150,7 +150,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=ids(EXAMPLES))
-def test_examples_run(script: Path, reader_at_hand: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_run(script: Path, page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if "inspect_ai" in script.read_text(encoding="utf-8"):
         pytest.importorskip("inspect_ai", exc_type=ImportError)
     runpy.run_path(str(script), run_name="__main__")
