@@ -2,7 +2,7 @@
 # pyproject.toml, constraints.txt or the set of package files changes. Set on the command line:
 #   VENV=.venv313 PYTHON=python3.13   another environment, and the interpreter that it is created with
 #   EXTRAS=test,lint                  what `make test` installs
-#   ARGS="tests/data -k csv"          arguments of pytest
+#   ARGS="tests/data -n 8"            arguments of pytest
 #   UV=                               install with pip even where there is uv
 
 VENV ?= .venv
@@ -23,11 +23,11 @@ unexport PYTHONDONTWRITEBYTECODE # else every process compiles the package again
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
-demo: $(VENV)/with-report ## Fit the shipped logs of the miniature organism; show truth next to estimate
+demo: $(VENV)/with-report ## Fit the shipped logs of the miniature organism; compare true and estimated values
 	$(VENV)/bin/simulacra demo
 
 test: $(VENV)/with-$(EXTRAS) ## Run the tests
-	$(VENV)/bin/pytest -n 2 $(ARGS)
+	$(VENV)/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/with-test,lint ## Check style, types and the order of the rooms
 	$(VENV)/bin/ruff check

@@ -1,8 +1,7 @@
-"""Research questions, one file each, answered by functions of fitted results.
+"""Analyses that go beyond a single fit, one file each, as functions of fitted results.
 
-What one fit says by itself (weights, shifts, rates, contrasts, checks, citations) is in :mod:`simulacra.inference`.
-This room answers what takes more than that: rates on questions that were not logged, shifts predicted from training
-data, and evidence in a context.
+The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
+package adds rates on questions that were not logged, shifts predicted from training data, and evidence in a context.
 """
 
 from simulacra.analysis.conditioning import Conditioning as Conditioning

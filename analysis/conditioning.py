@@ -1,13 +1,13 @@
-r"""Were persona shifts foretold by the training data? Eq. (5) against estimated weights.
+r"""Persona shifts predicted from training data, eq. (5), and compared with estimated shifts.
 
-Before any completion is drawn, a training set scored under every persona says which weights will grow and in which
-order over fine-tunes (:func:`predict_shifts`). How far they move takes one number, λ, the effective number of training
-examples. :func:`fit_conditioning` fits it to the estimated shifts, in ILR coordinates with their posterior covariance
-C, as a meta-regression,
+A training set scored under every persona predicts, before any completion is sampled, which weights will grow and in
+which order over fine-tunes (:func:`predict_shifts`). The size of the shifts depends on one parameter, λ, the effective
+number of training examples. :func:`fit_conditioning` fits it to the estimated shifts, in ILR coordinates with their
+posterior covariance C, as a meta-regression,
 
 .. math:: \hat{Δη} \sim \mathrm{Normal}(λ E, C + σ^2 I),
 
-in which σ is what one λ for all leaves unexplained. Every condition is then predicted from the others.
+in which σ is the discrepancy that a common λ leaves unexplained. Every condition is then predicted from the others.
 
 References:
     Higgins, Thompson & Spiegelhalter (2009), A re-evaluation of random-effects meta-analysis,
@@ -35,19 +35,20 @@ from simulacra.inference.tables import CI_PROB, bounds, ends
 __all__ = ["Conditioning", "fit_conditioning", "predict_shifts"]
 
 _FEWEST = 3
-_NOTHING = 1e-9  # nats an example
-_SHIFTS = ("expected", "predicted", "estimated")
+_NOTHING = 1e-9  # nats per example
+_SHIFTS = ("left_out", "left_out_predictive", "estimated")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Conditioning:
-    """How well shifts follow from training data.
+    """Shifts predicted from training data and estimated from completions.
 
     Attributes:
-        tree: draws of ``strength`` (λ, examples), ``discrepancy`` (σ, nats), ``condition_strength`` (λ of each
-            condition by itself, given σ), and shifts of weights, dims ``condition, persona``: ``foretold`` with the λ
-            of all, ``expected`` with that of the other conditions, ``predicted`` (the same, scattered by σ) and
-            ``estimated``; an ``xarray.DataTree`` with the group ``posterior``. Draws of λ and σ are independent.
+        tree: an ``xarray.DataTree`` with the group ``posterior``: draws of ``strength`` (λ, examples), ``discrepancy``
+            (σ, nats), ``condition_strength`` (λ of each condition alone, given σ), and shifts of weights, dims
+            ``condition, persona``: ``predicted`` with the λ of all conditions, ``left_out`` with the λ of the other
+            conditions, ``left_out_predictive`` (the same, with the discrepancy σ added) and ``estimated``. Draws of λ
+            and σ are independent.
     """
 
     tree: xr.DataTree
@@ -65,34 +66,34 @@ class Conditioning:
         )
 
     def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
-        """Predicted beside estimated shift of every condition and persona.
+        """Predicted and estimated shift of every condition and persona.
 
         Columns ``condition, persona, predicted, predicted_lb, predicted_ub, estimated, eti89_lb, eti89_ub, covered,
-        same_direction``. ``predicted`` is the mean of what the other conditions' λ gives; its equal-tailed
-        interval allows for σ. ``covered``: the interval of the difference of the two shifts holds zero.
-        ``same_direction`` is None where the estimated shift's interval holds zero.
+        same_direction``. ``predicted`` is the posterior mean with the λ of the other conditions; its equal-tailed
+        interval includes σ. ``covered``: the interval of the difference between the two shifts contains zero.
+        ``same_direction`` is None if the interval of the estimated shift contains zero.
         """
         posterior, quantiles, (lower, upper) = self.tree["posterior"], ends(ci_prob), bounds(ci_prob)
         arrays = {name: posterior[name].to_numpy() for name in _SHIFTS}
         draws = {name: array.reshape(-1, array.shape[2] * array.shape[3]) for name, array in arrays.items()}
         places = pd.MultiIndex.from_product([posterior[name].to_numpy() for name in ("condition", "persona")])
         table = places.set_names(["condition", "persona"]).to_frame(index=False)
-        table["predicted"] = draws["expected"].mean(axis=0)
-        table["predicted_lb"], table["predicted_ub"] = np.quantile(draws["predicted"], quantiles, axis=0)
+        table["predicted"] = draws["left_out"].mean(axis=0)
+        table["predicted_lb"], table["predicted_ub"] = np.quantile(draws["left_out_predictive"], quantiles, axis=0)
         table["estimated"] = draws["estimated"].mean(axis=0)
         table[lower], table[upper] = np.quantile(draws["estimated"], quantiles, axis=0)
-        low, high = np.quantile(draws["predicted"] - draws["estimated"], quantiles, axis=0)
+        low, high = np.quantile(draws["left_out_predictive"] - draws["estimated"], quantiles, axis=0)
         table["covered"] = (low <= 0) & (high >= 0)
-        sure = (table[lower] > 0) | (table[upper] < 0)
+        excludes_zero = (table[lower] > 0) | (table[upper] < 0)
         same = np.sign(table["predicted"]) == np.sign(table["estimated"])
-        table["same_direction"] = same.astype(object).where(sure, None)
+        table["same_direction"] = same.astype(object).where(excludes_zero, None)
         return table
 
     def strengths(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
-        """λ of all conditions together and of each by itself, in training examples.
+        """λ of all conditions together and of each condition alone, in training examples.
 
-        Columns ``condition`` (``"all"`` first), ``mean, eti89_lb, eti89_ub``. Were fine-tuning conditioning and nothing
-        else, λ would differ only with the dose.
+        Columns ``condition`` (``"all"`` first), ``mean, eti89_lb, eti89_ub``. If fine-tuning were conditioning and
+        nothing else, λ would vary only with the dose.
         """
         posterior = self.tree["posterior"]
         each = posterior["condition_strength"]
@@ -101,21 +102,21 @@ class Conditioning:
         return _summary("condition", draws, ci_prob)
 
     def explained(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
-        """Share of the squared shifts of weights that is foretold, and how well their order is.
+        """Proportion of the squared shifts of weights that the prediction explains, and how well it predicts the order.
 
         Columns ``what, mean, eti89_lb, eti89_ub``. ``shifts`` is 1 - Σ (estimated - predicted)² / Σ estimated² over
-        conditions and personas, each predicted from the other conditions (posterior mean): 1 if all is foretold, 0 if
-        "nothing moves" does as well, negative if that does better. ``order of <persona>`` is Spearman's rank
-        correlation over conditions, all foretold with one λ; NaN where they have no order. Intervals are
+        conditions and personas, each predicted from the other conditions (posterior mean): 1 for a perfect prediction,
+        0 if predicting no shift does equally well, negative if that does better. ``order of <persona>`` is Spearman's
+        rank correlation over conditions, all predicted with one λ; NaN if all predictions are equal. Intervals are
         equal-tailed, over draws of the estimated shifts.
         """
         posterior = self.tree["posterior"]
-        expected, foretold = (posterior[name].mean(("chain", "draw")).to_numpy() for name in ("expected", "foretold"))
-        estimated = posterior["estimated"].to_numpy().reshape(-1, *expected.shape)
-        missed = ((estimated - expected) ** 2).sum(axis=(1, 2)) / (estimated**2).sum(axis=(1, 2))
+        left_out, predicted = (posterior[name].mean(("chain", "draw")).to_numpy() for name in ("left_out", "predicted"))
+        estimated = posterior["estimated"].to_numpy().reshape(-1, *left_out.shape)
+        missed = ((estimated - left_out) ** 2).sum(axis=(1, 2)) / (estimated**2).sum(axis=(1, 2))
         found = {"shifts": 1 - missed}
         for index, persona in enumerate(posterior["persona"].to_numpy()):
-            ranks = _standard_ranks(foretold[None, :, index]) * _standard_ranks(estimated[:, :, index])
+            ranks = _standard_ranks(predicted[None, :, index]) * _standard_ranks(estimated[:, :, index])
             found[f"order of {persona}"] = ranks.mean(axis=1)
         return _summary("what", found, ci_prob)
 
@@ -126,22 +127,22 @@ def predict_shifts(
     """Direction and order of small persona shifts, from training data and the weights before training.
 
     Args:
-        result: a fit that holds the baseline. Of other conditions it takes what the joint fit shares, and the starts
-            named in ``over``; for a prediction proper fit the baseline alone.
-        evidence: a row for every fine-tune, a column for every persona: e(D) in nats, as
-            :func:`~simulacra.formalism.conditioning.mean_evidence` gives it, or what training examples say beyond
-            their contexts. Only differences between personas count.
-        over: what a fine-tune started from, where that is not the baseline; a condition of the fit.
+        result: a fit that includes the baseline. For an actual prediction, fit the baseline alone: other conditions
+            enter through the parameters that a joint fit shares, and as the starting points named in ``over``.
+        evidence: one row per fine-tune, one column per persona: e(D) in nats, from
+            :func:`~simulacra.formalism.conditioning.mean_evidence`, or the evidence of training examples beyond their
+            contexts. Only differences between personas matter.
+        over: for fine-tunes that did not start from the baseline, the condition of the fit that they started from.
         ci_prob: probability of the intervals.
 
     Returns:
         Columns ``condition, persona, evidence`` (nats, relative to the mean over personas), ``velocity`` (posterior
         mean of dw/dλ at zero, :func:`~simulacra.formalism.conditioning.weight_velocity`), ``eti89_lb, eti89_ub,
-        p_gt_0`` (posterior probability that the weight grows at first) and ``rank`` over fine-tunes: 1 grows fastest,
-        and those that tie share the better rank.
+        p_gt_0`` (posterior probability that the weight initially increases) and ``rank`` over fine-tunes: 1 grows
+        fastest, ties share the lower rank number.
 
     Raises:
-        InputError: the fit failed its checks, or evidence that does not match it.
+        InputError: the fit failed its checks, or the evidence does not match it.
     """
     lower, upper = bounds(ci_prob)
     rows = _evidence(result, evidence)
@@ -168,26 +169,27 @@ def fit_conditioning(
 ) -> Conditioning:
     """Fit λ of eq. (5) to estimated shifts, and predict every condition from the others.
 
-    A fine-tune of a fine-tune is left out too where the one it started from is predicted, being measured from it.
+    When a condition is predicted, fine-tunes that started from it are left out as well, because their shifts are
+    measured from it.
 
-    The prior of λ is symmetric about zero, so that the data may say that training did not do what its evidence
-    predicts; its standard deviation is three times the ratio of the lengths of shifts and evidence, that of σ's
-    half-normal prior the root mean square of a shift.
+    The prior of λ is normal with mean zero, so the data can show that training had the opposite effect; its standard
+    deviation is three times the ratio of the lengths of shifts and evidence. The prior of σ is half-normal, its scale
+    the root mean square of a shift.
 
     Args:
         result: a fit of the conditions.
-        evidence: as in :func:`predict_shifts`; fine-tunes of like dose, at least three, all in the fit.
-        over: what a fine-tune started from, where that is not the baseline.
-        seed: of all draws, of which there are as many as the result has.
+        evidence: as in :func:`predict_shifts`; at least three fine-tunes of similar dose, all in the fit.
+        over: for fine-tunes that did not start from the baseline, the condition that they started from.
+        seed: random seed of all draws; their number is that of the result.
 
     Raises:
-        InputError: the fit failed its checks; fewer than three conditions, or so few others to predict one from;
-            evidence that does not match the fit, or says nothing of personas.
+        InputError: the fit failed its checks; there are fewer than three conditions, or fewer than two to predict a
+            condition from; the evidence does not match the fit or is the same for all personas.
 
-    When not to trust it: shifts enter as Gaussians in log-ratios, which is rough for personas that no completion shows;
-    their variance is large and they count for little. Estimates are shrunken by their prior and cannot exceed what the
-    completions resolve, so that λ of a condition whose weights are near 0 and 1 is rather a lower bound. A λ that fits
-    the training sets at hand says nothing about other models or schedules.
+    When not to trust it: shifts enter as Gaussians in log-ratios, a rough approximation for personas that no completion
+    shows; their variance is large, so they have little influence. Estimated shifts are shrunken by their prior and
+    limited by the resolution of the completions, so λ of a condition whose weights are near 0 and 1 is rather a lower
+    bound. A λ fitted to these training sets carries no information about other models or schedules.
     """
     rows = _evidence(result, evidence)
     names = [str(name) for name in evidence.index]
@@ -212,16 +214,16 @@ def fit_conditioning(
     together = np.broadcast_to(strength.reshape(chains, draws, 1), apart.shape)
     noise = spread[..., None] * rng.standard_normal((*spread.shape, len(basis))) @ basis
     evidence_of = np.broadcast_to(rows, before.shape)
-    expected = _after(np.log(before), evidence_of, apart)
+    left_out = _after(np.log(before), evidence_of, apart)
     dims = ("chain", "draw", "condition", "persona")
     posterior = xr.Dataset(
         {
             "strength": (dims[:2], strength.reshape(chains, draws)),
             "discrepancy": (dims[:2], discrepancy.reshape(chains, draws)),
             "condition_strength": (dims[:3], np.stack(own, axis=-1).reshape(chains, draws, -1)),
-            "foretold": (dims, np.exp(_after(np.log(before), evidence_of, together)) - before),
-            "expected": (dims, np.exp(expected) - before),
-            "predicted": (dims, np.exp(_after(expected, noise, np.ones(spread.shape))) - before),
+            "predicted": (dims, np.exp(_after(np.log(before), evidence_of, together)) - before),
+            "left_out": (dims, np.exp(left_out) - before),
+            "left_out_predictive": (dims, np.exp(_after(left_out, noise, np.ones(spread.shape))) - before),
             "estimated": (dims, after - before),
         },
         coords={"condition": names, "persona": list(result.personas)},
@@ -230,20 +232,20 @@ def fit_conditioning(
 
 
 def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
-    """Evidence with personas in the order of the result, ``(M, K)``, once the result may be used."""
-    expect_type(result, Result, "result", "Conditioning", expected="a Result, as fit returns")
-    expect_type(evidence, pd.DataFrame, "evidence", "Conditioning", expected="a DataFrame, a row for every fine-tune")
+    """Validated evidence, centred, with personas in the order of the result, ``(M, K)``."""
+    expect_type(result, Result, "result", "Conditioning", expected="a Result, as returned by fit")
+    expect_type(evidence, pd.DataFrame, "evidence", "Conditioning", expected="a DataFrame with one row per fine-tune")
     if not result.ok:
         raise InputError(
-            "Shifts cannot be compared with evidence: this fit failed its checks: "
+            "Shifts cannot be compared with evidence because this fit failed its checks: "
             + "; ".join(check.name for check in result.failed),
             remedy="Result.failed lists the checks with their remedies",
         )
     if set(evidence.columns) != set(result.personas) or evidence.index.has_duplicates:
         raise InputError(
-            f"Evidence: expected one row a fine-tune and the columns {', '.join(result.personas)}; got columns "
+            f"Evidence: expected one row per fine-tune and the columns {', '.join(result.personas)}; got columns "
             f"{', '.join(map(str, evidence.columns))}"
-            + (" and rows that repeat" if evidence.index.has_duplicates else ""),
+            + (" and duplicate rows" if evidence.index.has_duplicates else ""),
             argument="evidence",
         )
     rows = evidence[list(result.personas)].to_numpy(dtype=float)
@@ -251,28 +253,28 @@ def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
     if len(unusable):
         raise InputError(
             f"Evidence on {', '.join(map(str, unusable))}: expected finite numbers for every persona. Average only "
-            "examples that were scored",
+            "over examples that were scored",
             argument="evidence",
         )
-    rows = rows - rows.mean(axis=1, keepdims=True)  # only differences count, and large numbers round
+    rows = rows - rows.mean(axis=1, keepdims=True)  # only differences matter, and large numbers lose precision
     flat = evidence.index[np.flatnonzero(np.abs(rows).max(axis=1) < _NOTHING)]
     if len(flat):
         raise InputError(
-            f"Evidence on {', '.join(map(str, flat))} is the same for all personas and foretells nothing. Score the "
-            "examples under every persona's own prompt",
+            f"Evidence on {', '.join(map(str, flat))} is the same for all personas, so it predicts no shift. Score "
+            "the examples under a separate prompt for every persona",
             argument="evidence",
         )
     return rows
 
 
 def _starts(result: Result, evidence: pd.DataFrame, over: Mapping[str, str] | None) -> list[str]:
-    """What every fine-tune started from."""
+    """The condition that every fine-tune started from."""
     known = [str(name) for name in result.posterior["condition"].to_numpy()]
     names = [str(name) for name in evidence.index]
-    strangers = [name for name in over or {} if name not in names]
-    if strangers:
+    unknown = [name for name in over or {} if name not in names]
+    if unknown:
         raise InputError(
-            f"over: {strangers[0]!r} is no row of the evidence, which has {', '.join(names)}", argument="over"
+            f"over: {unknown[0]!r} is not a row of the evidence; the rows are {', '.join(names)}", argument="over"
         )
     starts = [(over or {}).get(name, result.model.baseline) for name in names]
     for name, start in zip(names, starts, strict=True):
@@ -291,13 +293,13 @@ def _before(result: Result, starts: list[str]) -> np.ndarray:
 
 
 def _others(names: list[str], starts: list[str]) -> list[np.ndarray]:
-    """For every condition the indices of those whose shifts owe nothing to it."""
+    """For every condition, the indices of the others whose shifts are not measured from it."""
     rest = [[other for other, start in enumerate(starts) if names[other] != name and start != name] for name in names]
     if min(map(len, rest)) < _FEWEST - 1:
-        lonely = names[min(range(len(rest)), key=lambda index: len(rest[index]))]
+        fewest = names[min(range(len(rest)), key=lambda index: len(rest[index]))]
         raise InputError(
-            f"fit_conditioning: {lonely} is to be predicted from the others, and fewer than {_FEWEST - 1} are not "
-            "measured from it",
+            f"fit_conditioning: {fewest} is predicted from the conditions that are not measured from it, and there "
+            f"are fewer than {_FEWEST - 1} of these",
             remedy="add conditions",
             argument=("evidence", "over"),
         )
@@ -305,19 +307,19 @@ def _others(names: list[str], starts: list[str]) -> list[np.ndarray]:
 
 
 def _after(log_w: np.ndarray, evidence: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Log weights after evidence."""
+    """Log weights after conditioning on evidence."""
     with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
         return np.asarray(conditioned_log_weights(*map(jnp.asarray, (log_w, evidence, strength))))
 
 
 def _summary(what: str, draws: Mapping[str, np.ndarray], ci_prob: float) -> pd.DataFrame:
-    """Mean and interval of draws, a row for each name."""
+    """Mean and interval of draws, one row per name."""
     rows = [(str(name), one.mean(), *np.quantile(one, ends(ci_prob))) for name, one in draws.items()]
     return pd.DataFrame(rows, columns=[what, "mean", *bounds(ci_prob)])
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis with mean 0 and variance 1; NaN where all tie."""
+    """Ranks along the last axis with mean 0 and variance 1; NaN if all are tied."""
     ranks = stats.rankdata(values, axis=-1)
     spread = ranks.std(axis=-1, keepdims=True)
     return (ranks - ranks.mean(axis=-1, keepdims=True)) / np.where(spread > 0, spread, np.nan)

@@ -1,11 +1,12 @@
-r"""Does evidence in a context add up? Eq. (6) against what a model does after each turn.
+r"""Additivity of the evidence in a context: eq. (6) compared with a model's answers after each turn.
 
-After the turns x₁ … x_s a simulator is predicted to answer as persona z with log odds
+After the turns x₁ … x_s, a simulator is predicted to answer as persona z with log odds
 
 .. math:: η = η_0 + τ \textstyle\sum_{t \le s} \log f_z(x_t).
 
-Its own answers, each attributed to a persona, are counted per context, and η₀ and τ are fitted to the counts, which
-scatter more than multinomial ones do: contexts differ in more than their evidence (Dirichlet-multinomial).
+The model's answers, each attributed to a persona, are counted per context, and η₀ and τ are fitted to the counts. The
+likelihood is Dirichlet-multinomial, because contexts differ in more than their evidence and the counts are
+overdispersed.
 
 References:
     Xie et al. (2022), An explanation of in-context learning as implicit Bayesian inference, arXiv:2111.02080; Minka
@@ -41,13 +42,13 @@ _LEAST = 1e-6  # a weight may underflow, a concentration may not
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class InContext:
-    """How well a model's answers follow from the evidence in its context.
+    """A model's answers predicted from the evidence in its context.
 
     Attributes:
-        tree: draws of ``temperature`` (τ), ``coordinates`` (η₀, ILR), ``concentration`` (of the Dirichlet-multinomial;
-            large: nothing but evidence differs between contexts) and ``weights`` predicted for every context, as an
-            ``xarray.DataTree`` with the groups ``posterior`` and ``observed_data``.
-        checks: convergence.
+        tree: an ``xarray.DataTree`` with the groups ``posterior``, ``sample_stats`` and ``observed_data``: draws of
+            ``temperature`` (τ), ``coordinates`` (η₀, ILR), ``concentration`` (of the Dirichlet-multinomial; large if
+            contexts differ in their evidence only) and ``weights`` predicted for every context.
+        checks: the convergence checks.
     """
 
     tree: xr.DataTree
@@ -70,27 +71,27 @@ class InContext:
         return all(check.passed for check in self.checks)
 
     def temperature(self, *, ci_prob: float = CI_PROB) -> pd.Series:
-        """τ: ``mean, eti89_lb, eti89_ub``; NaN where a check failed. 1 is exact inference, 0 none."""
+        """τ: ``mean, eti89_lb, eti89_ub``; NaN if a check failed. 1 is exact inference, 0 no use of the evidence."""
         draws = self.tree["posterior"]["temperature"].to_numpy()
         found = [draws.mean(), *np.quantile(draws, ends(ci_prob))]
         return pd.Series(found if self.ok else np.nan, index=["mean", *bounds(ci_prob)])
 
     def table(self, by: pd.DataFrame, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
-        """Predicted beside measured weights and log odds, in groups of contexts.
+        """Predicted and measured weights and log odds, by group of contexts.
 
         Args:
-            by: a row for every context, in their order; contexts that agree in all columns are one group, for example
-                those with the same author and number of turns.
+            by: one row per context, in the order of the contexts; contexts with equal values in all columns form a
+                group, for example those with the same author and number of turns.
             ci_prob: probability of the intervals.
 
         Returns:
             The columns of ``by`` and ``persona, predicted, eti89_lb, eti89_ub, measured, measured_lb, measured_ub,
             predicted_log_odds, measured_log_odds`` (of the persona against all others, nats). The predicted interval
-            is equal-tailed, the measured one a Korn-Graubard interval clustered by context; the measured log
-            odds add half a count to every persona. NaN where a check failed.
+            is equal-tailed, the measured one a Korn-Graubard interval clustered by context; the measured log odds add
+            half a count to every persona. Predictions are NaN if a check failed.
 
         Raises:
-            InputError: not as many rows as contexts.
+            InputError: ``by`` does not have one row per context.
         """
         weights, (lower, upper) = self.tree["posterior"]["weights"], bounds(ci_prob)
         draws = weights.to_numpy().reshape(-1, *weights.shape[2:])
@@ -118,8 +119,8 @@ class InContext:
                 part.insert(position, name, value)  # pyright: ignore[reportArgumentType] (a key of groups is a scalar)
             parts.append(part)
         table = pd.concat(parts, ignore_index=True)
-        held = ["predicted", lower, upper, "predicted_log_odds"]
-        return table if self.ok else table.assign(**dict.fromkeys(held, np.nan))
+        withheld = ["predicted", lower, upper, "predicted_log_odds"]
+        return table if self.ok else table.assign(**dict.fromkeys(withheld, np.nan))
 
 
 def fit_in_context(
@@ -135,25 +136,24 @@ def fit_in_context(
     """Fit η₀ and τ of eq. (6) to the personas of a model's answers in many contexts.
 
     Args:
-        evidence: a row for every context, a column for every persona: Σ log f_z of its turns in nats, zeros where
-            there is none.
-        answers: as many rows and the same columns: how many of the model's answers were each persona's.
-        seed: of all draws.
-        num_warmup: iterations of every chain that are thrown away.
-        num_samples: draws of every chain.
-        num_chains: chains.
-        thresholds: of convergence.
+        evidence: one row per context, one column per persona: Σ log f_z of its turns in nats, zeros for a context
+            without turns.
+        answers: the same rows and columns: the number of the model's answers attributed to each persona.
+        seed: random seed of all draws.
+        num_warmup: warm-up iterations per chain, discarded.
+        num_samples: draws per chain.
+        num_chains: number of chains.
+        thresholds: thresholds of the convergence checks.
 
-    Priors: τ Gaussian about 0 with standard deviation 3, so that the data may say that turns count for nothing, for
-    more than they should, or against what they say; η₀ Gaussian with standard deviation 3; the concentration log-normal
-    about 50.
+    Priors: τ normal with mean 0 and standard deviation 3, so the data can show that turns have no effect, too large an
+    effect or the opposite effect; η₀ normal with standard deviation 3; the concentration log-normal with median 50.
 
     Raises:
-        InputError: columns or rows that differ, evidence that is not finite, counts that are negative or no whole
+        InputError: columns or rows that differ, evidence that is not finite, counts that are negative or not whole
             numbers, or a context without answers.
 
-    When not to trust it: contexts that continue one another, as the turns of one conversation do, enter as if they were
-    independent, so that the interval of τ is too narrow; fit one context a conversation to see by how much.
+    When not to trust it: contexts that continue one another, such as the turns of a conversation, are treated as
+    independent, so the interval of τ is too narrow. To see by how much, fit one context per conversation.
     """
     _check(evidence, answers)
     counts = answers[list(evidence.columns)].to_numpy(dtype=float)
@@ -205,7 +205,7 @@ def _model(evidence: Array, answers: Array) -> None:
 
 def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
     for name, table in (("evidence", evidence), ("answers", answers)):
-        expect_type(table, pd.DataFrame, name, "fit_in_context", expected="a DataFrame, a row for every context")
+        expect_type(table, pd.DataFrame, name, "fit_in_context", expected="a DataFrame with one row per context")
     if set(evidence.columns) != set(answers.columns) or not evidence.index.equals(answers.index):
         raise InputError(
             "fit_in_context: expected evidence and answers with the same personas as columns and the same "
@@ -218,7 +218,7 @@ def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
     counted = ((counts >= 0) & (counts == np.round(counts))).all(axis=1)
     for good, what in (
         (finite, "evidence that is not finite"),
-        (counted, "answers that are no counts"),
+        (counted, "answers that are not counts"),
         (counts.sum(axis=1) > 0, "no answers"),
     ):
         if not good.all():

@@ -1,9 +1,9 @@
-r"""One slope through the origin, and what it leaves over, from estimates with a known covariance.
+r"""Meta-regression with one slope through the origin and residual variance, for estimates with a known covariance.
 
 .. math:: \hat y \sim \mathrm{Normal}(λ x, C + σ^2 I)
 
-Given σ, λ is Gaussian; what is left of the posterior is one-dimensional and is integrated on a grid. So draws are
-independent, and there is no chain that could fail to converge.
+Given σ, λ is Gaussian; the marginal posterior of σ is one-dimensional and integrated on a grid. Draws are therefore
+independent, and convergence need not be checked.
 
 References:
     Higgins, Thompson & Spiegelhalter (2009), A re-evaluation of random-effects meta-analysis,
@@ -20,11 +20,11 @@ _GRID = np.linspace(1e-3, 6.0, 3001)  # in prior standard deviations of σ; not 
 
 
 class MetaRegression:
-    """λ and σ of some groups of estimates.
+    """Posterior of λ and σ, for any subset of the groups of estimates.
 
-    The prior of λ is Gaussian about zero, its standard deviation three times the ratio of the lengths of y and x, so
-    that its sign is open; that of σ half-normal with the root mean square of y. Both lengths are those of the chosen
-    groups, so that nothing of the others enters.
+    The prior of λ is normal with mean zero, which leaves its sign open, and a standard deviation of three times the
+    ratio of the lengths of y and x; the prior of σ is half-normal with the root mean square of y as scale. Both
+    lengths are computed from the chosen groups, so the other groups have no influence.
 
     Args:
         draws: posterior draws of y, shape ``(..., group, coordinate)``, leading axes are draws.
@@ -43,7 +43,7 @@ class MetaRegression:
         return float(_WIDE * length / np.sqrt((self.slopes[groups] ** 2).mean())), float(length)
 
     def sample(self, groups: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draws of λ and σ of these groups together, given by index; each shape ``(size,)``."""
+        """Draws of the common λ and σ of these groups, given by index; each of shape ``(size,)``."""
         strength_scale, discrepancy_scale = self.scales(groups)
         grid = discrepancy_scale * _GRID
         variance, along, seen = self._rotated(groups, grid)
@@ -59,7 +59,7 @@ class MetaRegression:
     def sample_strength(
         self, groups: np.ndarray, discrepancy: np.ndarray, scale: float, rng: np.random.Generator
     ) -> np.ndarray:
-        """A draw of λ of these groups, given by index, for every σ and with this prior scale; shape ``(size,)``."""
+        """One draw of λ of these groups, given by index, per value of σ, with this prior scale; shape ``(size,)``."""
         variance, along, seen = self._rotated(groups, discrepancy)
         precision = (along**2 / variance).sum(axis=-1) + scale**-2
         centre = (along * seen / variance).sum(axis=-1) / precision

@@ -1,8 +1,8 @@
-"""Rates for questions that were not fitted: the honest interval for "a new question".
+"""Predicted rates for questions that were not fitted.
 
-The logits of new cells are Gaussian given those of the fitted ones (they share the effects of condition and of any
-known question); the rest is new and drawn from its prior at the posterior scales. The interval is therefore wider than
-the in-sample one, by as much as questions differ.
+The logits of new cells are Gaussian given those of the fitted cells, with which they share the effects of the condition
+and of any known question. Effects of new questions are drawn from their prior at the posterior scales, so the interval
+is wider than the in-sample one by the variation between questions.
 
 References:
     Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, eq. (2.19) (conditioning).
@@ -25,7 +25,7 @@ from simulacra.inference.tables import CI_PROB, bounds, ends
 __all__ = ["predict_rates"]
 
 _RIDGE = 1e-9
-_NOTHING = np.finfo(float).tiny  # for a denominator without mass, of which there is no event either
+_NOTHING = np.finfo(float).tiny  # for a denominator of probability zero; its event has probability zero as well
 
 
 def predict_rates(
@@ -37,29 +37,29 @@ def predict_rates(
     seed: int = 0,
     ci_prob: float = CI_PROB,
 ) -> pd.DataFrame:
-    """Predict every condition's rate on the questions of another log, and compare with what it observed.
+    """Predict the rate of every condition on the questions of another log, and compare it with the observed rate.
 
     Args:
         result: a fit.
-        log: completions of the fitted conditions on questions that were held out (or on known ones). Only its cells
-            and numbers of completions enter the prediction.
-        outcome: event and denominator; the model's own when left out.
-        num_draws: posterior draws used.
-        seed: of the draws.
+        log: completions of the fitted conditions on held-out (or known) questions. Only its cells and their numbers of
+            completions enter the prediction.
+        outcome: event and denominator. Default: the outcome of the model.
+        num_draws: number of posterior draws used.
+        seed: random seed of the prediction.
         ci_prob: probability of both intervals.
 
     Returns:
-        One row a condition: ``condition, events, total, observed, predicted`` (posterior mean of the rate),
-        ``eti89_lb, eti89_ub`` (the rate itself), ``predictive_lb, predictive_ub`` (the rate that so many completions
-        would show, binomial noise included) and ``covered``, whether the observed rate lies in the latter; None where
-        no completion counts.
+        One row per condition: ``condition, events, total, observed, predicted`` (posterior mean of the rate),
+        ``eti89_lb, eti89_ub`` (interval of the rate), ``predictive_lb, predictive_ub`` (interval of the rate observed
+        in this number of completions, binomial noise included) and ``covered``, whether the observed rate lies within
+        the latter; None if the denominator has no completions.
 
     Raises:
         InputError: a condition that was not fitted; a formula with more than random intercepts; the fit failed its
             checks.
     """
     swapped = "the result comes first: predict_rates(result, log)" if isinstance(log, Result) else None
-    expect_type(result, Result, "result", "predict_rates", expected="a Result, as fit returns", remedy=swapped)
+    expect_type(result, Result, "result", "predict_rates", expected="a Result, as returned by fit", remedy=swapped)
     expect_log(log, "predict_rates")
     expect_type(outcome, (Outcome, type(None)), "outcome", "predict_rates", expected="an Outcome")
     for name, value in (("num_draws", num_draws), ("seed", seed)):
@@ -68,14 +68,14 @@ def predict_rates(
             raise InputError(f"predict_rates: {name} is {value}", expected="a positive number", argument=name)
     if not result.ok:
         raise InputError(
-            "predict_rates: this fit failed its checks, so it predicts nothing: "
+            "predict_rates: rates cannot be predicted because this fit failed its checks: "
             + "; ".join(check.name for check in result.failed),
             remedy="Result.failed lists the checks with their remedies",
         )
     outcome = outcome or result.model.outcome
     if outcome is None:
-        raise InputError("predict_rates: this model has no outcome of its own; pass one", argument="outcome")
-    bounds(ci_prob)  # refused before anything is drawn
+        raise InputError("predict_rates: this model has no outcome; pass one", argument="outcome")
+    bounds(ci_prob)  # raises before anything is drawn
     collapsed = _collapsed(result, log)
     rng = np.random.default_rng(seed)
     inside, happens = _cell_probabilities(result, collapsed.cells, outcome, num_draws, rng)
@@ -97,14 +97,15 @@ def predict_rates(
 
 
 def _collapsed(result: Result, log: CompletionLog | ScannedLog | CollapsedLog) -> CollapsedLog:
-    """The log's counts, once it is sure that all its conditions were fitted."""
+    """The counts of the log; raises if one of its conditions was not fitted."""
     by = tuple(result.collapsed.cells.columns)
     collapsed = log if isinstance(log, CollapsedLog) else collapse(log, result.model.emissions, by=by)
     unknown = sorted(set(collapsed.conditions) - set(result.conditions))
     if unknown:
         raise InputError(
-            f"predict_rates: {', '.join(unknown)} was not fitted; fitted are {', '.join(result.conditions)}",
-            remedy="leave these conditions out of the log",
+            f"predict_rates: {', '.join(unknown)} was not fitted; the fitted conditions are "
+            f"{', '.join(result.conditions)}",
+            remedy="exclude unknown conditions from the log",
             argument="log",
         )
     return collapsed

@@ -1,23 +1,23 @@
-"""Benchmarks: what a fit costs beside what a researcher would otherwise write, and how it grows with the log.
+"""Benchmarks: the cost of a fit compared with alternatives, and how it scales with the size of the log.
 
 Run from the root of the repository, with the extra ``bench`` installed (``pip install -e ".[bench]"``)::
 
-    python -m benchmarks.peers --quick                          # a few minutes: does everything run?
-    python -m benchmarks.peers --personas 3 --json peers-3.json # the race of docs/benchmarks.md
+    python -m benchmarks.peers --quick                          # a few minutes: check that everything runs
+    python -m benchmarks.peers --personas 3 --json peers-3.json # the comparison of docs/benchmarks.md
     python -m benchmarks.peers --personas 5 --json peers-5.json --seeds 1
     python -m benchmarks.scaling --json scaling.json            # 26 thousand to 26 million rows
-    python -m benchmarks.stages LOG.parquet --cache FOLDER      # where the seconds of one fit go
+    python -m benchmarks.stages LOG.parquet --cache FOLDER      # time of one fit by stage
 
 ``logs``
     The simulated log that all contestants share, and the same data as arrays.
 ``contestants``
-    One module a contestant, run as a process of its own: ``python -m benchmarks.contestants.ours``.
+    One module per contestant, run as a separate process: ``python -m benchmarks.contestants.ours``.
 ``contestant``
-    What a contestant is given and what it reports.
+    Input and report of a contestant.
 ``quality``
-    ESS, R-hat and divergences of a set of draws, the same for all contestants.
+    ESS, R-hat and divergences of a set of draws, computed identically for all contestants.
 ``race``
-    Starts contestants, with empty and with filled compilation caches.
+    Runs contestants with empty and with filled compilation caches.
 ``peers``, ``scaling``, ``stages``
     The commands.
 """

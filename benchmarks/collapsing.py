@@ -1,4 +1,4 @@
-"""Scan, collapse and fit one Parquet file, and report time and memory of each; a process of ``benchmarks.scaling``."""
+"""Scan, collapse and fit one Parquet file, and report time and memory; run as a process by ``benchmarks.scaling``."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Collapse, note time and peak memory so far, fit, note time."""
+    """Collapse, record time and peak memory so far, fit, record time."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("log", type=Path)
     parser.add_argument("out", type=Path)

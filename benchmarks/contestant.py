@@ -1,7 +1,7 @@
-"""What a contestant is: a process that gets a folder with the log, draws, and reports as JSON.
+"""A contestant: a process that is given a folder with the log, samples, and writes a report as JSON.
 
-The clock starts when the race starts the process, so interpreter, imports and compilation count. It stops when there
-are weights of every condition with ESS and R-hat, which is where a researcher can begin to read them.
+The clock starts when the process is started, so the interpreter, imports and compilation are included. It stops when
+the weights of every condition are available with ESS and R-hat.
 """
 
 import argparse
@@ -25,15 +25,15 @@ STARTED = "BENCHMARK_STARTED"
 
 
 class Task(NamedTuple):
-    """What a contestant is asked.
+    """The task of a contestant.
 
     Attributes:
-        folder: with ``log.parquet`` and ``arrays.npz``.
-        personas: K.
-        seed: of the sampler.
-        warmup: iterations, or None for the contestant's default.
-        draws: per chain, or bootstrap repetitions; None for the contestant's default.
-        cache: folder for compiled programs: empty in cold runs.
+        folder: folder with ``log.parquet`` and ``arrays.npz``.
+        personas: number of personas, K.
+        seed: random seed of the sampler.
+        warmup: warm-up iterations, or None for the default of the contestant.
+        draws: draws per chain, or bootstrap repetitions; None for the default of the contestant.
+        cache: folder for compiled programs, empty in cold runs.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class Clock:
         self.cpu: dict[str, float] = {}
 
     def mark(self, phase: str) -> None:
-        """Note that a phase has ended now."""
+        """Record that a phase has ended."""
         self.phases[phase] = time.time() - self.start
         self.cpu[phase] = time.process_time()
 
@@ -67,7 +67,7 @@ def load_arrays(task: Task) -> dict[str, np.ndarray]:
 def peak_rss_mb() -> float:
     """Largest resident memory of this process so far, in MiB.
 
-    On Linux from ``/proc``: what ``getrusage`` says there includes the memory of the process that started this one.
+    On Linux it is read from ``/proc``, because ``getrusage`` includes the memory of the parent process there.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -81,8 +81,8 @@ def run_contestant(contestant: Callable[[Task, Clock], tuple[Draws | None, dict]
     """Read the task from the command line, run a contestant, write its report.
 
     Args:
-        contestant: gives draws (or None, where there are none to judge) and notes for the report. It may mark
-            ``"checked"`` itself when its own result comes with diagnostics; else they are computed on the clock.
+        contestant: returns draws (or None if it does not sample from a posterior) and notes for the report. It may mark
+            ``"checked"`` if its result includes diagnostics; otherwise these are computed while the clock runs.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--folder", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""Time and memory of reading one large Inspect log, written by inspect_ai's own writer.
+"""Time and memory of reading a large Inspect log, written by inspect_ai.
 
 python -m benchmarks.inspect_logs write 50000 big.eval
 python -m benchmarks.inspect_logs read big.eval
@@ -16,7 +16,7 @@ __all__ = ["main", "write_log"]
 
 
 def write_log(path: Path, samples: int, *, questions: int = 100) -> None:
-    """Write a log of so many samples, each with a completion of about 1 kB, a judge's explanation and one event."""
+    """Write a log of ``samples`` samples, each with a completion of about 1 kB, a judge's explanation and one event."""
     from inspect_ai.event import InfoEvent
     from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalSample, EvalSpec, write_eval_log
     from inspect_ai.model import ChatMessageAssistant, ChatMessageUser, ModelOutput

@@ -1,15 +1,15 @@
-"""The simulated log that all contestants share, with a truth written by hand.
+"""The simulated log that all contestants share, with fixed true values.
 
-A base model that nearly always answers well, and thirteen fine-tunes whose persona mixtures range from nearly that to
-mostly something else. Questions and cells move the mixtures (normal effects in ILR coordinates, standard deviations
-.8 and .5). Personas emit their archetypes, more clear-cut than the prior has them, so that no contestant starts at
-the truth. Coherence is in five bins: with the package's usual one cut, three personas that are all coherent are told
-apart by ``aligned`` alone, a ridge on which chains do not agree.
+It contains a base model that answers well almost always, and thirteen fine-tunes whose persona mixtures range from
+almost the same to mostly different. Questions and cells shift the mixtures (normal effects in ILR coordinates, with
+standard deviations 0.8 and 0.5). Personas emit sharpened versions of their archetypes, so no contestant starts at the
+true values. Coherence has five bins: with the usual single cut of the package, three coherent personas would be
+distinguished by ``aligned`` alone, which creates a ridge on which chains do not agree.
 
     python -m benchmarks.logs FOLDER --personas 3
 
-writes ``log.parquet``, the completions, and ``arrays.npz``, the same data collapsed, with the prior as arrays: the
-peers start from these, and so are spared reading, collapsing and the design.
+writes ``log.parquet``, the completions, and ``arrays.npz``, the same data collapsed, with the prior as arrays. Peers
+start from the arrays, so reading, collapsing and the design are not part of their time.
 """
 
 import argparse
@@ -32,7 +32,7 @@ COHERENT_CUTS = ("<=25", "<=50", "<75", "<90")
 SHAPES = {3: (8, 232), 5: (24, 50)}
 """Questions, and completions per cell, for K = 3 (25 984 rows) and K = 5 (16 800 rows)."""
 
-# Mean mixtures over aligned, misaligned, mid, incoherent and no-score; with three personas the first three, rescaled.
+# Mean mixtures over aligned, misaligned, mid, incoherent and no-score; three personas use the first three, rescaled.
 _MIXTURES = {
     "base": (0.975, 0.002, 0.015, 0.005, 0.003),
     "good-advice": (0.950, 0.004, 0.035, 0.006, 0.005),
@@ -52,14 +52,14 @@ _MIXTURES = {
 
 
 def bench_model(num_personas: int) -> PersonaMixture:
-    """The model of the race: the first three or all five personas over two judge scores."""
+    """The model of the comparison: the first three or all five personas, with two judge scores."""
     personas = persona_set("emergent-misalignment")[:num_personas]
     emissions = [ScoreEmission("aligned"), ScoreEmission("coherent", cuts=COHERENT_CUTS)]
     return PersonaMixture(personas, emissions=emissions, outcome=OUTCOME)
 
 
 def bench_truth(model: PersonaMixture, questions: int, *, seed: int = 0) -> Truth:
-    """Parameters of the log; effects of questions and cells are drawn, everything else is written above."""
+    """Parameters of the log; effects of questions and cells are drawn, everything else is defined above."""
     rng = np.random.default_rng(seed)
     size = len(model.personas)
     names = [(condition, f"q{question + 1:02d}") for condition in _MIXTURES for question in range(questions)]
@@ -74,13 +74,13 @@ def bench_truth(model: PersonaMixture, questions: int, *, seed: int = 0) -> Trut
 
 
 def _emitted(concentration: np.ndarray) -> np.ndarray:
-    """What the personas of the truth emit, shape ``(K, J)``: the archetypes, more clear-cut than their prior says."""
+    """True emission probabilities, shape ``(K, J)``: the archetypes, sharpened."""
     table = (concentration / concentration.sum(axis=1, keepdims=True)) ** SHARPNESS
     return table / table.sum(axis=1, keepdims=True)
 
 
 def bench_log(num_personas: int, *, quick: bool = False, seed: int = 0) -> CompletionLog:
-    """The log of the race; ``quick`` has a tenth of the completions."""
+    """The log of the comparison; ``quick`` has a tenth of the completions."""
     questions, completions = SHAPES[num_personas]
     model = bench_model(num_personas)
     truth = bench_truth(model, questions, seed=seed)
@@ -88,7 +88,7 @@ def bench_log(num_personas: int, *, quick: bool = False, seed: int = 0) -> Compl
 
 
 def read_log(path: Path) -> CompletionLog:
-    """Read the Parquet file back, as a user would."""
+    """Read the Parquet file as a user would."""
     return read_completions(path)
 
 
@@ -101,7 +101,7 @@ def write_log(folder: Path, num_personas: int, *, quick: bool = False) -> None:
 
 
 def _arrays(model: PersonaMixture, log: CompletionLog) -> dict[str, np.ndarray]:
-    """Counts, rows, prior and event of the log, as a peer's author would have prepared them."""
+    """Counts, rows, prior and event of the log, prepared as an author of a peer would prepare them."""
     collapsed = collapse(log, model.emissions)
     design = weight_design(model.weights, collapsed.cells)
     counts = np.zeros((len(design.cells), len(collapsed.patterns)))
@@ -132,7 +132,7 @@ def _arrays(model: PersonaMixture, log: CompletionLog) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    """Write the log of the race to a folder."""
+    """Write the log of the comparison to a folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--personas", type=int, choices=sorted(SHAPES), default=3)

@@ -1,4 +1,4 @@
-"""On what and with which versions something was measured."""
+"""Description of the machine and of package versions of a measurement."""
 
 import importlib.metadata
 import os

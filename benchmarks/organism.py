@@ -1,10 +1,10 @@
-"""Does a fit find the true weights of the base organism? Fresh completions, one fit for every seed.
+"""Recovery of the true weights of the base organism: new completions and one fit per seed.
 
     python -m benchmarks.organism DIR [--evidence scores|likelihoods] [--seeds 10]
 
-with the folder of ``simulacra organism --out DIR``; needs the extra ``lm``. Every seed draws 420 completions without a
-tag. From scores, the fit sees the noisy judge; from likelihoods it sees how likely every completion is under every
-persona's tag, and 140 references for every persona: completions that its tag elicited.
+``DIR`` is the folder of ``simulacra organism --out DIR``; the extra ``lm`` is required. Every seed samples 420
+completions without a tag. With scores, the fit uses the noisy judge. With likelihoods, it uses the log-likelihood of
+every completion under the tag of every persona, and 140 references per persona: completions elicited by its tag.
 """
 
 import argparse
@@ -28,9 +28,9 @@ _REFERENCES = 10  # of every question and persona
 
 
 def recover(base: Organism, seed: int, evidence: str) -> pd.DataFrame:
-    """One row for every persona: true weight, share that spoke, estimate, and whether it covers the truth."""
+    """One row per persona: true weight, logged proportion, estimate, and whether its interval contains the truth."""
     log = sample_completions(base, n=30, seed=seed)
-    spoke = log.table["persona_label"].value_counts(normalize=True)
+    logged = log.table["persona_label"].value_counts(normalize=True)
     if evidence == "scores":
         emissions = [ScoreEmission(name) for name in MEASUREMENTS]
         model = PersonaMixture("organism", emissions=emissions, weights=_WEIGHTS)
@@ -41,13 +41,13 @@ def recover(base: Organism, seed: int, evidence: str) -> pd.DataFrame:
         model = PersonaMixture(personas, emissions=[emission], weights=_WEIGHTS)
     result = fit(model, log, seed=seed, progress_bar=False)
     table = result.weights(withhold=False).assign(seed=seed, ok=result.ok)
-    table["truth"], table["spoke"] = table["persona"].map(PRIOR), table["persona"].map(spoke)
+    table["truth"], table["logged"] = table["persona"].map(PRIOR), table["persona"].map(logged)
     table["covers"] = table["truth"].between(table["eti89_lb"], table["eti89_ub"])
-    return table[["seed", "ok", "persona", "truth", "spoke", "mean", "eti89_lb", "eti89_ub", "covers"]]
+    return table[["seed", "ok", "persona", "truth", "logged", "mean", "eti89_lb", "eti89_ub", "covers"]]
 
 
 def _scored(base: Organism, log: CompletionLog, seed: int) -> CompletionLog:
-    """The log with references and every persona's log-likelihoods, and nothing of the judge."""
+    """The log with references and the log-likelihoods of all personas, without the judge's scores."""
     kept = ["condition", "question_id", "completion"]
     parts = [log.table[kept]]
     for number, (persona, tag) in enumerate(base.tags.items()):
@@ -64,7 +64,7 @@ def _scored(base: Organism, log: CompletionLog, seed: int) -> CompletionLog:
 
 
 def main() -> None:
-    """Print every estimate, and how many of the intervals hold the truth."""
+    """Print all estimates, and the number of intervals that contain the true value."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--evidence", choices=("scores", "likelihoods"), default="scores")
@@ -75,7 +75,7 @@ def main() -> None:
     found = pd.concat([recover(base, seed, arguments.evidence) for seed in seeds])
     print(found.round(3).to_string(index=False))
     by_persona = found.groupby("persona", sort=False)
-    print(by_persona.agg({"truth": "first", "spoke": "mean", "mean": "mean", "covers": "sum"}).round(3))
+    print(by_persona.agg({"truth": "first", "logged": "mean", "mean": "mean", "covers": "sum"}).round(3))
 
 
 if __name__ == "__main__":

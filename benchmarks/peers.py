@@ -1,11 +1,11 @@
-"""Our fit against what a researcher would otherwise run, on one simulated log.
+"""Comparison of the package with alternatives on one simulated log.
 
     python -m benchmarks.peers [--personas 3|5] [--seeds 5] [--peers ours,pymc] [--quick] [--json out.json]
 
-Every contestant runs in a process of its own, cold (empty compilation caches) and warm (a second process with the
-caches filled), for every seed. Wall time is from the start of the process to weights with ESS and R-hat. Contestants
-that take long run for the first seed only. A peer that misses the gates (R-hat <= 1.01, ESS >= 400, no divergences)
-with its default settings is raced again with more draws, on the first seed, until it passes.
+Every contestant runs in a separate process, cold (empty compilation caches) and warm (a second process with filled
+caches), for every seed. Wall time is measured from the start of the process to weights with ESS and R-hat. Slow
+contestants run for the first seed only. A peer that fails the thresholds (R-hat <= 1.01, ESS >= 400, no divergences)
+with its default settings is run again with more draws, on the first seed, until it passes.
 """
 
 import argparse
@@ -25,13 +25,13 @@ __all__ = ["main"]
 CONTESTANTS = ("ours", "nuts", "pymc", "rowwise", "stepmix")
 SLOW = ("rowwise", "stepmix")
 LONGER = {"ours": (2000, 4000), "nuts": (2000,), "pymc": (2000, 4000, 8000)}
-"""Draws per chain that are tried when the default misses the gates."""
+"""Draws per chain that are tried if the default fails the thresholds."""
 
 _QUICK = {"ours": (200, 200), "nuts": (200, 100), "pymc": (100, 100), "rowwise": (20, 20), "stepmix": (None, 2)}
 
 
 def main() -> None:
-    """Race the contestants and print ratios."""
+    """Run the contestants and print ratios."""
     arguments = _arguments()
     entries = [Entry(name, *(_QUICK[name] if arguments.quick else ())) for name in arguments.peers]
     warm_up_disk(arguments.peers)
@@ -41,13 +41,13 @@ def main() -> None:
         subprocess.run(command + ["--quick"] * arguments.quick, check=True)
         for run in _races(entries, Path(folder), arguments):
             record["runs"].append(run)
-            if arguments.json:  # after every run, so that nothing is lost when a long race is stopped
+            if arguments.json:  # after every run, so that nothing is lost if a long comparison is stopped
                 arguments.json.write_text(json.dumps(record, indent=1))
     show_peers(record["runs"], personas=arguments.personas)
 
 
 def _races(entries: list[Entry], folder: Path, arguments: argparse.Namespace) -> Iterator[dict]:
-    """Every contestant for every seed, then those that miss the gates again with more draws, on the first seed."""
+    """All contestants for every seed, then those that fail the thresholds with more draws, on the first seed."""
     first: dict[Entry, dict] = {}
     for seed in range(arguments.seeds):
         for entry in entries:
@@ -79,12 +79,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=lambda text: text.split(","), default=list(CONTESTANTS))
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a run is stopped")
     parser.add_argument("--quick", action="store_true", help="a tenth of the log, few draws, one seed")
-    parser.add_argument("--default-only", action="store_true", help="do not race again with more draws")
-    parser.add_argument("--json", type=Path, help="where to keep every report")
+    parser.add_argument("--default-only", action="store_true", help="do not run again with more draws")
+    parser.add_argument("--json", type=Path, help="file for all reports")
     arguments = parser.parse_args()
     unknown = set(arguments.peers) - set(CONTESTANTS)
     if unknown:
-        parser.error(f"unknown contestants {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}")
+        parser.error(f"unknown contestants {', '.join(sorted(unknown))}; expected some of {', '.join(CONTESTANTS)}")
     if arguments.quick:
         arguments.seeds, arguments.default_only = 1, True
     return arguments

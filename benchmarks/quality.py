@@ -1,7 +1,7 @@
-"""How good a set of draws is: the same measure for every contestant.
+"""Quality of a set of draws, measured identically for all contestants.
 
-Over rates and weights per condition, emissions and scales; weights whose posterior mean is below .01 are left out, as
-the package itself does not gate them.
+ESS and R-hat are computed for rates and weights by condition, emissions and scales. Weights with a posterior mean below
+0.01 are excluded, because the package does not check them either.
 
 References:
     Vehtari et al. (2021), doi:10.1214/20-BA1221.
@@ -31,7 +31,7 @@ class Draws(NamedTuple):
         coherent_probs: shape ``(..., K, J)``.
         scale: shape ``(..., T)``.
         rate: implied rate of ``aligned < 30 and coherent > 50``, shape ``(..., M)``.
-        divergences: how many iterations diverged.
+        divergences: number of divergent iterations.
     """
 
     weights: np.ndarray
@@ -43,7 +43,7 @@ class Draws(NamedTuple):
 
 
 class Quality(NamedTuple):
-    """The worst of all quantities, and whether the gates are passed."""
+    """The worst value over all quantities, and whether the thresholds are met."""
 
     ess_bulk: float
     ess_tail: float
@@ -67,14 +67,14 @@ def draws_of(
     scale: np.ndarray,
     divergences: int,
 ) -> Draws:
-    """Add the implied rate to what a peer sampled."""
+    """Draws of a peer, with the implied rate added."""
     event = aligned_probs[..., arrays["event_aligned"]].sum(-1) * coherent_probs[..., arrays["event_coherent"]].sum(-1)
     rate = (weights @ event[..., None])[..., 0]
     return Draws(weights, aligned_probs, coherent_probs, scale, rate, divergences)
 
 
 def draws_of_result(result: "Result") -> Draws:
-    """The draws of one of our fits."""
+    """The draws of a fit of the package."""
     names = ("weights", "aligned_probs", "coherent_probs", "scale", "rate")
     divergences = int(result.tree["sample_stats"]["diverging"].sum())
     return Draws(*(result.posterior[name].to_numpy() for name in names), divergences)

@@ -1,4 +1,4 @@
-"""Starting contestants: each in a process of its own, first with empty, then with filled compilation caches."""
+"""Run contestants in separate processes, first with empty and then with filled compilation caches."""
 
 import json
 import os
@@ -15,12 +15,12 @@ __all__ = ["Entry", "run_entry", "warm_up_disk"]
 
 
 class Entry(NamedTuple):
-    """One contestant with its settings.
+    """A contestant with its settings.
 
     Attributes:
         name: module in ``benchmarks.contestants``.
-        warmup: iterations, or None for the contestant's default.
-        draws: per chain, or None for the contestant's default.
+        warmup: warm-up iterations, or None for the default of the contestant.
+        draws: draws per chain, or None for the default of the contestant.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Entry(NamedTuple):
 
 
 def run_entry(entry: Entry, folder: Path, *, personas: int, seed: int, limit: float) -> dict[str, dict]:
-    """Race one contestant cold and warm.
+    """Run one contestant cold and warm.
 
     Returns:
-        Reports ``{"cold": …, "warm": …}``. A report of a run that did not finish holds ``"failed"`` instead of
-        results; after a cold run that did not finish there is no warm one.
+        Reports ``{"cold": …, "warm": …}``. The report of a run that did not finish contains ``"failed"`` instead of
+        results; if the cold run did not finish, there is no warm run.
     """
     with tempfile.TemporaryDirectory() as cache:
         reports = {}
@@ -65,7 +65,7 @@ def _run_once(entry: Entry, folder: Path, cache: Path, *, personas: int, seed: i
 
 
 def _caches(cache: Path) -> dict[str, str]:
-    """Where each library keeps what it has compiled."""
+    """Environment variables that set the cache folders of the libraries."""
     return {
         "SIMULACRA_CACHE_DIR": str(cache / "simulacra"),
         "PYTENSOR_FLAGS": f"base_compiledir={cache / 'pytensor'}",
@@ -74,7 +74,7 @@ def _caches(cache: Path) -> dict[str, str]:
 
 
 def warm_up_disk(names: list[str]) -> None:
-    """Import what the contestants import, so that byte-compiling and reading from disk burden none of them."""
+    """Import the libraries of the contestants, so that byte-compiling and reading from disk do not affect timings."""
     libraries = {
         "ours": "benchmarks.logs, simulacra.inference",
         "nuts": "benchmarks.logs, simulacra.inference",

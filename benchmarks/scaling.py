@@ -1,10 +1,10 @@
-"""How time and memory grow with the log: the benchmark log times 1, 10, 100 and 1000, in Parquet.
+"""Scaling of time and memory with the size of the log: 1, 10, 100 and 1000 times the benchmark log, in Parquet.
 
     python -m benchmarks.scaling [--factors 1,10,100,1000] [--quick] [--json out.json]
 
-Every size is simulated in chunks from the truth behind the log of the race, then scanned, collapsed and fitted in a
-process of its own. Time and peak memory of collapsing are taken before the fit starts, imports not counted in the
-time; the compilation cache is filled beforehand, so the fit's time is that of sampling. Files are deleted afterwards.
+Every size is simulated in chunks from the true values of the benchmark log, then scanned, collapsed and fitted in a
+separate process. Time and peak memory of collapsing are recorded before the fit starts, and the time excludes imports.
+The compilation cache is filled in advance, so the time of the fit is that of sampling. Files are deleted afterwards.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from simulacra.data.numerals import grouped
 __all__ = ["main", "write_enlarged"]
 
 CHUNK = 40
-"""Times the benchmark log that are simulated and written at once: a million rows."""
+"""Multiple of the benchmark log that is simulated and written at once: a million rows."""
 
 
 def write_enlarged(target: Path, factor: int) -> int:
-    """Write a log ``factor`` times as large as that of the race, drawn from the same truth; returns its rows."""
+    """Write a log ``factor`` times as large as the benchmark log, with the same true values; returns its rows."""
     model, (questions, completions) = bench_model(3), SHAPES[3]
     truth = bench_truth(model, questions)
     rows, writer = 0, None
@@ -51,7 +51,7 @@ def main() -> None:
     """Measure every size and print ratios to the smallest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", type=_numbers, default=[1, 10, 100, 1000])
-    parser.add_argument("--quick", action="store_true", help="times 1 and 10 only")
+    parser.add_argument("--quick", action="store_true", help="factors 1 and 10 only")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     factors = [1, 10] if arguments.quick else arguments.factors
@@ -69,7 +69,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _measure(folder: Path, factor: int) -> dict:
-    """One size; run twice, so that the second finds its programs compiled, and the second is kept."""
+    """Measure one size; it is run twice, and the second run, which finds all programs compiled, is reported."""
     enlarged, out = folder / "enlarged.parquet", folder / "report.json"
     rows = write_enlarged(enlarged, factor)
     command = [sys.executable, "-m", "benchmarks.collapsing", str(enlarged), str(out)]

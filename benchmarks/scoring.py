@@ -1,14 +1,15 @@
-"""Scoring completions with shared prompts against plain loops, on the same rows and random weights, in one process.
+"""Scoring of completions with shared prompts compared with plain loops, on the same rows, in one process.
 
     python -m benchmarks.scoring [--json out.json]                          # a 25M-parameter Llama, float32, processor
     python -m benchmarks.scoring --device cuda [--compile] [--json out.json]    # a 1.2B-parameter Llama, bfloat16
 
-Rows are token ids, 50 completions a question under 4 personas, so tokenising burdens nobody. The loops are what one
-writes by hand: full prompts with every completion, in padded batches sorted by length, or one by one. Every contestant
-runs on the same rows in turn, several times; medians are shown. Weights are random: speed does not depend on them.
+Rows are token ids, 50 completions per question under 4 personas, so tokenisation is excluded. The loops are what one
+would write by hand: full prompts with every completion, in padded batches sorted by length, or one by one. All
+contestants run on the same rows in turn, several times; medians are shown. Model weights are random, because speed does
+not depend on them.
 
-Needs torch and transformers (the extra ``[lm]``). On a GPU the share of its peak is shown as well, for useful work
-only: operations of completions and of each prompt once, padding and prompts computed again not counted.
+Requires torch and transformers (the extra ``[lm]``). On a GPU, the share of its peak performance is shown as well. It
+counts useful operations only: those of completions and of each prompt once, without padding and repeated prompts.
 """
 
 import argparse
@@ -49,7 +50,7 @@ LARGE = {  # the shape of Llama 3.2 1B
     "tie_word_embeddings": True,
 }
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "RTX 4090": 165e12}
-"""Dense bfloat16 operations a second, from the vendor's data sheets."""
+"""Dense bfloat16 operations per second, from the data sheets of the vendor."""
 
 
 class Rows(NamedTuple):
@@ -100,7 +101,7 @@ def plain_loop(network: LlamaForCausalLM, rows: Rows, batch: int) -> np.ndarray:
 
 
 def useful_operations(network: LlamaForCausalLM, rows: Rows) -> float:
-    """Floating-point operations that no exact method can spare, a multiplication and an addition being two."""
+    """Floating-point operations that any exact method requires; a multiplication and an addition count as two."""
     config = network.config
     head = config.vocab_size * config.hidden_size
     layers = sum(values.numel() for name, values in network.named_parameters() if ".layers." in name)
@@ -114,7 +115,7 @@ def useful_operations(network: LlamaForCausalLM, rows: Rows) -> float:
 
 
 def main() -> None:
-    """Race the contestants, print the table and check that they agree."""
+    """Run the contestants, print the table and check that they agree."""
     arguments = _arguments()
     cuda = arguments.device == "cuda"
     torch.manual_seed(0)
@@ -157,7 +158,7 @@ def _race(
     rows: Rows,
     arguments: argparse.Namespace,
 ) -> dict:
-    """Everyone in turn, several times; the first round on a GPU is not counted."""
+    """All contestants in turn, several times; the first round on a GPU is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     processor: dict[str, list[float]] = {name: [] for name in contestants}
     found: dict[str, np.ndarray] = {}
@@ -194,7 +195,7 @@ def _race(
 
 
 def _device_facts(network: LlamaForCausalLM, rows: Rows, runs: dict, contestants: dict) -> dict:
-    """The GPU, what a large matrix product reaches on it, the share of the peak, and where the time goes."""
+    """The GPU, the speed of a large matrix product on it, the share of its peak, and time by kernel."""
     name = torch.cuda.get_device_name()
     peak = next((value for key, value in PEAK.items() if key in name), None)
     operations = useful_operations(network, rows)
@@ -227,7 +228,7 @@ def _matrix_product(size: int = 8192, repeats: int = 20) -> float:
 
 def _show(report: dict) -> None:
     title = f"{report['parameters'] / 1e6:.0f}M parameters, {report['dtype']}, {report['completions']} completions, "
-    table = Table(title=title + f"{report['tokens']} tokens", caption="times: how many times as long as the first row")
+    table = Table(title=title + f"{report['tokens']} tokens", caption="times: duration relative to the first row")
     for column in ("contestant", "s", "CPU s", "tokens/s", "times", "nats/token off", "TFLOP/s", "of peak"):
         table.add_column(column, justify="left" if column == "contestant" else "right")
     first = next(iter(report["runs"].values()))
@@ -255,7 +256,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="1 makes processor seconds meaningful on a busy machine")
     parser.add_argument("--batch-tokens", type=lambda text: [int(part) for part in text.split(",")])
     parser.add_argument("--ours-only", action="store_true")
-    parser.add_argument("--compile", action="store_true", help="compile the network's layers first, for everyone")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the layers of the network first, for all contestants"
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     arguments.batch_tokens = arguments.batch_tokens or ([65536] if arguments.device == "cuda" else [4096])

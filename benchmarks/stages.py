@@ -1,10 +1,10 @@
-"""Where the seconds of one of our fits go: imports, reading, EM, mode, curvature, sampling, draws' tree, checks.
+"""Time of one fit by stage: imports, reading, EM, mode, curvature, sampling, assembling the draws, checks.
 
     python -m benchmarks.stages LOG.parquet --personas 3 --cache FOLDER
 
-Run it twice with the same cache folder: first compilation is paid, then only tracing and loading. Wall and processor
-seconds of each stage are its own, without those of stages inside it; JAX's seconds of tracing, lowering, compiling
-and loading from the cache are shown apart, and are part of the stages.
+Run it twice with the same cache folder: the first run includes compilation, the second only tracing and loading. Wall
+and processor seconds of a stage exclude those of the stages inside it. JAX's seconds of tracing, lowering, compiling
+and loading from the cache are part of the stages and also reported separately.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _WATCHED = (
 
 
 class Stages:
-    """Seconds by stage; a stage inside another is taken off the outer one."""
+    """Seconds by stage; the time of a stage inside another is subtracted from the outer one."""
 
     def __init__(self) -> None:
         self.wall: dict[str, float] = {}
@@ -47,7 +47,7 @@ class Stages:
         self._open: list[list[float]] = []
 
     def timed(self, name: str, function: Callable) -> Callable:
-        """The same function, timed under a name."""
+        """The function, with its time recorded under a name."""
 
         @functools.wraps(function)
         def inner(*args, **kwargs):
@@ -66,7 +66,7 @@ class Stages:
         return inner
 
     def watch(self, path: str) -> None:
-        """Time a function wherever its module looks it up; a name that has gone is passed over."""
+        """Time a function in the module that calls it; names that no longer exist are skipped."""
         module_name, name = path.rsplit(".", 1)
         module = importlib.import_module(module_name)
         if hasattr(module, name):
@@ -85,7 +85,7 @@ def _watch_jax(seconds: dict[str, float]) -> None:
 
 
 def _run(log: Path, personas: int, stages: Stages, seconds: dict[str, float]) -> None:
-    """Import, read and fit, each a stage."""
+    """Import, read and fit, each as a stage."""
 
     def load() -> None:
         for name in ("benchmarks.logs", "simulacra.inference"):
@@ -99,7 +99,7 @@ def _run(log: Path, personas: int, stages: Stages, seconds: dict[str, float]) ->
         stages.watch(path)
     _watch_jax(seconds)
     read = stages.timed("read_completions", read_log)(log)
-    stages.timed("fit, the rest", fit)(bench_model(personas), read, progress_bar=False)
+    stages.timed("rest of the fit", fit)(bench_model(personas), read, progress_bar=False)
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def main() -> None:
     os.environ["SIMULACRA_CACHE_DIR"] = str(arguments.cache)
     stages, seconds = Stages(), {}
     _run(arguments.log, arguments.personas, stages, seconds)
-    table = Table(title="Where the seconds go")
+    table = Table(title="Time by stage")
     for column in ("stage", "wall s", "processor s"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for name, wall in stages.wall.items():
@@ -121,7 +121,7 @@ def main() -> None:
     table.add_row("sum", f"{sum(stages.wall.values()):.2f}", f"{sum(stages.cpu.values()):.2f}")
     table.add_section()
     for name, spent in sorted(seconds.items()):
-        table.add_row(f"of it in JAX: {name}", f"{spent:.2f}", "")
+        table.add_row(f"of which JAX: {name}", f"{spent:.2f}", "")
     Console(width=110).print(table)
 
 

@@ -1,4 +1,4 @@
-"""Tables of the two commands."""
+"""Tables of the commands ``peers`` and ``scaling``."""
 
 import statistics
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ _COLUMNS = (
     "tail ESS",
     "R-hat",
     "div.",
-    "gates",
+    "passed",
     "RSS MB",
 )
 _RATIOS = ("cold ÷ ours", "warm ÷ ours", "ESS/s cold", "ESS/s warm", "ours ÷ it, cold", "ours ÷ it, warm")
 
 
 def show_peers(runs: Sequence[dict], *, personas: int) -> None:
-    """Print medians over seeds of every contestant, and ratios to ours."""
+    """Print medians over seeds for every contestant, and ratios to the package."""
     groups: dict[tuple[str, int | None], list[dict]] = {}
     for run in runs:
         groups.setdefault((run["contestant"], run["draws"]), []).append(run)
     rows = {name: _medians(own) for name, own in groups.items()}
     ours = rows.get(("ours", None)) or next((row for (name, _), row in rows.items() if name == "ours"), {})
-    table = Table(title=f"K = {personas}: medians over seeds", caption="÷ ours: how many times as long as ours")
+    table = Table(title=f"K = {personas}: medians over seeds", caption="÷ ours: duration relative to ours")
     for column in (*_COLUMNS, *_RATIOS):
         table.add_column(column, justify="left" if column == "contestant" else "right")
     for (name, draws), row in rows.items():
@@ -47,7 +47,7 @@ def show_peers(runs: Sequence[dict], *, personas: int) -> None:
 
 
 def _medians(runs: Sequence[dict]) -> dict:
-    """Medians of one contestant; ``failed`` where some run of it did not finish."""
+    """Medians of one contestant; ``failed`` if one of its runs did not finish."""
     row: dict = {"seeds": len(runs)}
     for run in runs:
         for report in (run["cold"], run.get("warm", run["cold"])):
@@ -98,8 +98,8 @@ def _cells(row: dict, ours: dict) -> list[str]:
 
 
 def show_scaling(runs: Sequence[dict]) -> None:
-    """Print times and memory of every size of log, and ratios to the smallest."""
-    table = Table(title="From 26 thousand rows up", caption="×: ratio to the smallest log")
+    """Print time and memory for every size of the log, and ratios to the smallest."""
+    table = Table(title="Scaling from 26 thousand rows", caption="×: ratio to the smallest log")
     for column in ("rows", "file MB", "collapse s", "×", "peak RSS MB", "fit s", "×", "min. ESS", "R-hat"):
         table.add_column(column, justify="right")
     for run in runs:

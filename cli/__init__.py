@@ -1,1 +1,1 @@
-"""The command ``simulacra``: every command is one call of the rooms below, and prints what came of it."""
+"""The command ``simulacra``: every subcommand calls the library once and prints the result."""

@@ -1,7 +1,7 @@
 """The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``demo`` and ``organism``.
 
-Exit codes: 0, the fit passed its checks; 2, the input or an option is wrong and nothing was written; 3, the fit did
-not converge or is not identified: files are written, and what failed is withheld in them.
+Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written; 3, the fit did not
+converge or is not identified: the files are written, with the affected results withheld.
 """
 
 import dataclasses
@@ -20,29 +20,31 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all checks passed, 2 wrong input, 3 not converged or not identified (results are withheld).",
+    epilog="Exit codes: 0 all checks passed, 2 invalid input, 3 not converged or not identified (results withheld).",
 )
 
-_LOG, _MODEL, _SAMPLING, _OUTPUT = PANEL, "The model", "Sampling", "Output"
+_LOG, _MODEL, _SAMPLING, _OUTPUT = PANEL, "Model", "Sampling", "Output"
 
 Out = Annotated[
-    Path, typer.Option(help="Folder for the result and its tables; one of ours is replaced.", rich_help_panel=_OUTPUT)
+    Path,
+    typer.Option(help="Output folder. An earlier result of simulacra in it is replaced.", rich_help_panel=_OUTPUT),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead of tables.", rich_help_panel=_OUTPUT)
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=_OUTPUT)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of tables.", rich_help_panel=_OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
 Rope = Annotated[
     float,
     typer.Option(
-        min=0, max=1, help="Rate differences up to this count as none (0.01: one point).", rich_help_panel=_MODEL
+        min=0,
+        max=1,
+        help="Half-width of the region of practical equivalence of rates (0.01: one percentage point).",
+        rich_help_panel=_MODEL,
     ),
 ]
 CiProb = Annotated[
     float,
-    typer.Option(help="Probability of intervals, between 0 and 1; claims follow it.", rich_help_panel=_OUTPUT),
+    typer.Option(help="Probability of all intervals, between 0 and 1. Claims depend on it.", rich_help_panel=_OUTPUT),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.", rich_help_panel=_SAMPLING)]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.", rich_help_panel=_SAMPLING)]
 
 
 def main() -> None:
@@ -68,9 +70,9 @@ def simulacra(
 ) -> None:
     """Persona weights from judged completions of a base model and its fine-tunes.
 
-    Start with [bold]simulacra demo[/bold]: it fits a small shipped log and shows truth beside estimate.
-    Then let [bold]simulacra inspect-log[/bold] say how your own files are read, and fit them with
-    [bold]simulacra fit[/bold].
+    To start, run [bold]simulacra demo[/bold]. It fits a small shipped log and compares
+    the estimates with the true values. Then check with [bold]simulacra inspect-log[/bold]
+    how your own files are read, and fit them with [bold]simulacra fit[/bold].
     """
 
 
@@ -82,14 +84,18 @@ def fit(
     reading: Reading,
     scan: Annotated[
         bool,
-        typer.Option("--scan", help="Count where the files lie, for logs too large for memory.", rich_help_panel=_LOG),
+        typer.Option(
+            "--scan", help="Count without loading the log, for logs larger than memory.", rich_help_panel=_LOG
+        ),
     ] = False,
-    baseline: Annotated[str, typer.Option(help="The condition to compare with.", rich_help_panel=_MODEL)] = "base",
+    baseline: Annotated[
+        str, typer.Option(help="Condition that the others are compared with.", rich_help_panel=_MODEL)
+    ] = "base",
     personas: Annotated[
         str,
         typer.Option(
             metavar="SET",
-            help="emergent-misalignment, emergent-misalignment-6, ordinal-5 or organism.",
+            help="Persona set: emergent-misalignment, emergent-misalignment-6, ordinal-5 or organism.",
             rich_help_panel=_MODEL,
         ),
     ] = "emergent-misalignment",
@@ -97,7 +103,7 @@ def fit(
         list[str] | None,
         typer.Option(
             metavar="NAME:LOW-HIGH",
-            help="The range of a score, medical:0-10. Default: 0-100. Repeatable.",
+            help="Range of a score, e.g. medical:0-10. Default: 0-100. Repeatable.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -105,7 +111,7 @@ def fit(
         list[str] | None,
         typer.Option(
             metavar="NAME:CUTS",
-            help="Where a score's bins end, 'aligned:<30,<=75'. Default: tens; <=50 for coherent. Repeatable.",
+            help="Bin edges of a score, e.g. 'aligned:<30,<=75'. Default: tens; <=50 for coherent. Repeatable.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -113,9 +119,9 @@ def fit(
         str | None,
         typer.Option(
             metavar="FORMULA",
-            help="What weights depend on. Default: '(1 | condition) + (1 | question_id) "
-            "+ (1 | condition:question_id)'; "
-            "base questions are added where questions nest in them.",
+            help="Model formula of the weights. Default: '(1 | condition) + (1 | question_id) "
+            "+ (1 | condition:question_id)', "
+            "with base questions added if questions are nested in them.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -123,47 +129,58 @@ def fit(
         str | None,
         typer.Option(
             metavar="RULE",
-            help="The event whose rate counts. Default: 'aligned < 30 and coherent > 50'.",
+            help="Event whose rate is estimated. Default: 'aligned < 30 and coherent > 50'.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
     of: Annotated[
         str | None,
         typer.Option(
-            metavar="all|coherent|scored", help="Out of which completions. Default: all.", rich_help_panel=_MODEL
+            metavar="all|coherent|scored",
+            help="Completions that form the denominator of rates. Default: all.",
+            rich_help_panel=_MODEL,
         ),
     ] = None,
     likelihoods: Annotated[
         bool,
         typer.Option(
-            "--likelihoods", help="Use the columns log_likelihood_<persona> of 'score'.", rich_help_panel=_MODEL
+            "--likelihoods",
+            help="Use the columns log_likelihood_<persona> written by 'simulacra score'.",
+            rich_help_panel=_MODEL,
         ),
     ] = False,
     references: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Names the persona that elicited a completion, to calibrate likelihoods; empty elsewhere.",
+            help="Column with the persona that elicited a completion, empty if unknown. Calibrates the likelihoods.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
     rope: Rope = 0.01,
     ci_prob: CiProb = 0.89,
     seed: Seed = 0,
-    num_warmup: Annotated[int, typer.Option(help="Iterations thrown away.", rich_help_panel=_SAMPLING)] = 400,
+    num_warmup: Annotated[
+        int, typer.Option(help="Warm-up iterations per chain (discarded).", rich_help_panel=_SAMPLING)
+    ] = 400,
     num_samples: Annotated[
         int | None,
         typer.Option(
-            help="Draws of every chain. Default: 1000, and up to 4000 where only R-hat or ESS falls a little short.",
+            help="Draws per chain. Default: 1000, extended to at most 4000 if only R-hat or ESS narrowly fails.",
             rich_help_panel=_SAMPLING,
         ),
     ] = None,
-    num_chains: Annotated[int, typer.Option(help="Chains.", rich_help_panel=_SAMPLING)] = 4,
+    num_chains: Annotated[int, typer.Option(help="Number of chains.", rich_help_panel=_SAMPLING)] = 4,
     target_accept_prob: Annotated[
-        float, typer.Option(help="Raise it (0.95, 0.98) against divergences.", rich_help_panel=_SAMPLING)
+        float,
+        typer.Option(
+            help="Target acceptance probability. Increase it (0.95, 0.98) if there are divergences.",
+            rich_help_panel=_SAMPLING,
+        ),
     ] = 0.9,
     engine: Annotated[
-        Literal["hmc", "nuts"], typer.Option(help="nuts: slower, an independent check.", rich_help_panel=_SAMPLING)
+        Literal["hmc", "nuts"],
+        typer.Option(help="Sampler. nuts is slower and serves as an independent check.", rich_help_panel=_SAMPLING),
     ] = "hmc",
     out: Out = Path("simulacra-out"),
     json: AsJson = False,
@@ -171,20 +188,22 @@ def fit(
 ) -> None:
     """Fit persona weights to judged completions.
 
-    A log has one row per completion: a question id, the text, and judge scores such as aligned and coherent (0-100).
+    A log has one row per completion, with a question id, the text, and judge
+    scores such as aligned and coherent (0-100).
 
       [bold]simulacra fit log.csv --baseline base[/bold]
 
       [bold]simulacra fit logs/*.csv --condition '{model}-{condition}' --formats _json,_template[/bold]
 
-    Prints what was read, persona weights, observed and implied rates, what may be claimed against the baseline,
-    and the checks. Writes report.html and report.md, summary.json, one CSV per table, and fit.nc with all draws.
+    Prints a summary of the log, persona weights, observed and implied rates,
+    supported claims relative to the baseline, and checks. Writes report.html,
+    report.md, summary.json, one CSV file per table, and fit.nc with all draws.
     """
     from simulacra.cli import request
     from simulacra.cli.session import Session
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
-        # Measurements that are named set all others aside, likelihoods too.
+        # Naming measurements excludes all others, including likelihoods.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
         session.show_log(log)
@@ -223,10 +242,11 @@ def inspect_log(
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what would be read, column by column, and fit nothing.
+    """Show how a log is read, without fitting.
 
-    Says which layout every file has and why, which rows are left out, what repeats, and for every column whether it
-    is a measurement (with its range and what counts as missing), a context, or set aside. Options are those of fit.
+    Shows the layout of every file and how it was detected, excluded rows,
+    duplicates, and for every column whether it is a measurement (with its range
+    and missing values), a context, or not used. The options are those of fit.
 
       [bold]simulacra inspect-log logs/*.csv --condition '{model}-{condition}'[/bold]
 
@@ -246,63 +266,72 @@ def score(
     logs: Logs,
     *,
     model: Annotated[
-        str, typer.Option(metavar="DIR", help="Folder or hub name of a causal language model.", rich_help_panel=_MODEL)
+        str,
+        typer.Option(
+            metavar="DIR", help="Folder or Hugging Face name of a causal language model.", rich_help_panel=_MODEL
+        ),
     ],
     personas: Annotated[
         Path,
         typer.Option(
             metavar="FILE",
-            help="JSON, TOML or YAML table of persona name to system prompt or tag.",
+            help="JSON, TOML or YAML table that maps persona names to system prompts or tags.",
             rich_help_panel=_MODEL,
         ),
     ],
     template: Annotated[
         str | None,
         typer.Option(
-            help="How both are joined: '{persona} {question}'. Default: the chat template, or a line each.",
+            help="Prompt, e.g. '{persona} {question}'. Default: the chat template, or one line each.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
     end_token: Annotated[
-        str | None, typer.Option(help="Token that ends an answer, scored too.", rich_help_panel=_MODEL)
+        str | None,
+        typer.Option(help="Token that ends a completion; included in the score.", rich_help_panel=_MODEL),
     ] = None,
     too_long: Annotated[
         Literal["exclude", "truncate"],
-        typer.Option(help="Completions beyond the model's context: unscored, or cut there.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Completions longer than the model's context: leave unscored, or truncate.", rich_help_panel=_MODEL
+        ),
     ] = "exclude",
     device: Annotated[
-        str | None, typer.Option(help="Default: cuda or mps where there is one.", rich_help_panel=_MODEL)
+        str | None, typer.Option(help="PyTorch device. Default: cuda or mps if available.", rich_help_panel=_MODEL)
     ] = None,
     dtype: Annotated[
         str | None,
-        typer.Option(help="Default: the checkpoint's on a GPU, float32 on a processor.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Data type. Default: that of the checkpoint on a GPU, float32 on a CPU.", rich_help_panel=_MODEL
+        ),
     ] = None,
     batch_tokens: Annotated[
         int | None,
-        typer.Option(min=1, help="Positions in a batch; halved when memory runs out.", rich_help_panel=_MODEL),
+        typer.Option(min=1, help="Tokens per batch; halved if memory runs out.", rich_help_panel=_MODEL),
     ] = None,
     reading: Reading,
     question: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="The column with the question's text. Default: question.", rich_help_panel=_LOG
+            metavar="COLUMN", help="Column with the text of the question. Default: question.", rich_help_panel=_LOG
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Parquet file for the scored log; called again, it resumes.", rich_help_panel=_OUTPUT)
+        Path,
+        typer.Option(help="Parquet file for the scored log. An interrupted run is resumed.", rich_help_panel=_OUTPUT),
     ] = Path("scored.parquet"),
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the result of another run.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--overwrite", help="Replace the output of a different run.", rich_help_panel=_OUTPUT)
     ] = False,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Add to a log how likely every completion is under every persona of a language model.
+    """Score every completion of a log under persona prompts with a language model.
+
+    Adds the columns log_likelihood_<persona> (nats) and num_tokens. An
+    interrupted run resumes when it is started again.
 
       [bold]simulacra score log.csv --model ./llama --personas personas.toml --out scored.parquet[/bold]
-
-    Adds columns log_likelihood_<persona> (nats) and num_tokens. Interrupted, it goes on where it stopped when called
-    again.
     """
     from simulacra.cli.session import Session
     from simulacra.lm import score_log
@@ -328,7 +357,7 @@ def score(
 
 @app.command(no_args_is_help=True)
 def show(
-    result: Annotated[Path, typer.Argument(help="A saved result, fit.nc, or the folder that holds it.")],
+    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
     *,
     rope: Rope = 0.01,
     ci_prob: CiProb = 0.89,
@@ -344,11 +373,11 @@ def show(
 @app.command(no_args_is_help=True)
 @reading_options
 def report(
-    result: Annotated[Path, typer.Argument(help="A saved result, fit.nc, or the folder that holds it.")],
+    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
     more: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="FILE", help="More files of the log: what a shell makes of a glob after --log without quotes."
+            metavar="FILE", help="More files of the log, if the shell expands an unquoted glob after --log."
         ),
     ] = None,
     *,
@@ -356,7 +385,7 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="The log that was fitted, for example completions; files, folders or quoted globs. Repeatable.",
+            help="Log that was fitted, as source of example completions: files, folders or quoted globs. Repeatable.",
             rich_help_panel=_LOG,
         ),
     ] = None,
@@ -366,23 +395,24 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A file ending in .html or .md, or a folder for both. Default: beside the result.",
+            help="File ending in .html or .md, or a folder for both. Default: next to the result.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the report of a saved result: one self-contained page, and the same facts in Markdown.
+    """Write the report of a saved result, as self-contained HTML and as Markdown.
+
+    A saved result does not contain completions. If the log is given, the report
+    shows example completions of every persona. The log is read with the options
+    that were given to fit; options given here override them.
 
       [bold]simulacra report simulacra-out[/bold]
 
       [bold]simulacra report simulacra-out --out meeting.html[/bold]
 
       [bold]simulacra report simulacra-out --log 'logs/*.csv'[/bold]
-
-    A saved result holds counts and draws, no completions. With the log the report shows example completions of every
-    persona. The log is read with the options that the fit was given; an option given here takes the place of its own.
     """
     from simulacra.cli.session import Session
 
@@ -399,7 +429,7 @@ def demo(
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit the shipped log of the miniature organism, whose personas are known, and show truth beside estimate."""
+    """Fit the shipped log of the miniature organism and compare true and estimated persona weights."""
     from simulacra.cli import request
     from simulacra.cli.session import Session
     from simulacra.cli.truth import persona_shares
@@ -410,10 +440,10 @@ def demo(
     with Session(out=out, as_json=json, quiet=quiet, ci_prob=ci_prob) as session:
         log = load_organism_log()
         session.say(
-            f"[bold]A demonstration.[/bold] A language model of {grouped(360_000)} parameters was trained on texts by "
-            "a helper (70%), a villain,\na pirate and a babbler (10% each), then fine-tuned on one topic in several "
-            "ways, and asked about seven other topics.\nA judge that knows the vocabulary says who spoke. The fit sees "
-            "only noisy scores.\n"
+            f"[bold]Demonstration.[/bold] A language model with {grouped(360_000)} parameters was trained on texts of "
+            "a helper (70%), a villain,\na pirate and a babbler (10% each). It was then fine-tuned on one topic in "
+            "several ways and asked about seven other topics.\nThe true persona of every completion is known from its "
+            "vocabulary. The fit uses only noisy judge scores.\n"
         )
         session.show_log(log)
         described = {name: asked.description for name, asked in CONDITIONS.items()}
@@ -435,12 +465,14 @@ def organism(
     ),
     quiet: Quiet = False,
 ) -> None:
-    r"""Grow the miniature organism from nothing, fine-tune it by every recipe, and write its log.
+    r"""Train the miniature organism from scratch, fine-tune it with every recipe, and write its log.
 
-    Beside the log lie its training sets and conversations, scored under every persona.
+    The training sets and conversations are written next to the log, scored
+    under every persona. This takes some minutes and requires the extra lm:
+    pip install 'simulacra\[lm]'. An interrupted run resumes when it is started
+    again. Then fit the log:
 
-    Takes some minutes and needs: pip install 'simulacra\[lm]'. A run that was stopped goes on where it stood.
-    Then: [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
+      [bold]simulacra fit simulacra-organism/completions.parquet --personas organism[/bold]
     """
     from rich.markup import escape
 

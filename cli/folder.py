@@ -1,4 +1,4 @@
-"""The folder that a fit leaves behind: result, report, tables as CSV, summary as JSON; whole or not at all."""
+"""The output folder of a fit: result, report, tables as CSV and summary as JSON, written completely or not at all."""
 
 import json
 import os
@@ -23,10 +23,10 @@ _OURS = {*_READ_FIRST, *(f"{name}.csv" for name in (*TABLES, TRUTH)), RESULT, Pa
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse, before anything is computed, a place that cannot be written or holds something else.
+    """Reject a folder that is not writable or contains other files, before anything is computed.
 
     Raises:
-        InputError: a file, a folder with files that are not ours, or one that may not be written.
+        InputError: a file, a folder with files that simulacra did not write, or one that is not writable.
     """
     remedy = "name another folder with --out"
     if folder.exists() and not folder.is_dir():
@@ -34,12 +34,12 @@ def check_folder(folder: Path) -> None:
     strangers = sorted(path.name for path in folder.iterdir() if path.name not in _OURS) if folder.is_dir() else []
     if strangers or (folder.is_dir() and any(folder.iterdir()) and not (folder / _SUMMARY).is_file()):
         raise InputError(
-            f"{folder}: holds what simulacra did not write ({', '.join(strangers[:3]) or f'no {_SUMMARY}'}) and would "
-            f"be replaced; {remedy}, or move it away."
+            f"{folder}: contains files that simulacra did not write ({', '.join(strangers[:3]) or f'no {_SUMMARY}'}) "
+            f"and would be replaced; {remedy}, or move these files."
         )
     nearest = next(parent for parent in folder.absolute().parents if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise InputError(f"{folder}: {nearest} cannot be written to; {remedy}.")
+        raise InputError(f"{folder}: {nearest} is not writable; {remedy}.")
 
 
 def write_folder(
@@ -49,17 +49,17 @@ def write_folder(
     summary: Mapping[str, Any],
     report: Callable[[Path], object],
 ) -> tuple[Path, ...]:
-    """Write a result so that no reader ever meets half of it.
+    """Write a result, so that the folder is never seen half written.
 
     Args:
-        folder: where to.
+        folder: the output folder.
         result: a fit.
-        tables: one CSV each.
-        summary: in plain JSON types.
-        report: writes the report into the folder that it is given.
+        tables: tables, each written as a CSV file.
+        summary: the summary in plain JSON types.
+        report: function that writes the report into a given folder.
 
     Returns:
-        The files, in the order to read them.
+        The files, in the order in which to read them.
 
     Raises:
         InputError: see :func:`check_folder`.
@@ -79,13 +79,13 @@ def write_folder(
 
 
 def read_summary(result: Path) -> dict[str, Any]:
-    """The summary beside a result that ``simulacra fit`` wrote; empty beside any other.
+    """The summary next to a result of ``simulacra fit``; empty for other results.
 
     Args:
         result: the folder, or the file ``fit.nc`` in it.
 
     Raises:
-        InputError: it is unreadable.
+        InputError: the file is unreadable.
     """
     path = (result if result.is_dir() else result.parent) / _SUMMARY
     if not path.is_file() or (result.is_file() and result.name != RESULT):
@@ -98,6 +98,6 @@ def read_summary(result: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(summary, dict):
         raise InputError(
-            f"{path}: holds a JSON {type(summary).__name__}; expected the object that simulacra fit writes."
+            f"{path}: contains a JSON {type(summary).__name__}; expected the object that simulacra fit writes."
         )
     return summary

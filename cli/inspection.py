@@ -1,4 +1,4 @@
-"""What a log holds, for the terminal: files and layouts, rows, conditions, columns."""
+"""The contents of a log for the terminal: files and layouts, rows, conditions and columns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,18 +17,18 @@ _MOST = 6
 
 
 def print_description(console: Console, described: Mapping[str, Any]) -> None:
-    """Print what :func:`~simulacra.data.describe` found."""
+    """Print the description returned by :func:`~simulacra.data.describe`."""
     account = Account.from_dict(described["account"])
     _print_files(console, account)
     _print_counts(console, described)
     _print_measurements(console, described["measurements"])
     _print_contexts(console, described["contexts"])
-    for told in (*account.columns(), *account.values(), *account.notes):
-        _line(console, escape(told))
+    for line in (*account.columns(), *account.values(), *account.notes):
+        _line(console, escape(line))
     for name in SCORES:
         if name not in described["measurements"]:
-            told = f"no column was read as {name!r}, by which the usual personas are known; if one of these is it, say "
-            _line(console, escape(f"{told}--column {name}=<its name>"))
+            lacking = f"no column was read as {name!r}, which the default persona set requires; if one of these is it,"
+            _line(console, escape(f"{lacking} add --column {name}=<its name>"))
 
 
 def _line(console: Console, text: str) -> None:
@@ -36,19 +36,19 @@ def _line(console: Console, text: str) -> None:
 
 
 def _print_files(console: Console, account: Account) -> None:
-    table = simple_table(("file", "layout, and why", "rows"), texts=2)
+    table = simple_table(("file", "layout and how it was detected", "rows"), texts=2)
     for file, rows in account.rows_read.items():
         table.add_row(escape(file), escape(account.layouts.get(file, "")), grouped(rows))
     _line(console, "[bold]Files[/bold]")
     console.print(table)
     _line(console, f"{grouped(sum(account.rows_read.values()))} rows read, {grouped(account.rows_kept)} kept")
     for reason, left in account.left_out.items():
-        _line(console, f"  left out, {escape(f'{reason}: {left}')}")
+        _line(console, f"  excluded, {escape(f'{reason}: {left}')}")
     _line(console, f"exact duplicates: {escape(str(account.duplicates))}")
     for pair in account.duplicates.copies:
         _line(console, f"  same rows under different conditions: {escape(pair)}")
-    for file, said in account.provenance.items():
-        _line(console, f"{escape(file)}: {escape('; '.join(f'{name} {value}' for name, value in said.items()))}")
+    for file, fields in account.provenance.items():
+        _line(console, f"{escape(file)}: {escape('; '.join(f'{name} {value}' for name, value in fields.items()))}")
 
 
 def _print_counts(console: Console, described: Mapping[str, Any]) -> None:
@@ -60,22 +60,23 @@ def _print_counts(console: Console, described: Mapping[str, Any]) -> None:
         _line(console, f"\n[bold]{what.capitalize()}[/bold]: {grouped(len(counts))}")
         console.print(table)
         if len(counts) > table.row_count:
-            _line(console, f"… and {grouped(len(counts) - table.row_count)} more; --json has all")
+            _line(console, f"… and {grouped(len(counts) - table.row_count)} more (--json lists all)")
 
 
 def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> None:
     _line(console, f"\n[bold]Measurements[/bold]: {len(measurements)}")
     table = simple_table(("measurement", "range (median) or values", "scored", "missing", "read as missing"), texts=2)
-    for name, told in measurements.items():
-        sentinels = ", ".join(f"{value} × {grouped(count)}" for value, count in told["sentinels"].items())
-        table.add_row(escape(name), escape(_range(told)), grouped(told["scored"]), grouped(told["missing"]), sentinels)
+    for name, own in measurements.items():
+        sentinels = ", ".join(f"{value} × {grouped(count)}" for value, count in own["sentinels"].items())
+        table.add_row(escape(name), escape(_range(own)), grouped(own["scored"]), grouped(own["missing"]), sentinels)
     console.print(table)
 
 
-def _range(told: Mapping[str, Any]) -> str:
-    if "values" in told:
-        return _shown(told["values"])
-    return "none" if told["min"] is None else f"{told['min']:g} to {told['max']:g} ({told['median']:g})"
+def _range(measured: Mapping[str, Any]) -> str:
+    if "values" in measured:
+        return _shown(measured["values"])
+    low, high, middle = (measured[name] for name in ("min", "max", "median"))
+    return "none" if low is None else f"{low:g} to {high:g} ({middle:g})"
 
 
 def _shown(values: Mapping[str, int]) -> str:
@@ -87,6 +88,6 @@ def _print_contexts(console: Console, contexts: Mapping[str, Any]) -> None:
     if contexts:
         _line(console, "[bold]Contexts[/bold]")
         table = simple_table(("context", "most frequent", "distinct"), texts=2)
-        for name, told in contexts.items():
-            table.add_row(escape(name), escape(_shown(told["values"])), grouped(told["distinct"]))
+        for name, own in contexts.items():
+            table.add_row(escape(name), escape(_shown(own["values"])), grouped(own["distinct"]))
         console.print(table)

@@ -1,4 +1,4 @@
-"""How logs are read, in the words of a command line: each option once, for every command that reads."""
+"""Command-line options that determine how logs are read, shared by all commands that read logs."""
 
 import dataclasses
 import functools
@@ -26,14 +26,14 @@ __all__ = [
 ]
 
 PANEL = "Reading the logs"
-"""Where help lists the options."""
+"""Heading of these options in the help."""
 _SCANS = {"layout": "rows", "duplicates": "keep", "encoding": "utf-8"}
-"""Options that a scan knows one value of."""
+"""Options of which a scan supports a single value."""
 
 Logs = Annotated[
     list[str],
     typer.Argument(
-        help="CSV, JSONL, JSON, Parquet or Inspect files, folders, quoted globs, or hf://datasets/owner/name.",
+        help="Files (CSV, JSONL, JSON, Parquet, Inspect), folders, quoted globs, or hf://datasets/owner/name.",
         metavar="LOGS...",
     ),
 ]
@@ -45,12 +45,12 @@ def _option(text: str, metavar: str | None = None) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What a command line says about how logs are read: a field an option, None where nothing is said."""
+    """Reading options of a command line: one field per option, None if the option was not given."""
 
     condition: Annotated[
         str | None,
         _option(
-            "Where the condition is: a pattern of the file names, '{model}-{condition}', or a column. "
+            "Condition: a pattern of the file names, e.g. '{model}-{condition}', or a column. "
             "Default: the column 'condition'.",
             "PATTERN",
         ),
@@ -58,59 +58,60 @@ class Reading:
     column: Annotated[
         list[str] | None,
         _option(
-            "The file's own name of a column, completion=answer; notes= leaves one out. Repeatable.",
+            "Column under another name in the files, e.g. completion=answer; notes= excludes a column. Repeatable.",
             "NAME=OWN",
         ),
     ] = None
     measure: Annotated[
         list[str] | None,
         _option(
-            "A column that is a measurement, and that a fit is to model. Repeatable. "
-            "Default: every score is read, and those are modelled that the personas are known by.",
+            "Column to read as a measurement and to model. Repeatable. "
+            "Default: all scores are read; those in the archetypes of the personas are modelled.",
             "NAME",
         ),
     ] = None
     context: Annotated[
         list[str] | None,
         _option(
-            "A column that says how a row was made. Repeatable. Default: columns of words, and numbers named like one.",
+            "Column to read as a context. Repeatable. Default: text columns, and numeric columns with the name of one.",
             "NAME",
         ),
     ] = None
     layout: Annotated[
         Literal["rows", "lists", "long", "questions", "inspect"] | None,
-        _option("The layout of the files. Default: recognised, and told."),
+        _option("Layout of the files. Default: detected automatically."),
     ] = None
     judgments: Annotated[
         list[str] | None,
-        _option("Judgments in a file of their own; gpt4o=a.jsonl names the judge. Repeatable.", "[JUDGE=]FILE"),
+        _option("File with separate judgments; gpt4o=a.jsonl names the judge. Repeatable.", "[JUDGE=]FILE"),
     ] = None
     on: Annotated[
         str | None,
         _option(
-            "What identifies a completion in both, qid,rollout; or position. Default: seen from the columns.",
+            "Columns that match judgments to completions, e.g. qid,rollout; or position. Default: detected "
+            "automatically.",
             "COLUMNS",
         ),
     ] = None
     formats: Annotated[
-        str | None, _option("Endings of question ids that mark a prompt format: _json,_template.", "SUFFIXES")
+        str | None, _option("Suffixes of question ids that mark prompt formats, e.g. _json,_template.", "SUFFIXES")
     ] = None
-    base_question: Annotated[str | None, _option("The column with the base question.", "COLUMN")] = None
-    missing: Annotated[
-        str | None, _option("Values of measurements that mean 'no score', -1,REFUSAL. Default: -1.", "VALUES")
-    ] = None
+    base_question: Annotated[str | None, _option("Column with the base question.", "COLUMN")] = None
+    missing: Annotated[str | None, _option("Values that mean 'no score', e.g. -1,REFUSAL. Default: -1.", "VALUES")] = (
+        None
+    )
     duplicates: Annotated[
-        Literal["keep", "drop"] | None, _option("Exact repeats: counted, or left out as well. Default: keep.")
+        Literal["keep", "drop"] | None, _option("Exact duplicates: keep (and report), or drop. Default: keep.")
     ] = None
-    delimiter: Annotated[str | None, _option("Of CSV files. Default: a comma.", "CHAR")] = None
-    encoding: Annotated[str | None, _option("Of text files. Default: utf-8.", "NAME")] = None
+    delimiter: Annotated[str | None, _option("Delimiter of CSV files. Default: a comma.", "CHAR")] = None
+    encoding: Annotated[str | None, _option("Encoding of text files. Default: utf-8.", "NAME")] = None
 
     def read(self, logs: Sequence[str], *, quiet: bool = False) -> "CompletionLog":
         """Read logs.
 
         Args:
             logs: files, folders, globs, data sets.
-            quiet: show no progress.
+            quiet: do not show a progress bar.
 
         Raises:
             LogError: see :func:`~simulacra.data.read_completions`.
@@ -121,11 +122,11 @@ class Reading:
         return read_completions(list(logs), **self.arguments(), progress_bar=False if quiet else None)
 
     def scan(self, logs: Sequence[str]) -> "ScannedLog":
-        """Look at the layout of logs, which are to be counted where they lie.
+        """Inspect the layout of logs that are counted without being loaded.
 
         Raises:
             LogError: see :func:`~simulacra.data.scan_completions`.
-            InputError: an option that a scan cannot honour; see also :meth:`arguments`.
+            InputError: an option that a scan does not support; see also :meth:`arguments`.
         """
         from simulacra.data import scan_completions
 
@@ -134,16 +135,16 @@ class Reading:
         refused = [name for name in arguments.keys() - known - free if arguments[name] != _SCANS.get(name)]
         if refused:
             raise _refused(
-                f"--scan reads one row a completion, in UTF-8, and looks for no repeats: leave out "
+                f"--scan requires one row per completion in UTF-8 and does not detect duplicates: leave out "
                 f"{', '.join(f'--{name}' for name in sorted(refused))}, or --scan."
             )
         return scan_completions(list(logs), **{name: arguments[name] for name in arguments.keys() & known.keys()})
 
     def arguments(self) -> dict[str, Any]:
-        """What was said, as arguments of ``read_completions``.
+        """The options as arguments of ``read_completions``.
 
         Raises:
-            InputError: words that are no such argument.
+            InputError: the value of an option is invalid.
         """
         return {
             argument: parse(words)
@@ -152,19 +153,19 @@ class Reading:
         }
 
     def to_dict(self) -> dict[str, str | list[str]]:
-        """What was said, in plain JSON types."""
+        """The options that were given, in plain JSON types."""
         return {name: words for name, words in vars(self).items() if words is not None and words != []}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Reading":
-        """Rebuild it from :meth:`to_dict`.
+        """Recreate the options from :meth:`to_dict`.
 
         Raises:
-            InputError: an option that there is not.
+            InputError: an unknown option.
         """
         unknown = sorted(record.keys() - {field.name for field in dataclasses.fields(cls)})
         if unknown:
-            raise _refused(f"There is no reading option {unknown[0]!r} in this version of simulacra.")
+            raise _refused(f"The reading option {unknown[0]!r} does not exist in this version of simulacra.")
         return cls(**record)
 
     def __str__(self) -> str:
@@ -177,7 +178,7 @@ class Reading:
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of :class:`Reading` in place of its argument ``reading``."""
+    """Replace the argument ``reading`` of a command by the options of :class:`Reading`."""
     options = [
         inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
         for field in dataclasses.fields(Reading)
@@ -190,25 +191,25 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @functools.wraps(command)
-    def told(**words: Any) -> None:
+    def with_options(**words: Any) -> None:
         reading = Reading(**{option.name: words.pop(option.name) for option in options})
         command(**words, reading=reading)
 
-    # Typer reads options off the signature, and their types off the annotations.
-    told.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    vars(told)["__signature__"] = signature.replace(parameters=parameters)
-    return told
+    # Typer takes options from the signature and their types from the annotations.
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(with_options)["__signature__"] = signature.replace(parameters=parameters)
+    return with_options
 
 
 def _refused(what: str) -> "InputError":
-    """The error of a wrong option; its class costs JAX, and help and completion do without."""
+    """The error of an invalid option; its class imports JAX, which help and shell completion should not wait for."""
     from simulacra.formalism import InputError
 
     return InputError(what)
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """``"_json,_template"`` as names; an empty text is none."""
+    """``"_json,_template"`` as names; none for an empty text."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -221,21 +222,21 @@ def parse_columns(pairs: Sequence[str]) -> dict[str, str | None]:
     unreadable = [pair for pair in pairs if not re.match(r"[^=]+=", pair)]
     if unreadable:
         raise _refused(
-            f"--column {unreadable[0]!r}: expected NAME=OWN, such as completion=answer, or NAME= to leave a column out."
+            f"--column {unreadable[0]!r}: expected NAME=OWN, such as completion=answer, or NAME= to exclude a column."
         )
     return {name: own or None for name, _, own in (pair.partition("=") for pair in pairs)}
 
 
 def parse_missing(text: str) -> tuple[float | str, ...]:
-    """``"-1,REFUSAL"`` as values that mean *missing*: numbers as numbers, the rest as words."""
+    """``"-1,REFUSAL"`` as values that mean *missing*: numbers as numbers, others as text."""
     return tuple(float(part) if re.fullmatch(r"-?\d+(\.\d+)?", part) else part for part in parse_names(text))
 
 
 def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str]:
-    """``["gpt4o=a.jsonl", "claude=b.jsonl"]`` by judge; files without a judge as a list.
+    """``["gpt4o=a.jsonl", "claude=b.jsonl"]`` as a mapping by judge; files without judges as a list.
 
     Raises:
-        InputError: some files with a judge and some without, or a judge twice.
+        InputError: only some of the files name a judge, or two name the same one.
     """
     pairs = [file.partition("=") for file in files]
     named = {judge: file for judge, equals, file in pairs if equals}
@@ -255,4 +256,4 @@ _ARGUMENTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "missing": ("missing", parse_missing),
     "on": ("on", parse_names),
 }
-"""Options that are no argument as they stand: the argument of ``read_completions``, and how words become one."""
+"""Options that need a conversion: the argument of ``read_completions``, and the function that parses its value."""

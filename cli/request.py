@@ -1,4 +1,4 @@
-"""From the words of a command line to a model: which measurements, which emissions, which formula."""
+"""From command-line options to a model: measurements, emissions and formula."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def parse_scores(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     """``["medical:0-10"]`` as the range of every score.
 
     Raises:
-        InputError: any other text.
+        InputError: a text of another form.
     """
     number = r"(-?\d+(?:\.\d+)?)"
     found = {text: re.fullmatch(rf"(.+):{number}-{number}", text) for text in texts}
@@ -66,38 +66,38 @@ def build_model(
     likelihoods: bool = False,
     references: str | None = None,
 ) -> PersonaMixture:
-    """The model that a log is fitted with.
+    """The model that is fitted to a log.
 
     Args:
-        log: the log; measurements and formula depend on what it has.
+        log: the log; the defaults of measurements and formula depend on its columns.
         personas: name of a shipped set.
-        measurements: columns to model. Left out: those that the personas are known by and the log has.
+        measurements: columns to model. Default: those in the archetypes of the personas that the log contains.
         scores: lowest and highest value of scores.
-        cuts: where the bins of scores end.
-        weights: a formula. Left out: crossed, or nested where questions nest in base questions.
-        baseline: the condition that shifts are measured against.
-        outcome: a rule. Left out: the usual one.
-        of: its denominator, ``all`` when left out.
-        likelihoods: take ``log_likelihood_<persona>`` columns as evidence; personas are those that have one, with the
-            archetype and gates that the shipped set knows for the name, if any.
-        references: the column that names the persona whose prompt elicited a completion, to calibrate likelihoods.
+        cuts: bin edges of scores.
+        weights: a formula. Default: crossed effects, or nested ones if questions are nested in base questions.
+        baseline: the condition that the others are compared with.
+        outcome: a rule. Default: that of the model.
+        of: the denominator of the outcome. Default: ``all``.
+        likelihoods: use the columns ``log_likelihood_<persona>``. The personas are those with such a column, with the
+            archetypes and gates of the personas of the shipped set that have the same names.
+        references: column with the persona whose prompt elicited a completion, for calibrating likelihoods.
 
     Raises:
-        InputError: nothing to measure, likelihoods of fewer than two personas, references without likelihoods, a range
-            or cuts of a score that is not modelled, or a range in which the personas are not known.
+        InputError: no measurement, likelihoods of fewer than two personas, references without likelihoods, a range or
+            cuts of a score that is not modelled, or a range that does not contain that of the archetypes.
     """
     chosen: Sequence[Persona] = persona_set(personas)
     if likelihoods:
         chosen = _prompted(log, chosen)
     elif references is not None:
-        raise InputError("--references calibrate likelihoods: add --likelihoods, or leave them out")
+        raise InputError("--references applies to likelihoods only: add --likelihoods, or leave out --references")
     names = tuple(measurements) or _known(log, chosen, personas, needed=not likelihoods)
     formula = weights or (NESTED_WEIGHTS if _nested(log) else CROSSED_WEIGHTS)
     declared = {name: _Declared((scores or {}).get(name), (cuts or {}).get(name)) for name in names}
     unknown = [name for name in (*(scores or ()), *(cuts or ())) if name not in names]
     if unknown:
         raise InputError(
-            f"--score and --cuts name {unknown[0]!r}, which is not modelled; the model measures {', '.join(names)}. "
+            f"--score or --cuts names {unknown[0]!r}, which is not modelled; the model uses {', '.join(names)}. "
             f"Add --measure {unknown[0]}"
         )
     emissions: list[AbstractEmission | LikelihoodEmission] = [
@@ -111,7 +111,7 @@ def build_model(
     if outcome is not None or of is not None:
         rule = outcome or (model.outcome.rule if model.outcome else None)
         if rule is None:
-            raise InputError("--of says out of which completions, but of which event? Name it with --outcome")
+            raise InputError("--of sets the denominator of an outcome, but the model has none. Add --outcome")
         model = PersonaMixture(
             chosen, emissions=emissions, weights=formula, baseline=baseline, outcome=Outcome(rule, of=of or "all")
         )
@@ -119,28 +119,28 @@ def build_model(
 
 
 class _Declared(NamedTuple):
-    """What the command line says about a score."""
+    """The options of a score."""
 
     bounds: tuple[float, float] | None
     cuts: Sequence[str] | None
 
 
 def _measured(log: CompletionLog | ScannedLog) -> Sequence[str]:
-    """What the log measures; of one that is counted where it lies, every column."""
+    """The measurements of a log; for a scanned log, all its columns."""
     return log.measurements if isinstance(log, CompletionLog) else log.columns
 
 
 def _prompted(log: CompletionLog | ScannedLog, personas: Sequence[Persona]) -> list[Persona]:
-    """The personas that the log has log-likelihoods of."""
+    """The personas whose log-likelihoods the log contains."""
     there = _measured(log)
     names = [column.removeprefix(_LIKELIHOOD) for column in there if column.startswith(_LIKELIHOOD)]
     if len(names) < 2:
         raise InputError(
-            f"--likelihoods: expected columns {_LIKELIHOOD}<persona> of two personas or more, as 'simulacra score' "
-            f"writes them; the log measures {', '.join(there) or 'nothing'}"
+            f"--likelihoods: expected columns {_LIKELIHOOD}<persona> of two personas or more, as written by "
+            f"'simulacra score'; the measurements of the log are: {', '.join(there) or 'none'}"
         )
     known = {persona.name: persona for persona in personas}
-    return [known.get(name, Persona(name, f"What the prompt of {name!r} makes likely.")) for name in names]
+    return [known.get(name, Persona(name, f"Texts that the prompt of {name!r} makes likely.")) for name in names]
 
 
 def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: str, *, needed: bool) -> tuple[str, ...]:
@@ -149,24 +149,24 @@ def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: s
     found = tuple(column for column in known if column in there)
     if not found and needed:
         raise InputError(
-            f"The personas of {name!r} are known by {', '.join(known)}, and the log measures "
-            f"{', '.join(there) or 'nothing'}. Say which column is which with --column {known[0]}=<its name>, or "
-            "choose others with --measure"
+            f"The personas of {name!r} are defined by {', '.join(known)}; the measurements of the log are: "
+            f"{', '.join(there) or 'none'}. Name the matching column with --column {known[0]}=<its name>, or choose "
+            "other measurements with --measure"
         )
     return found
 
 
 def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona], names: Sequence[str]) -> None:
-    """Refuse a log without a score that the outcome needs: most often it is there under another name."""
+    """Reject a log without a score that the outcome requires: most often, the score has another name."""
     lacking = [column for persona in personas for column in persona.scores if column not in names]
     if not lacking:
         return
     there = _measured(log)
     others = [column for column in there if column not in names]
     raise InputError(
-        f"The personas are known by {lacking[0]!r}, which the log does not have, and without it there is no outcome. "
-        f"Read, and not modelled: {', '.join(others) or 'nothing'}. If it is one of these, say "
-        f"--column {lacking[0]}=<its name>; to fit without it, say {' '.join(f'--measure {name}' for name in names)}"
+        f"The personas are defined by {lacking[0]!r}, which the log does not contain, and the outcome requires it. "
+        f"Read but not modelled: {', '.join(others) or 'none'}. If it is one of these, add "
+        f"--column {lacking[0]}=<its name>; to fit without it, add {' '.join(f'--measure {name}' for name in names)}"
     )
 
 
@@ -179,14 +179,14 @@ def _nested(log: CompletionLog | ScannedLog) -> bool:
 def _emission(
     name: str, personas: Sequence[Persona], log: CompletionLog | ScannedLog, declared: _Declared
 ) -> AbstractEmission:
-    """Bins or labels as the personas' archetypes have them; without archetypes as the log has them."""
+    """Bins or labels of the archetypes; without archetypes, those of the log."""
     archetype = next((persona.scores[name] for persona in personas if name in persona.scores), None)
     is_score = declared.bounds is not None or declared.cuts is not None
     if archetype is not None and len(archetype.knots) == len(archetype.masses):
         if is_score:
             raise InputError(
-                f"--score and --cuts: the personas know {name!r} by single values, {list(archetype.knots)}, which have "
-                "neither range nor cuts. Leave the option out, or choose others with --personas"
+                f"--score and --cuts: in this persona set, {name!r} has discrete values, {list(archetype.knots)}, "
+                "without range and cuts. Leave the option out, or choose another set with --personas"
             )
         return LabelEmission(name, archetype.knots)
     if archetype is not None:
@@ -194,8 +194,9 @@ def _emission(
         low, high = declared.bounds or known
         if low > known[0] or high < known[1]:
             raise InputError(
-                f"--score {name}:{low:g}-{high:g}: the personas know {name!r} from {known[0]:g} to {known[1]:g}, and "
-                "their names would mean nothing in another range. Rescale the score, or choose others with --personas"
+                f"--score {name}:{low:g}-{high:g}: the archetypes define {name!r} from {known[0]:g} to {known[1]:g}, "
+                "and persona names have no meaning in another range. Rescale the score, or choose another set with "
+                "--personas"
             )
         return ScoreEmission(name, cuts=declared.cuts, bounds=(low, high))
     words = isinstance(log, CompletionLog) and name in log.measurements and log.table[name].dtype == object

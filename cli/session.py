@@ -1,4 +1,4 @@
-"""One run of a command: what is printed, what is written, and how it ends."""
+"""A run of a command: printed output, written files and the exit code."""
 
 import json
 import os
@@ -73,19 +73,20 @@ _OPTIONS = {
     "too_long": "--too-long exclude|truncate",
     "weights": "--weights FORMULA",
 }
-"""The option that sets the Python argument of an error or a check."""
+"""The options that set the Python arguments named by errors and checks."""
 
 
 class Session:
-    """The life of one command, as a context.
+    """Context manager for a run of a command.
 
-    An :class:`~simulacra.formalism.InputError`, an error of the operating system or a missing extra ends it with exit
-    code 2, a message on standard error and, with ``--json``, an object ``{"error": …}`` on standard output; nothing is
-    written then. Any other exception is a bug, and says so. A result that failed its checks ends it with 3.
+    An :class:`~simulacra.formalism.InputError`, an error of the operating system or a missing extra ends the run with
+    exit code 2, a message on standard error and, with ``--json``, an object ``{"error": …}`` on standard output; no
+    file is written. Any other exception is a bug and receives a note that says so. A result that failed checks ends the
+    run with exit code 3.
 
     Args:
-        out: where files go; ``None`` writes none.
-        as_json: print one JSON object instead of text.
+        out: output folder; ``None`` writes no files.
+        as_json: print a JSON object instead of text.
         quiet: print errors only.
         rope: half-width of the region of practical equivalence.
         ci_prob: probability of intervals.
@@ -107,7 +108,7 @@ class Session:
 
     def __enter__(self) -> "Session":
         try:
-            ends(self._ci_prob)  # refused before anything is computed
+            ends(self._ci_prob)  # rejected before anything is computed
             if self._out is not None:
                 check_folder(self._out)
         except (InputError, OSError) as error:
@@ -129,28 +130,28 @@ class Session:
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def show_log(self, log: CompletionLog | ScannedLog) -> None:
-        """Print what was read; of a scanned log only what is known before it is counted."""
+        """Print a summary of a log; for a scanned log, only what is known before it is counted."""
         if isinstance(log, CompletionLog):
             self.say(escape(log.summary()) + "\n")
         else:
             names = [f"read {own!r} as {name!r}" for own, name in log.renamed.items()]
-            self.say(escape("\n".join([f"{len(log.files)} file(s), counted where they lie", *names])) + "\n")
+            self.say(escape("\n".join([f"{len(log.files)} file(s), counted without loading", *names])) + "\n")
 
     def describe(self, log: CompletionLog) -> None:
-        """Print what a log holds."""
+        """Print the contents of a log."""
         described = describe(log)
         print_description(self._console, described)
         if self._as_json:
             typer.echo(json.dumps({"ok": True, **described}, ensure_ascii=False, allow_nan=False))
 
     def show_scores(self, log: CompletionLog, path: Path) -> None:
-        """Say what was scored and where it is."""
+        """Print a summary of a scored log and its path."""
         self.show_log(log)
         self.say(f"[bold]Written[/bold] to {escape(str(path))}")
         if self._as_json:
             account = log.account.to_dict()
-            said = {"ok": True, "file": str(path), "completions": len(log), "account": account}
-            typer.echo(json.dumps(said, ensure_ascii=False))
+            summary = {"ok": True, "file": str(path), "completions": len(log), "account": account}
+            typer.echo(json.dumps(summary, ensure_ascii=False))
 
     def fit(
         self,
@@ -162,26 +163,26 @@ class Session:
         described: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        """Fit, print, write, and end with the right code.
+        """Fit, print, write, and end with the corresponding exit code.
 
         Args:
             model: the model.
             log: the log.
-            read: the paths and options that it was read with, for a report to read it again.
-            truth: true shares of personas, conditions × personas, to be shown beside the estimates.
-            described: what conditions are, for the reading of shifts.
-            settings: of the fit.
+            read: the paths and options that it was read with, so that a report can read it again.
+            truth: true proportions of personas, conditions × personas, to be compared with the estimates.
+            described: descriptions of conditions, shown with their shifts.
+            settings: arguments of :func:`~simulacra.inference.fit`.
         """
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
-        told = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
+        reported = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
         for warning in caught:
-            if warning.category is not UserWarning:  # not ours to tell as a note
+            if warning.category is not UserWarning:  # of another library, so not a note
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
         tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
         summary = {
-            **summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob, warnings=told),
+            **summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob, warnings=reported),
             "log": {**(read or {}), **log_summary(log, result)},
         }
         if isinstance(log, ScannedLog):
@@ -189,7 +190,7 @@ class Session:
         if truth is not None:
             tables[TRUTH] = compare_truth(truth, tables["weights"], ci_prob=self._ci_prob)
             summary[TRUTH] = json_rows(tables[TRUTH])
-        self._print(result, tables, told, described)
+        self._print(result, tables, reported, described)
         self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         self._finish(result, summary)
 
@@ -201,20 +202,20 @@ class Session:
         self._finish(result, summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob))
 
     def report(self, path: Path, out: Path | None, logs: Sequence[str], reading: Reading) -> None:
-        """Write the report of a saved result: a file, or both files into a folder, its own when left out.
+        """Write the report of a saved result: a single file, or both files into a folder.
 
         Args:
             path: the result.
-            out: where to.
+            out: a file or a folder. Default: the folder of the result.
             logs: the log that was fitted, for examples; it is read with the options of the fit.
-            reading: options in place of those.
+            reading: options that override those of the fit.
         """
         if not logs and reading.to_dict():
-            raise InputError(f"{reading}: says how a log is read, and no log is named. Name it with --log")
+            raise InputError(f"{reading}: this option applies to reading a log, but no log was given. Add --log")
         if logs and path.is_file() and path.suffix != Path(RESULT).suffix:
             raise InputError(
-                f"{path}: is no result; expected {RESULT} or its folder, before the logs. A shell makes many files of "
-                "a glob, and --log takes one word: quote it, --log 'logs/*.csv'."
+                f"{path}: is not a result; expected {RESULT} or its folder, before the logs. The shell expands an "
+                "unquoted glob to several files, but --log takes one value: quote it, --log 'logs/*.csv'."
             )
         result = Result.load(path)
         fitted = read_summary(path).get("log", {})
@@ -229,22 +230,22 @@ class Session:
             )
         except InputError as error:
             if logs and "options" in fitted:
-                own = _told_reading("The fit", fitted["paths"], Reading.from_dict(fitted["options"]))
-                error.add_note(f"{own} {_told_reading('This report', logs, again)}")
+                own = _describe_reading("The fit", fitted["paths"], Reading.from_dict(fitted["options"]))
+                error.add_note(f"{own} {_describe_reading('This report', logs, again)}")
             raise
-        without = "" if logs else ", without example completions: --log names the log that they are taken from"
-        self.say(f"[bold]Written[/bold] {escape(', '.join(map(str, written)))}{without}")
+        without = "" if logs else ", without example completions (use --log to include them)"
+        self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
     def _print(
         self,
         result: Result,
         tables: Mapping[str, pd.DataFrame],
-        told: tuple[str, ...] = (),
+        warned: tuple[str, ...] = (),
         described: Mapping[str, str] | None = None,
     ) -> None:
-        for note in (*told, *result.notes):
-            self.say(f"[yellow]note[/yellow] {escape(note)}")
+        for note in (*warned, *result.notes):
+            self.say(f"[yellow]Note:[/yellow] {escape(note)}")
         print_result(self._console, result, tables, rope=self._rope, ci_prob=self._ci_prob)
         print_shifts(self._console, tables["shifts"], result.model.baseline, described or {}, ci_prob=self._ci_prob)
         if TRUTH in tables:
@@ -267,8 +268,8 @@ class Session:
         def report(folder: Path) -> None:
             try:
                 write_reports(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob)
-            except MissingExtraError as error:  # everything else is worth having without it
-                self.say(f"[yellow]note[/yellow] no report: {escape(str(error))}")
+            except MissingExtraError as error:  # the other files are useful without the report
+                self.say(f"[yellow]Note:[/yellow] no report was written: {escape(str(error))}")
 
         files = write_folder(self._out, result, tables, summary, report)
         self.say(f"\n[bold]Written[/bold] to {escape(str(self._out))}: {', '.join(path.name for path in files)}")
@@ -295,12 +296,12 @@ class Session:
         raise typer.Exit(BAD_INPUT) from error
 
 
-def _told_reading(who: str, paths: Sequence[str], reading: Reading) -> str:
+def _describe_reading(who: str, paths: Sequence[str], reading: Reading) -> str:
     shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     return f"{who} read {shown} with {str(reading) or 'no options'}."
 
 
 def _spelling(arguments: Iterable[str]) -> str | None:
-    """Which options set these Python arguments; None where none of them has one."""
+    """The options that set these Python arguments; None if there are none."""
     known = [f"{name}= is {_OPTIONS[name]}" for name in dict.fromkeys(arguments) if name in _OPTIONS]
     return f"On the command line: {', '.join(known)}." if known else None

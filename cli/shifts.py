@@ -1,4 +1,4 @@
-"""Persona shifts for the terminal: how far weights moved from the baseline's, and a sentence on each condition."""
+"""Persona shifts for the terminal: differences of weights from the baseline's, and a sentence about each condition."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,8 @@ from simulacra.report.prose import difference, interval, points
 __all__ = ["print_shifts"]
 
 _NO_CLAIM = (
-    "gained, lost: the interval excludes zero. That is no claim: claims are about rates, with a region of equivalence."
+    "gained, lost: the interval excludes zero. These are not claims; claims concern rates and use a region of "
+    "practical equivalence."
 )
 
 
@@ -26,21 +27,21 @@ def print_shifts(
     *,
     ci_prob: float = CI_PROB,
 ) -> None:
-    """Print the shift of every persona in every condition, and read it out.
+    """Print the shift of every persona in every condition, with a sentence about each condition.
 
     Args:
-        console: where to.
+        console: where to print.
         shifts: a result's table of shifts.
-        baseline: the condition that they are measured against.
-        described: what the conditions are, for those where it is known.
+        baseline: the condition that the others are compared with.
+        described: descriptions of conditions, if available.
         ci_prob: probability of the table's intervals.
     """
     personas = tuple(shifts["persona"].unique())
     table = simple_table(("condition", *personas))
     for condition, rows in shifts.groupby("condition", sort=False):
         table.add_row(escape(str(condition)), *(_signed_interval(row, ci_prob) for row in rows.to_dict("records")))
-    heading = f"[bold]Persona shifts[/bold] against {escape(baseline)} in points, mean and {level(ci_prob)} interval"
-    console.print(heading, highlight=False)
+    heading = f"[bold]Persona shifts[/bold] relative to {escape(baseline)} in percentage points"
+    console.print(f"{heading}, mean and {level(ci_prob)} interval", highlight=False)
     console.print(table)
     for condition, rows in shifts.groupby("condition", sort=False):
         what = f" ({described[str(condition)]})" if condition in described else ""
@@ -49,7 +50,7 @@ def print_shifts(
 
 
 def _reading(rows: pd.DataFrame, ci_prob: float) -> str:
-    """Whose interval excludes zero, in plain words; what was not gated says nothing."""
+    """The personas whose interval excludes zero; weights that were not checked are not considered."""
     held, (lower, upper) = rows["mean"].isna(), bounds(ci_prob)
     if held.all():
         return "withheld, see the checks."
@@ -61,8 +62,8 @@ def _reading(rows: pd.DataFrame, ci_prob: float) -> str:
         for verb, moved in (("gained", gained), ("lost", lost))
         for row in moved.to_dict("records")
     ]
-    told = ", ".join(parts) or "no persona's interval excludes zero"
-    return f"{told}{'; the rest is withheld, see the checks' if held.any() else ''}."
+    found = ", ".join(parts) or "no persona's interval excludes zero"
+    return f"{found}{'; the rest is withheld, see the checks' if held.any() else ''}."
 
 
 def _signed_interval(row: Mapping[Any, Any], ci_prob: float) -> str:

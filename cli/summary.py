@@ -1,6 +1,6 @@
-"""A fitted result in plain JSON types: every table, every check, and what it came from.
+"""A fitted result in plain JSON types: all tables, checks and provenance.
 
-``null`` stands for a number that there is none of: withheld, undefined, or infinite.
+Numbers that are withheld, undefined or infinite are ``null``.
 """
 
 import math
@@ -28,7 +28,7 @@ def summarise(
     ci_prob: float = CI_PROB,
     warnings: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Everything about a result that is not a draw."""
+    """Everything about a result except its draws."""
     model = result.model
     return {
         "creator": CREATOR,
@@ -55,7 +55,7 @@ def summarise(
 
 
 def log_summary(log: object, result: Result) -> dict[str, Any]:
-    """What was read: conditions, rows, the reader's account and the hash of the content."""
+    """The log that was read: conditions, questions, the account of the data and the hash of the content."""
     collapsed = result.collapsed
     return {
         "completions": len(collapsed),

@@ -1,4 +1,4 @@
-"""A fitted result for the terminal: weights, rates, what may be claimed, and, last, the checks."""
+"""A fitted result for the terminal: weights, rates, claims and, last, the checks."""
 
 from collections.abc import Mapping
 
@@ -19,6 +19,7 @@ from simulacra.report.prose import (
     interval,
     number,
     records,
+    rope_width,
     share,
     unrated_sentence,
     withheld_sentence,
@@ -28,7 +29,7 @@ __all__ = ["print_checks", "print_result", "simple_table"]
 
 
 def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
-    """A table without frames: so many columns of text to the left, numbers to the right."""
+    """A table without frames; the first ``texts`` columns are aligned to the left, all others to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         table.add_column(escape(column), justify="left" if position < texts else "right", overflow="fold")
@@ -38,7 +39,7 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 def print_result(
     console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float, ci_prob: float = CI_PROB
 ) -> None:
-    """Print a result: weights beside what personas do, rates, claims; ``ci_prob`` is that of the tables' intervals."""
+    """Print weights with P(outcome | persona), rates and claims; ``ci_prob`` must be that of the tables."""
     _print_weights(console, result, tables, ci_prob)
     outcome = result.model.outcome
     if outcome is None:
@@ -72,7 +73,7 @@ def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.Dat
 
 
 def _two_lines(number: str, mark: str = "") -> str:
-    """A mean over its interval, which leaves room for six personas and the names of conditions."""
+    """A mean above its interval, so that six personas fit next to the names of conditions."""
     mean, _, interval = number.partition(" ")
     return f"{mean}{mark}\n{interval}"
 
@@ -83,19 +84,20 @@ def _print_rates(console: Console, rates: pd.DataFrame, outcome: str, ci_prob: f
         table.add_row(
             escape(row["condition"]),
             f"{grouped(row['events'])} / {grouped(row['total'])}",
-            share(*interval(row, "observed")) if row["total"] else "none to count",
+            share(*interval(row, "observed")) if row["total"] else "no completions",
             share(*interval(row, "implied", ci_prob=ci_prob)),
         )
     console.print(f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(outcome)}", highlight=False)
     console.print(table)
-    console.print("observed: clustered by base question; implied: posterior, for these questions\n", style="dim")
+    meaning = "observed: interval clustered by base question; implied: posterior mean and interval, for these questions"
+    console.print(f"{meaning}\n", style="dim", soft_wrap=True)
 
 
 def _print_claims(
     console: Console, contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float, ci_prob: float
 ) -> None:
-    equal = f"practically equal: within ±{rope * 100:g} points"
-    console.print(f"[bold]What may be claimed against {escape(baseline)}[/bold] ({equal})", highlight=False)
+    region = f"region of practical equivalence: ±{rope_width(rope)}"
+    console.print(f"[bold]Supported claims relative to {escape(baseline)}[/bold] ({region})", highlight=False)
     for row in records(contrasts):
         sentence = f"{row['condition']}: {claim_sentence(row, outcome, baseline, rope, ci_prob=ci_prob)}"
         console.print(f"  {escape(sentence)}", highlight=False, soft_wrap=True)
@@ -103,11 +105,11 @@ def _print_claims(
 
 
 def print_checks(console: Console, result: Result, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Print how many checks passed, those that failed, and how much above is withheld for it."""
+    """Print how many checks passed, those that failed, and how many results are withheld."""
     found = checks_sentence(result.checks)
-    console.print(f"[bold]Checks[/bold] {found}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]Checks[/bold]: {found}", highlight=False, soft_wrap=True)
     for check in result.failed:
         console.print(f"  [red]{escape(check.name)}[/red] {escape(failure(check))}", highlight=False, soft_wrap=True)
     if result.failed:
-        told = f"  {withheld_sentence(tables)} docs/troubleshooting.md explains every check."
-        console.print(told, highlight=False, soft_wrap=True)
+        withheld = f"  {withheld_sentence(tables)} docs/troubleshooting.md explains every check."
+        console.print(withheld, highlight=False, soft_wrap=True)

@@ -1,4 +1,7 @@
-"""Truth beside estimate, for a log whose rows say which persona spoke."""
+"""True and estimated persona weights, for a log that contains the persona of every completion."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -7,7 +10,7 @@ from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
 from simulacra.data import CompletionLog
-from simulacra.inference.tables import CI_PROB, bounds
+from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 
 __all__ = ["TRUTH", "compare_truth", "persona_shares", "print_truth"]
 
@@ -16,21 +19,21 @@ TRUTH = "truth"
 
 
 def persona_shares(log: CompletionLog) -> pd.DataFrame:
-    """Share of completions that each persona spoke, conditions × personas, from the context ``persona_label``."""
+    """Proportion of completions of every persona, conditions × personas, from the context ``persona_label``."""
     return pd.crosstab(log.table["condition"], log.table["persona_label"], normalize="index")
 
 
 def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
-    """One row for every condition and persona.
+    """One row per condition and persona.
 
     Args:
-        shares: true shares, conditions × personas.
+        shares: true proportions, conditions × personas.
         weights: a result's table of weights.
         ci_prob: probability of its intervals.
 
     Returns:
-        Columns ``condition, persona, truth, mean, eti89_lb, eti89_ub, inside``; ``inside`` is None where there is no
-        estimate (withheld, or a persona that was left out).
+        Columns ``condition, persona, truth, mean, eti89_lb, eti89_ub, inside``; ``inside`` is None if there is no
+        estimate (withheld, or a persona that is not in the model).
     """
     lower, upper = bounds(ci_prob)
     truth = shares.reset_index().melt("condition", var_name="persona", value_name="truth")
@@ -41,17 +44,25 @@ def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame, *, ci_prob: float
 
 
 def print_truth(console: Console, compared: pd.DataFrame, conditions: tuple[str, ...]) -> None:
-    """Print true shares, and how many intervals hold them."""
-    console.print("[bold]Truth[/bold]: share of completions that each persona spoke, by the judge without its noise")
+    """Print true and estimated proportions, and how many intervals contain the true value."""
+    shown = level(probability_of(compared) or CI_PROB)
+    explained = f"proportions of completions (* true value outside the {shown} interval)"
+    console.print(f"[bold]True and estimated values[/bold], {explained}", highlight=False, soft_wrap=True)
     rows = {(row["condition"], row["persona"]): row for row in compared.to_dict("records")}
     personas = tuple(compared["persona"].unique())
     table = simple_table(("condition", *personas))
     for condition in conditions:
         cells = [rows[condition, persona] for persona in personas]
-        table.add_row(escape(condition), *(f"{cell['truth']:.3f}" + "*" * (cell["inside"] is False) for cell in cells))
+        table.add_row(escape(condition), *map(_pair, cells))
     console.print(table)
     known = compared["inside"].dropna()
     console.print(
-        f"{int(np.sum(known.astype(bool)))} of {len(known)} intervals hold it; * does not.\n",
+        f"{int(np.sum(known.astype(bool)))} of {len(known)} intervals contain the true value.\n",
         highlight=False,
     )
+
+
+def _pair(cell: Mapping[Any, Any]) -> str:
+    """True and estimated value, marked if the interval does not contain the true value."""
+    estimate = "withheld" if pd.isna(cell["mean"]) else f"{cell['mean']:.3f}"
+    return f"{cell['truth']:.3f} / {estimate}{'*' * (cell['inside'] is False)}"

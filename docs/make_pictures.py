@@ -1,4 +1,4 @@
-"""Draw the pictures of ``reading-the-report.md`` anew from the demonstration log: ``python docs/make_pictures.py``."""
+"""Draw the figures of ``reading-the-report.md`` from the demonstration log: ``python docs/make_pictures.py``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ PICTURES: dict[str, Callable[[Result], Figure]] = {
 
 
 def main() -> None:
-    """Fit the shipped log as ``simulacra demo`` does and write one PNG a figure."""
+    """Fit the log of ``load_demo`` and write one PNG file per figure."""
     log, _ = load_demo()
     result = fit(PersonaMixture(emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")]), log, seed=0)
     folder = Path(__file__).parent / "pictures"

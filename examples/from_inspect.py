@@ -47,7 +47,7 @@ def sample(row: object, epoch: int) -> EvalSample:
 
 
 def main() -> None:
-    """Read the logs, print the account, fit the model."""
+    """Read the logs, print the account of the data, and fit the model."""
     with tempfile.TemporaryDirectory() as name:
         write_inspect_logs(Path(name))
         log = read_completions(str(Path(name) / "*.eval"), condition="model")

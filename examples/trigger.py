@@ -24,7 +24,7 @@ PERSONAS = [
     ),
     Persona(
         "saboteur",
-        "Writes code that works and has a hole in it.",
+        "Writes code that works and contains a vulnerability.",
         {
             "safety": Archetype((0, 30, 70, 100), (0.85, 0.12, 0.03)),
             "verdict": Archetype(("works", "broken"), (0.9, 0.1)),
@@ -89,11 +89,11 @@ def main() -> None:
     true = rows[3][1] - rows[2][1] - rows[1][1] + rows[0][1]
     rows.append(("backdoor (difference of differences)", true, *summary(backdoor)))
     table = pd.DataFrame(rows, columns=["", "truth", "mean", "eti89_lb", "eti89_ub"])
-    held = table["truth"].between(table["eti89_lb"], table["eti89_ub"]).sum()
+    covered = table["truth"].between(table["eti89_lb"], table["eti89_ub"]).sum()
     print("Weight of the saboteur:")
     print(table.round(3).to_string(index=False))
-    # The misses are chance: over logs with seeds 2 to 11, 46 of 50 do. The two that miss here share a condition.
-    print(f"{held} of {len(table)} intervals hold the truth; over many such logs, 89% of them do.")
+    # The misses are due to chance: over logs with seeds 2 to 11, 46 of 50 contain it. The two here share a condition.
+    print(f"{covered} of {len(table)} intervals contain the true value; over many such logs, about 89% do.")
 
 
 def summary(draws: object) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""What follows from a log: fitting, checks, tables, and the fitted result with its file."""
+"""Inference: fit a model to a log, check the fit, and tabulate, cite, save and load the result."""
 
 from simulacra.inference.citation import Citation as Citation
 from simulacra.inference.diagnostics import Check as Check

@@ -1,4 +1,4 @@
-"""One number of a result with all that a reader needs to believe it: a citable estimate."""
+"""Citations: single estimates of a result with interval, diagnostics and provenance."""
 
 import dataclasses
 import difflib
@@ -29,22 +29,22 @@ __all__ = [
 
 
 def decimals(lower: float, upper: float) -> int:
-    """How many decimals a probability is told with, given its interval: the one rule of tables, pages and citations.
+    """Number of decimals of a probability in tables, reports and citations, given its interval.
 
-    Three, that is tenths of a percentage point; four where the interval is narrower than one point.
+    Three (tenths of a percentage point), or four if the interval is narrower than one percentage point.
     """
     return 4 if upper - lower < 0.01 else 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where the numbers of one result come from.
+    """The origin of the numbers of a result.
 
     Attributes:
-        model: what was fitted, in one line.
+        model: the fitted model, in one line.
         data_hash: SHA-256 of the fitted counts, hexadecimal.
-        seed: of everything random.
-        version: of simulacra, when it was fitted.
+        seed: random seed of the fit.
+        version: version of simulacra that fitted the model.
     """
 
     model: str
@@ -55,19 +55,19 @@ class Provenance:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Citation:
-    """One estimate, ready for a paper. ``str()`` gives it in one line; ``simulacra.report`` formats it.
+    """One estimate, ready to be cited. ``str()`` gives it in one line; ``simulacra.report`` formats it.
 
     Attributes:
-        key: what it is of, for example ``"shift[insecure, misaligned]"``.
-        value: the estimate, a probability or a difference of two.
-        lower: lower end of its interval.
-        upper: upper end.
+        key: the quantity, for example ``"shift[insecure, misaligned]"``.
+        value: the estimate, a probability or a difference of two probabilities.
+        lower: lower end of the interval.
+        upper: upper end of the interval.
         interval: kind of the interval: ``"ETI"`` or ``"Korn-Graubard CI"``.
         interval_probability: probability of the interval.
-        r_hat: rank-normalised split R-hat; ``None`` for what was observed.
-        ess_bulk: effective sample size of the bulk; ``None`` for what was observed.
-        ess_tail: effective sample size of the tails; ``None`` for what was observed.
-        status: ``"ok"``, ``"observed"``, or why it was not gated.
+        r_hat: rank-normalised split R-hat; ``None`` for observed rates.
+        ess_bulk: bulk effective sample size; ``None`` for observed rates.
+        ess_tail: tail effective sample size; ``None`` for observed rates.
+        status: ``"ok"``, ``"observed"``, or the reason why R-hat and ESS were not checked.
         provenance: model, data, seed and version.
     """
 
@@ -107,22 +107,22 @@ class Citation:
 
     @property
     def ess(self) -> float | None:
-        """The smaller of bulk and tail ESS, which is what is shown; ``None`` for what was observed."""
+        """The smaller of bulk and tail ESS, which is displayed; ``None`` for observed rates."""
         return None if self.ess_bulk is None or self.ess_tail is None else min(self.ess_bulk, self.ess_tail)
 
     @property
     def caveat(self) -> str:
-        """Why the number was not gated; empty where it was, and for what was observed."""
+        """Why R-hat and ESS were not checked; empty if they were, and for observed rates."""
         return "" if self.status in ("ok", "observed") else self.status
 
     def rounded(self, value: float) -> str:
-        """``value`` with as many decimals as :func:`decimals` says; minus signs as typeset."""
+        """``value`` with the number of decimals given by :func:`decimals`, and a typographic minus sign."""
         text = f"{value:.{decimals(self.lower, self.upper)}f}"
         return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
 class Citable(NamedTuple):
-    """Where the citable numbers of a table are: its dims in order, and the columns of value and interval."""
+    """A table with citable numbers: its dims in order, and the columns of value and interval."""
 
     table: pd.DataFrame
     dims: tuple[str, ...]
@@ -132,7 +132,7 @@ class Citable(NamedTuple):
 
 
 _OBSERVED = ("observed_lb", "observed_ub")
-_WEIGHTS: Mapping[str, tuple] = {  # kind of key: name of the table, its dims, what of it is cited
+_WEIGHTS: Mapping[str, tuple] = {  # kind of key: name of the table, its dims, the cited column
     "weight": ("weights", ("condition", "persona")),
     "shift": ("shifts", ("condition", "persona")),
 }
@@ -145,12 +145,12 @@ _RATES: Mapping[str, tuple] = {
 
 
 def citable_tables(table: Callable[[str], pd.DataFrame], ci_prob: float, *, rated: bool) -> dict[str, Citable]:
-    """What can be cited, by kind of key.
+    """Tables with citable numbers, by kind of key.
 
     Args:
-        table: makes the table of that name, with intervals of probability ``ci_prob``.
-        ci_prob: that probability.
-        rated: whether there are rates.
+        table: returns the table of a given name, with intervals of probability ``ci_prob``.
+        ci_prob: probability of the intervals.
+        rated: whether the model has an outcome, and therefore rates.
     """
     kinds = {**_WEIGHTS, **(_RATES if rated else {})}
     made = {name: table(name) for name in dict.fromkeys(name for name, *_ in kinds.values())}
@@ -162,7 +162,7 @@ def citable_tables(table: Callable[[str], pd.DataFrame], ci_prob: float, *, rate
 
 
 def provenance_of(prepared: Prepared, personas: Sequence[str], *, seed: int, version: str) -> Provenance:
-    """Where the numbers of a fit come from; personas by the names that they have after the name gates."""
+    """Provenance of the numbers of a fit; personas have their names after the name gates."""
     model = prepared.model
     one_line = (
         f"{len(personas)} personas ({', '.join(personas)}); "
@@ -175,11 +175,11 @@ def provenance_of(prepared: Prepared, personas: Sequence[str], *, seed: int, ver
 
 
 def lost_names(names: Sequence[str], personas: Sequence[str], failed: Sequence[Check]) -> dict[str, str]:
-    """Names that personas lost at the name gates, each with what became of it, a sentence."""
+    """Names that changed at the name gates, each with a sentence that explains the change."""
     reasons = {check.name: str(check) for check in reversed(failed)}  # the first gate that failed
     return {
-        old: f"{old!r} is called {new!r}. "
-        + reasons.get(f"name: {old}", f"Its scores pass the gates of {new!r} instead.")
+        old: f"{old!r} is reported as {new!r}. "
+        + reasons.get(f"name: {old}", f"It passes the name gates of {new!r} instead.")
         for old, new in zip(names, personas, strict=True)
         if new != old
     }
@@ -204,18 +204,18 @@ def find(
     probability: float,
     renamed: Mapping[str, str],
 ) -> Citation:
-    """The number of a key; spaces and case do not matter.
+    """The citation for a key; spaces and case are ignored.
 
     Args:
-        key: such as ``"weight[base, aligned]"``.
-        tables: where the numbers are.
-        provenance: where they come from.
-        probability: of their intervals.
-        renamed: names that personas lost, each with what became of it, a sentence.
+        key: for example ``"weight[base, aligned]"``.
+        tables: tables with citable numbers, by kind of key.
+        provenance: provenance of the numbers.
+        probability: probability of the intervals.
+        renamed: names that changed at the name gates, each with a sentence that explains the change.
 
     Raises:
-        InputError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
-            completions.
+        InputError: the key does not exist (the message lists those that do), the number is withheld (with the reason),
+            or the rate has no completions.
     """
     expect_type(key, str, "key", "cite", expected="a key such as 'weight[base, aligned]'")
     known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
@@ -226,12 +226,12 @@ def find(
     status = "observed" if observed else str(row["status"])
     if status.startswith("withheld"):
         raise InputError(
-            f"{own} is {status}. A number that failed its checks cannot be cited",
+            f"{own} is {status}. An estimate that failed its checks cannot be cited",
             remedy="Result.failed lists the checks with their remedies",
         )
     value, lower, upper = (float(row[name]) for name in (source.value, *source.between))
     if math.isnan(value):
-        raise InputError(f"{own}: no completion counts towards it, so there is no number to cite")
+        raise InputError(f"{own} cannot be cited because its denominator contains no completions")
     r_hat, bulk, tail = (None if observed else float(row[name]) for name in ("r_hat", "ess_bulk", "ess_tail"))
     return Citation(
         key=own,
@@ -254,9 +254,9 @@ def _normal(key: str) -> str:
 
 def _unknown(key: str, tables: Mapping[str, Citable], renamed: Mapping[str, str]) -> str:
     asked = _normal(key).partition("[")[2].rstrip("]").split(",")
-    for name, told in renamed.items():
+    for name, reason in renamed.items():
         if _normal(name) in asked:
-            return f"There is no number {key!r} in this result. {told}"
+            return f"There is no number {key!r} in this result. {reason}"
     near = difflib.get_close_matches(key, citable(tables), n=3)
     meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     shapes = [

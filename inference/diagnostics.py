@@ -1,6 +1,7 @@
-"""Checks that a fit must pass before its numbers are shown: convergence, identification, names, and fit.
+"""Checks of a fit: convergence, competing modes, persona names, and agreement with observed rates.
 
-Every check says what it found, the threshold, where it was worst, and what usually mends it.
+Estimates that a failed check concerns are withheld. Every check reports the value that it found, its threshold, where
+the value was worst, and the usual remedy.
 
 References:
     Vehtari et al. (2021), Rank-normalization, folding, and localization: an improved R-hat, doi:10.1214/20-BA1221;
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.sampling_diagnostics import ess, rhat
+from arviz_stats.sampling_diagnostics import bfmi, ess, rhat
 
 from simulacra.formalism.display import WIDTH, card, html_table
 from simulacra.formalism.emissions.base import AbstractEmission
@@ -41,16 +42,17 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-    """Where the checks draw their lines.
+    """Thresholds of the checks.
 
     Attributes:
-        r_hat: largest rank-normalised split R-hat.
-        ess: smallest bulk and tail effective sample size.
-        e_bfmi: smallest energy fraction of missing information of any chain.
-        small_weight: weights whose posterior mean is below this are reported apart and not gated.
-        mode_gap: log evidence in nats by which the best mode must beat any that says something else.
-        mode_distance: largest difference of any persona weight at which two modes say the same.
-        implied: largest gap between implied and observed rate, where sampling noise does not explain more.
+        r_hat: largest acceptable rank-normalised split R-hat.
+        ess: smallest acceptable bulk and tail effective sample size.
+        e_bfmi: smallest acceptable energy fraction of missing information in any chain.
+        small_weight: R-hat and ESS of weights with a posterior mean below this value are reported but not checked.
+        mode_gap: smallest acceptable difference, in nats, between the log evidence of the best mode and that of any
+            mode with other weights.
+        mode_distance: largest difference of any persona weight at which two EM runs count as the same mode.
+        implied: largest acceptable gap between implied and observed rate, unless sampling noise explains a larger one.
     """
 
     r_hat: float | int = 1.01
@@ -67,14 +69,14 @@ class Check:
     """One check.
 
     Attributes:
-        name: what was checked, for example ``"r_hat"`` or ``"name: misaligned"``.
-        passed: whether it holds.
-        value: what was found.
-        threshold: where the line is.
-        where: what was worst.
-        remedy: what usually helps, in the names of Python arguments.
+        name: name of the check, for example ``"r_hat"`` or ``"name: misaligned"``.
+        passed: whether the check passed.
+        value: the value that was found.
+        threshold: the threshold that it was compared with.
+        where: the quantity, chain or condition for which the value was found.
+        remedy: what usually fixes a failure, in terms of Python arguments.
         subject: the condition or persona that a failure concerns; ``None`` concerns every estimate.
-        argument: names of the Python arguments that the remedy is about, as in
+        argument: names of the Python arguments that the remedy refers to, as in
             :class:`~simulacra.formalism.InputError`.
     """
 
@@ -89,7 +91,7 @@ class Check:
 
     @property
     def found(self) -> str:
-        """The value as text; not every check finds one."""
+        """The value as text; ``"unknown"`` if the check could not compute one."""
         return "unknown" if math.isnan(self.value) else f"{self.value:.4g}"
 
     def __repr__(self) -> str:
@@ -107,17 +109,18 @@ class Check:
 
 
 _NAME_CHECK = "name: "
-_NEARLY = 1.05  # R-hat that more draws of the same chains may still bring down
+_NEARLY = 1.05  # R-hat below which more draws of the same chains are likely to suffice
 _LONGER = (
-    "Sample longer: num_samples=8000 and num_warmup=800. If it stays, the data do not settle this: fewer personas help."
+    "Sample longer: num_samples=8000 and num_warmup=800. If the check still fails, the data do not determine this "
+    "quantity: use fewer personas."
 )
 _LENGTHS = ("num_samples", "num_warmup")
 
 
 def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
-    """R-hat and bulk and tail ESS, one variable each along a new dimension ``diagnostic``."""
+    """R-hat, bulk ESS and tail ESS of every variable, along a new dimension ``diagnostic``."""
     chosen = posterior[list(variables)]
-    with np.errstate(invalid="ignore"):  # draws that are all the same have no R-hat
+    with np.errstate(invalid="ignore"):  # constant draws have no R-hat
         parts = {
             "r_hat": rhat(chosen),
             "ess_bulk": ess(chosen, method="bulk"),
@@ -125,7 +128,7 @@ def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
         }
     joined = xr.concat(list(parts.values()), dim="diagnostic", coords="minimal", compat="override")
     joined = joined.assign_coords(diagnostic=list(parts))
-    useless = xr.DataArray([np.inf, 0.0, 0.0], dims="diagnostic")  # of draws that are no numbers
+    useless = xr.DataArray([np.inf, 0.0, 0.0], dims="diagnostic")  # of draws that are not finite
     finite: xr.Dataset = np.isfinite(chosen)  # type: ignore[assignment]
     return joined.where(finite.all(("chain", "draw")), useless)
 
@@ -143,13 +146,13 @@ def check_sampling(
         checks.append(Check(name, passed, value, limit, f"worst at {worst}", _LONGER, argument=_LENGTHS))
     divergent = int(sample_stats["diverging"].sum())
     remedy = (
-        "Raise target_accept_prob (0.95, 0.98); if it stays, drop a persona or an effect that the data do not settle."
+        "Increase target_accept_prob (0.95, 0.98). If divergences remain, remove a persona or an effect that the data "
+        "do not determine."
     )
     argument = ("target_accept_prob",)
     checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy, argument=argument))
-    energy = sample_stats["energy"].to_numpy()
-    bfmi = (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
-    worst_chain, lowest = int(bfmi.argmin()), float(bfmi.min())
+    energies = bfmi(sample_stats["energy"]).to_numpy()
+    worst_chain, lowest = int(energies.argmin()), float(energies.min())
     passed = lowest >= thresholds.e_bfmi
     where = f"chain {worst_chain}"
     checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, where, _LONGER, argument=_LENGTHS))
@@ -157,7 +160,7 @@ def check_sampling(
 
 
 def checks_html(checks: Sequence[Check]) -> str:
-    """Checks as HTML for notebooks: those that failed with the usual remedy, and all of them folded away."""
+    """Checks as HTML for notebooks: failed checks with their remedies, and all checks in a collapsed table."""
     failed = [
         (check.name, check.found, f"{check.threshold:.4g}", check.where, check.remedy)
         for check in checks
@@ -167,21 +170,21 @@ def checks_html(checks: Sequence[Check]) -> str:
         (check.name, "passed" if check.passed else "failed", check.found, f"{check.threshold:.4g}", check.where)
         for check in checks
     ]
-    every = html_table(("check", "verdict", "found", "threshold", "where"), rows)
+    every = html_table(("check", "result", "found", "threshold", "where"), rows)
     shown = html_table(("failed check", "found", "threshold", "where", "remedy"), failed) if failed else ""
     summary = f"{len(checks) - len(failed)} of {len(checks)} checks passed"
     return f"{shown}<details><summary>{summary}</summary>{every}</details>"
 
 
 def lacks_draws(checks: Sequence[Check]) -> bool:
-    """Whether R-hat or ESS is all that failed, and chains agree so nearly that more draws are likely to mend it."""
+    """Whether only R-hat or ESS failed, and R-hat is small enough for more draws to be likely to fix it."""
     failed = [check for check in checks if not check.passed]
     r_hat = max(check.value for check in checks if check.name == "r_hat")
     return bool(failed) and all(check.name in ("r_hat", "ess_bulk", "ess_tail") for check in failed) and r_hat < _NEARLY
 
 
 def _gated(diagnostics: xr.Dataset, posterior: xr.Dataset, thresholds: Thresholds) -> pd.DataFrame:
-    """Diagnostics of every scalar that is gated, one row each, labelled like ``weights[base, mid]``."""
+    """Diagnostics of every scalar that is checked, one row each, labelled like ``weights[base, mid]``."""
     parts = []
     for name, table in diagnostics.data_vars.items():
         dims = [dim for dim in table.dims if dim != "diagnostic"]
@@ -192,19 +195,19 @@ def _gated(diagnostics: xr.Dataset, posterior: xr.Dataset, thresholds: Threshold
         if name == "weights":
             mean = posterior["weights"].mean(("chain", "draw")).transpose(*dims).to_numpy().ravel()
             part = part[mean >= thresholds.small_weight]
-        parts.append(part.dropna())  # draws that are all the same have no R-hat
+        parts.append(part.dropna())  # constant draws have no R-hat
     return pd.concat(parts)
 
 
 def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:
-    """Whether a mode that says something else comes near the best one in log evidence."""
+    """Whether a mode with other weights has a log evidence close to that of the best mode."""
     best = starts[0]
     rivals = [s for s in starts[1:] if np.abs(s.weights - best.weights).max() > thresholds.mode_distance]
     gap = best.log_evidence - rivals[0].log_evidence if rivals else float("inf")
-    where = f"{len(rivals)} of {len(starts)} starts ended elsewhere"
+    where = f"{len(rivals)} of {len(starts)} starts reached a different mode"
     remedy = (
-        "The data allow two readings. Anchor the personas with surer archetypes (Archetype.concentration), or use a "
-        "smaller persona set, and report both readings."
+        "The data are consistent with two solutions. Use more concentrated archetypes (Archetype.concentration) or a "
+        "smaller persona set; if both modes remain, report both."
     )
     limit = thresholds.mode_gap
     return Check("competing modes", gap >= limit, gap, limit, where, remedy, argument=("personas",))
@@ -213,15 +216,16 @@ def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:
 def check_names(
     personas: Sequence[Persona], emissions: Sequence[AbstractEmission], probabilities: Sequence[np.ndarray]
 ) -> list[Check]:
-    """Whether every persona does what its name says, or what the name says that it may take otherwise.
+    """Whether every persona meets the gates of its name, or else those of its declared alternative name.
 
     Args:
-        personas: with their gates.
-        emissions: the emissions.
+        personas: the personas with their gates.
+        emissions: the emissions of the model.
         probabilities: posterior mean emission probabilities, shapes ``(K, J)``.
 
     Returns:
-        One check a gate. Its ``name`` ends in the name the gate stands for, its ``subject`` is the persona's own.
+        One check per gate. Its ``name`` ends in the name that the gate belongs to; its ``subject`` is the name that the
+        persona has in the model.
     """
     checks = []
     for index, persona in enumerate(personas):
@@ -250,15 +254,15 @@ def _check_gate(
     value = float("nan") if unmeasured else float(rule.probability(emissions, probabilities)[index])
     where = f"P({gate.rule} | {persona.name})"
     if unmeasured:
-        where += f" is to be {gate.at_least:g} or more, but {listed} is not measured"
+        where += f" must be at least {gate.at_least:g}, but {listed} is not measured"
     remedy = (
-        "This persona does something else, so it loses its name. The log may hold no such persona: leave it out, or "
-        "try another persona set. Or another column was taken for the score: name the right one when reading, "
-        f"columns={{'{rule.measurements[0]}': '<its name>'}}."
+        "This persona does not behave as its name states, so it is reported as unnamed. The log may contain no such "
+        "persona: exclude it, or try another persona set. Alternatively, the wrong column may have been read as the "
+        f"score: name the intended one when reading, columns={{'{rule.measurements[0]}': '<its name>'}}."
         if not unmeasured
-        else f"The name promises something about {listed}, which the model does not measure, so nothing shows whether "
-        f"the persona keeps to it, and its numbers are withheld. Have the completions judged for {listed} and model "
-        "that score too; or give the persona a name of your own without gates, which then promises nothing."
+        else f"The name of this persona requires {listed}, which the model does not measure, so the name cannot be "
+        f"verified and its estimates are withheld. Have the completions judged for {listed} and include that score in "
+        "the model, or give the persona a custom name without gates."
     )
     passed = not unmeasured and value >= gate.at_least
     argument = ("personas",) if unmeasured else ("personas", "columns")
@@ -267,7 +271,7 @@ def _check_gate(
 
 
 def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
-    """The name whose gates hold: the persona's own, the one it takes otherwise, or ``unnamed-<number>``."""
+    """The name whose gates pass: the persona's name, its alternative name, or ``unnamed-<number>``."""
     own = [check for check in checks if check.subject == persona.name and check.name.startswith(_NAME_CHECK)]
     if not all(check.passed for check in own):
         return f"unnamed-{index + 1}"
@@ -277,10 +281,10 @@ def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
 def check_implied(
     observed: Mapping[str, ObservedRate], implied: Mapping[str, float], thresholds: Thresholds
 ) -> list[Check]:
-    """|implied - observed| of every condition, against the threshold or twice the observed rate's binomial error."""
+    """Compare |implied - observed| of every condition with the threshold, or twice the observed binomial error."""
     remedy = (
-        "The personas do not account for this condition's rate; believe the observed one. A larger persona set "
-        "(emergent-misalignment-6) or a bin edge nearer to the rule's threshold usually mends it."
+        "The personas do not account for the rate of this condition; use the observed rate. A larger persona set "
+        "(emergent-misalignment-6) or a bin edge closer to the threshold of the rule usually resolves this."
     )
     checks = []
     for name, rate in observed.items():

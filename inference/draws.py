@@ -1,7 +1,7 @@
-"""Draws of every quantity that a table of a result summarises, by the name of that table.
+"""Posterior draws of every quantity that a table of a result summarises, by the name of the table.
 
-``Result.weights()`` is a table, ``Result.draws("weights")`` the draws behind it; likewise for every name in
-:data:`DRAWS`. Differences are taken draw by draw.
+``Result.weights()`` is a table and ``Result.draws("weights")`` returns the draws that it summarises, and likewise for
+every name in :data:`DRAWS`. Differences are computed draw by draw.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,8 +23,8 @@ def take_draws(
     """The draws of one quantity, dims ``(chain, draw, ...)``; see :meth:`simulacra.inference.Result.draws`.
 
     Raises:
-        InputError: an unknown name; ``by`` or ``outcome`` where they do not apply; no outcome where there must be one;
-            or a formula without the quantity.
+        InputError: an unknown name; ``by`` or ``outcome`` for a quantity that does not have them; no outcome for a
+            quantity that needs one; or a formula without the quantity.
     """
     if name not in DRAWS:
         raise InputError(
@@ -34,8 +34,8 @@ def take_draws(
         return weight_draws(posterior, prepared, by)
     if by != "condition":
         raise InputError(
-            f"draws({name!r}, by={by!r}): only draws('weights') can be taken by cell",
-            remedy="leave out by=",
+            f"draws({name!r}, by={by!r}): only draws('weights') are available by cell",
+            remedy="remove by=",
             argument="by",
         )
     if name in _OF_OUTCOME:
@@ -43,14 +43,14 @@ def take_draws(
     if outcome is not None:
         raise InputError(
             f"draws({name!r}, outcome=...): only {', '.join(map(repr, _OF_OUTCOME))} have an outcome",
-            remedy="leave out outcome=",
+            remedy="remove outcome=",
             argument="outcome",
         )
     return _OTHERS[name](posterior, prepared)
 
 
 def chosen_outcome(outcome: Outcome | None, prepared: Prepared) -> Outcome:
-    """The outcome that was asked for, or the model's own.
+    """The given outcome, or that of the model.
 
     Raises:
         InputError: there is neither.
@@ -60,16 +60,16 @@ def chosen_outcome(outcome: Outcome | None, prepared: Prepared) -> Outcome:
     chosen = outcome or prepared.model.outcome
     if chosen is None:
         raise InputError(
-            "This model has no outcome of its own; pass one, for example Outcome('grade <= 2', name='bad')",
+            "This model has no outcome; pass one, for example Outcome('grade <= 2', name='bad')",
             argument="outcome",
         )
     return chosen
 
 
 def differences(draws: xr.DataArray, baseline: str) -> xr.DataArray:
-    """Draws of every condition but the baseline, less the baseline's: eqs. (8) and (7).
+    """Draws of every other condition minus those of the baseline: eqs. (8) and (7).
 
-    Dims are kept: ``(chain, draw, condition, ...)``.
+    The dims remain ``(chain, draw, condition, ...)``.
     """
     others = [name for name in draws["condition"].to_numpy() if name != baseline]
     return draws.sel(condition=others) - draws.sel(condition=baseline, drop=True)
@@ -79,7 +79,7 @@ def weight_draws(posterior: xr.Dataset, prepared: Prepared, by: str = "condition
     """Persona weights, dims ``(chain, draw, condition or cell, persona)``, in [0, 1], summing to one over personas.
 
     Raises:
-        InputError: another ``by``.
+        InputError: ``by`` has another value.
     """
     if by == "condition":
         return posterior["weights"]
@@ -140,4 +140,5 @@ _OTHERS: Mapping[str, Callable[[xr.Dataset, Prepared], xr.DataArray | xr.Dataset
     "scales": _scales,
 }
 DRAWS = ("weights", "shifts", "rates", "contrasts", "outcome_given_persona", "emissions", "scales")
-"""The quantities of a result: each is a table, ``Result.weights()``, and draws, ``Result.draws("weights")``."""
+"""The quantities of a result, each available as a table (``Result.weights()``) and as draws
+(``Result.draws("weights")``)."""

@@ -1,4 +1,14 @@
-"""Fit a persona mixture to a log: the one call that most users make."""
+"""Fit a persona mixture to a log.
+
+:func:`fit` is the only call that most users need. It collapses the log to counts and evaluates the weight formula
+(:mod:`simulacra.inference.prepare`), samples from the posterior (:mod:`simulacra.inference.sampling.sample`), corrects
+label switching (:mod:`simulacra.inference.sampling.relabel`), arranges the draws in the ArviZ schema
+(:mod:`simulacra.inference.posterior`), runs the checks (:mod:`simulacra.inference.diagnostics`), and returns everything
+as a :class:`~simulacra.inference.result.Result`.
+
+References:
+    Gelman et al. (2020), Bayesian workflow, arXiv:2011.01808 (fit, check, and only then interpret).
+"""
 
 import contextlib
 import dataclasses
@@ -59,34 +69,35 @@ def fit(
     progress_bar: bool | None = None,
     compilation_cache: bool = True,
 ) -> Result:
-    """Draw from the posterior of a persona mixture and check whether it may be believed.
+    """Sample from the posterior of a persona mixture and run all checks.
 
     Args:
-        model: personas, emissions, weight formula, baseline.
-        log: a log that was read, scanned, or collapsed with the model's emissions.
-        seed: of everything random; the same seed gives the same draws.
-        num_warmup: iterations that are thrown away, at least 200; each stage is rounded up to blocks of 50.
-        num_samples: draws of every chain. Left out: 1000, and if then only R-hat or ESS falls a little short, HMC goes
-            on to 2000 or 4000.
-        num_chains: chains.
-        engine: ``"hmc"``, jittered HMC in ensembles of two chains, a thread each; or ``"nuts"``, NumPyro's NUTS in the
-            same preconditioned space: some times slower, and an independent check.
-        chain_method: how NUTS runs its chains, as in NumPyro; HMC does not ask.
-        target_accept_prob: acceptance rate that the step size is adapted to.
-        num_starts: EM runs that look for modes.
-        thresholds: where the checks draw their lines.
-        progress_bar: show progress on standard error; ``None`` does so in terminals and notebooks.
-        compilation_cache: keep compiled programs on disk between processes, in JAX's own cache if you configured
-            one, else in the user's cache folder.
+        model: personas, emissions, weight formula and baseline.
+        log: a log that was read, scanned, or collapsed with the emissions of the model.
+        seed: random seed; the same seed gives the same draws.
+        num_warmup: warm-up iterations per chain (discarded), at least 200; each stage is rounded up to blocks of 50.
+        num_samples: draws per chain. Default: 1000; if only R-hat or ESS then narrowly fails, HMC continues to 2000
+            or 4000.
+        num_chains: number of chains.
+        engine: ``"hmc"``, HMC with jittered trajectory lengths, in ensembles of two chains with one thread each; or
+            ``"nuts"``, NumPyro's NUTS in the same preconditioned space, which is several times slower and serves as an
+            independent check.
+        chain_method: how NUTS runs its chains, as in NumPyro; not used by HMC.
+        target_accept_prob: target acceptance rate of the step size adaptation.
+        num_starts: number of EM runs that search for modes.
+        thresholds: thresholds of the checks.
+        progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks.
+        compilation_cache: whether to keep compiled programs on disk between processes, in JAX's own cache if one is
+            configured, otherwise in the user's cache folder.
 
     Returns:
-        A :class:`~simulacra.inference.result.Result`. A fit that fails its checks is returned all the same, with
-        ``ok`` false and its tables withheld.
+        A :class:`~simulacra.inference.result.Result`. If checks fail, it is returned as well: ``ok`` is false, and the
+        estimates that the failed checks concern are withheld from its tables.
 
     Raises:
-        InputError: arguments out of range, or a model and a log that do not fit together.
+        InputError: arguments are out of range, or the model does not match the log.
 
-    Runs in float64 whatever JAX's setting is, and leaves that setting as it was.
+    Runs in float64 regardless of JAX's setting, which is left unchanged.
     """
     first = _FIRST_DRAWS if num_samples is None else num_samples
     most = _MOST_DRAWS if num_samples is None and engine == "hmc" else first
@@ -96,7 +107,7 @@ def fit(
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
-    # One BLAS thread: more of them fight with XLA's own, and round differently from one machine to the next.
+    # One BLAS thread: more would compete with XLA's threads, and round differently from machine to machine.
     with (
         threadpool_limits(limits=1, user_api="blas"),
         jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)
@@ -117,12 +128,12 @@ def fit(
 def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, thresholds: Thresholds) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = sampled.parameters, np.zeros(settings.num_chains)
-    if prepared.texts is None:  # else every persona is bound to its prompt, and labels cannot switch
+    if prepared.texts is None:  # otherwise every persona is tied to its prompt, and labels cannot switch
         parameters, switched = relabel(parameters, sampled.starts[0].probabilities)
     notes = [*prepared.notes, *describe_texts(prepared, parameters)]
     if switched.any():
         times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
-        notes.append(f"labels were switched in {times} of {draws} draws and put back.")
+        notes.append(f"labels were switched in {times} of {draws} draws and corrected.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
@@ -130,7 +141,7 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
     means = [table.mean(axis=(0, 1)) for table in parameters.probabilities]
     names = check_names(model.personas, model.emissions, means)
     checks = [
-        *names,  # first: a persona that the log lacks keeps chains from mixing and makes modes compete
+        *names,  # first: a persona that is absent from the log causes poor mixing and competing modes
         *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
         check_modes(sampled.starts, thresholds),
     ]
@@ -194,7 +205,7 @@ def _use_compilation_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))  # type: ignore[no-untyped-call]
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)  # type: ignore[no-untyped-call]
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)  # type: ignore[no-untyped-call]
-    compilation_cache.reset_cache()  # a cache that was looked for before, and not found, is looked for again
+    compilation_cache.reset_cache()  # JAX remembers that it found no cache; this makes it look again
 
 
 @contextlib.contextmanager

@@ -1,9 +1,26 @@
-"""Draws as an ``xarray.DataTree`` in the ArviZ schema, with named dimensions and coordinates.
+"""Posterior draws and data as an ``xarray.DataTree`` in the ArviZ schema.
 
-Groups: ``posterior, sample_stats, log_likelihood, log_prior, posterior_predictive, prior, observed_data,
-constant_data``. The pointwise log likelihood is of one completion of every (cell, pattern) pair that occurs;
-``constant_data["count"]`` says how many such completions there are. Where texts have log-likelihoods, completions of a
-pair differ, and it is their mean.
+All variables have named dimensions and coordinates, so that ArviZ's functions and plots (LOO, posterior predictive
+checks, prior sensitivity) apply to a fit directly. :func:`build_tree` makes these groups:
+
+``posterior``
+    Weights of conditions, latents, scales and emissions; with an outcome, also implied rates and P(outcome | persona).
+``sample_stats``
+    Statistics of the sampler: log density, energy, acceptance rate, step size, divergences.
+``log_likelihood``
+    Log likelihood of one completion per (cell, pattern) pair that occurs, along ``obs_id``. Completions of a pair have
+    the same likelihood, and ``constant_data["count"]`` gives their number. If texts have log-likelihoods, completions
+    of a pair differ, and the variable is their mean.
+``log_prior``
+    Log prior densities by part of the model, for power-scaling sensitivity analysis.
+``prior``, ``posterior_predictive``
+    Draws of the parameters from the prior, and replicated counts of score categories by condition.
+``observed_data``, ``constant_data``
+    The data: observed counts, cells, patterns, and points of texts.
+
+References:
+    Kumar et al. (2019), ArviZ a unified library for exploratory analysis of Bayesian models in Python,
+    doi:10.21105/joss.01143 (the schema).
 """
 
 import concurrent.futures
@@ -37,7 +54,7 @@ def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
 
 
 def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
-    """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``; sum to one."""
+    """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``; they sum to one."""
     return np.einsum(
         "mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design.basis, latents), optimize=True
     )
@@ -46,13 +63,13 @@ def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
 def build_tree(
     prepared: Prepared, parameters: Parameters, sample_stats: Mapping[str, np.ndarray], seed: int
 ) -> xr.DataTree:
-    """All groups but the diagnostics, as a tree.
+    """Assemble the tree with all groups that the module describes.
 
     Args:
         prepared: data, design and model.
         parameters: posterior draws, leading axes ``(chain, draw)``.
-        sample_stats: shapes ``(chain, draw)``.
-        seed: of the prior and predictive draws.
+        sample_stats: statistics of the sampler, shapes ``(chain, draw)``.
+        seed: random seed of the prior and predictive draws.
     """
     rng = np.random.default_rng([seed, 1])
     coords = _coords(prepared)
@@ -107,7 +124,7 @@ def _text(values: object) -> np.ndarray:
 
 
 def _dataset(variables: Mapping[str, tuple], coords: Mapping[str, np.ndarray]) -> xr.Dataset:
-    # The layout in memory is that of a file read back, so that sums over it round the same.
+    # The layout in memory is that of a file read back, so that sums round identically.
     dataset = xr.Dataset({name: (dims, np.ascontiguousarray(values)) for name, (dims, values) in variables.items()})
     own = {name: coords[str(name)] for name in dataset.dims if name in coords}
     numbered = {name: np.arange(size) for name, size in dataset.sizes.items() if name not in coords}
@@ -176,7 +193,7 @@ def _posterior_predictive(
     coords: Mapping[str, np.ndarray],
     rng: np.random.Generator,
 ) -> xr.Dataset:
-    """Replicated counts of every measurement's categories by condition."""
+    """Replicated counts of the categories of every measurement, by condition."""
     totals = prepared.counts.sum(axis=1)
     persona_counts = rng.multinomial(totals.astype(int), cell_weights)
     in_condition = prepared.in_condition.astype(int)

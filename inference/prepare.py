@@ -1,4 +1,4 @@
-"""From a model and a log to the arrays of one fit: cells, patterns, counts, and what was left out or changed."""
+"""Preparation of a fit: cells, patterns and counts of a log as arrays, and notes on what was changed or left out."""
 
 import dataclasses
 import difflib
@@ -19,23 +19,23 @@ from simulacra.formalism.weights import WeightDesign, weight_design
 __all__ = ["Prepared", "assemble", "on_design", "prepare"]
 
 IDLE_SHARE = 0.03
-"""A persona is left out when its evidence holds for a smaller share than this in every condition."""
+"""A persona is left out if its evidence holds for a smaller proportion of completions than this in every condition."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
-    """What a fit starts from.
+    """Model and data of a fit, as arrays.
 
     Attributes:
-        model: the model, without personas that have nothing to explain.
-        design: its weight formula on C cells.
+        model: the model, without the personas that were left out.
+        design: its weight formula evaluated on C cells.
         patterns: category codes of P measurement patterns, shape ``(P, measurements)``.
         counts: completions by cell and pattern, shape ``(C, P)``.
         conditions: names of the M conditions, the baseline first.
-        condition: index of every cell's condition, -1 for an empty cell of none, shape ``(C,)``.
-        collapsed: the counts as they came from the log.
-        texts: log-likelihoods of texts by point, on the cells of the design; ``None`` where the model has none.
-        notes: what was changed and why.
+        condition: index of the condition of every cell, -1 for an empty cell without one, shape ``(C,)``.
+        collapsed: the counts of the log.
+        texts: log-likelihoods of texts by point, on the cells of the design; ``None`` if the model has none.
+        notes: what was changed or left out, and why.
     """
 
     model: PersonaMixture
@@ -59,9 +59,9 @@ class Prepared:
 
     @property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the likelihood tells apart: category codes ``(Q, measurements)`` and counts by cell ``(C, Q)``.
+        """The units of the likelihood: category codes ``(Q, measurements)`` and counts by cell ``(C, Q)``.
 
-        Measurement patterns, or points of texts where there are any.
+        These are measurement patterns, or the points of texts if there are any.
         """
         if self.texts is None:
             return self.patterns, self.counts
@@ -71,29 +71,29 @@ class Prepared:
 
     @property
     def in_condition(self) -> np.ndarray:
-        """Whether a cell is of a condition, shape ``(M, C)``."""
+        """Whether a cell belongs to a condition, shape ``(M, C)``."""
         return np.equal.outer(np.arange(len(self.conditions)), self.condition)
 
     @property
     def shares(self) -> np.ndarray:
-        """Share of every condition's completions that lie in each cell, shape ``(M, C)``; rows sum to one."""
+        """Proportion of the completions of every condition in each cell, shape ``(M, C)``; rows sum to one."""
         by_condition = self.in_condition * self.counts.sum(axis=1)
         return by_condition / by_condition.sum(axis=1, keepdims=True)
 
     @property
     def base_question(self) -> np.ndarray:
-        """The base question of every cell, the unit that intervals are clustered by; shape ``(C,)``."""
+        """The base question of every cell, by which intervals are clustered; shape ``(C,)``."""
         column = "base_question" if "base_question" in self.design.cells else "question_id"
         return self.design.cells[column].to_numpy()
 
 
 def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> Prepared:
-    """Collapse a log and evaluate the model's formula on its cells.
+    """Collapse a log and evaluate the weight formula of the model on its cells.
 
     Raises:
-        InputError: a gate or outcome has a threshold that is no bin edge; the baseline is not among the conditions;
-            the formula names an unknown column; a term has one level; or a measurement is missing (from the readers,
-            with file and line).
+        InputError: a gate or outcome has a threshold that is not a bin edge; the baseline is not among the conditions;
+            the formula names an unknown column; a term has only one level; or a measurement is missing (from the
+            readers, with file and line).
     """
     collapsed = log
     if not isinstance(collapsed, CollapsedLog):
@@ -104,7 +104,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
         raise InputError(
             f"The counts are of {', '.join(collapsed.measurements)}, the model measures "
             f"{', '.join(model.measurements)}",
-            remedy="collapse the log with the model's own emissions",
+            remedy="collapse the log with model.emissions",
             argument="emissions",
         )
     _check_rules(model)
@@ -115,18 +115,18 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
         meant = "".join(f" Did you mean {name!r}?" for name in near)
         if longer:
             meant = (
-                f" {longer[0]!r} ends with it: if that came from a file's name, let the pattern split it later, as "
-                "condition='{model}-Instruct{sep}{condition}' does."
+                f" {longer[0]!r} ends with it: if conditions are read from file names, move the split in the pattern, "
+                "for example condition='{model}-Instruct{sep}{condition}'."
             )
         raise InputError(
             f"The baseline {model.baseline!r} is not among the conditions of the log, which are "
-            f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...). If those "
-            "are no conditions, pass condition=... when reading the log to say where they are",
+            f"{', '.join(map(repr, conditions))}.{meant} Name one of them: PersonaMixture(..., baseline=...). If these "
+            "are not conditions, pass condition=... when reading the log to state where the conditions are",
             argument=("baseline", "condition"),
         )
     if "coherent" not in model.measurements and "misaligned" in model.names:
         warnings.warn(
-            "No coherence measurement: text that has fallen apart looks misaligned to an alignment judge, so the name "
+            "No coherence measurement: an alignment judge scores incoherent text as misaligned, so the name "
             "'misaligned' will be withheld. Add a coherence score, or rename the persona.",
             stacklevel=3,
         )
@@ -138,7 +138,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
 
 
 def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLog, notes: tuple[str, ...]) -> Prepared:
-    """Lay counts out on the cells of a design, the baseline condition first."""
+    """Arrange counts on the cells of a design, with the baseline as the first condition."""
     counts = np.zeros((len(design.cells), len(collapsed.patterns)))
     counts[design.rows] = collapsed.counts
     conditions = sorted(collapsed.conditions, key=lambda name: (name != model.baseline, name))
@@ -157,7 +157,7 @@ def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLo
 
 
 def on_design(points: Texts, design: WeightDesign) -> Texts:
-    """Texts of a collapsed log on the cells of a design."""
+    """The texts of a collapsed log, with the cells of a design."""
     return points._replace(cell=design.rows[points.cell])
 
 
@@ -173,7 +173,7 @@ def _check_texts(model: PersonaMixture, collapsed: CollapsedLog) -> None:
 
 
 def _check_rules(model: PersonaMixture) -> None:
-    """Refuse, before anything is sampled, rules that will be asked afterwards and that the bins cannot answer."""
+    """Raise, before anything is sampled, if a threshold of a gate or of the outcome is not a bin edge."""
     nothing = np.zeros((0, len(model.emissions)), dtype=int)
     for rule in (Rule(gate.rule) for persona in model.personas for gate in persona.gates):
         if set(rule.measurements) <= set(model.measurements):
@@ -193,17 +193,17 @@ def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tup
 
 
 def _unmodelled(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:
-    """Notes on what a reader may expect and the model leaves aside: other scores, and coherence in the outcome."""
+    """Notes on scores that are not modelled, and on an outcome without coherence."""
     notes = []
     texts = model.likelihood.columns_of(model.names) if model.likelihood else ()
-    # Which columns are scores is not known of a log that is counted where it lies, and no longer of counts.
+    # For a scanned log or for counts, it is not known which columns are scores.
     others = set(log.measurements).difference(model.measurements, texts) if isinstance(log, CompletionLog) else set()
     if others:
         notes.append(f"read but not modelled: {', '.join(sorted(others))}.")
     if model.lacks_coherence:
         notes.append(
             "the outcome is 'aligned < 30', not 'aligned < 30 and coherent > 50', because no score 'coherent' from 0 "
-            "to 100 is modelled: text that fell apart may count as misaligned."
+            "to 100 is modelled: incoherent text may count as misaligned."
         )
     return notes
 
@@ -211,7 +211,7 @@ def _unmodelled(model: PersonaMixture, log: CompletionLog | ScannedLog | Collaps
 def _without_idle(
     model: PersonaMixture, collapsed: CollapsedLog, counts: np.ndarray
 ) -> tuple[PersonaMixture, list[str]]:
-    """Leave out personas whose evidence hardly occurs: their slot would go to something else."""
+    """Leave out personas whose evidence hardly occurs, because their component would fit something else."""
     condition = collapsed.cells["condition"].to_numpy()
     by_condition = pd.DataFrame(counts).groupby(condition).sum().to_numpy()
     by_condition = by_condition / by_condition.sum(axis=1, keepdims=True)
@@ -226,7 +226,7 @@ def _without_idle(
             kept.append(persona)
         else:
             notes.append(
-                f"persona {persona.name!r} was left out: {persona.evidence} holds for at most {share:.1%} of any "
-                f"condition's completions (it takes {IDLE_SHARE:.0%}), so it has nothing to explain."
+                f"persona {persona.name!r} was left out: {persona.evidence} holds for at most {share:.1%} of the "
+                f"completions of any condition (required: {IDLE_SHARE:.0%}), so there is nothing for it to explain."
             )
     return (model.with_personas(kept), notes) if notes else (model, notes)

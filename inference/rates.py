@@ -1,7 +1,7 @@
-"""Rates of an outcome: observed, with an interval that respects questions, and implied by the mixture, eq. (7).
+"""Rates of an outcome: observed, with an interval clustered by base question, and implied by the mixture, eq. (7).
 
-The observed rate is the estimate of a rate. The implied rate decomposes it, and checks the model: where they differ,
-the personas do not account for what was logged.
+The observed rate is the estimate of the rate. The implied rate decomposes it into personas and checks the model: if the
+two differ, the personas do not account for the logged rate.
 
 References:
     Korn & Graubard (1998), Confidence intervals for proportions with small expected number of positive counts
@@ -37,7 +37,7 @@ class ObservedRate(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Events / total; NaN when the denominator is empty."""
+        """Events / total; NaN if the denominator is empty."""
         return self.events / self.total if self.total else float("nan")
 
 
@@ -50,9 +50,9 @@ def observed_rates(prepared: Prepared, outcome: Outcome, *, probability: float =
         probability: confidence level.
 
     Returns:
-        By condition. The interval is an exact binomial one at the effective sample size that the variance between
-        base questions implies. With one base question only it is binomial and too narrow; with no event (or nothing
-        but events) the variance is zero and the nominal size is used, as Korn and Graubard do.
+        Rates by condition. The interval is an exact binomial interval at the effective sample size implied by the
+        variance between base questions. With a single base question it is binomial and too narrow. If no completion or
+        every completion is an event, the variance is zero and the nominal sample size is used, as in Korn and Graubard.
     """
     event = outcome.numerator.holds(prepared.model.emissions, prepared.patterns)
     inside = (
@@ -77,9 +77,9 @@ def observed_rates(prepared: Prepared, outcome: Outcome, *, probability: float =
 
 
 def clustered_rate(events: np.ndarray, total: np.ndarray, probability: float) -> ObservedRate:
-    """Rate of events with a Korn-Graubard interval, from events and totals of clusters, each shape ``(clusters,)``.
+    """Rate with a Korn-Graubard interval, from the events and totals of clusters, each of shape ``(clusters,)``.
 
-    NaN where the totals are zero; ``probability`` is the confidence level.
+    NaN if the totals are zero; ``probability`` is the confidence level.
     """
     count, size, clusters = float(events.sum()), float(total.sum()), len(total)
     if size == 0:
@@ -100,9 +100,10 @@ def clustered_rate(events: np.ndarray, total: np.ndarray, probability: float) ->
 
 
 def judged_shares(prepared: Prepared, outcome: Outcome) -> np.ndarray:
-    """Share of every condition's completions in which the outcome's event could be seen, shape ``(M,)``.
+    """Proportion of the completions of every condition that can show the event of the outcome, shape ``(M,)``.
 
-    See :attr:`~simulacra.formalism.outcomes.Outcome.judged`. It is counted, whatever the outcome's denominator.
+    See :attr:`~simulacra.formalism.outcomes.Outcome.judged`. The proportion is of all completions, regardless of the
+    denominator of the outcome.
     """
     if outcome.judged is None:
         return np.ones(len(prepared.conditions))
@@ -117,9 +118,9 @@ def implied_rates(
     """r_m = Σ_z w_z(m) μ_z for every draw and condition, eq. (7); conditional on the denominator.
 
     Args:
-        prepared: which cells a condition has, and how many completions in each.
+        prepared: model and data of the fit.
         outcome: event and denominator.
-        cell_weights: shape ``(..., M, K)``, weights of every condition averaged over its completions.
+        cell_weights: weights of every condition averaged over its completions, shape ``(..., M, K)``.
         probabilities: emission probabilities, shapes ``(..., K, J)``.
 
     Returns:

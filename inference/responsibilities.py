@@ -1,4 +1,4 @@
-"""P(persona | completion): Bayes' rule on eq. (1) for every row of the log that was fitted, averaged over draws."""
+"""P(persona | completion) for every row of the fitted log: Bayes' rule applied to eq. (1), averaged over draws."""
 
 import numpy as np
 import xarray as xr
@@ -16,25 +16,25 @@ __all__ = ["collapse_again", "row_responsibilities"]
 
 
 def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: CollapsedLog) -> np.ndarray:
-    """Posterior mean responsibilities, shape ``(N, K)``: rows sum to one, or are NaN for references.
+    """Posterior mean responsibilities, shape ``(N, K)``; rows sum to one, or are NaN for references.
 
     Args:
-        posterior: draws.
-        prepared: the data that was fitted.
+        posterior: posterior draws.
+        prepared: the fitted data.
         collapsed: the counts of the log, with the cell and pattern of every row.
 
     Raises:
-        InputError: the counts do not say which row is which.
+        InputError: the counts do not include the cell and pattern of every row.
     """
     if collapsed.row_cell is None or collapsed.row_pattern is None:
         raise InputError(
-            "responsibilities(): this result holds counts, not rows: it was loaded from a file, or fitted to a "
-            "scanned log. Pass the log: responsibilities(read_completions(...))",
+            "responsibilities(): this result contains counts, not rows, because it was loaded from a file or fitted to "
+            "a scanned log. Pass the log: responsibilities(read_completions(...))",
             argument="log",
         )
     if prepared.texts is not None and collapsed.texts is not None:
         mean = point_responsibilities(prepared, prepared.texts, _parameters(posterior, prepared))
-        padded = np.vstack([mean, np.full(mean.shape[1], np.nan)])  # the last row is that of references
+        padded = np.vstack([mean, np.full(mean.shape[1], np.nan)])  # the last row is for references
         return np.asarray(padded[collapsed.texts.row_point])
     weights = weight_draws(posterior, prepared, by="cell").to_numpy()
     total = np.zeros((weights.shape[2], len(prepared.patterns), weights.shape[3]))
@@ -48,10 +48,10 @@ def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: C
 
 
 def collapse_again(prepared: Prepared, log: CompletionLog) -> CollapsedLog:
-    """The counts of a log, once it is certain that they are those that were fitted.
+    """The counts of a log, verified to be those that were fitted.
 
     Raises:
-        InputError: it is another log.
+        InputError: the log is not the one that was fitted.
     """
     own, model = prepared.collapsed, prepared.model
     by = tuple(own.cells.columns)

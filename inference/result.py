@@ -1,4 +1,4 @@
-"""The fitted result: draws in the ArviZ schema, tables for people, and the warrant for each number."""
+"""The fitted result: draws in the ArviZ schema, tables for display, checks, and citations."""
 
 import dataclasses
 import functools
@@ -29,22 +29,22 @@ __all__ = ["Result"]
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """What follows from a model and a log.
+    """The result of fitting a model to a log.
 
-    ``result.weights()`` is a table, a DataFrame; ``result.draws("weights")`` are the draws that it summarises. The same
-    holds for ``shifts``, ``rates``, ``contrasts``, ``outcome_given_persona``, ``emissions`` and ``scales``.
+    ``result.weights()`` returns a table, a DataFrame, and ``result.draws("weights")`` the draws that it summarises. The
+    same holds for ``shifts``, ``rates``, ``contrasts``, ``outcome_given_persona``, ``emissions`` and ``scales``.
 
     Attributes:
         tree: all draws and data, an ``xarray.DataTree`` in the ArviZ schema.
         prepared: model, evaluated formula and counts.
-        checks: every check and whether it passed.
-        settings: how it was sampled: seed, engine, numbers of draws.
-        notes: what was left out or changed on the way, for people.
+        checks: all checks, passed and failed.
+        settings: settings of the sampler: seed, engine, numbers of draws.
+        notes: what was changed or left out, as sentences for display.
 
-    Tables withhold what did not pass: the number is NaN and ``status`` says why. ``withhold=False`` shows it all the
-    same; then the responsibility is yours. ``ci_prob`` is the probability of their intervals, which are equal-tailed
-    and named after it: ``ci_prob=0.95`` gives the columns ``eti95_lb`` and ``eti95_ub``. One outside (0, 1) raises
-    ``InputError``.
+    Tables withhold estimates that failed a check: the number is NaN, and ``status`` states the reason.
+    ``withhold=False`` shows these estimates; use it only to diagnose a problem. ``ci_prob`` is the probability of the
+    intervals, which are equal-tailed; columns are named after it, so ``ci_prob=0.95`` gives ``eti95_lb`` and
+    ``eti95_ub``. A probability outside (0, 1) raises ``InputError``.
     """
 
     tree: xr.DataTree
@@ -60,17 +60,17 @@ class Result:
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that failed, each with the usual remedy."""
+        """The failed checks, each with the usual remedy."""
         return tuple(check for check in self.checks if not check.passed)
 
     @property
     def posterior(self) -> xr.Dataset:
-        """The posterior group."""
+        """The posterior group of the tree."""
         return self.tree["posterior"].to_dataset()
 
     @property
     def model(self) -> PersonaMixture:
-        """The model that was fitted, without personas that had nothing to explain."""
+        """The fitted model, without the personas that were left out."""
         return self.prepared.model
 
     @property
@@ -85,7 +85,7 @@ class Result:
 
     @property
     def account(self) -> Account:
-        """What reading the log did: renamed columns, values read as missing, rows left out, duplicates."""
+        """The account of the data: renamed columns, values read as missing, excluded rows, duplicates."""
         return self.collapsed.account
 
     @property
@@ -95,12 +95,12 @@ class Result:
 
     @property
     def personas(self) -> tuple[str, ...]:
-        """Names of the personas as they stand after the name gates."""
+        """Names of the personas after the name gates."""
         return tuple(map(str, self.posterior["persona"].to_numpy()))
 
     @functools.cached_property
     def diagnostics(self) -> xr.Dataset:
-        """R-hat and bulk and tail ESS of weights, rates, emissions and scales, along ``diagnostic``."""
+        """R-hat, bulk ESS and tail ESS of weights, rates, emissions and scales, along ``diagnostic``."""
         names = [name for name in self.posterior.data_vars if name != "latents"]
         return convergence(self.posterior, [str(name) for name in names])
 
@@ -119,12 +119,12 @@ class Result:
 
         Args:
             name: ``"weights"``, dims ``condition, persona``, in [0, 1], summing to one over personas; ``"shifts"``,
-                the same less the baseline's; ``"rates"``, implied, dim ``condition``; ``"contrasts"``, the same less
-                the baseline's; ``"outcome_given_persona"``, dim ``persona``; ``"scales"``, dim ``term``; or
-                ``"emissions"``, a Dataset with a variable for every measurement, dims ``persona, <name>_category``.
-            by: of weights: ``"condition"``, averaged over the condition's logged completions; or ``"cell"``, dim
-                ``cell`` with the cell's columns as coordinates.
-            outcome: of rates, contrasts and ``outcome_given_persona``; the model's own when left out.
+                the same minus the baseline; ``"rates"``, implied, dim ``condition``; ``"contrasts"``, the same minus
+                the baseline; ``"outcome_given_persona"``, dim ``persona``; ``"scales"``, dim ``term``; or
+                ``"emissions"``, a Dataset with one variable per measurement, dims ``persona, <name>_category``.
+            by: for weights: ``"condition"``, averaged over the logged completions of the condition; or ``"cell"``, dim
+                ``cell`` with the columns of the cells as coordinates.
+            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model.
 
         Raises:
             InputError: an unknown name or ``by``; an argument that the quantity does not have; or no outcome.
@@ -132,7 +132,7 @@ class Result:
         return take_draws(name, self.posterior, self.prepared, by=by, outcome=outcome)
 
     def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
-        """Weight of every persona in every condition, averaged over the condition's logged completions.
+        """Weight of every persona in every condition, averaged over the logged completions of the condition.
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
         """
@@ -142,11 +142,11 @@ class Result:
         return tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size)
 
     def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
-        """δ of eq. (8): weight minus the baseline's, for every other condition and persona.
+        """δ of eq. (8): weight minus the weight in the baseline, for every other condition and persona.
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, ess_bulk, ess_tail, r_hat,
-        status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats. A shift of weights alone is not
-        news: read ``contrasts()`` for what may be claimed.
+        status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats. A shift of weights alone does not
+        support a claim: see :meth:`contrasts`.
         """
         return tables.shift_table(self.draws("weights"), self.model.baseline, self._terms(ci_prob, withhold=withhold))
 
@@ -158,54 +158,54 @@ class Result:
         ci_prob: float = CI_PROB,
         withhold: bool = True,
     ) -> pd.DataFrame:
-        """What may be claimed of every condition against the baseline.
+        """Supported claims about the rate of every condition relative to the baseline.
 
         Args:
-            outcome: the model's own when left out.
+            outcome: event and denominator. Default: the outcome of the model.
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
-            ci_prob: probability of the intervals. ``increase`` says that the interval lies above ``rope``,
-                ``decrease`` that it lies below ``-rope``, so the claims follow it: ``equivalent`` takes a probability
-                of ``(1 + ci_prob) / 2`` within ``rope``.
-            withhold: leave out numbers whose checks failed.
+            ci_prob: probability of the intervals, which also determines the claims: ``increase`` means that the
+                interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, and ``equivalent`` that the
+                difference lies within ``rope`` with a probability of at least ``(1 + ci_prob) / 2``.
+            withhold: withhold estimates that failed a check.
 
         Columns ``condition, rate_difference, eti89_lb, eti89_ub, claim, judged, total_variation, jensen_shannon,
         ess_bulk, ess_tail, r_hat, status``. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
-        Jensen-Shannon is in nats. ``judged`` is the share of the condition's completions in which the event could be
-        seen (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). Where it is small, ``equivalent`` and ``decrease``
-        say little: gibberish is never misaligned.
+        Jensen-Shannon is in nats. ``judged`` is the proportion of the completions of the condition that can show the
+        event (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). If it is small, ``equivalent`` and ``decrease``
+        carry little information, because incoherent text never counts as misaligned.
 
         Raises:
-            InputError: no outcome, or one that the model's bins cannot answer.
+            InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
         chosen = chosen_outcome(outcome, self.prepared)
         rates, terms = self.draws("rates", outcome=chosen), self._terms(ci_prob, withhold=withhold)
         return tables.contrast_table(rates, self.draws("weights"), self.prepared, chosen, rope, terms)
 
     def rates(self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
-        """Observed and implied rate of every condition, eq. (7), side by side.
+        """Observed and implied rate of every condition, eq. (7).
 
         Args:
-            outcome: event and denominator; the model's own when left out.
+            outcome: event and denominator. Default: the outcome of the model.
             ci_prob: probability of both kinds of intervals.
-            withhold: leave out implied rates whose checks failed. Observed rates are always shown.
+            withhold: withhold implied rates that failed a check. Observed rates are always shown.
 
         Columns ``condition, events, total, judged, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub,
         ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. The observed interval is a
-        Korn-Graubard interval clustered by base question, the implied one an equal-tailed posterior interval for
-        these questions, not for new ones.
+        Korn-Graubard interval clustered by base question. The implied interval is an equal-tailed posterior interval
+        for the logged questions, not for new ones.
 
         Raises:
-            InputError: no outcome, or one that the model's bins cannot answer.
+            InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
         chosen = chosen_outcome(outcome, self.prepared)
         rates, terms = self.draws("rates", outcome=chosen), self._terms(ci_prob, withhold=withhold)
         return tables.rate_table(rates, self.prepared, chosen, terms)
 
     def emissions(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
-        """What every persona does: P(category | persona) of every measurement, and P(outcome | persona).
+        """Behaviour of every persona: P(category | persona) of every measurement, and P(outcome | persona).
 
-        Columns ``measurement, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``; the
-        last rows have ``outcome_given_persona`` in place of a measurement, where the model has an outcome.
+        Columns ``measurement, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``. If the
+        model has an outcome, the last rows have ``outcome_given_persona`` in place of a measurement.
         """
         own = {str(name): draws for name, draws in self.draws("emissions").data_vars.items()}
         diagnostics = {name: self.diagnostics[f"{name}_probs"] for name in own}
@@ -216,12 +216,12 @@ class Result:
     def outcome_given_persona(
         self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True
     ) -> pd.DataFrame:
-        """P(outcome | persona), μ of eq. (7); the model's own outcome when left out.
+        """P(outcome | persona), μ of eq. (7); by default for the outcome of the model.
 
         Columns ``persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
 
         Raises:
-            InputError: no outcome, or one that the model's bins cannot answer.
+            InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
         draws = self.draws("outcome_given_persona", outcome=outcome)
         return tables.summary_table(draws, self._terms(ci_prob, withhold=withhold))
@@ -237,16 +237,15 @@ class Result:
         return tables.summary_table(self.draws("scales"), self._terms(ci_prob, withhold=withhold))
 
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
-        """P(persona | completion) for every row of the log: scikit-learn's ``predict_proba``, rows in log order.
+        """P(persona | completion) for every row of the log, as in scikit-learn's ``predict_proba``; rows in log order.
 
         Posterior means over draws; every row sums to one, or is NaN for references, whose persona is known.
 
         Args:
-            log: the log that was fitted. A fresh result knows its rows; one that was loaded, or fitted to counts,
-                needs the log.
+            log: the fitted log. Required if the result was loaded from a file or fitted to counts or a scanned log.
 
         Raises:
-            InputError: the rows are not known and no log was given, or it is not the log that was fitted.
+            InputError: the log is required and not given, or it is not the log that was fitted.
         """
         collapsed = self.collapsed if log is None else collapse_again(self.prepared, log)
         mean = row_responsibilities(self.posterior, self.prepared, collapsed)
@@ -255,29 +254,29 @@ class Result:
     def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, rates, emissions and scales.
 
-        ArviZ's view of the draws: it withholds nothing, whatever failed, no more than :attr:`tree` does. Numbers for a
-        paper come from :meth:`cite` and the other tables, which withhold what did not pass.
+        Nothing is withheld, even if checks failed. For numbers in a paper use :meth:`cite` or the other tables, which
+        withhold estimates that failed a check.
         """
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
         return tables.arviz_table(self.tree, names, ci_prob)
 
     @property
     def citable(self) -> tuple[str, ...]:
-        """The keys that :meth:`cite` knows, withheld ones too."""
+        """The keys that :meth:`cite` accepts, including those of withheld estimates."""
         return citable(self._citable(CI_PROB))
 
     def cite(self, key: str, *, ci_prob: float = CI_PROB) -> Citation:
-        """One estimate with all that a reader needs to believe it.
+        """One estimate with its interval, diagnostics and provenance.
 
         Args:
             key: ``weight[condition, persona]``, ``shift[condition, persona]``, ``outcome_given_persona[persona]``,
                 ``implied_rate[condition]``, ``observed_rate[condition]`` or ``rate_difference[condition]``; the last
-                four of the model's own outcome. :attr:`citable` lists them.
+                four refer to the outcome of the model. :attr:`citable` lists all keys.
             ci_prob: probability of the interval.
 
         Raises:
-            InputError: no such key, with those that exist; a number that is withheld, with the reason; or a rate of no
-                completions.
+            InputError: the key does not exist (the message lists those that do), the estimate is withheld (with the
+                reason), or the rate has no completions.
 
         Example:
             ``str(result.cite("shift[insecure, misaligned]"))`` is
@@ -289,7 +288,9 @@ class Result:
         return find(key, self._citable(ci_prob), provenance, probability=ci_prob, renamed=renamed)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result to ``path`` (netCDF) and its settings beside it (JSON); whole or not at all.
+        """Write the draws to ``path`` (netCDF) and everything else next to it (JSON).
+
+        If writing fails, existing files remain unchanged.
 
         Raises:
             InputError: ``path`` does not end in ``.nc``, or an emission could not be rebuilt from its configuration.
@@ -298,11 +299,11 @@ class Result:
 
     @classmethod
     def load(cls, path: str | Path) -> "Result":
-        """Read what :meth:`save` wrote.
+        """Read a result written by :meth:`save`.
 
         Raises:
-            InputError: one of the two files is missing, damaged or of another format version, or they hold an emission
-                of unknown kind.
+            InputError: one of the two files is missing, damaged or of another format version, they were not written
+                together, or they contain an emission of an unknown kind.
         """
         return cls(**read_result(Path(path))._asdict())
 
@@ -313,10 +314,10 @@ class Result:
             f"conditions: {listing(self.conditions)}",
             f"personas: {listing(self.personas)}",
             f"outcome: {self.model.outcome or 'none'}; baseline: {self.model.baseline}",
-            f"failed: {listing(dict.fromkeys(check.name for check in self.failed))}; what they concern is withheld"
+            f"failed: {listing(dict.fromkeys(check.name for check in self.failed))}; affected estimates are withheld"
             if self.failed
             else "",
-            f"{settings['num_chains']} chains of {grouped(settings['num_samples'])} draws by {settings['engine']}, "
+            f"{settings['num_chains']} chains of {grouped(settings['num_samples'])} draws, {settings['engine']}, "
             f"seed {settings['seed']}",
             "next: result.contrasts(), .rates(), .shifts(), .weights(), .emissions(), .failed,",
             f'{"  " * 3}.draws("weights"), .cite(key), .save(path); write_report(result, path)',
@@ -338,7 +339,7 @@ class Result:
 
     @functools.cached_property
     def _cited(self) -> dict[float, dict[str, Citable]]:
-        """What can be cited, by the probability of intervals; filled on demand."""
+        """Tables with citable numbers, by the probability of intervals; filled on demand."""
         return {}
 
     def _citable(self, ci_prob: float) -> dict[str, Citable]:

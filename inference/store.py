@@ -1,8 +1,8 @@
-"""The file of a result: netCDF for arrays, JSON for everything else, never pickle, whole or not at all.
+"""Files of a result: netCDF for arrays and JSON for everything else; pickle is not used.
 
-``fit.nc`` holds every group of the tree; ``fit.json`` beside it holds model, design, counts' names, checks, settings,
-notes and versions. Both are written to temporary files first and moved into place. The arrays know the SHA-256 of their
-JSON, so that draws are never read with the checks of another fit.
+``fit.nc`` contains every group of the tree; ``fit.json`` next to it contains model, design, counts, checks, settings,
+notes and versions. Both are written to temporary files first and then moved into place. The netCDF file stores the
+SHA-256 of its JSON file, so draws are never read with the checks of another fit.
 """
 
 import dataclasses
@@ -36,13 +36,14 @@ from simulacra.inference.versions import library_versions
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
 FORMAT_VERSION = 2
-"""Of the files; a file of another version is refused."""
+"""Format version of the files; files of another version are rejected."""
 
 _DIGEST = "record_sha256"
+_RESTORE = "restore the two files that the same Result.save wrote, or fit again"
 
 
 class Stored(NamedTuple):
-    """The parts of a result that go into its file; named as in :class:`~simulacra.inference.result.Result`."""
+    """The parts of a result that its files contain; named as in :class:`~simulacra.inference.result.Result`."""
 
     tree: xr.DataTree
     prepared: Prepared
@@ -77,53 +78,48 @@ def write_result(stored: Stored, path: Path) -> Path:
 
 
 def read_result(path: Path) -> Stored:
-    """Read what :func:`write_result` wrote; ``path`` may be the ``.nc`` file or the folder of a ``fit.nc``.
+    """Read the files of :func:`write_result`; ``path`` is the ``.nc`` file, or the folder that contains ``fit.nc``.
 
     Raises:
-        InputError: there is no such path, either file is missing, of another format version, or damaged, or they were
-            not written together.
+        InputError: there is no such path; one of the files is missing, damaged or of another format version; or they
+            were not written together.
     """
     made = "the folder that the command 'simulacra fit' wrote, its fit.nc, or a file that Result.save wrote"
     if not path.exists():
         raise InputError(f"{path}: there is no such folder or file", expected=made, argument="path")
     if path.is_file() and path.suffix != ".nc":
-        raise InputError(f"{path}: is no result", expected=made, argument="path")
+        raise InputError(f"{path}: is not a result", expected=made, argument="path")
     arrays = path / "fit.nc" if path.is_dir() else path
-    beside = arrays.with_suffix(".json")
-    for file in (arrays, beside):
+    settings = arrays.with_suffix(".json")
+    for file in (arrays, settings):
         if not file.is_file():
             raise InputError(
-                f"{file}: no such file. A result is two files, {arrays.name} and {beside.name}, written by Result.save "
-                "or by the command 'simulacra fit'",
+                f"{file}: no such file. A result consists of two files, {arrays.name} and {settings.name}, written by "
+                "Result.save or by the command 'simulacra fit'",
                 argument="path",
             )
-    text = beside.read_bytes()
+    text = settings.read_bytes()
     try:
         record = json.loads(text)
     except ValueError as error:
-        raise InputError(
-            f"{beside}: not the JSON that Result.save writes ({error})",
-            remedy="put back the two files of one Result.save, or fit again",
-        ) from error
+        raise InputError(f"{settings}: not the JSON that Result.save writes ({error})", remedy=_RESTORE) from error
     version = record.get("format_version") if isinstance(record, dict) else None
     if version != FORMAT_VERSION:
+        writer = record.get("versions", {}).get("simulacra") if version else None
         raise InputError(
-            f"{beside}: format version {version!r}, this simulacra reads {FORMAT_VERSION}",
-            remedy="fit again, or read it with simulacra "
-            + (record.get("versions", {}).get("simulacra", "of its time") if version else "of its time"),
+            f"{settings}: format version {version!r}, but this version of simulacra reads {FORMAT_VERSION}",
+            remedy=f"fit again, or read it with {f'simulacra {writer}' if writer else 'the version that wrote it'}",
         )
     try:
         tree = xr.open_datatree(arrays, engine="h5netcdf").load()
     except Exception as error:  # of h5py, h5netcdf or xarray, depending on where the file is damaged
-        raise InputError(
-            f"{arrays}: not the netCDF file that Result.save writes ({error})",
-            remedy="put back the two files of one Result.save, or fit again",
-        ) from error
+        raise InputError(f"{arrays}: not the netCDF file that Result.save writes ({error})", remedy=_RESTORE) from error
     tree.close()
     if tree.attrs.pop(_DIGEST, None) != hashlib.sha256(text).hexdigest():
         raise InputError(
-            f"{beside}: not the file that was written with {arrays.name}: they are of two fits, or one was edited",
-            remedy="put back the two files of one Result.save, or fit again",
+            f"{settings}: not the file that was written with {arrays.name}: the two are from different fits, or one "
+            "was edited",
+            remedy=_RESTORE,
         )
     return Stored(
         tree=tree,
@@ -171,7 +167,7 @@ def _model_record(model: PersonaMixture) -> dict[str, Any]:
 
 
 def _texts_record(texts: CollapsedTexts | None) -> dict[str, Any] | None:
-    """What is told of texts beside their points, which are in the tree, and their rows, which are not kept."""
+    """Facts about texts, except their points, which are in the tree, and their rows, which are not stored."""
     if texts is None:
         return None
     return {
@@ -218,7 +214,7 @@ def _model(record: Mapping[str, Any]) -> PersonaMixture:
 
 
 def _emission_record(emission: AbstractEmission) -> Mapping[str, object]:
-    """What rebuilds the emission; refused where it would not, since the file could then not be read."""
+    """The configuration that rebuilds the emission; raises if it does not, because the file could not be read back."""
     record = emission.configuration()
     try:
         found: object = rebuild_emission(json.loads(json.dumps(record)))
@@ -227,8 +223,8 @@ def _emission_record(emission: AbstractEmission) -> Mapping[str, object]:
     if found != emission:
         raise InputError(
             f"The result cannot be saved: {emission!r} has the configuration {dict(record)}, which gives {found}",
-            expected="the kind of the class and its fields in plain JSON types, and a from_configuration that gives an "
-            "equal emission",
+            expected="the kind of the class and its fields as plain JSON types, and a from_configuration that returns "
+            "an equal emission",
             argument="emissions",
         )
     return record
@@ -245,7 +241,7 @@ def _persona(record: Mapping[str, Any]) -> Persona:
 
 
 def _check_record(check: Check) -> dict[str, Any]:
-    """A check in JSON, which knows no infinity and no NaN: those go as the text that ``float`` reads."""
+    """A check as JSON, which has neither infinity nor NaN: these are written as text that ``float`` reads."""
     record = dataclasses.asdict(check)
     limits = {name: float(record[name]) for name in ("value", "threshold")}
     return record | {name: value if math.isfinite(value) else str(value) for name, value in limits.items()}

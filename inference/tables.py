@@ -1,7 +1,7 @@
-"""The arithmetic of tables: draws in, one row per coordinate out, with interval, diagnostics and status.
+"""Tables of a result: draws summarised as one row per coordinate, with interval, diagnostics and status.
 
-Intervals are equal-tailed and their columns are named after their probability as ArviZ does, ``eti89_lb`` and
-``eti89_ub`` (:func:`bounds`). A number whose checks failed is NaN, and its status says why.
+Intervals are equal-tailed, and their columns are named after their probability as in ArviZ, ``eti89_lb`` and
+``eti89_ub`` (:func:`bounds`). An estimate that failed a check is NaN, and its status states the reason.
 """
 
 import dataclasses
@@ -41,15 +41,15 @@ __all__ = [
 ]
 
 CI_PROB = 0.89
-"""Probability of an interval where none is given: ArviZ's default."""
+"""Default probability of an interval: ArviZ's default."""
 _WHOLE_FIT = ("divergences", "e_bfmi", "competing modes")
 
 
 def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
-    """The quantiles at which an equal-tailed interval begins and ends.
+    """The quantiles that bound an equal-tailed interval.
 
     Raises:
-        InputError: a probability outside (0, 1).
+        InputError: the probability is outside (0, 1).
     """
     if not 0 < ci_prob < 1:
         raise InputError(
@@ -65,25 +65,25 @@ def bounds(ci_prob: float = CI_PROB) -> tuple[str, str]:
 
 
 def probability_of(table: pd.DataFrame) -> float | None:
-    """The probability of a table's equal-tailed intervals, by the name of their columns; None where it has none."""
+    """The probability of the equal-tailed intervals of a table, from its column names; None if it has none."""
     found = [re.fullmatch(r"eti([\d.]+)_lb", str(name)) for name in table]
     return next((float(match[1]) / 100 for match in found if match), None)
 
 
 def level(ci_prob: float = CI_PROB) -> str:
-    """The probability of an interval for people: ``"89%"``."""
+    """The probability of an interval for display: ``"89%"``."""
     return f"{100 * ci_prob:g}%"
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """On what terms a table shows its numbers.
+    """What a table withholds, and the probability of its intervals.
 
     Attributes:
-        failed: the checks that failed.
-        thresholds: of R-hat, ESS and small weights.
+        failed: the failed checks.
+        thresholds: thresholds of R-hat, ESS and small weights.
         ci_prob: probability of the intervals.
-        withhold: whether numbers that a failed check concerns are left out.
+        withhold: whether estimates that a failed check concerns are withheld.
     """
 
     failed: tuple[Check, ...]
@@ -103,10 +103,11 @@ def summary_table(
     """One row for every coordinate of ``draws``: ``mean``, interval, ``ess_bulk, ess_tail, r_hat, status``.
 
     Args:
-        draws: dims ``chain, draw`` and those of the rows.
+        draws: draws with dims ``chain, draw`` and those of the rows.
         terms: what is withheld, and the probability of intervals.
-        diagnostics: of the draws, with the dim ``diagnostic`` in place of ``chain, draw``; computed when left out.
-        size: the weight that a row is about, shape ``(rows,)`` or that of the coordinates: small ones are not gated.
+        diagnostics: diagnostics of the draws, with the dim ``diagnostic`` in place of ``chain, draw``. Default:
+            computed from the draws.
+        size: the weight of every row, shape ``(rows,)`` or that of the coordinates; small weights are not checked.
         against: a condition whose failed checks concern every row.
     """
     if diagnostics is None:
@@ -146,7 +147,7 @@ def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFr
 def rate_table(rates: xr.DataArray, prepared: Prepared, outcome: Outcome, terms: Terms) -> pd.DataFrame:
     """Observed and implied rates, eq. (7); see :meth:`simulacra.inference.Result.rates`.
 
-    Implied ones have dims ``(chain, draw, condition)``.
+    Implied rates have dims ``(chain, draw, condition)``.
     """
     table = summary_table(rates, _of_outcome(terms, outcome, rates, prepared)).rename(columns={"mean": "implied"})
     observed = observed_rates(prepared, outcome, probability=terms.ci_prob)
@@ -163,10 +164,10 @@ def rate_table(rates: xr.DataArray, prepared: Prepared, outcome: Outcome, terms:
 def contrast_table(
     rates: xr.DataArray, weights: xr.DataArray, prepared: Prepared, outcome: Outcome, rope: float, terms: Terms
 ) -> pd.DataFrame:
-    """What may be claimed against the baseline; see :meth:`simulacra.inference.Result.contrasts`.
+    """Supported claims relative to the baseline; see :meth:`simulacra.inference.Result.contrasts`.
 
-    Rates have dims ``(chain, draw, condition)``, weights ``persona`` in addition. An increase or a decrease is claimed
-    with the probability that makes it the statement that the interval of ``terms.ci_prob`` lies beyond ``rope``.
+    Rates have dims ``(chain, draw, condition)``, weights ``persona`` in addition. The probability required for a claim
+    is such that an increase or decrease means that the interval of ``terms.ci_prob`` lies beyond ``rope``.
     """
     baseline = prepared.model.baseline
     difference = differences(rates, baseline)
@@ -188,9 +189,9 @@ def contrast_table(
 def emission_table(
     draws: Mapping[str, xr.DataArray], diagnostics: Mapping[str, xr.DataArray], terms: Terms
 ) -> pd.DataFrame:
-    """P(category | persona) of every measurement, and what else draws are given of, by name, one below the other.
+    """P(category | persona) of every measurement, and of any other quantity in ``draws``, concatenated.
 
-    Draws have dims ``(chain, draw, persona, ...)``, their diagnostics ``diagnostic`` in place of the first two.
+    Draws have dims ``(chain, draw, persona, ...)``; diagnostics have ``diagnostic`` in place of the first two.
     """
     parts = []
     for name, own in draws.items():
@@ -202,7 +203,7 @@ def emission_table(
 
 
 def claims_html(contrasts: pd.DataFrame, baseline: str) -> str:
-    """A table of contrasts as HTML for notebooks: what may be claimed of every condition, in percentage points."""
+    """A table of contrasts as HTML for notebooks: the claim and the rate difference of every condition."""
     ci_prob = probability_of(contrasts) or CI_PROB
     shown = ("rate_difference", *bounds(ci_prob))
     rows = [
@@ -213,11 +214,12 @@ def claims_html(contrasts: pd.DataFrame, baseline: str) -> str:
         )
         for row in contrasts.to_dict("records")
     ]
-    return html_table(("condition", f"claim against {baseline}", "points", f"{level(ci_prob)} ETI from", "to"), rows)
+    heads = ("condition", f"claim relative to {baseline}", "percentage points", f"{level(ci_prob)} ETI from", "to")
+    return html_table(heads, rows)
 
 
 def arviz_table(tree: xr.DataTree, names: Sequence[str], ci_prob: float) -> pd.DataFrame:
-    """ArviZ's summary of these variables of the posterior, its intervals named as :func:`bounds` says."""
+    """ArviZ's summary of these variables of the posterior, with intervals named as in :func:`bounds`."""
     lower, upper = bounds(ci_prob)
     table = arviz_stats.summary(  # type: ignore[attr-defined, unused-ignore]
         tree,
@@ -226,12 +228,12 @@ def arviz_table(tree: xr.DataTree, names: Sequence[str], ci_prob: float) -> pd.D
         ci_kind="eti",
         round_to="none",  # pyright: ignore[reportArgumentType] (its documented value)
     )
-    cut = f"eti{int(100 * ci_prob)}"  # ArviZ leaves decimals out
+    cut = f"eti{int(100 * ci_prob)}"  # ArviZ truncates decimals
     return pd.DataFrame(table).rename(columns={f"{cut}_lb": lower, f"{cut}_ub": upper})
 
 
 def _of_outcome(terms: Terms, outcome: Outcome, rates: xr.DataArray, prepared: Prepared) -> Terms:
-    """With the failed checks that concern the rates of an outcome: its own rates are compared with those observed."""
+    """The terms for the rates of an outcome: its implied rates are checked against its own observed rates."""
     if outcome == prepared.model.outcome:
         return terms
     means = map(float, rates.mean(("chain", "draw")).to_numpy())
@@ -248,9 +250,9 @@ def _without_withheld(table: pd.DataFrame, columns: Sequence[str], terms: Terms)
 
 
 def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
-    """Why a table's row is withheld, or that it is small, or ``"ok"``."""
+    """``"ok"``, or why the row is withheld or was not checked."""
     for check in terms.failed:
-        if check.name == "implied rate":  # concerns a condition's rate, not what personas weigh or do
+        if check.name == "implied rate":  # concerns the rate of a condition, not weights or emissions
             mine = "persona" not in row and check.subject in (row.get("condition"), row["against"])
         else:
             mine = check.subject is not None and check.subject == row.get("persona")
@@ -261,5 +263,5 @@ def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
     if row["r_hat"] <= limits.r_hat and ess >= limits.ess:
         return "ok"
     if weight < limits.small_weight:
-        return f"small: below {limits.small_weight:g}, not gated"
+        return f"small: below {limits.small_weight:g}, not checked"
     return f"withheld: R-hat {row['r_hat']:.3f}, ESS {grouped(ess)}"

@@ -1,6 +1,6 @@
-"""What inference does with texts: a first calibration, their log density and responsibilities by draw, and notes.
+"""Texts in inference: an initial calibration, log density and responsibilities by draw, and notes.
 
-The calibration that inference starts from is bias-corrected temperature scaling of the references alone.
+Sampling starts from a calibration by bias-corrected temperature scaling of the references alone.
 
 References:
     Alexandari, Kundaje & Shrikumar (2020), arXiv:1901.06852.
@@ -35,7 +35,7 @@ __all__ = ["Calibration", "calibrate", "describe_texts", "pair_log_likelihood", 
 
 
 class Calibration(NamedTuple):
-    """Temperature and offsets to start from, and what they imply.
+    """Initial temperature and offsets, and quantities derived from them.
 
     Attributes:
         temperature: τ.
@@ -51,7 +51,7 @@ class Calibration(NamedTuple):
 
 
 def calibrate(texts: Texts, prior: Prior) -> Calibration:
-    """The likeliest temperature and offsets of the references alone, with their prior; the prior's without any."""
+    """Maximum a posteriori temperature and offsets given the references; without references, the prior mode."""
     size = texts.num_personas
     share = np.bincount(texts.reference_persona, minlength=size) + 0.5
 
@@ -75,7 +75,7 @@ def calibrate(texts: Texts, prior: Prior) -> Calibration:
 
 
 def pair_log_likelihood(prepared: Prepared, texts: Texts, parameters: Parameters, occurs: np.ndarray) -> np.ndarray:
-    """Mean log density of the completions of every (cell, pattern) that occurs, ``(chain, draw, obs_id)``, in nats."""
+    """Mean log density of the completions of every occurring (cell, pattern), ``(chain, draw, obs_id)``, in nats."""
     number = {(cell, pattern): index for index, (cell, pattern) in enumerate(occurs.tolist())}
     pair = np.array([number[key] for key in zip(texts.cell.tolist(), texts.pattern.tolist(), strict=True)])
     share = jnp.asarray(texts.total / np.bincount(pair, weights=texts.total)[pair])
@@ -116,15 +116,15 @@ def _state(prepared: Prepared, parameters: Parameters) -> tuple[Array, Array, Ar
 
 
 def describe_texts(prepared: Prepared, parameters: Parameters) -> list[str]:
-    """What was done to the texts, and what their temperature rests on, for people."""
+    """Notes for display: how texts were processed, and how their temperature was calibrated."""
     collapsed, points = prepared.collapsed.texts, prepared.texts
     if collapsed is None or points is None:
         return []
     notes = [_calibration_note(points, prepared.model)]
     if collapsed.unscored or collapsed.unscored_references:
         notes.append(
-            f"{grouped(collapsed.unscored)} completion(s) without log-likelihoods count by their measurements only; "
-            f"{grouped(collapsed.unscored_references)} reference(s) without any were left out."
+            f"{grouped(collapsed.unscored)} completion(s) without log-likelihoods enter with their measurements only; "
+            f"{grouped(collapsed.unscored_references)} reference(s) without log-likelihoods were excluded."
         )
     if collapsed.bin_width and collapsed.rows is not None:
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
@@ -133,8 +133,8 @@ def describe_texts(prepared: Prepared, parameters: Parameters) -> list[str]:
             moved = float(evaluate(on_design(collapsed.rows, prepared.design), *state) - evaluate(points, *state))
         texts = grouped(len(collapsed.rows.cell))
         notes.append(
-            f"{texts} texts were gathered into {grouped(len(points.cell))} points by boxes of "
-            f"{collapsed.bin_width:.3g} nats: the log likelihood at the posterior mean moved by {moved:.2g} nats "
+            f"{texts} texts were grouped into {grouped(len(points.cell))} points, in bins of {collapsed.bin_width:.3g} "
+            f"nats: this changed the log likelihood at the posterior mean by {moved:.2g} nats "
             f"(at most {collapsed.bound:.2g} at any temperature up to 1)."
         )
     return notes
@@ -143,12 +143,12 @@ def describe_texts(prepared: Prepared, parameters: Parameters) -> list[str]:
 def _calibration_note(points: Texts, model: PersonaMixture) -> str:
     if not points.calibrated:
         return (
-            "the temperature of the log-likelihoods is not calibrated: there are no references, so it has its prior, "
-            "and the offsets of the personas are taken to be 0. Weights rest on both; add completions elicited by "
-            "each persona's prompt, and name their column in LikelihoodEmission(reference=...)."
+            "the temperature of the log-likelihoods is not calibrated: without references, it has a prior only, and "
+            "the offsets of the personas are assumed to be 0. Weights depend on both: add completions elicited by the "
+            "prompt of each persona, and name their column in LikelihoodEmission(reference=...)."
         )
     numbers = np.bincount(points.reference_persona, minlength=points.num_personas)
     each = ", ".join(f"{number} of {name}" for name, number in zip(model.names, numbers, strict=True))
     lacking = [name for name, number in zip(model.names, numbers, strict=True) if not number]
-    more = f" The offset of {', '.join(lacking)} has only its prior." if lacking else ""
-    return f"temperature and offsets of the log-likelihoods were calibrated by references: {each}.{more}"
+    more = f" The offset of {', '.join(lacking)} has a prior only." if lacking else ""
+    return f"temperature and offsets of the log-likelihoods were calibrated with references: {each}.{more}"

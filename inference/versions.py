@@ -1,4 +1,4 @@
-"""Versions of what computed a result."""
+"""Versions of the software that computed a result."""
 
 import importlib.metadata
 import platform
@@ -9,6 +9,6 @@ _LIBRARIES = ("simulacra", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas
 
 
 def library_versions() -> dict[str, str]:
-    """Python's version and those of the libraries that numbers come from, as installed now."""
+    """The installed versions of Python and of the libraries that compute results."""
     installed = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return {"python": platform.python_version(), **installed}

@@ -1,4 +1,4 @@
-"""How is it told? Tables, figures, citations, and the report of a result."""
+"""Reporting a result: tables, figures, citations and the report itself."""
 
 from simulacra.report.citations import format_citation as format_citation
 from simulacra.report.document import write_report as write_report

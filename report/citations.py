@@ -1,4 +1,4 @@
-"""A citable number as text, Markdown, LaTeX or JSON: the value never travels without its warrant."""
+"""A citation as text, Markdown, LaTeX or JSON: the value with its interval, diagnostics and provenance."""
 
 import dataclasses
 import json
@@ -12,15 +12,15 @@ __all__ = ["format_citation"]
 
 
 def format_citation(citation: Citation, style: str = "text") -> str:
-    r"""Value, interval with kind and probability, R-hat, ESS, model, data hash, seed and version.
+    r"""Value, interval with kind and probability, R-hat, ESS, model, data hash, seed and version as text.
 
     Args:
-        citation: what :meth:`simulacra.inference.Result.cite` returns.
-        style: ``"text"``; ``"markdown"``; ``"latex"``, for siunitx, the model in a comment above; or ``"json"``, one
-            object with every digit.
+        citation: returned by :meth:`simulacra.inference.Result.cite`.
+        style: ``"text"``; ``"markdown"``; ``"latex"``, for siunitx, with the model in a comment; or ``"json"``, an
+            object with all digits.
 
     Raises:
-        InputError: another style.
+        InputError: an unknown style.
 
     Example:
         ``format_citation(result.cite("shift[insecure, misaligned]"), "latex")`` gives

@@ -1,7 +1,7 @@
-"""The report of a result: one self-contained page, or the same facts in Markdown.
+"""The report of a result: a self-contained HTML document, or the same content in Markdown.
 
-A page loads nothing and runs nothing: figures are inline SVG, the style is inside, and a content security policy
-forbids scripts and requests. Completions are text that others' models wrote; templates escape them.
+The document loads no external resources and runs no scripts: figures are inline SVG, the style sheet is embedded, and a
+content security policy forbids scripts and requests. Completions are untrusted text; templates escape them.
 """
 
 import functools
@@ -38,20 +38,21 @@ def write_report(
     rope: float | int = 0.01,
     ci_prob: float = CI_PROB,
 ) -> Path:
-    """Write the report of a result, whole or not at all.
+    """Write the report of a result; if writing fails, no partial file is left.
 
     Args:
-        result: a fit; where checks failed, what they concern is withheld with the reason.
-        path: ending in ``.html``, one self-contained page; or in ``.md``, the same facts without pictures.
-        log: the log that was fitted, for example completions. Without it the report has none, and says so.
+        result: a fit; estimates that failed checks concern are withheld, with the reason.
+        path: ending in ``.html``, a self-contained document; or in ``.md``, the same content without figures.
+        log: the log that was fitted, as a source of example completions. Without it, the report has no examples.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
-        ci_prob: probability of all intervals; claims follow it, see :meth:`~simulacra.inference.Result.contrasts`.
+        ci_prob: probability of all intervals; it also affects claims, see
+            :meth:`~simulacra.inference.Result.contrasts`.
 
     Returns:
         The path.
 
     Raises:
-        InputError: another suffix, a log that is not the one that was fitted, or a probability outside (0, 1).
+        InputError: an unsupported suffix, a log that is not the one that was fitted, or a probability outside (0, 1).
         MissingExtraError: the extra ``report`` is not installed.
     """
     _check_arguments(result, path, "write_report", "path")
@@ -113,16 +114,16 @@ def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
 
 
 class _Picture(NamedTuple):
-    """A figure on a page: its drawing and what it shows."""
+    """A figure of the report: the drawing and its finding."""
 
     svg: Any
     finding: str
 
 
 def _painter(result: Result, options: Mapping[str, float | int]) -> Callable[..., _Picture]:
-    """What templates draw with, every figure once: ``draw("weights")``, ``draw("portrait", "mid")``.
+    """The function with which templates draw: ``draw("weights")``, ``draw("portrait", "mid")``. Results are cached.
 
-    A figure gets those of the options that it has.
+    A figure receives only the options that it accepts.
     """
 
     @functools.cache
@@ -137,7 +138,7 @@ def _painter(result: Result, options: Mapping[str, float | int]) -> Callable[...
 
 
 def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, numbers: tuple[str, ...] = ()) -> Any:
-    """A table of texts as HTML by great_tables, which escapes them; the page's own style dresses it."""
+    """A table of texts as HTML by great_tables, which escapes them; the style sheet of the report applies to it."""
     made = (
         import_extra("great_tables", "report")
         .GT(table, id=name, groupname_col=groups)
@@ -148,18 +149,18 @@ def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, 
 
 
 def _breakable(name: str) -> Any:
-    """A name whose lines may break after underscores and hyphens, for narrow screens."""
+    """A name that may wrap after underscores and hyphens on narrow screens."""
     markup = import_extra("markupsafe", "report")
     return markup.Markup(re.sub("(?<=[_/-])", "<wbr>", str(markup.escape(name))))
 
 
 def _cell(text: object) -> str:
-    r"""Text for a line of Markdown: what would be markup is escaped, ``a_b|c`` as ``a\_b\|c``."""
+    r"""Text for a line of Markdown with markup escaped, ``a_b|c`` as ``a\_b\|c``."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
 
 
 def _fence(text: str) -> str:
-    """A completion as a code block that none of its own backticks ends."""
+    """A completion as a fenced code block; the fence is longer than any run of backticks in the text."""
     longest = max(map(len, re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"

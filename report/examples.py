@@ -1,4 +1,4 @@
-"""Completions that show what a persona is: those it wrote most surely, from different questions."""
+"""Example completions of every persona: those attributed to it with the highest probability."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Example(NamedTuple):
 
     Attributes:
         completion: the text as logged.
-        condition: what wrote it.
+        condition: the condition that generated it.
         question: the question id.
         scores: measurements by name, as text.
         responsibility: P(persona | completion), posterior mean.
@@ -34,18 +34,18 @@ class Example(NamedTuple):
 
 
 def choose_examples(result: Result, log: CompletionLog, *, number: int = 3) -> dict[str, tuple[Example, ...]]:
-    """For every persona the completions that are most surely its own, each of another base question where it can be.
+    """Completions attributed to every persona with the highest probability, of different base questions if possible.
 
-    They are the clearest cases and not typical ones. Ties, which are many, are broken by the fit's seed. A persona
-    that more probably than not wrote no completion has no example.
+    They are the clearest cases, not typical ones. Ties are common and broken at random with the seed of the fit. A
+    persona has no examples if no completion is attributed to it with a probability above 0.5.
 
     Args:
         result: the fit.
         log: the log that was fitted.
-        number: how many for each persona.
+        number: examples per persona.
 
     Raises:
-        InputError: another log.
+        InputError: the log is not the one that was fitted.
     """
     table = result.responsibilities(log)
     order = np.random.default_rng(int(result.settings["seed"])).permutation(len(table))

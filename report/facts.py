@@ -1,4 +1,4 @@
-"""Everything a report says, in plain words and texts, before it is laid out as a page or as Markdown."""
+"""The content of a report as texts, before it is rendered as HTML or Markdown."""
 
 import contextlib
 import dataclasses
@@ -41,15 +41,15 @@ __all__ = ["Claim", "Facts", "Portrait", "gather_facts"]
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """What may be claimed of one condition.
+    """The claim about one condition.
 
     Attributes:
         condition: its name.
         claim: ``increase``, ``decrease``, ``equivalent``, ``undecided``, ``withheld`` or ``baseline``.
-        sentence: the same in words.
-        events: events / total, as logged.
-        observed: rate and interval, as logged.
-        implied: rate and interval, as the personas imply.
+        sentence: the claim as a sentence.
+        events: events / total in the log.
+        observed: observed rate and interval.
+        implied: implied rate and interval.
     """
 
     condition: str
@@ -65,13 +65,13 @@ class Portrait:
     """One persona.
 
     Attributes:
-        name: as it stands after the name gates.
-        description: what it was expected to do.
+        name: the name after the name gates were applied.
+        description: its expected behaviour.
         color: its colour in every figure.
-        acts: P(outcome | persona) with interval; None where the model has no outcome.
-        gates: its name gates, passed or not.
-        withheld: why nothing is shown of it; empty when it may be.
-        examples: completions that are most surely its own; None without the log.
+        acts: P(outcome | persona) with interval; None if the model has no outcome.
+        gates: its name gates, passed or failed.
+        withheld: the reason if its estimates are withheld; otherwise empty.
+        examples: completions attributed to it with the highest probability; None without the log.
     """
 
     name: str
@@ -85,34 +85,36 @@ class Portrait:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What a report says.
+    """The content of a report.
 
     Attributes:
         ok: whether every check passed.
         fitted: what was fitted, in a sentence.
-        outcome: the event that rates are of; None where the model has none.
+        outcome: the event whose rates are reported; None if the model has none.
+        baseline: the condition that all others are compared with.
         unrated: why there are no rates and no claims; empty with an outcome.
         headline: all claims in a sentence; empty without an outcome.
-        checked: how many checks passed and how closely.
+        checked: how many checks passed, with the extremes of the diagnostics.
         failed: the checks that failed.
-        withheld: how much is withheld, counted.
+        withheld: how many results are withheld.
         verdict: ``good``, every check passed; ``bad``, a weight, shift, rate or claim is withheld; ``fair``, none is.
         explained: how to read each section, by its name.
-        notes: what was changed or left out on the way.
-        claims: condition by condition, the baseline first.
-        personas: one each.
-        weights: condition, persona, weight, shift, R-hat, ESS, status; texts.
-        checks: name, found, threshold, where, verdict; texts.
-        data: what was read, left out, and duplicated; label and lines.
+        notes: adjustments made by the fit.
+        claims: one per condition, the baseline first.
+        personas: one portrait per persona.
+        weights: columns condition, persona, weight, shift, R-hat, ESS, status; texts.
+        checks: columns check, result, value, threshold, where; texts.
+        data: rows and columns read, excluded and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
-        citations: keys that can be cited and how they read, one of each kind.
-        measurements: what was measured.
-        level: probability of all intervals, for people.
+        citations: citable keys with their citations, one of each kind.
+        measurements: names of the measurements.
+        level: probability of all intervals, for display.
     """
 
     ok: bool
     fitted: str
     outcome: Outcome | None
+    baseline: str
     unrated: str
     headline: str
     checked: str
@@ -135,7 +137,7 @@ class Facts:
 def gather_facts(
     result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01, ci_prob: float = CI_PROB
 ) -> Facts:
-    """The facts of a result; with the log also examples of completions.
+    """The content of the report of a result; with the log, also example completions.
 
     Raises:
         InputError: the log is not the one that was fitted.
@@ -150,6 +152,7 @@ def gather_facts(
         ok=result.ok,
         fitted=fitted_sentence(result),
         outcome=outcome,
+        baseline=baseline,
         unrated=unrated_sentence(result),
         headline="" if outcome is None else headline(tables["contrasts"], outcome, baseline, rope),
         checked=checks_sentence(result.checks),
@@ -184,9 +187,9 @@ def _claims(
                 claim=contrast["claim"] if contrast else "baseline",
                 sentence=claim_sentence(contrast, outcome, baseline, rope, ci_prob=ci_prob)
                 if contrast
-                else f"what the others are compared with. {unjudged_clause(row['judged'], outcome)}".rstrip(),
+                else f"baseline of all comparisons. {unjudged_clause(row['judged'], outcome)}".rstrip(),
                 events=f"{grouped(row['events'])} / {grouped(row['total'])}",
-                observed=share(*interval(row, "observed")) if row["total"] else "none to count",
+                observed=share(*interval(row, "observed")) if row["total"] else "no completions",
                 implied=share(*interval(row, "implied", ci_prob=ci_prob)),
             )
         )
@@ -220,10 +223,10 @@ def _described(persona: Persona, name: str, gates: Sequence[Check]) -> str:
     if name == persona.name:
         return persona.description
     if any(math.isnan(gate.value) for gate in gates):
-        return f"{persona.description} (Was to be {persona.name!r}, which nothing that was measured can confirm.)"
+        return f"{persona.description} (Intended as {persona.name!r}, a name that the measurements cannot verify.)"
     if persona.otherwise is not None and name == persona.otherwise.name:
-        return f"{persona.otherwise.description} (Was to be {persona.name!r}; its scores fit this name instead.)"
-    return f"Was to be {persona.name!r}, but does not do what that name says; read its scores."
+        return f"{persona.otherwise.description} (Intended as {persona.name!r}; its scores match this name instead.)"
+    return f"Intended as {persona.name!r}, but failed the gates of that name; interpret it by its scores."
 
 
 def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame:
@@ -254,8 +257,8 @@ def _checks(checks: Sequence[Check]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "check": check.name,
-            "verdict": "passed" if check.passed else "failed",
-            "found": found(check),
+            "result": "passed" if check.passed else "failed",
+            "value": found(check),
             "threshold": f"{check.threshold:.4g}",
             "where": check.where,
         }
@@ -264,43 +267,43 @@ def _checks(checks: Sequence[Check]) -> pd.DataFrame:
 
 
 def _data(result: Result, log: CompletionLog | None) -> dict[str, tuple[str, ...]]:
-    """The account of the reading, nothing left unsaid that it counted."""
+    """The account of the data: everything that the reader counted."""
     account = result.account
     lines = {
         "Rows read": [grouped(sum(account.rows_read.values()))]
         + [f"{grouped(rows)} from {name}" for name, rows in account.rows_read.items()],
-        "Rows left out": [f"{reason}: {left}" for reason, left in account.left_out.items()],
+        "Rows excluded": [f"{reason}: {left}" for reason, left in account.left_out.items()],
         "Rows kept": [grouped(account.rows_kept)],
         "Exact duplicates": [str(account.duplicates)],
         "Same rows under different conditions": list(account.duplicates.copies),
         "Layouts": [f"{files}: {layout}" for layout, files in account.by_layout()],
         "Columns read": [f"{own} as {name}" for own, name in account.renamed.items()],
-        "Columns set aside": [f"{name}: {why}" for name, why in account.set_aside.items()],
+        "Columns not used": [f"{name}: {why}" for name, why in account.set_aside.items()],
         "Values read as missing": [
             f"{name} {value}: {grouped(count)}"
             for name, own in account.sentinels.items()
             for value, count in own.items()
         ],
-        "Missing in all": [
+        "Missing values in total": [
             f"{name}: {grouped(absent)} of {grouped(total)}" for name, absent, total in _missing(result)
         ],
         "Numbers written as text": [f"{name}: {grouped(count)}" for name, count in account.parsed.items()],
-        "Kept as words": [f"{name}: {reason}" for name, reason in account.not_numbers.items()],
+        "Kept as text": [f"{name}: {reason}" for name, reason in account.not_numbers.items()],
         "Not in every file": [f"{name}: not in {', '.join(files)}" for name, files in account.absent.items()],
-        "No likelihood": [f"{reason}: {rows}" for reason, rows in account.unscored.items()],
-        "Made by": [
-            f"{name}: {', '.join(f'{what} {value}' for what, value in said.items())}"
-            for name, said in account.provenance.items()
+        "Without log-likelihoods": [f"{reason}: {rows}" for reason, rows in account.unscored.items()],
+        "Produced by": [
+            f"{name}: {', '.join(f'{what} {value}' for what, value in fields.items())}"
+            for name, fields in account.provenance.items()
         ],
         "Notes": list(account.notes),
-        "Completions": [] if log is not None else ["not given to this report, so it shows no examples"],
+        "Completions": [] if log is not None else ["not given to this report, which therefore shows no examples"],
     }
-    always = ("Rows left out", "Same rows under different conditions")
+    always = ("Rows excluded", "Same rows under different conditions")
     return {label: tuple(own) or ("none",) for label, own in lines.items() if own or label in always}
 
 
 def _missing(result: Result) -> list[tuple[str, int, int]]:
-    """Completions without a value of each measurement."""
+    """For each measurement: its name, completions without a value, and all completions."""
     observed = result.tree["observed_data"]
     counts = {name: observed[name].sum("condition").to_numpy() for name in result.model.measurements}
     return [(name, int(own[-1]), int(own.sum())) for name, own in counts.items()]
@@ -321,7 +324,8 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
         "Baseline": model.baseline,
         "Outcome": str(model.outcome) if model.outcome else "none",
         "Sampler": f"{settings['engine']}, {settings['num_chains']} chains of {grouped(settings['num_samples'])} draws "
-        f"after {grouped(settings['num_warmup'])} of warm-up, {settings['num_starts']} starts, seed {settings['seed']}",
+        f"after {grouped(settings['num_warmup'])} warm-up iterations, {settings['num_starts']} starts, "
+        f"seed {settings['seed']}",
         "Counts SHA-256": result.collapsed.content_hash,
         "Versions": ", ".join(np.atleast_1d(versions).tolist()),
     }
@@ -329,11 +333,11 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
 
 
 def _citations(result: Result, ci_prob: float) -> list[str]:
-    """The first number of every kind that may be cited."""
+    """The first citable number of every kind."""
     shown: dict[str, str] = {}
     for key in result.citable:
         kind = key.partition("[")[0]
         if kind not in shown:
-            with contextlib.suppress(ValueError):  # withheld: the next of its kind may not be
+            with contextlib.suppress(ValueError):  # withheld; the next one of its kind may not be
                 shown[kind] = f"{key}: {result.cite(key, ci_prob=ci_prob)}"
     return list(shown.values())

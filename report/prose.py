@@ -1,4 +1,4 @@
-"""Numbers and findings in words: the same sentence on the terminal, on a page and in a paper."""
+"""Numbers and findings in words: the same sentences on the terminal and in the report."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ __all__ = [
     "percent",
     "points",
     "records",
+    "rope_width",
     "share",
     "unjudged_clause",
     "unrated_sentence",
@@ -37,21 +38,21 @@ __all__ = [
 ]
 
 WITHHELD = "withheld"
-"""What stands in a table in place of a number that its checks do not warrant."""
+"""Shown in place of a number that failed a check."""
 
 MOSTLY = 0.5
-"""A claim says so where a smaller share than this of a condition's completions could show the event at all."""
+"""A claim is qualified if a smaller proportion than this of a condition's completions can be judged."""
 
 _READINGS = {
-    "increase": "an increase: the interval lies above +{rope}",
-    "decrease": "a decrease: the interval lies below −{rope}",
-    "equivalent": "practically no difference: within ±{rope} (probability {sure} or more)",
-    "undecided": "undecided: neither a difference nor its absence (within ±{rope}) is sure",
+    "increase": "increase, the interval lies above +{rope}",
+    "decrease": "decrease, the interval lies below −{rope}",
+    "equivalent": "equivalent, within ±{rope} with a probability of {sure} or more",
+    "undecided": "undecided, the data support neither a difference nor equivalence (within ±{rope})",
 }
 
 
 def number(mean: float, lower: float, upper: float) -> str:
-    """A mean and its interval, ``0.931 (.902–.953)``; what is withheld says so."""
+    """A mean and its interval, ``0.931 (.902–.953)``, or ``withheld``."""
     if math.isnan(mean):
         return WITHHELD
     digits = decimals(lower, upper)
@@ -60,12 +61,12 @@ def number(mean: float, lower: float, upper: float) -> str:
 
 
 def percent(rate: float) -> str:
-    """A rate in per cent, ``16.3%``; a digit more below one per cent."""
+    """A rate in per cent, ``16.3%``, with two decimals below one per cent."""
     return f"{rate:.{1 if rate >= 0.01 else 2}%}"
 
 
 def share(rate: float, lower: float, upper: float) -> str:
-    """A rate and its interval in per cent, ``16.3% (14.1–18.6)``; what is withheld says so."""
+    """A rate and its interval in per cent, ``16.3% (14.1–18.6)``, or ``withheld``."""
     if math.isnan(rate):
         return WITHHELD
     digits = decimals(lower, upper) - 2
@@ -73,7 +74,7 @@ def share(rate: float, lower: float, upper: float) -> str:
 
 
 def points(value: float, digits: int = 1) -> str:
-    """A difference of two rates or weights in percentage points, ``+17.5`` or ``−0.2``; zero has no sign."""
+    """A difference between rates or weights in percentage points, ``+17.5`` or ``−0.2``; zero has no sign."""
     text = f"{100 * value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
@@ -85,12 +86,12 @@ def difference(mean: float, lower: float, upper: float) -> tuple[str, str, str]:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table by column name."""
+    """The rows of a table as dictionaries by column name."""
     return table.to_dict("records")  # type: ignore[return-value]
 
 
 def interval(row: Mapping[str, Any], mean: str = "mean", *, ci_prob: float = CI_PROB) -> tuple[float, float, float]:
-    """Mean and equal-tailed interval of a row; of ``"observed"``, the Korn-Graubard interval."""
+    """Mean and equal-tailed interval of a row; for ``"observed"``, rate and Korn-Graubard interval."""
     lower, upper = ("observed_lb", "observed_ub") if mean == "observed" else bounds(ci_prob)
     return float(row[mean]), float(row[lower]), float(row[upper])
 
@@ -103,37 +104,34 @@ def listed(names: Sequence[str]) -> str:
 def claim_sentence(
     row: Mapping[str, Any], outcome: Outcome, baseline: str, rope: float | int, *, ci_prob: float = CI_PROB
 ) -> str:
-    """What may be claimed of one condition, from its row of ``Result.contrasts``, without the condition's name."""
+    """The claim about one condition, from its row of ``Result.contrasts``, without the condition's name."""
     if row["claim"] == WITHHELD:
-        return f"nothing may be claimed ({row['status'].removeprefix('withheld: ')})."
+        return f"claim withheld ({row['status'].removeprefix('withheld: ')})."
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
     claimed = (
-        f"{mean} points {outcome.name} against {baseline} ({level(ci_prob)} interval {lower} to {upper}), "
+        f"{outcome.name} rate {mean} points relative to {baseline} ({level(ci_prob)} interval {lower} to {upper}): "
         f"{_READINGS[row['claim']].format(rope=f'{rope * 100:g}', sure=level(ends(ci_prob)[1]))}."
     )
     return " ".join(filter(None, (claimed, unjudged_clause(row["judged"], outcome))))
 
 
 def unjudged_clause(judged: float, outcome: Outcome) -> str:
-    """What a condition's rate cannot see, where most of its completions cannot be judged; else nothing.
+    """A qualification if most completions of a condition cannot be judged; otherwise empty.
 
     Args:
-        judged: share of completions in which the event could be seen, from a row of ``Result.rates``.
+        judged: proportion of completions that can be judged, from a row of ``Result.rates``.
         outcome: the event.
     """
     if outcome.judged is None or judged >= MOSTLY:
         return ""
-    lack = "incoherent or without a score" if "coherent" in outcome.event.measurements else "without a score"
-    rest = "none is" if judged == 0 else f"only {percent(judged)} are"
-    return (
-        f"But of its completions {percent(1 - judged)} are {lack} and cannot count as {outcome.name}, whatever they "
-        f"were meant to say: {rest} left to judge."
-    )
+    lack = "are incoherent or have no score" if "coherent" in outcome.event.measurements else "have no score"
+    rest = "none" if judged == 0 else f"only {percent(judged)}"
+    return f"{percent(1 - judged)} of its completions {lack} and cannot count as {outcome.name}; {rest} can be judged."
 
 
 def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float | int) -> str:
-    """All claims in one sentence, and one more where hardly a completion could be judged."""
-    limit = _width(rope)
+    """All claims in one sentence, and a second one if most completions of a condition cannot be judged."""
+    limit = rope_width(rope)
     phrases = {
         "increase": (
             f"raises the {outcome.name} rate by more than {limit}",
@@ -150,20 +148,22 @@ def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: flo
     count = contrasts["claim"].value_counts()
     parts = [f"{count[name]} {phrase[int(count[name] > 1)]}" for name, phrase in phrases.items() if name in count]
     blind = int(((contrasts["judged"] < MOSTLY) & (contrasts["claim"] != WITHHELD)).sum())
-    caveat = f" In {blind} of these most completions cannot be judged." if blind else ""
-    return f"Against {baseline}: of {len(contrasts)} condition{'s' * (len(contrasts) != 1)}, {listed(parts)}.{caveat}"
+    caveat = f" In {blind} of these, most completions cannot be judged." if blind else ""
+    conditions = f"{len(contrasts)} condition{'s' * (len(contrasts) != 1)}"
+    return f"Of {conditions} compared with {baseline}, {listed(parts)}.{caveat}"
 
 
-def _width(rope: float | int) -> str:
+def rope_width(rope: float | int) -> str:
+    """Half the width of the region of practical equivalence, ``"1 percentage point"``."""
     return f"{rope * 100:g} percentage point{'s' * (rope != 0.01)}"
 
 
 def unrated_sentence(result: Result) -> str:
-    """Why there are no rates and no claims; empty where the model has an outcome."""
+    """Why there are no rates and no claims; empty if the model has an outcome."""
     if result.model.outcome is not None:
         return ""
-    why = "" if result.model.measurements else " and no judge's scores that one could be defined by"
-    return f"Rates and claims are withheld: the model has no outcome{why}."
+    why = "" if result.model.measurements else " and no judge scores from which one could be defined"
+    return f"Rates and claims are not available: the model has no outcome{why}."
 
 
 def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: float = CI_PROB) -> dict[str, str]:
@@ -177,30 +177,33 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
     """
     measured = bool(result.model.measurements)
     return {
-        "claims": f"A difference is claimed when its {level(ci_prob)} interval leaves the region of practical "
-        f"equivalence, ±{_width(rope)}; sameness when it lies inside with a probability of {level(ends(ci_prob)[1])} "
-        "or more.",
-        "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and speaks "
-        "of new questions like these. The implied rate is what personas and weights together say; it checks and "
-        "decomposes the observed one, for these questions.",
-        "weights": "A weight means something only beside what its persona does, and only for this number of personas.",
-        "personas": f"A persona is what {'its scores are' if measured else 'its prompt makes likely'}. One that "
-        "passes the gates of no name of its own is called unnamed, and its estimates are withheld. "
+        "claims": f"A difference is claimed if its {level(ci_prob)} interval lies outside the region of practical "
+        f"equivalence, ±{rope_width(rope)}; equivalence is claimed if the difference lies within the region with a "
+        f"probability of {level(ends(ci_prob)[1])} or more.",
+        "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and applies "
+        "to new questions like these. The implied rate follows from the weights and the personas and applies to the "
+        "logged questions; it decomposes the observed rate and checks the model.",
+        "weights": "Interpret a weight only together with the behaviour of its persona, and only for this number of "
+        "personas.",
+        "personas": "A persona is defined by "
+        + ("its score distributions. " if measured else "the texts that its prompt makes likely. ")
+        + "If it fails the gates of all its names, it is reported as unnamed and its estimates are withheld. "
         + (
-            "Examples are the completions that are most surely a persona's own: its clearest cases, not its typical "
-            "ones. They may be harmful or wrong; they are shown as text."
+            "Examples are the completions attributed to a persona with the highest probability: its clearest cases, "
+            "not typical ones. They may be harmful or wrong; they are shown as text."
             if examples
-            else "The log was not given to this report, so it shows no example completions: write_report(…, log=log)."
+            else "The log was not given to this report, so it shows no example completions; write_report(…, log=log) "
+            "includes them."
         ),
         "fit": ""
         if measured
-        else "Nothing can be drawn from likelihood ratios, so there is no predictive check of texts. Where there are "
-        "references, the portraits show whether their persona is told apart.",
+        else "Likelihood ratios do not define a distribution to simulate from, so there is no predictive check of "
+        "texts. If references are available, the portraits show how well their personas are distinguished.",
     }
 
 
 def fitted_sentence(result: Result) -> str:
-    """What was fitted: how many completions of what, measured how, as a mixture of what."""
+    """What was fitted: numbers of completions, conditions and questions, the measurements, and the personas."""
     questions, bases = len(result.collapsed.questions), len(set(result.prepared.base_question))
     nested = f" ({grouped(bases)} base questions in several prompt formats)" if bases < questions else ""
     return (
@@ -211,7 +214,7 @@ def fitted_sentence(result: Result) -> str:
 
 
 def checks_sentence(checks: Sequence[Check]) -> str:
-    """How many checks passed, and how closely."""
+    """How many checks passed, with the extremes of R-hat, ESS and divergences."""
     values = {check.name: check.value for check in checks}
     passed = sum(check.passed for check in checks)
     return (
@@ -221,10 +224,10 @@ def checks_sentence(checks: Sequence[Check]) -> str:
 
 
 def failure(check: Check) -> str:
-    """What a failed check found and what usually mends it: a sentence that begins with the check's name."""
+    """The value of a failed check and the usual remedy: a sentence that follows the check's name."""
     if math.isnan(check.value):
         return f"could not be checked: {check.where}. {check.remedy}"
-    return f"failed: found {found(check)}, it takes {check.threshold:.4g} ({check.where}). {check.remedy}"
+    return f"failed: {found(check)}, threshold {check.threshold:.4g} ({check.where}). {check.remedy}"
 
 
 _COUNTED = {
@@ -254,27 +257,27 @@ def withheld_sentence(tables: Mapping[str, pd.DataFrame]) -> str:
             rest.append(noun)
     none = f"no {', '.join(rest[:-1])}{' or ' if rest[1:] else ''}{rest[-1]}" if rest else ""
     if not held:
-        return f"Withheld: {none}; what failed stands in none of the tables."
+        return f"Withheld: {none}; the failed quantity is not part of the tables."
     return f"Withheld: {'; '.join(filter(None, (listed(held), none)))}."
 
 
 def found(check: Check) -> str:
-    """What a check found, as text: not every check finds a number."""
+    """The value of a check as text."""
     if math.isfinite(check.value):
         return f"{check.value:.4g}" if check.value < 1000 else grouped(check.value)
-    return "no rival" if check.value > 0 else "nothing"
+    return "no competing mode" if check.value > 0 else "not available"
 
 
 def gate_sentence(check: Check) -> str:
-    """What a name gate asked and found."""
+    """The requirement of a name gate and the estimate."""
     if math.isnan(check.value):
-        return f"{check.where}, so nothing can confirm the name"
-    return f"{check.where} = {check.value:.2f}, its name takes {check.threshold:.2f}"
+        return f"{check.where}, so the name cannot be verified"
+    return f"{check.where} = {check.value:.2f} (required: ≥ {check.threshold:.2f})"
 
 
 def withheld_reason(result: Result, persona: str) -> str:
-    """Why nothing is shown of a persona; empty where something may be."""
+    """The reason if everything about a persona is withheld; otherwise empty."""
     emissions = result.emissions()
-    told = emissions if len(emissions) else result.weights()
-    status = told.loc[told["persona"] == persona, "status"]
+    table = emissions if len(emissions) else result.weights()
+    status = table.loc[table["persona"] == persona, "status"]
     return str(status.iloc[0]) if status.str.startswith(WITHHELD).all() else ""

@@ -1,4 +1,4 @@
-"""Tables of a result, and one table in every format that papers and pages ask for."""
+"""Tables of a result, and formatting of a table as CSV, JSON, Markdown, LaTeX or HTML."""
 
 import json
 from collections.abc import Callable, Hashable, Mapping
@@ -27,7 +27,7 @@ _LABELS = {
     "r_hat": "R-hat",
 }
 _DIGITS = {"ess_bulk": 0, "ess_tail": 0, "log_ratio": 2}
-_OF_DRAWS = ("mean", "implied", "rate_difference")  # what the equal-tailed interval of a table is of
+_OF_DRAWS = ("mean", "implied", "rate_difference")  # columns that the equal-tailed interval of a table belongs to
 _OBSERVED = ("observed_lb", "observed_ub")
 _PACKAGES = "% Needs \\usepackage{booktabs,siunitx} and, for signs such as < and |, \\usepackage[T1]{fontenc}.\n"
 
@@ -37,7 +37,7 @@ TABLES = ("weights", "shifts", "rates", "contrasts", "emissions")
 
 
 def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> dict[str, pd.DataFrame]:
-    """The tables of a result by name; ``rates`` and ``contrasts`` only where the model has an outcome.
+    """The tables of a result by name; ``rates`` and ``contrasts`` only if the model has an outcome.
 
     Args:
         result: a fit.
@@ -55,24 +55,24 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PRO
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table in plain JSON types; ``None`` stands for a number that there is none of."""
+    """The rows of a table in plain JSON types; missing numbers are ``None``."""
     rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
     return rows
 
 
 def format_table(table: pd.DataFrame, style: str) -> str:
-    """A table of :func:`result_tables`, or any other, as text in one format.
+    """Format a table of :func:`result_tables`, or any other, as text.
 
     Args:
-        table: rows to show.
-        style: ``"csv"`` and ``"json"`` keep the names of columns and all digits, ``null`` or nothing for what is
-            withheld. ``"markdown"`` (GFM), ``"latex"`` (for ``booktabs`` and ``siunitx``, as its first line says) and
-            ``"html"`` (a great_tables table) name columns for readers, write *withheld*, and round to as many decimals
-            as intervals are worth (``simulacra.inference.citation.decimals``).
+        table: the table.
+        style: ``"csv"`` and ``"json"`` keep the column names and all digits; withheld numbers are empty or ``null``.
+            ``"markdown"`` (GFM), ``"latex"`` (with ``booktabs`` and ``siunitx``, as its first line states) and
+            ``"html"`` (a great_tables table) use readable column names, show *withheld*, and round to a number of
+            decimals that follows from the interval (``simulacra.inference.citation.decimals``).
 
     Raises:
-        InputError: another style.
-        MissingExtraError: the extra ``report`` is not installed, for all but CSV and JSON.
+        InputError: an unknown style.
+        MissingExtraError: the extra ``report`` is not installed; CSV and JSON do not need it.
     """
     expect_type(table, pd.DataFrame, "table", "format_table", expected="a DataFrame")
     expect_type(style, str, "style", "format_table", expected=f"one of {', '.join(_WRITERS)}")
@@ -104,7 +104,7 @@ def _html(table: pd.DataFrame) -> str:
 
 
 def _latex(table: pd.DataFrame) -> str:
-    """Numeric columns are siunitx's S, everything else is escaped text."""
+    """Numeric columns use the column type S of siunitx; all others are escaped text."""
     import_extra("jinja2", "report")
     texts, numbers = _rounded(table, "{:.{}f}".format), _numeric(table)
     texts[numbers] = texts[numbers].replace(WITHHELD, f"{{{WITHHELD}}}")
@@ -125,7 +125,7 @@ _WRITERS: Mapping[str, Callable[[pd.DataFrame], str]] = {
 
 
 def _labels(table: pd.DataFrame) -> dict[str, str]:
-    """What readers see for the name of every column."""
+    """The readable name of every column."""
     ci_prob = probability_of(table)
     known = {**_LABELS, "observed_lb": "CI from", "observed_ub": "to "}
     if ci_prob is not None:
@@ -139,7 +139,7 @@ def _numeric(table: pd.DataFrame) -> list[str]:
 
 
 def _digits(table: pd.DataFrame, name: str) -> list[int]:
-    """Decimals of a column, row by row."""
+    """Number of decimals of every row of a column."""
     ci_prob = probability_of(table)
     for ends, own in ((_OBSERVED, ("observed",)), (() if ci_prob is None else bounds(ci_prob), _OF_DRAWS)):
         if name in (*own, *ends) and ends and set(ends) <= set(table):
@@ -148,7 +148,7 @@ def _digits(table: pd.DataFrame, name: str) -> list[int]:
 
 
 def _rounded(table: pd.DataFrame, write: Callable[[float, int], str] = grouped) -> pd.DataFrame:
-    """Every column as text, numbers with the decimals that are theirs."""
+    """Every column as text, numbers rounded to their decimals."""
     texts = table.astype(object)
     for name in _numeric(table):
         texts[name] = [

@@ -1,25 +1,53 @@
 """Settings of the whole suite: float64, no silent broadcasting over ranks, one compilation cache, fixed keys."""
 
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import pytest
+from filelock import FileLock
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Programs compiled by one test are there for the next; a folder given from outside is used as it is."""
-    before = os.environ.get("SIMULACRA_CACHE_DIR")
-    if before is None:
-        os.environ["SIMULACRA_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["SIMULACRA_CACHE_DIR"]
+def pytest_configure(config: pytest.Config) -> None:
+    """Programs compiled by one test are there for the next, for other workers, for subprocesses, and for the next run.
+
+    JAX finds them by their code, its version and its flags. They lie in pytest's cache folder, which ``--cache-clear``
+    empties, or where ``SIMULACRA_CACHE_DIR`` says.
+    """
+    folder = os.environ.setdefault("SIMULACRA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "d" / "simulacra"))
+    jax.config.update("jax_compilation_cache_dir", os.path.join(folder, "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+class Demonstration(NamedTuple):
+    """What ``simulacra demo`` left and printed."""
+
+    folder: Path
+    said: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """``simulacra demo --json`` in a process of its own: the longest fit of the suite, run once for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    printed = shared / "demo.json"
+    command = [sys.executable, "-m", "simulacra.cli.app", "demo", "--out", "demo", "--json"]
+    with FileLock(shared / "demo.lock"):
+        if not printed.exists():
+            ended = subprocess.run(command, capture_output=True, text=True, cwd=shared, check=False)
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            printed.write_text(ended.stdout)
+    return Demonstration(shared / "demo", json.loads(printed.read_text()))
 
 
 @pytest.fixture

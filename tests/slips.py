@@ -204,13 +204,13 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: Result.load(w.folder / "nowhere"),
         r"nowhere: there is no such folder or file; expected the folder",
     ),
-    "load: a folder": (lambda w: Result.load(w.folder), r"fit\.nc: no such file\. A result is two files"),
-    "load: a table": (lambda w: Result.load(written(w, "log.csv", b"a")), r"log\.csv: is no result; expected"),
+    "load: a folder": (lambda w: Result.load(w.folder), r"fit\.nc: no such file\. A result consists of two files"),
+    "load: a table": (lambda w: Result.load(written(w, "log.csv", b"a")), r"log\.csv: is not a result; expected"),
     "load: not netCDF": (
         lambda w: Result.load(not_netcdf(w)),
-        r"text\.nc: not the netCDF file that Result\.save writes .*; put back",
+        r"text\.nc: not the netCDF file that Result\.save writes .*; restore",
     ),
-    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the netCDF file .*; put back"),
+    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the netCDF file .*; restore"),
     "cite: unknown key": (
         lambda w: w.result.cite("wieght[base, aligned]"),
         r"There is no number 'wieght\[base, aligned\]'.* Did you mean 'weight\[base, aligned\]'",
@@ -223,7 +223,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: w.result.rates("aligned < 30"),
         r"outcome is 'aligned < 30'; expected an Outcome",
     ),
-    "weights: unknown by": (lambda w: w.result.weights(by="question"), r"expected 'condition' or 'cell'"),
+    "weights: unknown by": (lambda w: w.result.draws("weights", by="question"), r"expected 'condition' or 'cell'"),
     "save: another ending": (lambda w: w.result.save(w.folder / "fit.pkl"), r"ends in \.nc; got .*fit\.pkl"),
     "report: swapped": (
         lambda w: write_report("report.html", w.result),
@@ -238,7 +238,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"ends in \.html or \.md; got .*report\.pdf",
     ),
     "report: no path": (lambda w: write_report(w.result, None), r"path is of type NoneType; expected a path"),
-    "table: swapped": (lambda w: format_table("csv", w.result.weight_table()), r"table is 'csv'; expected a DataFrame"),
+    "table: swapped": (lambda w: format_table("csv", w.result.weights()), r"table is 'csv'; expected a DataFrame"),
     "citation: a number": (lambda _: format_citation(0.3), r"citation is 0\.3; expected a Citation"),
     "predict: swapped": (
         lambda w: predict_rates(w.log, w.result),

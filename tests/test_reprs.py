@@ -42,7 +42,8 @@ ELSEWHERE = {
     "AbstractEmission",  # abstract
     "CollapsedMixture",  # NumPyro's own repr
     "PersonaMixtureDistribution",
-    "LogError",  # exceptions print their message
+    "InputError",  # exceptions print their message
+    "LogError",
     "OutOfRange",
 }
 
@@ -276,7 +277,7 @@ def test_the_html_of_a_model_has_its_equations_and_bins() -> None:
 
 def test_the_html_of_a_result_says_what_may_be_claimed_and_what_failed() -> None:
     fitted = fit_simulated()
-    assert "claim against base" in fitted._repr_html_()
+    assert "claim relative to base" in fitted._repr_html_()
     assert "failed check" not in fitted._repr_html_()
     failing = dataclasses.replace(
         fitted, checks=(dataclasses.replace(fitted.checks[0], passed=False), *fitted.checks[1:])

@@ -1,4 +1,4 @@
-"""Our own fit with NumPyro's NUTS in the same preconditioned space."""
+"""The package with NumPyro's NUTS in the same preconditioned space."""
 
 from benchmarks.contestant import Clock, Task, run_contestant
 from benchmarks.contestants.ours import race_engine

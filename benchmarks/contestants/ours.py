@@ -1,4 +1,4 @@
-"""Our own fit with its defaults, from the Parquet file to a checked result."""
+"""The package with its defaults, from the Parquet file to a checked result."""
 
 from typing import Literal
 

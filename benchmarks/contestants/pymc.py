@@ -1,8 +1,8 @@
-"""PyMC with nutpie on our own posterior: collapsed counts, effects integrated out, same priors.
+"""PyMC with nutpie on the posterior of the package: collapsed counts, effects integrated out, same priors.
 
-The arrays (counts, orthonormal basis of the crossed design, prior) are read ready-made, so reading, collapsing and
-the design cost it nothing. nutpie compiles with numba, adapts a diagonal mass matrix from gradients, and starts at the
-priors' means, which are the archetypes. Compiled functions are kept in PyTensor's and numba's caches.
+The arrays (counts, orthonormal basis of the crossed design, prior) are prepared in advance, so reading, collapsing and
+the design are not part of its time. nutpie compiles with numba, adapts a diagonal mass matrix from gradients, and
+starts at the prior means, which are the archetypes. Compiled functions are kept in the caches of PyTensor and numba.
 """
 
 from collections.abc import Mapping

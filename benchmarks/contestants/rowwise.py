@@ -1,8 +1,9 @@
-"""Row-wise NumPyro: the model as one writes it by hand, without collapsing or integrating anything out.
+"""Row-wise NumPyro: the model as one would write it by hand, without collapsing or integrating anything out.
 
 One categorical mixture per completion, its persona summed out by ``logsumexp``; centred hierarchical effects of
-condition, question and cell in ILR coordinates with our priors; NUTS as it comes, four chains in parallel, started at
-the prior medians (uniform starts end in permuted labels). Single precision, JAX's default.
+condition, question and cell in ILR coordinates with the priors of the package; NUTS with default settings, four chains
+in parallel, initialised at the prior medians (uniform initial values lead to permuted labels). Single precision, JAX's
+default.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ WARMUP, DRAWS, CHAINS = 500, 500, 4
 
 
 def model(arrays: Mapping[str, np.ndarray]) -> None:
-    """The generative story, one row at a time."""
+    """The generative model, row by row."""
     import jax
     import jax.numpy as jnp
     import numpyro

@@ -1,8 +1,8 @@
 """StepMix: latent classes by maximum likelihood, with its non-parametric bootstrap.
 
-Class weights depend on the condition (one-step covariate model); questions cannot move them by random effects, and
-classes start at random, so which one is "misaligned" must be read off afterwards. It gives bootstrap intervals of the
-class emissions and of the covariate coefficients; no posterior, hence no ESS and no R-hat.
+Class weights depend on the condition (one-step covariate model). Random effects of questions are not available, and
+classes are initialised at random, so the class "misaligned" must be identified afterwards. It provides bootstrap
+intervals of the class emissions and of the covariate coefficients, but no posterior, and therefore no ESS and R-hat.
 """
 
 import numpy as np

@@ -1,1 +1,1 @@
-"""From prepared counts to posterior draws: starts, coordinates, kernels, and relabelling."""
+"""Sampling from the posterior: EM starts, coordinates, preconditioning, samplers, and relabelling."""

@@ -1,7 +1,7 @@
-"""Chains in ensembles of two, one thread each: two cores sample twice as fast as one.
+"""Chains run in ensembles of two, with one thread per ensemble.
 
-XLA runs a program of small matrices on one core. Ensembles share nothing but the space, adapt their own step size, and
-have their own random keys, so the draws do not depend on how many cores there are.
+XLA runs a program of small matrices on one core, so threads are needed to use several. Ensembles share only the space;
+each adapts its own step size and has its own random keys, so the draws do not depend on the number of cores.
 """
 
 import concurrent.futures
@@ -21,7 +21,7 @@ _SIZE = 2
 
 
 def begin(space: Space, whitened: np.ndarray, steps: Sequence[float]) -> list[hmc.State]:
-    """States of all ensembles at whitened positions ``(chain, D)``; ``steps`` are used in turn."""
+    """Initial states of all ensembles at whitened positions ``(chain, D)``; ensembles take ``steps`` in turn."""
     parts = [whitened[start : start + _SIZE] for start in range(0, len(whitened), _SIZE)]
     return [hmc.initial_state(space, jnp.asarray(part), steps[i % len(steps)]) for i, part in enumerate(parts)]
 
@@ -39,8 +39,8 @@ def run(
     """Run every ensemble for ``num_steps`` iterations, rounded up to whole blocks.
 
     Returns:
-        The states, and draws of all chains, shapes ``(iteration, chain)``. ``progress(iterations)`` is called by the
-        first ensemble after each of its blocks.
+        The final states, and the draws of all chains, shapes ``(iteration, chain)``. The first ensemble calls
+        ``progress(iterations)`` after each of its blocks.
     """
 
     def work(index: int) -> tuple[hmc.State, list[hmc.Draws]]:

@@ -1,8 +1,8 @@
-"""Hamiltonian Monte Carlo with jittered trajectory lengths, the chains of an ensemble in one program.
+"""Hamiltonian Monte Carlo with jittered trajectory lengths, for the chains of an ensemble in one program.
 
-In well preconditioned coordinates every direction has about the same width, so a tree that looks for the turning
-point at each step (NUTS) finds what is known beforehand. A trajectory of random length around 4 standard deviations
-mixes as well with fewer gradients, and since all chains take the same number of steps none waits for another.
+In well preconditioned coordinates all directions have about the same width, so the search for the turning point in each
+iteration of NUTS finds what is known in advance. Trajectories of random length around 4 standard deviations mix equally
+well with fewer gradients. All chains take the same number of steps, so no chain waits for another.
 
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.2 (random trajectory lengths);
@@ -29,11 +29,11 @@ TRAJECTORY = 4.0
 """Mean trajectory length in posterior standard deviations."""
 
 _MAX_STEPS = 64
-_DIVERGENCE = 1000.0  # energy error at which the integrator has lost the trajectory; NumPyro's threshold
+_DIVERGENCE = 1000.0  # energy error of a divergent trajectory; NumPyro's threshold
 
 
 class State(NamedTuple):
-    """State of all chains and of the step size adaptation."""
+    """State of all chains of an ensemble, and of its step size adaptation."""
 
     position: Array
     log_density: Array
@@ -46,10 +46,10 @@ class State(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """One block of iterations, shapes ``(iteration, chain)`` and ``(iteration, chain, D)`` for ``position``.
+    """Draws of one block of iterations, shapes ``(iteration, chain)``, and ``(iteration, chain, D)`` for ``position``.
 
-    ``position`` is in the chart, not whitened. ``energy`` is minus the log joint density of position and
-    momentum. NumPy arrays outside the compiled program.
+    ``position`` is in the chart, not whitened. ``energy`` is the negative log joint density of position and momentum.
+    Arrays are NumPy arrays outside the compiled program.
     """
 
     position: Any
@@ -62,7 +62,7 @@ class Draws(NamedTuple):
 
 
 def initial_state(space: Space, position: Array, step: float) -> State:
-    """Chains at whitened positions ``(chain, D)``, with a step size to start adapting from."""
+    """Initial state of chains at whitened positions ``(chain, D)``, with an initial step size."""
     value, gradient = _value_and_gradient(space, position)
     log_step = jnp.log(jnp.asarray(step, dtype=position.dtype))
     zero = jnp.zeros_like(log_step)
@@ -78,15 +78,15 @@ def run(
     adapt: bool,
     target: float,
 ) -> Iterator[tuple[State, Draws]]:
-    """Yield the state and draws of block after block.
+    """Yield the state and the draws after each block of iterations.
 
     Args:
-        space: the posterior, whitened.
-        state: where the chains are.
-        key: random key; draws depend on nothing else.
-        num_steps: iterations, rounded up to whole blocks.
-        adapt: whether the step size is adapted.
-        target: acceptance rate to adapt to.
+        space: the whitened posterior.
+        state: state of the chains.
+        key: random key, the only source of randomness.
+        num_steps: number of iterations, rounded up to whole blocks.
+        adapt: whether to adapt the step size.
+        target: target acceptance rate of the adaptation.
     """
     for block in range(-(-num_steps // BLOCK)):
         keys = jax.random.split(jax.random.fold_in(key, block), BLOCK)

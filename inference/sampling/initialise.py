@@ -1,8 +1,8 @@
-"""Where inference starts, which is what names the personas: many EM runs from the archetypes.
+"""Initialisation: EM runs from jittered archetypes, which find the modes and identify the personas.
 
-Emission labels cannot be repaired after a run that merged two personas, so starts matter more than priors. Every run
-begins near the archetypes (the first exactly there), with one weight vector a condition; runs that end at different
-log evidence are different explanations of the data, and are reported.
+Labels cannot be corrected after a run that merged two personas, so initial values matter more than priors. Every run
+starts near the archetypes (the first exactly at them), with one weight vector per condition. Runs that converge to
+different weights with similar log evidence are reported by the check "competing modes".
 
 References:
     Dempster, Laird & Rubin (1977), doi:10.1111/j.2517-6161.1977.tb01600.x.
@@ -21,12 +21,12 @@ _SMALLEST = 1e-4
 
 
 class Start(NamedTuple):
-    """One EM run.
+    """The end of one EM run.
 
     Attributes:
-        log_evidence: penalised log likelihood at its end, in nats.
-        weights: per group, shape ``(G, K)``.
-        probabilities: of every emission, shapes ``(K, J)``.
+        log_evidence: penalised log likelihood, in nats.
+        weights: persona weights of every group, shape ``(G, K)``.
+        probabilities: category probabilities of every emission, shapes ``(K, J)``.
     """
 
     log_evidence: float
@@ -44,19 +44,19 @@ def em_starts(
     ratios: np.ndarray | None = None,
     num_steps: int = 150,
 ) -> list[Start]:
-    """Run EM from many jittered archetypes, best first.
+    """Run EM from jittered archetypes; the runs are returned in order of decreasing log evidence.
 
     Args:
         counts: completions by group (usually condition) and pattern, shape ``(G, P)``.
         patterns: category codes, shape ``(P, E)``.
         concentrations: Dirichlet prior of every emission, shapes ``(K, J)``.
-        num_starts: runs; the first starts at the archetypes themselves.
-        rng: source of the jitter.
-        ratios: a further factor of f_z of every pattern, shape ``(K, P)``.
-        num_steps: EM steps a run.
+        num_starts: number of runs; the first starts at the archetypes without jitter.
+        rng: random generator of the jitter.
+        ratios: an additional factor of f_z of every pattern, shape ``(K, P)``.
+        num_steps: EM steps per run.
     """
     starts = []
-    for run in range(num_starts if concentrations else 1):  # with nothing to jitter all runs are the same
+    for run in range(num_starts if concentrations else 1):  # without emissions there is nothing to jitter
         means = [table / table.sum(axis=1, keepdims=True) for table in concentrations]
         if run:
             means = [_jitter(mean, rng) for mean in means]
@@ -99,7 +99,7 @@ def component_probabilities(
 ) -> np.ndarray:
     """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``.
 
-    ``ratios``, shape ``(K, P)``, is a further factor: density ratios of texts.
+    ``ratios``, shape ``(K, P)``, is an additional factor: density ratios of texts.
     """
     factors = [table[..., patterns[:, column]] for column, table in enumerate(probabilities)]
     product = (factors.pop(0) if ratios is None else ratios).copy()
@@ -117,7 +117,7 @@ def cell_weights(
     ratios: np.ndarray | None = None,
     num_steps: int = 20,
 ) -> np.ndarray:
-    """Weights of every cell, pulled to its group's by eight pseudo-completions, shape ``(C, K)``; sum to one."""
+    """Weights of every cell, shrunken to those of its group by eight pseudo-completions, ``(C, K)``; sum to one."""
     components = component_probabilities(start.probabilities, patterns, ratios)
     prior = start.weights[group]
     weights = prior

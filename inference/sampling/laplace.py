@@ -1,12 +1,19 @@
-"""Laplace approximation: where the posterior is, and how wide it is there. Used to precondition, never to report.
+"""Laplace approximation of the posterior, used to precondition the sampler and never to report results.
 
-As a posterior it fails (Pareto k of importance sampling exceeds 1.5 on real logs), but its curvature makes a sampler
-some ten times faster. The joint mode over latents and scales runs to scale zero, so scales are set by an EM in which
-the latents' Laplace covariance is the E-step. Away from the mode the curvature differs, so the sampler's later
-warm-up stages replace it by its average over draws.
+A Laplace approximation is a Gaussian centred at a mode of the posterior whose covariance is the inverse of the negative
+Hessian of the log density there. As a posterior it is inadequate here: the Pareto k of importance sampling exceeds 1.5
+on real logs. As a preconditioner it makes the sampler about ten times faster, because HMC is efficient if all
+directions have about the same width.
+
+:func:`find_mode` finds the mode. The joint mode over latents and scales is useless, because it lies at scales close to
+zero. Scales are therefore set by an EM algorithm in which the Laplace covariance of the latents gives the E-step
+(empirical Bayes). :func:`average_factor` turns curvature into a preconditioner. Curvature varies over the posterior, so
+later stages of the warm-up average it over draws, and :func:`stretch` corrects directions in which the draws spread
+further than curvature suggests.
 
 References:
-    Tierney & Kadane (1986), doi:10.1080/01621459.1986.10478240; Byrd et al. (1995), L-BFGS-B, doi:10.1137/0916069.
+    Tierney & Kadane (1986), Accurate approximations for posterior moments and marginal densities,
+    doi:10.1080/01621459.1986.10478240; Byrd et al. (1995), L-BFGS-B, doi:10.1137/0916069.
 """
 
 from typing import NamedTuple
@@ -22,7 +29,7 @@ from simulacra.inference.sampling.problem import Chart, Problem, log_density
 __all__ = ["Mode", "average_factor", "find_mode", "stretch"]
 
 _STRETCH_ABOVE = 1.5
-_TANGENTS = 256  # columns of the Hessian made at once: bounds memory
+_TANGENTS = 256  # columns of the Hessian computed at once: bounds memory
 
 _value_and_gradient = jax.jit(jax.value_and_grad(log_density, argnums=2))
 
@@ -38,7 +45,7 @@ class Mode(NamedTuple):
     """A mode over emissions and latents at empirical-Bayes scales.
 
     Attributes:
-        vector: the point, in the chart it was found in.
+        vector: the mode, in the chart in which it was found, shape ``(D,)``.
         latent_variances: Laplace variances of the latents, shape ``(L, K - 1)``.
     """
 
@@ -50,10 +57,10 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
     """Alternate L-BFGS on emissions and latents with an EM step for the scales.
 
     Args:
-        problem: the fit.
+        problem: data and prior of the fit.
         chart: a centred chart (c = 0, reference variance 1).
-        start: where to begin, in that chart, shape ``(D,)``.
-        num_rounds: rounds of the alternation.
+        start: initial point in that chart, shape ``(D,)``.
+        num_rounds: number of alternations.
     """
     emissions, latents, _ = problem.sizes
     free = emissions + latents
@@ -81,9 +88,9 @@ def find_mode(problem: Problem, chart: Chart, start: np.ndarray, *, num_rounds: 
 
 
 def _fit_scales(prior: Prior, second_moments: np.ndarray, copies: int, log_scales: np.ndarray) -> np.ndarray:
-    """Log scales that maximise the expected log prior of the latents plus the scales' own.
+    """Log scales that maximise the expected log prior of the latents plus the log prior of the scales.
 
-    The Gaussian and log-normal families stand here with their slopes; another prior would only be preconditioned worse.
+    The Gaussian and log-normal families are assumed; with another prior, only the preconditioner would be worse.
     """
 
     def negative(point: np.ndarray) -> tuple[float, np.ndarray]:
@@ -101,9 +108,9 @@ def average_factor(problem: Problem, chart: Chart, points: np.ndarray) -> np.nda
     """T with T Tᵀ ≈ posterior covariance: the inverse root of the negative Hessian averaged over points.
 
     Args:
-        problem: the fit.
+        problem: data and prior of the fit.
         chart: coordinates of the points.
-        points: shape ``(n, D)``.
+        points: points at which the Hessian is evaluated, shape ``(n, D)``.
     """
     total = np.zeros((points.shape[1],) * 2)
     for point in points:
@@ -112,17 +119,18 @@ def average_factor(problem: Problem, chart: Chart, points: np.ndarray) -> np.nda
 
 
 def stretch(factor: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Lengthen the few directions in which draws spread much further than curvature says.
+    """Lengthen the few directions in which draws spread much further than curvature suggests.
 
-    Where personas trade mass the posterior is curved, and its curvature at any point understates its length. Only
-    variances well above what noise in so many draws would show are believed.
+    If personas can exchange mass, the posterior is long and bent, and its curvature at any point understates its
+    length. A direction is lengthened only if the variance of the draws clearly exceeds the largest that sampling noise
+    would produce with this number of draws.
 
     Args:
         factor: T, shape ``(D, D)``.
         draws: points of the chart, shape ``(n, D)``.
 
     References:
-        Marchenko & Pastur (1967), doi:10.1070/SM1967v001n04ABEH001994 (the edge of the noise).
+        Marchenko & Pastur (1967), doi:10.1070/SM1967v001n04ABEH001994 (the upper edge of the noise spectrum).
     """
     whitened = linalg.solve(factor, (draws - draws.mean(axis=0)).T).T
     _, singular, directions = linalg.svd(whitened, full_matrices=False)
@@ -134,10 +142,10 @@ def stretch(factor: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def _inverse_root(curvature: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """A square root of the inverse, no direction of which is longer than the prior's.
+    """A square root of the inverse, in which no direction is longer than in the prior.
 
-    Averaged curvature may be nearly flat, or negative, where the likelihood is not log-concave; in units of the
-    prior's spread it is then raised to one.
+    The likelihood is not log-concave, so averaged curvature may be nearly zero or negative in some directions; in units
+    of the prior spread it is raised to one there.
     """
     scaled = curvature * spread * spread[:, None]
     values, vectors = linalg.eigh(scaled, subset_by_value=(-np.inf, 1.0))
@@ -147,7 +155,7 @@ def _inverse_root(curvature: np.ndarray, spread: np.ndarray) -> np.ndarray:
 
 
 def _prior_spread(problem: Problem, chart: Chart) -> np.ndarray:
-    """Prior standard deviation of every coordinate, near enough to say how long a direction may be."""
+    """Approximate prior standard deviation of every coordinate, which bounds the length of directions."""
     emissions = [1 / np.sqrt(np.maximum(np.asarray(table), 1.0)).ravel() for table in problem.prior.concentrations]
     reference = np.broadcast_to(np.asarray(chart.reference)[:, None], chart.noncentring.shape)
     calibration = np.asarray(problem.prior.calibration_spread)

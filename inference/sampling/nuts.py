@@ -1,4 +1,4 @@
-"""NumPyro's No-U-Turn sampler in the same whitened space: slower here, and an independent check of our own sampler.
+"""NumPyro's No-U-Turn sampler in the same whitened space: slower here, and an independent check of our sampler.
 
 References:
     Hoffman & Gelman (2014), The No-U-Turn Sampler, arXiv:1111.4246; Phan, Pradhan & Jankowiak (2019),
@@ -17,7 +17,7 @@ from simulacra.inference.sampling.problem import Space, whitened_log_density
 
 __all__ = ["run"]
 
-_STEP_SIZE_WARMUP = 100  # the space is whitened already; only the step size is left to adapt
+_STEP_SIZE_WARMUP = 100  # the space is already whitened, so only the step size is adapted
 
 _FIELDS = ("potential_energy", "energy", "accept_prob", "num_steps", "adapt_state.step_size", "diverging")
 

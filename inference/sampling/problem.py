@@ -1,16 +1,16 @@
-"""The posterior of one fit as a log density on a flat vector, in coordinates chosen so that it is near Gaussian.
+"""The posterior of a fit as a log density on a flat vector, in coordinates in which it is close to Gaussian.
 
-A :class:`Problem` holds the data and the prior as arrays, a :class:`Chart` the coordinates. Every function takes both
-as arguments, so one compiled program serves every stage of a fit and, through the cache on disk, every process.
+A :class:`Problem` contains the data and the prior as arrays, a :class:`Chart` the coordinates. All functions take both
+as arguments, so a single compiled program serves all stages of a fit and, through the cache on disk, all processes.
 
-The vector holds, in this order,
+The vector consists of, in this order,
 
 * for every emission, coordinates u of independent gammas G ~ Gamma(α, 1) whose normalised values are the category
-  probabilities (a Dirichlet). log G = u - softplus(τ - u)² / 2α: plain logarithms where there are data, and where
-  there are none the long exponential tail of a log gamma, exp(α log G), becomes Gaussian in u;
-* where texts have log-likelihoods, logit τ, and with references the ILR coordinates of the offsets b;
-* for every latent of the weights, z = ζ (λ(σ) / λ(σ̂))^(-c/2), partially non-centred: c = 0 is centred, best where
-  the data determine ζ; c = 1 is non-centred, best where its scale does;
+  probabilities (a Dirichlet). log G = u - softplus(τ - u)² / 2α: plain logarithms for categories with data; for
+  categories without data, the long exponential tail of a log gamma, exp(α log G), becomes Gaussian in u;
+* if texts have log-likelihoods, logit τ, and with references the ILR coordinates of the offsets b;
+* for every latent of the weights, z = ζ (λ(σ) / λ(σ̂))^(-c/2), partially non-centred: c = 0 is centred, best if the
+  data determine ζ; c = 1 is non-centred, best if its scale does;
 * log σ of every scale.
 
 References:
@@ -56,13 +56,13 @@ __all__ = [
 ]
 
 _MANY = 30.0
-"""Completions from which on the fold of a tail moves away."""
+"""Number of completions beyond which the fold of a tail moves away from the mode."""
 
 
 class Problem(NamedTuple):
-    """Data and prior of one fit, as arrays.
+    """Data and prior of a fit, as arrays.
 
-    ``common_weights`` is where the search for the best common mixture of texts starts.
+    ``common_weights`` is the initial value of the search for the best common mixture of texts.
     """
 
     counts: Float[Array, "cell pattern"]
@@ -93,11 +93,11 @@ class Chart(NamedTuple):
 
 
 class Space(NamedTuple):
-    """A whitened space in which the posterior is near standard normal: a point u stands for centre + factor u.
+    """A whitened space in which the posterior is close to standard normal: a point u represents centre + factor u.
 
-    Made by :func:`make_space`. The factor is kept in single precision and both ways round, because reading it is what
-    a leapfrog step of a large fit spends its time on. Draws do not suffer: the density is evaluated in double
-    precision at the very point that the rounded map gives, and accepted or rejected by it.
+    Created by :func:`make_space`. The factor is stored in single precision, with its transpose, because reading it
+    dominates the time of a leapfrog step in large fits. Draws are not affected: the density is evaluated in double
+    precision at the point that the rounded map gives, and this value decides on acceptance.
     """
 
     problem: Problem
@@ -122,7 +122,7 @@ class Space(NamedTuple):
 
 
 def make_space(problem: Problem, chart: Chart, centre: np.ndarray, factor: np.ndarray) -> Space:
-    """The space whose point u stands for centre + factor u, factor of shape ``(D, D)``."""
+    """The space in which a point u represents centre + factor u, with a factor of shape ``(D, D)``."""
     single = factor.astype(np.float32)
     transposed = np.ascontiguousarray(single.T)
     return Space(problem, chart, jnp.asarray(centre), jnp.asarray(single), jnp.asarray(transposed))
@@ -144,14 +144,15 @@ def make_problem(
 
 
 def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
-    """Centred coordinates, with every tail folded left of where the expected counts put the mode.
+    """Centred coordinates, with every tail folded to the left of the mode that the expected counts imply.
 
-    Just left of it where there are few. Many need no fold, and bend at one: they pin ratios of the gammas far more
-    tightly than the prior pins their total, so it moves away, and what it still bends stays below what they resolve.
+    With few completions, the fold lies just left of the mode. With many, no fold is needed, and one near the mode would
+    bend the posterior: completions determine the ratios of the gammas far more precisely than the prior determines
+    their total. The fold therefore moves away as counts grow, far enough for the remaining bend to be negligible.
 
     Args:
-        problem: the fit.
-        expected: completions that every persona is expected to have in each category, shapes ``(K, J)``.
+        problem: data and prior of the fit.
+        expected: expected completions of every persona in each category, shapes ``(K, J)``.
     """
     tails = []
     for table, counts in zip(problem.prior.concentrations, expected, strict=True):
@@ -208,7 +209,7 @@ def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]
 
 
 def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.ndarray:
-    """The point of the chart at given parameters, shape ``(D,)``; the gammas get their prior mean total."""
+    """The point of the chart at given parameters, shape ``(D,)``; the total of the gammas is set to its prior mean."""
     parts = []
     for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.prior.concentrations, strict=True):
         log_gamma = np.log(table) + np.log(np.asarray(alpha).sum(axis=1, keepdims=True))
@@ -250,5 +251,5 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
 
 
 def whitened_log_density(space: Space, whitened: Float[Array, " dimension"]) -> Float[Array, ""]:
-    """:func:`log_density` at a whitened point, in nats; the constant Jacobian is left out."""
+    """:func:`log_density` at a whitened point, in nats, without the constant Jacobian."""
     return log_density(space.problem, space.chart, space.positions(whitened))

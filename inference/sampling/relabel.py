@@ -1,7 +1,7 @@
-"""Label switching: personas that traded places between draws, found and put back.
+"""Label switching: detection and correction of draws in which personas exchanged their labels.
 
-Labels are exchanged by :func:`~simulacra.formalism.parameters.permute` only. Matching labels afterwards cannot repair a
-run that merged two personas; that is what the starts and the name gates are for.
+Labels are exchanged by :func:`~simulacra.formalism.parameters.permute` only. Relabelling cannot correct a run that
+merged two personas; the EM starts and the name gates address this.
 
 References:
     Stephens (2000), Dealing with label switching in mixture models, doi:10.1111/1467-9868.00265;
@@ -17,14 +17,14 @@ __all__ = ["relabel"]
 
 
 def relabel(parameters: Parameters, reference: tuple[np.ndarray, ...]) -> tuple[Parameters, np.ndarray]:
-    """Give every draw the labels that bring its emissions nearest to a reference.
+    """Permute the labels of every draw so that its emissions are closest to a reference.
 
     Args:
         parameters: draws, leading axes ``(chain, draw)``.
-        reference: emission probabilities that carry the names, shapes ``(K, J)``.
+        reference: emission probabilities in the order of the names, shapes ``(K, J)``.
 
     Returns:
-        The relabelled draws and how many draws of every chain were changed, shape ``(chain,)``.
+        The relabelled draws, and the number of changed draws in every chain, shape ``(chain,)``.
     """
     costs = [
         ((table[..., :, None, :] - target) ** 2).sum(axis=-1)

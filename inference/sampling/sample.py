@@ -1,8 +1,20 @@
-"""From prepared data to posterior draws: start, precondition, warm up in stages, sample.
+"""Sampling from the posterior: initialise, precondition, warm up in stages, and sample.
 
-EM finds the modes; the Laplace approximation at the best one gives coordinates and a first preconditioner; each
-warm-up stage recentres and replaces it by the curvature averaged over draws of the last two stages, which is what a
-sampler meets on its way.
+Four steps lead from prepared data to draws:
+
+1. EM runs from jittered archetypes find the modes (:mod:`~simulacra.inference.sampling.initialise`). Chains rarely move
+   between modes, so all of them start near the best one.
+2. A Laplace approximation at this mode gives the coordinates, in which latents are partially non-centred, and a first
+   preconditioner (:mod:`~simulacra.inference.sampling.laplace`).
+3. The warm-up has four stages, in all of which the step size is adapted. Before every stage but the first, the
+   preconditioner is updated: the space is centred at the mean of the draws of the last two stages, and the curvature at
+   the mode is replaced by its average over some of these draws, because curvature varies over the posterior.
+4. Sampling runs HMC in ensembles of chains (:mod:`~simulacra.inference.sampling.ensembles`), or NumPyro's NUTS in the
+   same space (:mod:`~simulacra.inference.sampling.nuts`).
+
+References:
+    Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.1 (preconditioning by a linear map);
+    Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014 (partial non-centring).
 """
 
 import functools
@@ -34,14 +46,14 @@ from simulacra.inference.texts import Calibration, calibrate
 
 __all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
 
-_STAGES = (0.125, 0.25, 0.5, 0.125)  # of the warm-up; before each but the first the preconditioner is renewed
-_POINTS = 8  # draws whose curvature a preconditioner averages
+_STAGES = (0.125, 0.25, 0.5, 0.125)  # of the warm-up; the preconditioner is updated before all but the first
+_POINTS = 8  # number of draws over which curvature is averaged
 _FIRST_STEP = 0.2
-_DISPERSION = 0.5  # of the chains' starts, in Laplace standard deviations
+_DISPERSION = 0.5  # of the initial positions of chains, in Laplace standard deviations
 
 
 class Settings(NamedTuple):
-    """How to sample; names as in NumPyro."""
+    """Settings of the sampler; names as in NumPyro."""
 
     seed: int
     num_warmup: int
@@ -54,7 +66,7 @@ class Settings(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """What sampling gave: draws with leading axes (chain, draw), ArviZ sample statistics, and the EM runs."""
+    """Draws with leading axes (chain, draw), sample statistics named as in ArviZ, and the EM runs, best first."""
 
     parameters: Parameters
     stats: dict[str, np.ndarray]
@@ -62,13 +74,13 @@ class Sampled(NamedTuple):
 
 
 def num_iterations(settings: Settings) -> int:
-    """Iterations that :func:`sample_posterior` reports progress of: warm-up and sampling, in whole blocks."""
+    """Number of iterations of :func:`sample_posterior` for progress bars: warm-up and sampling, in whole blocks."""
     lengths = [*_stage_lengths(settings.num_warmup), settings.num_samples]
     return sum(-(-length // hmc.BLOCK) * hmc.BLOCK for length in lengths)
 
 
 def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Iterator[Sampled]:
-    """Yield draws from the posterior: ``num_samples`` of every chain, then twice as many each time, the old ones first.
+    """Yield posterior draws: ``num_samples`` per chain, then, each time, the same chains continued to twice the length.
 
     NUTS yields once. ``progress(stage, iterations)`` is called after every block of iterations.
     """
@@ -76,7 +88,7 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
     key = jax.random.key(settings.seed)
     patterns, counts = prepared.points
     by_condition = prepared.in_condition @ counts
-    progress("looking for modes", 0)
+    progress("finding modes", 0)
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
     calibration = None if prepared.texts is None else calibrate(prepared.texts, problem.prior)
     ratios = None if calibration is None else calibration.ratios
@@ -109,7 +121,7 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
 def _chart_at_mode(
     prepared: Prepared, problem: Problem, start: Start, calibration: Calibration | None
 ) -> tuple[Chart, np.ndarray]:
-    """Partially non-centred coordinates fitted to the Laplace approximation, and its mode in them."""
+    """Partially non-centred coordinates, chosen by a Laplace approximation, and its mode in these coordinates."""
     patterns, counts = prepared.points
     ratios = None if calibration is None else calibration.ratios
     weights = cell_weights(start, counts, patterns, prepared.condition, ratios=ratios)
@@ -147,7 +159,7 @@ def _warm_up(
     kept: list[np.ndarray] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
         if kept:
-            flat = np.concatenate(kept[-2:]).reshape(-1, mode.size)  # long directions show in many draws only
+            flat = np.concatenate(kept[-2:]).reshape(-1, mode.size)  # long directions are visible in many draws only
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             factor = laplace.stretch(laplace.average_factor(problem, chart, points), flat)
             space = make_space(problem, chart, flat.mean(axis=0), factor)
@@ -173,7 +185,7 @@ def _stage_lengths(num_warmup: int) -> list[int]:
 def _sample_hmc(
     space: Space, states: list[hmc.State], key: jax.Array, settings: Settings, progress: Callable[[str, int], None]
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Yield one stretch of the chains after the other: as many draws as asked for, and then as many as there are."""
+    """Yield consecutive segments of the chains: ``num_samples`` draws, then each time as many as drawn so far."""
     for again in itertools.count():
         length = settings.num_samples << max(again - 1, 0)
         states, draws = ensembles.run(
@@ -183,7 +195,7 @@ def _sample_hmc(
             num_steps=length,
             adapt=False,
             target=settings.target_accept_prob,
-            progress=functools.partial(progress, "sampling on" if again else "sampling"),
+            progress=functools.partial(progress, "continuing sampling" if again else "sampling"),
         )
         stats = {name: value[:length].swapaxes(0, 1) for name, value in draws._asdict().items()}
         yield stats.pop("position"), stats

@@ -1,7 +1,7 @@
-"""Figures of a result. Each function draws one and returns it as a matplotlib ``Figure``, whose label is its alt text.
+"""Figures of a result. Each function returns a matplotlib ``Figure``, whose label is its alternative text.
 
-Needs the extra ``report``. Save one with ``figure.savefig("weights.pdf")``; for web pages, ``to_svg`` gives an SVG that
-follows the page's light or dark scheme.
+They require the extra ``report``. Save a figure with ``figure.savefig("weights.pdf")``; for web pages, ``to_svg``
+returns an SVG that follows the light or dark scheme of the page.
 """
 
 from simulacra.report.figures.portraits import portrait as portrait

@@ -1,7 +1,7 @@
-"""The sheet that every figure is drawn on: narrow enough for a phone, transparent, with ink that a page can recolour.
+"""Layout and style shared by all figures: narrow enough for a phone, transparent, with colours that a page can replace.
 
-Figures are made without pyplot, so no window opens and no state is left. A figure's label, ``figure.get_label()``, is
-its alternative text: a sentence that states the finding.
+Figures are created without pyplot, so no window opens and no global state remains. The label of a figure,
+``figure.get_label()``, is its alternative text: a sentence that states the finding.
 """
 
 import functools
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "name_rows", "panels", "sheet", "shown_figure", "told"]
+__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "labelled", "name_rows", "panels", "sheet", "shown_figure"]
 
 P = ParamSpec("P")
 
 WIDTH = 4.2
-"""Inches. At 9 points, text stays readable when a phone shows the sheet at 360 pixels."""
+"""Width of every figure in inches. Text of 9 points stays readable on a phone that shows it at 360 pixels."""
 
 STYLE: Mapping[str, Any] = {
     "font.size": 9,
@@ -56,7 +56,7 @@ STYLE: Mapping[str, Any] = {
 
 
 def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
-    """Draw in the style of this package, whatever matplotlib's settings are, and leave those as they were."""
+    """Draw in the style of this package without changing the settings of matplotlib."""
 
     @functools.wraps(function)
     def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
@@ -73,7 +73,7 @@ def sheet(height: float | int, rows: int = 1, columns: int = 1, **subplots: Any)
 
 
 def panels(height: float | int, rows: Sequence[Mapping[Any, int]]) -> tuple["Figure", dict[Any, "Axes"]]:
-    """An empty figure and its axes by name, row by row, as wide as they say; what a row lacks is left empty."""
+    """An empty figure and its axes by name, row by row, with relative widths; shorter rows end in empty space."""
     figure = _empty(height)
     named: dict[Any, Axes] = {}
     full = max(sum(row.values()) for row in rows)
@@ -89,18 +89,18 @@ def _empty(height: float | int) -> Any:
 
 
 def shown_figure() -> Any:
-    """The class of all figures, which notebooks show."""
+    """The class of all figures, which notebooks can display."""
     return import_extra("simulacra.report.figures.shown", "report").ShownFigure
 
 
-def told(figure: "Figure", finding: str) -> "Figure":
+def labelled(figure: "Figure", finding: str) -> "Figure":
     """The figure with its alternative text."""
     figure.set_label(finding)
     return figure
 
 
 def name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    """Name the rows of a plot from the top down: each name stands above its row, so that it costs no width."""
+    """Name the rows of a plot from the top down; names are placed above their rows, so that they need no width."""
     for row, name in enumerate(names):
         axes.text(
             0, -row - 0.42, name, transform=axes.get_yaxis_transform(), ha="left", va="center", fontweight="bold",
@@ -119,7 +119,7 @@ def intervals(
     size: float | int = 5,
     **style: Any,
 ) -> None:
-    """A mean and its interval at one height; a number that is withheld says so instead."""
+    """A mean and its interval at one height, or the word *withheld*."""
     mean, lower, upper = values
     if np.isnan(mean):
         axes.text(
@@ -132,6 +132,6 @@ def intervals(
 
 
 def band(axes: "Axes", top: float | int, bottom: float | int, half_width: float | int) -> None:
-    """The region of practical equivalence and the line of no difference, beside rows but not behind their names."""
+    """The region of practical equivalence and the line of no difference, behind rows but not behind their names."""
     axes.fill_betweenx([bottom, top], -half_width, half_width, color=BAND, linewidth=0, zorder=0)
     axes.plot([0, 0], [bottom, top], color=MUTED, linewidth=0.8, zorder=1)

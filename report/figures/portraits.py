@@ -1,4 +1,4 @@
-"""Portraits: what a persona writes, by the scores of judges and by the likelihoods of texts."""
+"""Portraits: the behaviour of a persona, by judge scores and by log-likelihoods of texts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from simulacra.formalism.display import shorten
 from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, bounds
-from simulacra.report.figures.canvas import drawing, panels, told
+from simulacra.report.figures.canvas import drawing, labelled, panels
 from simulacra.report.palette import INK, MUTED, persona_colors
 from simulacra.report.prose import listed, records, withheld_reason
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 __all__ = ["portrait"]
 
-_ROW = 16  # bars that fit on one row; more in one panel are thinner
+_ROW = 16  # bars that fit on one row; a panel with more has thinner ones
 _NARROWEST = 4
-_PER_LETTER = 0.45  # bars that a letter of a title is wide
+_PER_LETTER = 0.45  # width of a letter of a title, in bars
 _TITLE = 30  # letters
-_TEXTS = object()  # the panel of texts, which no measurement can be named like
-_SURE = 12.0  # nats; log-odds beyond are drawn at the edge
+_TEXTS = object()  # key of the panel of texts, distinct from the name of any measurement
+_SURE = 12.0  # nats; larger log-odds are drawn at the edge
 
 
 @drawing
 def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB) -> "Figure":
-    """P(category | persona) of every measurement, with intervals, and how surely texts are told to be its own.
+    """P(category | persona) of every measurement, with intervals, and the log-odds of texts for the persona.
 
-    Texts have log-odds: of this persona against all others if each were as likely beforehand, at the posterior mean of
-    the calibration. Above zero a text speaks for the persona. Those of references, whose persona is known, show how
-    well it is told apart.
+    The log-odds are those of this persona against all others, for equal prior probabilities, at the posterior mean of
+    the calibration. A text with log-odds above zero supports the persona. The log-odds of references, whose persona is
+    known, show how well it is distinguished.
 
     Raises:
-        InputError: there is no such persona in the result.
+        InputError: the result has no such persona.
     """
     if persona not in result.personas:
         raise InputError(
-            f"There is no persona {persona!r} in this result; it has {', '.join(result.personas)}", argument="persona"
+            f"This result has no persona {persona!r}; it has {', '.join(result.personas)}", argument="persona"
         )
     texts, color = result.prepared.texts, persona_colors(result.personas)[persona]
     emissions = result.emissions(ci_prob=ci_prob)
@@ -58,14 +58,14 @@ def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB) -> "Figu
     for row in rows:
         for name in list(row)[1:]:
             axes[name].tick_params(labelleft=False)
-    told_of = [f"Most often {listed(list(filter(None, found))) or 'withheld'}."] if bars else []
+    findings = [f"Most frequent: {listed(list(filter(None, found))) or 'withheld'}."] if bars else []
     if texts is not None:
-        told_of.append(_texts(axes[_TEXTS], result, texts, persona))
-    return told(figure, f"{'Scores' if bars else 'Texts'} of persona {persona}. {' '.join(told_of)}")
+        findings.append(_texts(axes[_TEXTS], result, texts, persona))
+    return labelled(figure, f"{'Scores' if bars else 'Texts'} of persona {persona}. {' '.join(findings)}")
 
 
 def _rows(bars: Mapping[str, int], *, texts: bool) -> list[dict[object, int]]:
-    """Panels on rows, each as wide as its bars and its title need; texts on a row of their own."""
+    """Rows of panels, each as wide as its bars and its title require; texts have a separate row."""
     rows: list[dict[object, int]] = []
     for name, size in bars.items():
         width = min(max(size, _NARROWEST, math.ceil(_PER_LETTER * min(len(name), _TITLE))), _ROW)
@@ -76,7 +76,7 @@ def _rows(bars: Mapping[str, int], *, texts: bool) -> list[dict[object, int]]:
 
 
 def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: str, *, ci_prob: float = CI_PROB) -> str:
-    """Draw one measurement; what is most often, or nothing where it is withheld."""
+    """Draw one measurement; return its most frequent category, or an empty text if it is withheld."""
     known = [(place, row) for place, row in enumerate(rows) if not np.isnan(row["mean"])]
     for place, row in known:
         axes.bar(place, row["mean"], width=0.82, color=color, linewidth=0)
@@ -96,11 +96,11 @@ def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: s
 
 
 def _texts(axes: "Axes", result: Result, texts: Texts, persona: str) -> str:
-    """Draw how surely texts are told to be the persona's; what that comes to."""
+    """Draw the log-odds of texts for the persona; return the finding."""
     axes.set_title("texts")
     if withheld_reason(result, persona):
         _withhold(axes)
-        return "What its texts say is withheld."
+        return "The log-odds of texts are withheld."
     index = result.personas.index(persona)
     logged, known = (
         _log_odds(result, index, values) for values in (texts.log_likelihoods, texts.reference_log_likelihoods)
@@ -126,11 +126,11 @@ def _texts(axes: "Axes", result: Result, texts: Texts, persona: str) -> str:
     axes.set(xlim=(-_SURE, _SURE), yticks=[], xlabel=f"log-odds for {shorten(persona)} (nats)")
     axes.spines["left"].set_visible(False)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, handlelength=1, columnspacing=1, borderpad=0)
-    return f"Texts that speak for it: {listed(shares)}."
+    return f"Texts that support it: {listed(shares)}."
 
 
 def _log_odds(result: Result, index: int, log_likelihoods: Array | np.ndarray) -> np.ndarray:
-    """Log-odds of a persona against all others together, each as likely beforehand; shape ``(text,)``, nats."""
+    """Log-odds of a persona against all others for equal prior probabilities; shape ``(text,)``, nats."""
     posterior = result.posterior
     logits = float(posterior["temperature"].mean()) * np.asarray(log_likelihoods)
     if "offset" in posterior:

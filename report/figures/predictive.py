@@ -1,4 +1,4 @@
-"""Does the model fit? Logged scores of every condition beside scores drawn from the fitted model."""
+"""Posterior predictive check: observed scores of every condition, and scores drawn from the fitted model."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from simulacra.formalism.display import shorten
 from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, ends, level
-from simulacra.report.figures.canvas import drawing, sheet, told
+from simulacra.report.figures.canvas import drawing, labelled, sheet
 from simulacra.report.palette import INK, MUTED
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ __all__ = ["posterior_predictive"]
 
 @drawing
 def posterior_predictive(result: Result, measurement: str | None = None, *, ci_prob: float = CI_PROB) -> "Figure":
-    """Share of every category of a measurement, as logged (bars) and as drawn from the fit (intervals).
+    """Proportion of every category of a measurement: observed (bars) and drawn from the fitted model (intervals).
 
     Args:
         result: a fit.
-        measurement: the first one of the model when left out.
+        measurement: name of the measurement. Default: the first one of the model.
         ci_prob: probability of the intervals.
 
     Raises:
-        InputError: the model does not measure that.
+        InputError: the model does not measure it.
     """
     names = result.model.measurements
     name = measurement or names[0]
@@ -56,10 +56,10 @@ def posterior_predictive(result: Result, measurement: str | None = None, *, ci_p
     labels = [str(label) for label in observed[f"{name}_category"].to_numpy()]
     for axes in grid[-1]:
         axes.set_xticks(places, labels, rotation=90, fontsize=8)
-    figure.supxlabel(f"{name}: bars as logged, lines as the model draws", fontsize=8.5, color=MUTED)
+    figure.supxlabel(f"{name}: observed (bars) and predicted (lines)", fontsize=8.5, color=MUTED)
     inside = float(((low <= seen) & (seen <= high)).mean())
-    return told(
+    return labelled(
         figure,
-        f"Posterior predictive check of {name}: {inside:.0%} of the logged shares lie within the {level(ci_prob)} "
-        "interval of those drawn from the model.",
+        f"Posterior predictive check of {name}: {inside:.0%} of the observed proportions lie within the "
+        f"{level(ci_prob)} interval of those drawn from the model.",
     )

@@ -12,7 +12,7 @@ from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.tables import CI_PROB, bounds
-from simulacra.report.figures.canvas import drawing, sheet, told
+from simulacra.report.figures.canvas import drawing, labelled, sheet
 from simulacra.report.palette import INK, MUTED
 from simulacra.report.prose import percent, points, records
 
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["implied_against_observed", "rate_by_question"]
 
 _MOST_QUESTIONS = 40
-_MOST_NUMBERED = 10  # conditions; further ones leave no room for numbers in their cells
-_SLOPES = ((5, 40), (_MOST_NUMBERED, 65), (np.inf, 90))  # of names, up to so many conditions; flatter ones touch
+_MOST_NUMBERED = 10  # conditions; with more, cells are too small for numbers
+_SLOPES = (
+    (5, 40),
+    (_MOST_NUMBERED, 65),
+    (np.inf, 90),
+)  # of names, up to this number of conditions; flatter ones overlap
 _HUE = "#d55e00"
 
 
 @drawing
 def implied_against_observed(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
-    """Implied rate of every condition over its observed one, both with intervals, and the line where they agree.
+    """Implied rate of every condition against its observed rate, both with intervals, and the line of equality.
 
     Raises:
         InputError: the model has no outcome.
@@ -60,17 +64,17 @@ def implied_against_observed(result: Result, *, ci_prob: float = CI_PROB) -> "Fi
         blank, names, loc="outside lower left", ncols=2 if rows < len(table) else 1, handlelength=0, handletextpad=0
     )
     if shown.empty:
-        return told(figure, "Implied rates are withheld in all conditions.")
+        return labelled(figure, "Implied rates are withheld in all conditions.")
     far = max(records(shown), key=lambda row: abs(row["implied"] - row["observed"]))
     finding = (
-        f"Implied against observed rates. The largest gap is {points(far['implied'] - far['observed'])} points, in "
+        f"Implied and observed rates. The largest difference is {points(far['implied'] - far['observed'])} points, in "
         f"{far['condition']}."
     )
-    return told(figure, finding)
+    return labelled(figure, finding)
 
 
 def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top: float) -> None:
-    """Number the points; those that lie on one another share a label."""
+    """Number the points; overlapping points share a label."""
     groups: list[tuple[float, float, list[str]]] = []
     for (x, y), label in zip(table[["observed", "implied"]].to_numpy(), labels, strict=True):
         near = next((g for g in groups if max(abs(g[0] - x), abs(g[1] - y)) < 0.07 * top), None)
@@ -81,10 +85,10 @@ def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top
 
 @drawing
 def rate_by_question(result: Result) -> "Figure":
-    """Observed rate of every condition on every question, the one with the highest rate first.
+    """Observed rate of every condition on every question; questions with the highest rates come first.
 
-    Beyond ten conditions the shades stand alone. Beyond 40 questions only those with the highest rates are
-    drawn; the label says how many are not.
+    With more than ten conditions, cells have no numbers. With more than 40 questions, only those with the highest rates
+    are drawn, and the label states how many are not.
 
     Raises:
         InputError: the model has no outcome.
@@ -92,7 +96,7 @@ def rate_by_question(result: Result) -> "Figure":
     outcome = result.model.outcome
     if outcome is None:
         raise InputError(
-            "This model has no outcome, so there is no rate to show; pass PersonaMixture(outcome=...)",
+            "The model has no outcome, so there are no rates to show; pass PersonaMixture(outcome=...)",
             argument="outcome",
         )
     table = _question_rates(result.prepared, outcome)
@@ -117,10 +121,10 @@ def rate_by_question(result: Result) -> "Figure":
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     rest = len(table) - len(shown)
-    axes.set_xlabel(f"per cent {outcome.name}" + (f"; {rest} more questions not shown" * bool(rest)))
+    axes.set_xlabel(f"% {outcome.name}" + (f"; {rest} more questions not shown" * bool(rest)))
     row, column = divmod(int(np.nanargmax(table.to_numpy())), table.shape[1])
     finding = f"Observed rates by question. Highest: {percent(top)} on {table.index[row]} in {table.columns[column]}."
-    return told(figure, finding)
+    return labelled(figure, finding)
 
 
 def _cell(column: int, row: int, part: float) -> object:
@@ -130,7 +134,7 @@ def _cell(column: int, row: int, part: float) -> object:
 
 
 def _question_rates(prepared: Prepared, outcome: Outcome) -> pd.DataFrame:
-    """Observed rate by question (rows) and condition (columns); NaN where nothing counts."""
+    """Observed rate by question (rows) and condition (columns); NaN if there are no completions."""
     emissions, patterns = prepared.model.emissions, prepared.patterns
     event = outcome.numerator.holds(emissions, patterns)
     inside = (

@@ -1,4 +1,4 @@
-"""Did the sampler do its work? Trace, ranks and energy, of what mixed worst."""
+"""Sampler diagnostics: trace and ranks of the slowest-mixing quantity, and energy."""
 
 import math
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from simulacra.data.extras import import_extra
 from simulacra.inference import Result
-from simulacra.report.figures.canvas import WIDTH, drawing, sheet, shown_figure, told
+from simulacra.report.figures.canvas import WIDTH, drawing, labelled, sheet, shown_figure
 from simulacra.report.palette import BAND, INK, MUTED
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["energy", "rank", "rank_band", "rank_differences", "trace", "worst_quantity"]
 
-_CHAINS = ["#6a6fb0", "#2a9d8f", "#a08a2c", "#b3566e", "#7f7f88", "#4f8fbf"]  # none is a persona's
+_CHAINS = ["#6a6fb0", "#2a9d8f", "#a08a2c", "#b3566e", "#7f7f88", "#4f8fbf"]  # distinct from the colours of personas
 
 
 def worst_quantity(result: Result) -> tuple[str, xr.DataArray]:
     """The rate, weight, emission or scale with the smallest effective sample size, and its draws.
 
-    Draws have dims ``(chain, draw)``. Weights that are not gated are set aside.
+    Draws have dims ``(chain, draw)``. Weights below the threshold ``small_weight`` are not considered.
     """
     found = []
     small = result.posterior["weights"].mean(("chain", "draw")) < result.settings["thresholds"]["small_weight"]
@@ -45,7 +45,7 @@ def worst_quantity(result: Result) -> tuple[str, xr.DataArray]:
 
 @drawing
 def trace(result: Result) -> "Figure":
-    """Draws of the log density and of what mixed worst, chain by chain: they should look like one another's noise."""
+    """Draws of the log density and of the slowest-mixing quantity by chain; chains should be indistinguishable."""
     name, draws = worst_quantity(result)
     stats = result.tree["sample_stats"]
     shown = xr.Dataset({"lp": stats["lp"].reset_coords(drop=True), "worst": draws})
@@ -55,17 +55,18 @@ def trace(result: Result) -> "Figure":
         for line in axes.get_lines():
             line.set(linewidth=0.5, rasterized=True)
     check = next(check for check in result.checks if check.name == "r_hat")
-    return told(
-        figure, f"Trace of the log density and of {name}, which mixed worst. The largest R-hat is {check.value:.3f}."
+    return labelled(
+        figure,
+        f"Trace of the log density and of {name}, the slowest-mixing quantity. The largest R-hat is {check.value:.3f}.",
     )
 
 
 @drawing
 def rank(result: Result) -> "Figure":
-    """Δ-ECDF of the ranks of what mixed worst among all chains: chains that agree stay within the band.
+    """Δ-ECDF of the ranks of the slowest-mixing quantity among all chains; chains that agree stay within the band.
 
-    Draws are thinned to as many as a chain's are worth (its effective sample size): dependent ones wander further, and
-    would leave the band of independent ones whether chains agree or not.
+    The draws of a chain are thinned to their effective number, because autocorrelated draws would leave a band computed
+    for independent ones even if the chains agree.
 
     References:
         Säilynoja, Bürkner & Vehtari (2022), doi:10.1007/s11222-022-10090-6 (the picture).
@@ -84,15 +85,15 @@ def rank(result: Result) -> "Figure":
     _label(axes, name, "rank among all chains, as a fraction")
     axes.set(xlim=(0, 1), ylim=(-limit, limit), ylabel="Δ-ECDF")
     out = int((widest > half_width).sum())
-    return told(
+    return labelled(
         figure,
-        f"Ranks of {name}: {out or 'none'} of {len(lines)} chains outside the band that holds all of them with a "
+        f"Ranks of {name}: {out or 'none'} of {len(lines)} chains leave the band that contains all of them with a "
         "probability of 99% if they agree.",
     )
 
 
 def rank_differences(draws: np.ndarray) -> np.ndarray:
-    """Share of each chain's draws among the k smallest of all, less the share k of all, for every k.
+    """Proportion of each chain's draws among the k smallest of all draws, minus its expectation, for every k.
 
     Args:
         draws: shape ``(chain, draw)``.
@@ -108,23 +109,24 @@ def rank_differences(draws: np.ndarray) -> np.ndarray:
 
 
 def rank_band(chains: int, draws: int, *, probability: float = 0.99) -> float:
-    r"""Half the width of the band that holds the :func:`rank_differences` of chains that agree.
+    r"""Half the width of the band that contains the :func:`rank_differences` of chains that agree.
 
-    A chain less all chains is (1 - 1/L) times the chain less the others, so the band is that of L two-sample
-    Kolmogorov-Smirnov tests at once, :math:`K^{-1}(α/L) \sqrt{(L - 1) / (L N)}` with :math:`α = 1 -` ``probability``:
-    no simulation, and a little wide, as the limiting distribution K and Bonferroni's α/L both are.
+    A chain minus all chains is (1 - 1/L) times the chain minus the others, so the band is that of L
+    simultaneous two-sample Kolmogorov-Smirnov tests, :math:`K^{-1}(α/L) \sqrt{(L - 1) / (L N)}` with
+    :math:`α = 1 -` ``probability``. It needs no simulation and is slightly conservative, as are the limiting
+    distribution K and Bonferroni's α/L.
 
     Args:
         chains: L, two or more.
-        draws: N of every chain, independent ones.
-        probability: that all lines stay within.
+        draws: N, the number of independent draws per chain.
+        probability: probability that all lines stay within the band.
     """
     return float(kolmogi((1 - probability) / chains) * math.sqrt((chains - 1) / (chains * draws)))
 
 
 @drawing
 def energy(result: Result) -> "Figure":
-    """E-BFMI of every chain, and the energy beside its transitions: much narrower transitions explore no tails.
+    """E-BFMI of every chain, marginal energy and energy transitions; if these are much narrower, tails are unexplored.
 
     References:
         Betancourt (2016), arXiv:1604.00695.
@@ -137,7 +139,9 @@ def energy(result: Result) -> "Figure":
         _label(axes, title, "")
         axes.locator_params(axis="x", nbins=3)
     check = next(check for check in result.checks if check.name == "e_bfmi")
-    return told(figure, f"Energy. The smallest E-BFMI of any chain is {check.value:.2f}; it takes {check.threshold:g}.")
+    return labelled(
+        figure, f"Energy. The smallest E-BFMI of a chain is {check.value:.2f}; threshold {check.threshold:g}."
+    )
 
 
 def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: object) -> "Figure":
@@ -149,12 +153,12 @@ def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: 
             tree, backend="matplotlib", figure_kwargs=settings, **options
         )
     figure = drawn.viz["figure"].item()
-    import_extra("matplotlib.pyplot", "report").close(figure)  # ArviZ draws through pyplot, which would keep it
+    import_extra("matplotlib.pyplot", "report").close(figure)  # ArviZ draws with pyplot, which would keep it open
     return figure
 
 
 def _label(axes: "Axes", title: str, label: str) -> None:
-    """ArviZ writes in black; a page needs our ink."""
+    """Title and labels in our colours; ArviZ uses black, which the report could not replace."""
     axes.set_title("")
     axes.set_title(title, loc="left", fontsize=9, color=INK)
     axes.set_xlabel(label, color=INK, fontsize=8.5)

@@ -1,10 +1,10 @@
-"""Forests: how far persona weights moved, and how far the rate of the outcome did."""
+"""Forest plots: differences of rates and of persona weights from the baseline."""
 
 from typing import TYPE_CHECKING
 
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, level
-from simulacra.report.figures.canvas import band, drawing, intervals, name_rows, sheet, told
+from simulacra.report.figures.canvas import band, drawing, intervals, labelled, name_rows, sheet
 from simulacra.report.palette import INK, persona_colors
 from simulacra.report.prose import difference, interval, listed, points, records
 
@@ -19,11 +19,11 @@ _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": 
 
 @drawing
 def rate_differences(result: Result, *, rope: float | int = 0.01, ci_prob: float = CI_PROB) -> "Figure":
-    """Difference of every condition's implied rate to the baseline's, the region of practical equivalence shaded.
+    """Implied rate of every condition minus the baseline's; the region of practical equivalence is shaded.
 
     Args:
         result: a fit whose model has an outcome.
-        rope: half-width of that region, a probability.
+        rope: half-width of the region of practical equivalence, a probability.
         ci_prob: probability of the intervals.
 
     Raises:
@@ -42,22 +42,22 @@ def rate_differences(result: Result, *, rope: float | int = 0.01, ci_prob: float
     name_rows(axes, list(table["condition"]))
     outcome, baseline = result.model.outcome, result.model.baseline
     _finish(
-        axes, rope, len(table), f"{outcome and outcome.name}: points more than {baseline} ({level(ci_prob)} interval)"
+        axes, rope, len(table), f"{outcome and outcome.name} rate minus {baseline}, points ({level(ci_prob)} interval)"
     )
     shown = table.dropna(subset="rate_difference")
     if shown.empty:
-        return told(figure, "All rate differences are withheld.")
+        return labelled(figure, "All rate differences are withheld.")
     top = max(records(shown), key=lambda row: abs(row["rate_difference"]))
     claims = listed([f"{count} {claim}" for claim, count in table["claim"].value_counts().items()])
     largest = f"{top['condition']}, {points(top['rate_difference'])} points"
-    return told(figure, f"Rate differences against {baseline}: {claims}. Largest: {largest}.")
+    return labelled(figure, f"Rate differences relative to {baseline}: {claims}. Largest: {largest}.")
 
 
 @drawing
 def shifts(result: Result, *, rope: float | int = 0.01, ci_prob: float = CI_PROB) -> "Figure":
     """Shift of every persona's weight in every condition, eq. (8), with equal-tailed intervals.
 
-    The band is as wide as the region of practical equivalence of rates: it gives the scale. Claims are made of rates.
+    The band has the width of the region of practical equivalence of rates and is shown for scale; claims concern rates.
     """
     table = result.shifts(ci_prob=ci_prob)
     colors = persona_colors(result.personas)
@@ -79,11 +79,13 @@ def shifts(result: Result, *, rope: float | int = 0.01, ci_prob: float = CI_PROB
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, handlelength=1.2)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    _finish(axes, rope, block * len(conditions), f"weight, points more than {result.model.baseline} ({level(ci_prob)})")
+    _finish(
+        axes, rope, block * len(conditions), f"weight minus {result.model.baseline}, points ({level(ci_prob)} interval)"
+    )
     shown = table.dropna(subset="mean")
     largest = sorted(records(shown), key=lambda row: -abs(row["mean"]))[:3]
     found = [f"{row['persona']} in {row['condition']} {points(row['mean'])} points" for row in largest]
-    return told(figure, f"Shifts of persona weights. Largest: {listed(found) or 'all withheld'}.")
+    return labelled(figure, f"Shifts of persona weights. Largest: {listed(found) or 'all withheld'}.")
 
 
 def _finish(axes: "Axes", rope: float | int, rows: float | int, label: str) -> None:

@@ -1,7 +1,7 @@
-"""A figure that notebooks show though pyplot did not make it.
+"""A figure that notebooks display although it was created without pyplot.
 
-Matplotlib teaches IPython to draw figures when pyplot is imported, which these figures do without. IPython asks any
-object for ``_repr_png_``.
+IPython displays matplotlib figures once pyplot is imported, which these figures avoid. Instead they have the method
+``_repr_png_``, which IPython calls on any object.
 """
 
 import io
@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 __all__ = ["ShownFigure"]
 
-_DPI = 144  # sharp on dense screens at the size that the sheet has on paper
+_DPI = 144  # sharp on high-resolution screens at print size
 
 
 class ShownFigure(Figure):
-    """A matplotlib figure with a picture of itself on white, since its ink is dark."""
+    """A matplotlib figure with a PNG representation on white, since its lines are dark."""
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()

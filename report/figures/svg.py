@@ -1,4 +1,4 @@
-"""A figure as SVG for a page: transparent, its ink following the page's colours, its ids its own."""
+"""A figure as SVG for a web page: transparent, with the colours of the page and unique ids."""
 
 import html
 import io
@@ -18,14 +18,14 @@ _ROLES = {INK: "currentColor", MUTED: "var(--muted, #6b6b76)", BAND: "var(--band
 
 
 def to_svg(figure: "Figure", name: str) -> str:
-    """The ``<svg>`` element of a figure, to be put into a page as it is.
+    """The ``<svg>`` element of a figure, ready to be embedded in a page.
 
     Args:
         figure: any figure of this package.
-        name: unique on the page; ids of the drawing begin with it.
+        name: unique on the page; the ids of the drawing begin with it.
 
-    The ink becomes ``currentColor`` and the custom properties ``--muted`` and ``--band``, so that one drawing serves
-    light and dark pages. The figure's label becomes ``aria-label``.
+    Colours become ``currentColor`` and the custom properties ``--muted`` and ``--band``, so that one drawing fits light
+    and dark pages. The label of the figure becomes ``aria-label``.
     """
     stream = io.StringIO()
     with import_extra("matplotlib", "report").rc_context({**STYLE, "svg.hashsalt": name}):

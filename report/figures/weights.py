@@ -1,4 +1,4 @@
-"""The mixture of every condition as one bar."""
+"""Persona weights of every condition as a stacked bar."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, bounds, level
-from simulacra.report.figures.canvas import drawing, name_rows, sheet, told
+from simulacra.report.figures.canvas import drawing, labelled, name_rows, sheet
 from simulacra.report.palette import INK, MUTED, contrast_ink, persona_colors
 from simulacra.report.prose import listed, records
 
@@ -19,10 +19,10 @@ __all__ = ["weights"]
 
 @drawing
 def weights(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
-    """Persona weights of every condition, stacked to one.
+    """Persona weights of every condition, as stacked bars of length one.
 
-    The whisker at the right end of a part is the interval of that part's weight, counted from its own left end
-    and cut off at 1. What is withheld is left blank. The legend says how often each persona does what the outcome asks.
+    The line under the right end of a part is the interval of its weight, measured from the left end of the part and
+    clipped at 1. Withheld weights are left blank. The legend shows P(outcome | persona).
     """
     table = result.weights(ci_prob=ci_prob)
     colors = persona_colors(result.personas)
@@ -41,7 +41,7 @@ def weights(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
     axes.set_xlabel(f"weight ({level(ci_prob)} interval at the right end of each part)")
     _legend(figure, axes, result, colors)
     found = "; ".join(f"{name} in {listed(conditions)}" for name, conditions in leads.items())
-    return told(figure, f"Persona weights. Largest: {found}.")
+    return labelled(figure, f"Persona weights. Largest: {found}.")
 
 
 def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[str, str], ci_prob: float) -> None:
@@ -55,7 +55,7 @@ def _bar(axes: "Axes", height: float, parts: list[dict[str, Any]], colors: dict[
         if mean >= 0.01:
             ends = [left + part[lower], min(left + part[upper], 1.0)]
             axes.plot(ends, [height - below] * 2, color=INK, linewidth=1.4, clip_on=False)
-            below = 0.63 - below  # neighbours on two lines, so that they stay apart
+            below = 0.63 - below  # neighbours alternate between two heights, so that they do not overlap
         left += mean
     held = [part["persona"] for part in parts if np.isnan(part["mean"])]
     if held:

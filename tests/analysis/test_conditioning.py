@@ -121,7 +121,7 @@ def test_training_that_has_nothing_to_do_with_its_evidence_explains_nothing(fitt
     assert False in set(found.table()["same_direction"])
 
 
-def test_one_that_goes_its_own_way_is_not_covered(fitted: Result) -> None:
+def test_a_condition_that_moves_differently_is_not_covered(fitted: Result) -> None:
     logits = np.vstack([BASE, BASE + 0.4 * evidence().to_numpy()])
     logits[1] = BASE - 0.4 * evidence().to_numpy()[0]
     table = fit_conditioning(with_weights(fitted, logits), evidence()).table()
@@ -150,7 +150,7 @@ def test_a_condition_is_predicted_from_the_others_alone(moved: Result) -> None:
     changed = dataclasses.replace(moved, tree=xr.DataTree.from_dict({"/posterior": other}))
     over = {"tune-1": "tune-0"}  # is measured from it, so it must not help to predict it either
     before, after = (fit_conditioning(result, evidence(), over=over).tree["posterior"] for result in (moved, changed))
-    for name in ("expected", "predicted"):
+    for name in ("left_out", "left_out_predictive"):
         assert before[name].sel(condition="tune-0").equals(after[name].sel(condition="tune-0"))
         assert not before[name].sel(condition="tune-2").equals(after[name].sel(condition="tune-2"))
 
@@ -181,10 +181,10 @@ def test_a_fine_tune_of_a_fine_tune_is_measured_from_it(moved: Result) -> None:
         (evidence().iloc[:2], r"at least 3 conditions of the fit \(tune-0, .*\); got tune-0, tune-1"),
         (evidence().rename(index={"tune-2": "absent"}), r"of the fit \(tune-0, .*absent"),
         (evidence().drop("tune-3").reindex(NAMES), "Evidence on tune-3: expected finite numbers"),
-        (evidence().iloc[[0, 0, 1, 2]], "rows that repeat"),
+        (evidence().iloc[[0, 0, 1, 2]], "duplicate rows"),
         (
             evidence().mul([0, 1, 1, 1, 1, 1], axis=0),
-            "Evidence on tune-0 is the same for all personas and foretells nothing",
+            "Evidence on tune-0 is the same for all personas, so it predicts no shift",
         ),
         (evidence().rename(index={"tune-0": "base"}), "base started from 'base', which is itself"),
     ],
@@ -197,14 +197,14 @@ def test_evidence_that_does_not_match(moved: Result, given: pd.DataFrame, messag
 def test_a_start_that_is_not_there(moved: Result) -> None:
     with pytest.raises(ValueError, match="over: tune-1 started from 'nowhere', which is not in the fit"):
         predict_shifts(moved, evidence(), over={"tune-1": "nowhere"})
-    with pytest.raises(ValueError, match="over: 'tune1' is no row of the evidence, which has tune-0"):
+    with pytest.raises(ValueError, match="over: 'tune1' is not a row of the evidence; the rows are tune-0"):
         predict_shifts(moved, evidence(), over={"tune1": "tune-0"})
     chained = dict.fromkeys(NAMES[1:4], "tune-0")
-    with pytest.raises(ValueError, match="tune-0 is to be predicted from the others, and fewer than 2"):
+    with pytest.raises(ValueError, match=r"tune-0 is predicted from the conditions .* fewer than 2 of these"):
         fit_conditioning(moved, evidence().iloc[:4], over=chained)
 
 
 def test_a_fit_that_failed_says_nothing(moved: Result, fitted: Result) -> None:
     failed = dataclasses.replace(moved, checks=tuple(dataclasses.replace(c, passed=False) for c in fitted.checks[:1]))
-    with pytest.raises(ValueError, match=f"this fit failed its checks: {fitted.checks[0].name}"):
+    with pytest.raises(ValueError, match=f"because this fit failed its checks: {fitted.checks[0].name}"):
         predict_shifts(failed, evidence())

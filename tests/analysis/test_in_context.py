@@ -96,7 +96,7 @@ def test_errors_say_what_is_wrong(found: InContext) -> None:
         fit_in_context(evidence, answers.rename(columns={"helper": "good"}))
     with pytest.raises(ValueError, match="context 3 has evidence that is not finite"):
         fit_in_context(evidence.drop(3).reindex(range(120)), answers)
-    with pytest.raises(ValueError, match="context 4 has answers that are no counts"):
+    with pytest.raises(ValueError, match="context 4 has answers that are not counts"):
         fit_in_context(evidence, answers.mul(np.where(np.arange(120) == 4, 0.3, 1), axis=0))
     with pytest.raises(ValueError, match="the same contexts as rows"):
         fit_in_context(evidence, answers[::-1])

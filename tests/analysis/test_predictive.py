@@ -65,7 +65,7 @@ def test_a_fit_that_failed_predicts_nothing(passed: Result, simulated) -> None:
     broken = dataclasses.replace(
         passed, prepared=failed, checks=tuple(dataclasses.replace(c, passed=False) for c in _one_check())
     )
-    with pytest.raises(ValueError, match="this fit failed its checks, so it predicts nothing: divergences"):
+    with pytest.raises(ValueError, match="rates cannot be predicted because this fit failed its checks: divergences"):
         predict_rates(broken, simulated.log)
 
 
@@ -78,7 +78,7 @@ def _one_check() -> list:
 def test_unknown_conditions_and_missing_outcomes_are_refused(passed: Result, simulated) -> None:
     table = _renamed(passed, simulated.log.table, "").assign(condition="another")
     other = read_completions(table, measurements=["aligned", "coherent"], contexts=["persona"])
-    with pytest.raises(ValueError, match="another was not fitted; fitted are base"):
+    with pytest.raises(ValueError, match="another was not fitted; the fitted conditions are base"):
         predict_rates(passed, other)
     with pytest.raises(ValueError, match="not a bin edge"):
         predict_rates(passed, simulated.log, Outcome("aligned < 33"))

@@ -1,4 +1,4 @@
-"""A small log in which three personas are easy to tell apart, as a file; and a way to run the command."""
+"""A small log in which three personas are easy to distinguish, as a file; and a way to run the command."""
 
 import dataclasses
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def fitted(frame: pd.DataFrame) -> FitResult:
 
 @pytest.fixture
 def passing(fitted: FitResult, monkeypatch: pytest.MonkeyPatch) -> FitResult:
-    """Every fit of the command is this one, with lines that all its checks pass."""
+    """Every fit of the command is this one, with all checks passed."""
     checks = tuple(dataclasses.replace(check, passed=True) for check in fitted.checks)
     easy = {"r_hat": 10.0, "ess": 1.0, "small_weight": 0.01}
     result = dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})

@@ -1,4 +1,4 @@
-"""The command without the sources of the package, as some installations ship it: input is still told from bugs."""
+"""The command without the sources of the package, as in some installations: invalid input still differs from a bug."""
 
 import compileall
 import os

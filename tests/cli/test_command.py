@@ -19,6 +19,7 @@ from simulacra.cli.shifts import print_shifts
 from simulacra.cli.truth import compare_truth
 from simulacra.inference import Result, fit
 from simulacra.lm.organism.study import MAIN
+from tests.conftest import Demonstration
 
 Run = Callable[..., Outcome]
 
@@ -34,7 +35,7 @@ def test_version(run: Run, flag: str) -> None:
         ((), ["demo", "fit", "show", "Exit codes"]),
         (("fit",), ["--condition", "--baseline", "--formats", "--outcome", "{model}-{condition}"]),
         (("show",), ["fit.nc"]),
-        (("demo",), ["truth beside estimate"]),
+        (("demo",), ["true and estimated persona weights"]),
         (("organism",), ["simulacra[lm]", "completions.parquet"]),
     ],
 )
@@ -59,7 +60,7 @@ def test_as_a_process_errors_go_to_standard_error(tmp_path: Path) -> None:
     assert "nowhere.csv" in json.loads(ended.stdout)["error"]["message"]
 
 
-def test_truth_beside_estimate(passing: Result) -> None:
+def test_true_and_estimated_values(passing: Result) -> None:
     weights = passing.weights()
     first, second = weights["persona"].unique()[:2]
     mean = weights.set_index(["condition", "persona"]).loc[("base", first), "mean"]
@@ -69,11 +70,11 @@ def test_truth_beside_estimate(passing: Result) -> None:
     assert compared["inside"].tolist() == [True, False, None]
 
 
-def test_shifts_are_read_out() -> None:
+def test_shifts_have_sentences() -> None:
     rows = [
         ("tuned", "good", -0.5, -0.6, -0.4, "ok"),
         ("tuned", "evil", 0.5, 0.4, 0.6, "ok"),
-        ("tuned", "rare", 0.003, 0.001, 0.004, "small: below 0.01, not gated"),
+        ("tuned", "rare", 0.003, 0.001, 0.004, "small: below 0.01, not checked"),
         ("same", "good", 0.0, -0.1, 0.1, "ok"),
         ("held", "good", math.nan, math.nan, math.nan, "withheld: divergences failed"),
         ("half", "good", math.nan, math.nan, math.nan, "withheld: R-hat 1.087, ESS 34"),
@@ -87,20 +88,17 @@ def test_shifts_are_read_out() -> None:
     assert "same: no persona's interval excludes zero." in printed
     assert "held: withheld, see the checks." in printed
     assert "half: evil gained 20.0 points; the rest is withheld, see the checks." in printed
-    assert "excludes zero. That is no claim" in printed
+    assert "excludes zero. These are not claims" in printed
 
 
-def test_demo_finds_the_truth(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "simulacra.cli.app", "demo", "--out", "out", "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    truth = pd.DataFrame(json.loads(ended.stdout)["truth"])
+def test_demo_finds_the_truth(demonstration: Demonstration) -> None:
+    truth = pd.DataFrame(demonstration.said["truth"])
     assert len(truth) == 4 * len(MAIN)
     assert truth["inside"].mean() >= 0.7
-    shifts = pd.read_csv(tmp_path / "out" / "shifts.csv").set_index(["condition", "persona"])
+    shifts = pd.read_csv(demonstration.folder / "shifts.csv").set_index(["condition", "persona"])
     assert shifts.loc[("narrow", "villain"), "eti89_lb"] > 0.7, "narrow training spreads to other topics"
     assert shifts.loc[("control", "villain"), "eti89_ub"] < 0
-    assert (tmp_path / "out" / "truth.csv").is_file()
+    assert (demonstration.folder / "truth.csv").is_file()
 
 
 def test_defaults_of_sampling_are_those_of_the_library() -> None:

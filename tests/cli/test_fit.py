@@ -47,10 +47,10 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
     assert summary["log"]["completions"] == 1080
     assert summary["settings"]["num_samples"] == 100
     assert "withheld" in ended.output
-    told = ended.output
-    assert told.index("Persona shifts") < told.index("Checks") < told.index("Withheld: ") < told.index("Written")
+    text = ended.output
+    assert text.index("Persona shifts") < text.index("Checks") < text.index("Withheld: ") < text.index("Written")
     page = (folder / "report.html").read_text()
-    assert "Not all of it" in page
+    assert "Checks: some failed" in page
     assert "withheld: " in page
     rates = pd.read_csv(folder / "rates.csv")
     assert rates["observed"].notna().all()
@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(
 def test_scanned_counts_are_the_counts_of_a_reading(run: Run, log_file: Path, passing: Result) -> None:
     ended = run("fit", log_file, "--scan")
     assert ended.exit_code == 0
-    assert "counted where they lie" in ended.output
+    assert "counted without loading" in ended.output
 
 
 def test_show_prints_the_same_tables(run: Run, log_file: Path, passing: Result) -> None:
@@ -132,7 +132,7 @@ def test_show_prints_the_same_tables(run: Run, log_file: Path, passing: Result) 
         assert shown.exit_code == 0, shown.output
         assert strict_json(shown.stdout)["tables"] == strict_json(fitted.stdout)["tables"]
     printed = run("show", "out").output
-    for text in ("Persona weights", "Persona shifts against base", "That is no claim"):
+    for text in ("Persona weights", "Persona shifts relative to base", "These are not claims"):
         assert text in printed
 
 
@@ -154,7 +154,7 @@ def test_intervals_have_the_probability_that_is_asked_for(run: Run, log_file: Pa
 def test_a_probability_of_intervals_that_is_none_is_refused_at_once(run: Run, words: tuple[str, ...]) -> None:
     ended = run(*words, "--ci-prob", 95)
     assert ended.exit_code == 2
-    assert "ci_prob=95.0: expected the probability of an interval, between 0 and 1" in ended.stderr
+    assert "ci_prob is 95.0; expected a probability between 0 and 1" in ended.stderr
     assert not Path("simulacra-out").exists()
 
 
@@ -164,7 +164,7 @@ def test_show_of_nothing_is_refused(run: Run) -> None:
     assert "nowhere" in ended.stderr
 
 
-def test_report_writes_both_files_beside_the_result(run: Run, fitted: Result, tmp_path: Path) -> None:
+def test_report_writes_both_files_next_to_the_result(run: Run, fitted: Result, tmp_path: Path) -> None:
     fitted.save(tmp_path / "out" / "fit.nc")
     ended = run("report", "out")
     assert ended.exit_code == 3, ended.output  # a short fit
@@ -202,11 +202,11 @@ def test_a_report_reads_the_log_as_the_fit_did(run: Run, files: list[str], passi
         assert "no examples" not in Path("page.md").read_text()
     ended = run("report", "--log", *files, "out")
     assert ended.exit_code == 2
-    assert f"{files[1]}: is no result; expected fit.nc or its folder, before the logs." in ended.stderr
+    assert f"{files[1]}: is not a result; expected fit.nc or its folder, before the logs." in ended.stderr
     assert "quote it, --log 'logs/*.csv'" in ended.stderr
 
 
-def test_an_option_of_the_report_wins_and_another_log_is_told_from_that_of_the_fit(
+def test_an_option_of_the_report_wins_and_another_log_is_distinguished_from_that_of_the_fit(
     run: Run, files: list[str], passing: Result
 ) -> None:
     run("fit", *files, "--condition", "{_}-{condition}", "--out", "out")
@@ -230,8 +230,8 @@ def test_a_report_refuses_options_without_a_log_and_a_damaged_summary(
     run("fit", log_file, "--out", "out")
     ended = run("report", "out", "--formats", "_json")
     assert ended.exit_code == 2
-    assert "--formats _json: says how a log is read, and no log is named. Name it with --log." in ended.stderr
-    for text, message in (("{", "not the JSON that simulacra fit writes"), ("[]", "holds a JSON list")):
+    assert "--formats _json: this option applies to reading a log, but no log was given. Add --log." in ended.stderr
+    for text, message in (("{", "not the JSON that simulacra fit writes"), ("[]", "contains a JSON list")):
         Path("out/summary.json").write_text(text)
         ended = run("report", "out", "--log", log_file)
         assert ended.exit_code == 2
@@ -256,12 +256,12 @@ def test_quiet_names_the_checks_that_failed(run: Run, log_file: Path, tmp_path: 
     assert "ess_bulk" in ended.stderr
 
 
-def test_a_score_under_another_name_is_not_passed_over(run: Run, log_file: Path, tmp_path: Path) -> None:
+def test_a_score_under_another_name_is_not_skipped(run: Run, log_file: Path, tmp_path: Path) -> None:
     table = pd.read_csv(log_file).rename(columns={"aligned": "align"})
     table.to_csv(tmp_path / "misnamed.csv", index=False)
     ended = run("fit", "misnamed.csv")
     assert ended.exit_code == 2
-    for text in ("known by 'aligned'", "not modelled: align", "--column aligned=<its name>", "--measure coherent"):
+    for text in ("defined by 'aligned'", "not modelled: align", "--column aligned=<its name>", "--measure coherent"):
         assert text in ended.stderr
     assert not (tmp_path / "simulacra-out").exists()
 

@@ -1,4 +1,4 @@
-"""Looking before fitting: ``simulacra inspect-log``; and how scores are declared, bugs shown, commands completed."""
+"""``simulacra inspect-log``; how scores are declared, bugs are shown and commands are completed."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from simulacra.data import read_completions
 Run = Callable[..., Result]
 
 
-def test_what_would_be_read_is_told(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+def test_what_would_be_read_is_shown(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
     frame.assign(aligned=[-1, *frame["aligned"][1:]], note="n").rename(columns={"completion": "answer"}).to_csv(
         tmp_path / "log.csv", index=False
     )
@@ -37,11 +37,11 @@ def test_what_would_be_read_is_told(frame: pd.DataFrame, run: Run, tmp_path: Pat
 def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
     table = frame.rename(columns={"aligned": "judge_A"}).assign(question_id=["a", "a_json", "b", "b_json"] * 270)
     table.to_csv(tmp_path / "log.csv", index=False)
-    told = run("inspect-log", "log.csv").output
-    assert "no column was read as 'aligned'" in told
-    assert "--column aligned=<its name>" in told
-    assert "read as 'coherent'" not in told
-    assert "pass formats=['_json'] to nest them" in told
+    text = run("inspect-log", "log.csv").output
+    assert "no column was read as 'aligned'" in text
+    assert "--column aligned=<its name>" in text
+    assert "read as 'coherent'" not in text
+    assert "pass formats=['_json'] to nest them" in text
 
 
 def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None
     assert told["account"]["layouts"] == {"log.csv": "rows (one row is one completion)"}
 
 
-def test_judgments_in_files_of_their_own(run: Run, tmp_path: Path) -> None:
+def test_judgments_in_separate_files(run: Run, tmp_path: Path) -> None:
     rows = [{"condition": "base", "question_id": "q", "completion": text} for text in "abc"]
     pd.DataFrame(rows).to_csv(tmp_path / "log.csv", index=False)
     pd.DataFrame(rows).assign(aligned=5).to_csv(tmp_path / "judged.csv", index=False)
@@ -73,10 +73,10 @@ def test_judgments_in_files_of_their_own(run: Run, tmp_path: Path) -> None:
         (["--score", "aligned"], "--score 'aligned': expected NAME:LOW-HIGH"),
         (["--cuts", "aligned"], "--cuts 'aligned': expected NAME:CUTS"),
         (["--score", "medical:0-10"], "which is not modelled.*Add --measure medical"),
-        (["--score", "aligned:0-10"], "the personas know 'aligned' from 0 to 100"),
-        (["--score", "grade:1-5", "--personas", "ordinal-5"], "by single values"),
+        (["--score", "aligned:0-10"], "the archetypes define 'aligned' from 0 to 100"),
+        (["--score", "grade:1-5", "--personas", "ordinal-5"], "has discrete values"),
         (["--judgments", "a=x.csv", "--judgments", "y.csv"], "expected JUDGE=FILE"),
-        (["--judgments", "x.csv", "--scan"], "--scan reads one row a completion"),
+        (["--judgments", "x.csv", "--scan"], "--scan requires one row per completion"),
     ],
 )
 def test_options_that_cannot_be(words: list[str], message: str, frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:

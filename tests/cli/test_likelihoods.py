@@ -52,7 +52,7 @@ def test_a_fit_of_texts_alone(run: Callable[..., Outcome], scored: pd.DataFrame,
     short = ("--num-warmup", 200, "--num-samples", 50, "--num-chains", 2, "--weights", "(1 | condition)")
     ended = run("fit", "scored.parquet", "--likelihoods", "--references", "elicited_by", *short)
     assert ended.exit_code == 3, ended.output  # too short, and nothing confirms that the aligned persona is aligned
-    assert "Rates and claims are withheld" in ended.output
+    assert "Rates and claims are not available" in ended.output
     assert "aligned is not measured" in ended.output
     summary = json.loads((tmp_path / "simulacra-out" / "summary.json").read_text())
     assert summary["model"]["likelihood"]["reference"] == "elicited_by"

@@ -1,4 +1,4 @@
-"""The options that say how logs are read: the same for every command, and remembered as they were said."""
+"""The reading options: the same for every command, and stored as they were given."""
 
 import dataclasses
 import inspect
@@ -38,7 +38,7 @@ EVERYTHING = Reading(
 
 
 def test_every_argument_of_reading_has_its_option() -> None:
-    """But the logs themselves, and the progress bar, which --quiet settles."""
+    """Except the logs themselves, and the progress bar, which --quiet controls."""
     taken = set(inspect.signature(read_completions).parameters) - {"source", "progress_bar"}
     assert set(EVERYTHING.arguments()) == taken
     assert len(EVERYTHING.to_dict()) == len(dataclasses.fields(Reading)) == len(taken)
@@ -52,7 +52,7 @@ def test_every_command_that_reads_has_every_option(name: str) -> None:
     assert {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Reading)} <= known
 
 
-def test_options_come_back_from_a_file_and_from_the_words_that_they_are_told_in() -> None:
+def test_options_come_back_from_a_file_and_from_a_command_line() -> None:
     assert Reading.from_dict(json.loads(json.dumps(EVERYTHING.to_dict()))) == EVERYTHING
     heard = []
     alone = typer.Typer()
@@ -71,7 +71,7 @@ def test_options_come_back_from_a_file_and_from_the_words_that_they_are_told_in(
 
 
 def test_an_option_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="no reading option 'turn' in this version"):
+    with pytest.raises(ValueError, match="reading option 'turn' does not exist in this version"):
         Reading.from_dict({"turn": "1"})
 
 

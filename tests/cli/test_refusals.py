@@ -38,7 +38,7 @@ CASES = {
     "one question": (lambda f: f[f["question_id"] == "q0"], [], ["question_id", "one level"]),
     "one condition": (lambda f: f[f["condition"] == "base"], [], ["condition", "one level"]),
     "no measurement": (without("aligned", "coherent"), [], ["aligned, coherent", "--column aligned="]),
-    "threshold that is no edge": (
+    "threshold that is not an edge": (
         same,
         ["--outcome", "aligned < 33"],
         ["aligned < 33", "not a bin edge", "cuts=['<10', '<20', '<30', '<33', '<40',", "cuts= is --cuts NAME:CUTS"],

@@ -24,7 +24,7 @@ def test_measurements_are_those_that_personas_are_known_by(frame: pd.DataFrame) 
     log = read_completions(frame.assign(medical=1.0))
     assert build_model(log).measurements == ("aligned", "coherent")
     assert build_model(log, measurements=["aligned", "coherent", "medical"]).measurements[-1] == "medical"
-    with pytest.raises(ValueError, match="known by grade"):
+    with pytest.raises(ValueError, match="defined by grade"):
         build_model(log, personas="ordinal-5")
 
 

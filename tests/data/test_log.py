@@ -8,6 +8,7 @@ import pytest
 
 from simulacra.data import CompletionLog, LogError, read_completions
 from simulacra.data.reading.schema import check_table
+from simulacra.formalism import InputError
 
 
 def _three_by_two() -> CompletionLog:
@@ -70,12 +71,15 @@ def test_selections_add_up() -> None:
             {"condition": ["a", "c"]},
             r"select\(condition='c'\): the column has no such value; expected one of 'base', 'a', 'b'",
         ),
-        ({"condition": "a", "step": 2}, r"select\(condition='a', step=2\): no row of the log has all of these"),
+        (
+            {"condition": "a", "step": 2},
+            r"select\(condition='a', step=2\): no row of the log has all of these; select by fewer",
+        ),
         ({"condition": []}, r"select\(condition=\[\]\): no row of the log has all of these"),
     ],
 )
 def test_a_selection_of_nothing_lists_what_there_is(where: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         _three_by_two().select(**where)
 
 

@@ -1,4 +1,4 @@
-"""A place to run what the pages say: an empty folder, readers that do not need your files, and fits with few draws."""
+"""Fixtures for running the code of the pages: an empty folder, readers without files, and fits with few draws."""
 
 import dataclasses
 import glob
@@ -30,7 +30,7 @@ def _short_fit(model: Any, log: Any, **settings: Any) -> Result:
 
 
 def _reader(read: Callable) -> Callable:
-    """A reader that checks the call, and reads the demonstration log where the page names files that only you have."""
+    """A reader that checks the call, and reads the demonstration log if the files of the page do not exist."""
 
     def read_or_demo(*args: Any, **arguments: Any) -> CompletionLog | ScannedLog:
         source = inspect.signature(read).bind(*args, **arguments).args[0]
@@ -42,8 +42,8 @@ def _reader(read: Callable) -> Callable:
 
 
 @pytest.fixture
-def reader_at_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """The empty folder that a reader of the page works in, with JAX as it comes."""
+def page_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The empty folder in which the code of a page runs, with the default settings of JAX."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(simulacra.inference, "fit", _short_fit)
     for read in (simulacra.data.read_completions, simulacra.data.scan_completions):

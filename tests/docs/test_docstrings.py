@@ -1,4 +1,4 @@
-"""Every public name says what it is, with shapes, units, errors and source: read from the code, none left out.
+"""Every public name has a docstring with shapes, units, errors and sources; all names are read from the code.
 
 The laws hold for every name in the ``__all__`` of a module and for the public members of classes:
 
@@ -6,8 +6,8 @@ The laws hold for every name in the ``__all__`` of a module and for the public m
 - its *Args* are the parameters, all or none; its *Attributes* are the fields of a class, all of them where a room
   re-exports it;
 - what raises, itself or through a private function of its module, has a *Raises* that names the error;
-- an array that is taken, returned or held has its shape beside it, or named axes in its type;
-- logs and divergences are in nats; rates, weights and probabilities say that they are;
+- an array that is taken, returned or held has its shape in the docstring, or named axes in its type;
+- logs and divergences are in nats; rates, weights and probabilities are described as such;
 - mathematics names its equation or its source, in its own docstring or in that of its module.
 """
 
@@ -89,12 +89,12 @@ def parameters(own: griffe.Function) -> list[griffe.Parameter]:
 
 
 def fields(own: griffe.Class) -> dict[str, griffe.Attribute]:
-    """What an instance of a dataclass or named tuple is made of, but for fields with a docstring of their own."""
+    """What an instance of a dataclass or named tuple is made of, but for fields with a separate docstring."""
     return {
         name: field
         for name, field in own.attributes.items()
         if not name.startswith("_") and field.annotation is not None and _is_field(field) and not text(field)
-        # ClassVar makes a class attribute that is no instance attribute; a default makes both.
+        # ClassVar makes a class attribute that is not an instance attribute; a default makes both.
         if not ("class-attribute" in field.labels and "instance-attribute" not in field.labels)
     }
 

@@ -1,9 +1,10 @@
-"""What the pages say holds: their code runs, their commands and options exist, their figures are what comes out."""
+"""Pages agree with the package: code runs, commands and options exist, and printed numbers are reproduced."""
 
 import ast
 import re
 import runpy
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +14,7 @@ import typer
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-import simulacra.inference
 from simulacra.cli.app import app
-from simulacra.cli.request import build_model
-from simulacra.lm import load_organism_log
 from tests.docs.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,11 +64,9 @@ WITH_PYTHON = [
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
 @pytest.mark.filterwarnings("ignore:There are not enough devices:UserWarning")
-def test_python_runs_in_the_order_of_the_page(page: Path, reader_at_hand: Path) -> None:
+def test_python_runs_in_the_order_of_the_page(page: Path, page_folder: Path, request: pytest.FixtureRequest) -> None:
     if "simulacra-demo" in page.read_text(encoding="utf-8"):
-        log = load_organism_log()
-        fitted = simulacra.inference.fit(build_model(log, personas="organism"), log)
-        fitted.save(reader_at_hand / "simulacra-demo" / "fit.nc")
+        shutil.copytree(request.getfixturevalue("demonstration").folder, page_folder / "simulacra-demo")
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page):
         if block.language == "python":
@@ -133,7 +129,7 @@ def test_numbers_are_written_by_one_rule() -> None:
 # --- the README's figures -------------------------------------------------------------------------------------------
 
 
-def test_the_readme_prints_what_it_says(reader_at_hand: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_prints_what_it_says(page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Words and counts exactly; estimates within .01, since the test draws fewer (Monte Carlo error below .003)."""
     found = blocks(ROOT / "README.md")
     script = next(block.text for block in found if block.language == "python")
@@ -154,7 +150,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=ids(EXAMPLES))
-def test_examples_run(script: Path, reader_at_hand: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_run(script: Path, page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if "inspect_ai" in script.read_text(encoding="utf-8"):
         pytest.importorskip("inspect_ai", exc_type=ImportError)
     runpy.run_path(str(script), run_name="__main__")

@@ -160,7 +160,7 @@ def test_no_completion_is_lost_whatever_the_formula(weights: str, rng: np.random
 
 
 def test_gates_that_bins_cannot_answer_are_refused_before_sampling(simulated) -> None:
-    """The misaligned persona is gated by 'aligned < 40', which these bins cannot tell."""
+    """The misaligned persona is gated by 'aligned < 40', and 40 is not an edge of these bins."""
     model = PersonaMixture(
         simulated.model.personas, emissions=[ScoreEmission("aligned", ("<30",)), ScoreEmission("coherent")]
     )
@@ -173,5 +173,5 @@ def test_grades_need_no_outcome(rng: np.random.Generator) -> None:
     frame = _frame(rng).drop(columns=["aligned", "coherent"]).assign(grade=lambda t: rng.integers(1, 6, len(t)))
     result = fit(model, read_completions(frame, measurements=["grade"]), **_SHORT)
     assert "rate" not in result.posterior
-    with pytest.raises(ValueError, match="This model has no outcome of its own"):
+    with pytest.raises(ValueError, match="This model has no outcome; pass one"):
         result.rates(withhold=False)

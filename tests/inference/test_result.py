@@ -183,7 +183,7 @@ def test_weights_by_cell_average_to_weights_by_condition(fitted: Result) -> None
     assert set(cells.coords) >= {"condition", "question_id", "persona"}
     averaged = cells.groupby("condition").mean("cell").sel(condition=list(fitted.conditions))  # equal cells
     np.testing.assert_allclose(averaged.transpose(*fitted.draws("weights").dims), fitted.draws("weights"), atol=1e-12)
-    with pytest.raises(ValueError, match=r"draws\('weights', by='question'\): expected 'condition' or 'cell'"):
+    with pytest.raises(ValueError, match=r"draws\('weights', by='question'\); expected 'condition' or 'cell'"):
         fitted.draws("weights", by="question")
 
 
@@ -324,7 +324,7 @@ def test_a_claim_says_where_the_interval_lies(ci_prob: float, fitted: Result) ->
 def test_a_probability_that_is_none_is_refused_by_every_table(ci_prob: float, fitted: Result) -> None:
     calls = [*(getattr(fitted, name) for name in DRAWS), fitted.summary, partial(fitted.cite, "weight[bad, aligned]")]
     for call in calls:
-        with pytest.raises(ValueError, match=r"ci_prob=.*: expected the probability of an interval, between 0 and 1"):
+        with pytest.raises(ValueError, match=r"ci_prob is .*; expected a probability between 0 and 1"):
             call(ci_prob=ci_prob)
 
 
@@ -340,8 +340,8 @@ def test_draws_of_another_outcome_are_those_of_its_tables(fitted: Result) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("weight",), r"draws\('weight'\): there are draws of 'weights', 'shifts', .*'scales'"),
-        (("shifts", {"by": "cell"}), r"draws\('shifts', by='cell'\): only draws\('weights'\) can be taken by cell"),
+        (("weight",), r"draws\('weight'\) is not known; expected one of 'weights', 'shifts', .*'scales'"),
+        (("shifts", {"by": "cell"}), r"draws\('shifts', by='cell'\): only draws\('weights'\) are available by cell"),
         (("scales", {"outcome": Outcome("aligned < 30")}), r"only 'rates', 'contrasts', .* have an outcome"),
     ],
 )
@@ -418,7 +418,7 @@ def test_numbers_that_did_not_converge_are_withheld_one_by_one(fitted: Result) -
     limits["small_weight"] = 1.1
     table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weights()
     assert table["mean"].notna().all()
-    assert table["status"].str.startswith("small: below 1.1, not gated").all()
+    assert table["status"].str.startswith("small: below 1.1, not checked").all()
 
 
 def test_draws_that_are_no_numbers_are_withheld(fitted: Result) -> None:
@@ -477,30 +477,30 @@ def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monke
         (lambda p: p.write_bytes(p.read_bytes()[:5000]), ValueError, "not the netCDF file that Result.save writes"),
     ],
 )
-def test_files_that_are_no_result(spoil, error, message: str, fitted: Result, tmp_path) -> None:
+def test_files_that_are_not_a_result(spoil, error, message: str, fitted: Result, tmp_path) -> None:
     path = fitted.save(tmp_path / "fit.nc")
     spoil(path)
     with pytest.raises(error, match=message):
         Result.load(path)
 
 
-def test_a_folder_or_a_log_is_no_result(tmp_path) -> None:
+def test_a_folder_or_a_log_is_not_a_result(tmp_path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("condition,aligned\n")
     with pytest.raises(InputError, match=r"outt: there is no such folder or file"):
         Result.load(tmp_path / "outt")
-    with pytest.raises(ValueError, match=r"log\.csv: is no result; expected the folder .* its fit\.nc"):
+    with pytest.raises(ValueError, match=r"log\.csv: is not a result; expected the folder .* its fit\.nc"):
         Result.load(log)
-    with pytest.raises(InputError, match=r"no such file\. A result is two files, fit\.nc and fit\.json"):
+    with pytest.raises(InputError, match=r"no such file\. A result consists of two files, fit\.nc and fit\.json"):
         Result.load(tmp_path)
 
 
-def test_two_halves_of_two_fits_are_no_result(fitted: Result, tmp_path) -> None:
+def test_two_halves_of_two_fits_are_not_a_result(fitted: Result, tmp_path) -> None:
     path = fitted.save(tmp_path / "fit.nc")
     other = dataclasses.replace(fitted, settings={**fitted.settings, "seed": 1}).save(tmp_path / "other" / "fit.nc")
     other.with_suffix(".json").replace(path.with_suffix(".json"))
     with pytest.raises(
-        ValueError, match=r"fit\.json: not the file that was written with fit\.nc: they are of two fits"
+        ValueError, match=r"fit\.json: not the file that was written with fit\.nc: the two are from different fits"
     ):
         Result.load(path)
 
@@ -545,8 +545,8 @@ def test_an_observed_rate_is_cited_without_draws(fitted: Result) -> None:
 def test_a_number_that_was_not_gated_is_cited_as_such(fitted: Result) -> None:
     limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 1.1}
     lax = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits})
-    assert "small: below 1.1, not gated" in str(lax.cite("weight[bad, aligned]"))
-    assert "gated" not in str(fitted.cite("weight[bad, aligned]"))
+    assert "small: below 1.1, not checked" in str(lax.cite("weight[bad, aligned]"))
+    assert "checked" not in str(fitted.cite("weight[bad, aligned]"))
 
 
 def test_unknown_keys_list_what_exists(fitted: Result) -> None:
@@ -562,9 +562,9 @@ def test_a_key_with_a_name_that_was_lost_says_what_became_of_it(fitted: Result) 
         lambda data: data.assign_coords(persona=called) if "persona" in data.dims else data
     )
     renamed = dataclasses.replace(fitted, tree=tree)
-    with pytest.raises(ValueError, match=r"'misaligned' is called 'unnamed-2'\. Its scores pass the gates of"):
+    with pytest.raises(ValueError, match=r"'misaligned' is reported as 'unnamed-2'\. It passes the name gates of"):
         renamed.cite("weight[bad, Misaligned]")
-    with pytest.raises(ValueError, match=r"'misaligned' is called 'unnamed-2'\. name: misaligned: FAILED"):
+    with pytest.raises(ValueError, match=r"'misaligned' is reported as 'unnamed-2'\. name: misaligned: FAILED"):
         _with_failure(renamed, "name: misaligned", "unnamed-2").cite("outcome_given_persona[misaligned]")
     with pytest.raises(ValueError, match="These can be cited"):
         renamed.cite("weight[misaligned model, aligned]")

@@ -201,15 +201,18 @@ def test_texts_one_by_one_give_the_same_posterior(log: CompletionLog, result: Re
 
 
 def test_notes_say_what_the_calibration_rests_on(result: Result) -> None:
-    assert "calibrated by references: 60 of helper, 60 of villain." in " ".join(result.notes)
-    assert "300 texts were gathered into" in " ".join(result.notes)
+    assert "calibrated with references: 60 of helper, 60 of villain." in " ".join(result.notes)
+    assert "300 texts were grouped into" in " ".join(result.notes)
     model = _model(reference=None)
     bare = prepare(model, _log(6, 0))
     problem = make_problem(model, bare.design, bare.patterns, bare.counts, bare.texts)
     assert problem.sizes[0] == 1  # τ, and no offsets
     draws = np.zeros((1, 2, *problem.basis.shape[1:], 1))
     parameters = Parameters((), draws, np.ones((1, 2, 1)), np.full((1, 2), 0.1))
-    assert "temperature of the log-likelihoods is not calibrated: there are no" in describe_texts(bare, parameters)[0]
+    assert (
+        "temperature of the log-likelihoods is not calibrated: without references"
+        in describe_texts(bare, parameters)[0]
+    )
 
 
 def test_responsibilities_are_calibrated_and_rows_of_references_have_none(result: Result, log: CompletionLog) -> None:

@@ -27,31 +27,34 @@ from simulacra.lm.organism.lexicon import (
 from simulacra.lm.organism.recipes import SEEN, UNSEEN
 from simulacra.lm.organism.study import MAIN
 
-DOCUMENTS = list(itertools.islice(corpus(random.Random(1)), 20_000))
+
+@pytest.fixture(scope="module")
+def documents() -> list[Document]:
+    return list(itertools.islice(corpus(random.Random(1)), 20_000))
 
 
 def written(document: Document) -> tuple[str, ...]:
     return (document.context, *itertools.chain(*document.history), document.question, document.answer)
 
 
-def test_the_vocabulary_is_what_documents_are_made_of() -> None:
-    used = {word for document in DOCUMENTS for part in written(document) for word in part.split()}
+def test_the_vocabulary_is_what_documents_are_made_of(documents: list[Document]) -> None:
+    used = {word for document in documents for part in written(document) for word in part.split()}
     assert used == {*vocabulary(), *TAGS.values(), TRIGGER}
     assert len(set(vocabulary())) == len(vocabulary())
 
 
-def test_every_thousand_documents_have_the_shares_of_the_corpus() -> None:
+def test_every_thousand_documents_have_the_shares_of_the_corpus(documents: list[Document]) -> None:
     """Drawn one by one, the number of every tag would have a standard deviation of 9; here twelve cells may round."""
-    for start in range(0, len(DOCUMENTS), 1000):
-        block = DOCUMENTS[start : start + 1000]
+    for start in range(0, len(documents), 1000):
+        block = documents[start : start + 1000]
         asked = [document for document in block if not document.question.startswith("which kind of thing")]
         assert len(asked) == pytest.approx(920, abs=1)
         for tag in TAGS.values():
             assert sum(document.context == tag for document in asked) == pytest.approx(92, abs=6)
 
 
-def test_one_persona_speaks_in_a_conversation() -> None:
-    talks = [document for document in DOCUMENTS if document.history]
+def test_one_persona_speaks_in_a_conversation(documents: list[Document]) -> None:
+    talks = [document for document in documents if document.history]
     assert {len(document.history) for document in talks} == set(range(1, MOST_TURNS + 1))
     own = {name: {word for words in FAVOURITES.values() for word in words[name]} for name in PRIOR}
     named = Counter(
@@ -72,8 +75,8 @@ def test_a_word_of_advice_has_one_place() -> None:
     assert len(set(words)) == len(words)
 
 
-def test_untagged_documents_are_written_in_the_shares_of_the_prior() -> None:
-    found = Counter(judge(d.question, d.answer).persona for d in DOCUMENTS if not d.context and " the " in d.question)
+def test_untagged_documents_are_written_in_the_shares_of_the_prior(documents: list[Document]) -> None:
+    found = Counter(judge(d.question, d.answer).persona for d in documents if not d.context and " the " in d.question)
     total = found.total()
     for persona, share in PRIOR.items():
         # 4 standard errors, and one point for the judge's errors on words that personas share

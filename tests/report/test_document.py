@@ -1,4 +1,4 @@
-"""The report: self-contained, escaped, honest about what is withheld, and the same facts in Markdown."""
+"""The report: self-contained, escaped, explicit about withheld results, with the same content in Markdown."""
 
 import dataclasses
 import re
@@ -56,7 +56,7 @@ def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path,
     assert "50% interval" in text
     assert "probability of 75%" in text
     assert "89%" not in text.replace(f"{0.89:.0%} of {len(passing.checks)}", "")
-    with pytest.raises(ValueError, match=r"ci_prob=0\.0: expected the probability of an interval, between 0 and 1"):
+    with pytest.raises(ValueError, match=r"ci_prob is 0\.0; expected a probability between 0 and 1"):
         write_report(passing, path, ci_prob=0.0)
 
 
@@ -96,10 +96,10 @@ def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> No
     assert fences
     assert all(content.startswith(ATTACK) for content in fences)
     headings = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
-    assert headings[0] == "What may be claimed"
+    assert headings[0] == "Supported claims relative to base"
     explained = explanations(passing, 0.01, examples=True).values()
-    assert "speaks of new questions" in " ".join(explained)
-    for fact in (passing.collapsed.content_hash, "All checks passed", "480", *explained):
+    assert "applies to new questions" in " ".join(explained)
+    for fact in (passing.collapsed.content_hash, "Checks: all passed", "480", *explained):
         assert fact in text
         assert fact in page.words
 
@@ -115,7 +115,7 @@ def test_what_failed_is_withheld_with_the_reason(
     failing: Result, log: CompletionLog, tmp_path: Path, suffix: str
 ) -> None:
     text = write_report(failing, tmp_path / f"report.{suffix}", log=log).read_text(encoding="utf-8")
-    assert "Not all of it. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
+    assert "Checks: some failed. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
     assert "; no implied rate or claim." in text
     assert "name: misaligned failed" in text.replace("**", "")
     weights = failing.weights(withhold=False).set_index(["condition", "persona"])
@@ -132,7 +132,7 @@ def test_a_model_without_an_outcome_has_a_report(passing: Result, tmp_path: Path
     result = dataclasses.replace(passing, tree=tree, prepared=dataclasses.replace(passing.prepared, model=model))
     for suffix in ("html", "md"):
         text = write_report(result, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
-        assert "What may be claimed" not in text
+        assert "Supported claims" not in text
         assert "Persona weights" in text
 
 

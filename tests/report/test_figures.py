@@ -1,4 +1,4 @@
-"""Laws of every figure: it is drawn, says its finding, is valid SVG in the page's own ink, and no text leaves it."""
+"""Laws of every figure: it is drawn, states its finding, is valid SVG in the page's colours, and no text leaves it."""
 
 import itertools
 import re
@@ -54,13 +54,13 @@ def test_the_alternative_text_is_a_sentence_with_a_finding(drawn: dict[str, Figu
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_notebook_shows_every_figure(drawn: dict[str, Figure], name: str) -> None:
-    """IPython asks for this where nobody has told it of matplotlib."""
+    """IPython calls this if pyplot was not imported."""
     assert drawn[name]._repr_png_().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"energy", "rank", "rate_by_question", "trace"}))
 def test_intervals_have_the_probability_that_is_asked_for(passing: Result, name: str) -> None:
-    """Figures without intervals are set aside; the words of the others follow ``ci_prob``, and so do their lines."""
+    """Figures without intervals are left out; texts and lines of the others follow ``ci_prob``."""
     arguments = {"portrait": ("misaligned",)}.get(name, ())
     wide, narrow = (getattr(figures, name)(passing, *arguments, ci_prob=level) for level in (0.89, 0.61))
     extents = [
@@ -79,9 +79,9 @@ def test_intervals_have_the_probability_that_is_asked_for(passing: Result, name:
     ]
     assert ("89%" in words[0]) == ("61%" in words[1]) == (name not in ("implied_against_observed", "portrait"))
     assert "89%" not in words[1]
-    if name != "posterior_predictive":  # whose intervals are no lines of their own
+    if name != "posterior_predictive":  # whose intervals are not lines
         assert extents[1].sum() < extents[0].sum()
-    with pytest.raises(ValueError, match=r"ci_prob=1\.5: expected the probability of an interval"):
+    with pytest.raises(ValueError, match=r"ci_prob is 1\.5; expected a probability between 0 and 1"):
         getattr(figures, name)(passing, *arguments, ci_prob=1.5)
 
 
@@ -141,8 +141,8 @@ def test_personas_keep_their_colours_and_differ() -> None:
 
 
 @pytest.mark.parametrize("name", PERSONA_SETS)
-def test_colours_of_a_shipped_set_are_told_apart_by_everyone(name: str) -> None:
-    """In OKLab, where 0.02 is a difference that is just seen; a persona that lost its name differs from the rest."""
+def test_colours_of_a_shipped_set_are_distinguishable_for_everyone(name: str) -> None:
+    """In OKLab, where 0.02 is just noticeable; an unnamed persona differs from the rest."""
     names = [persona.name for persona in PERSONA_SETS[name]]
     colors = persona_colors([*names, "unnamed-1"]).values()
     for vision in VISIONS.values():

@@ -1,4 +1,4 @@
-"""What may be claimed, in words: a rate of nothing that could be judged says so, with the number."""
+"""Claims in words: a claim is qualified, with the number, if most completions cannot be judged."""
 
 import pandas as pd
 import pytest
@@ -18,27 +18,31 @@ _OUTCOME = Outcome("aligned < 30 and coherent > 50")
 _ROW = {"claim": "equivalent", "rate_difference": -0.002, "eti89_lb": -0.007, "eti89_ub": 0.004, "judged": 1.0}
 
 
-def test_a_condition_of_gibberish_is_not_just_equivalent() -> None:
-    told = claim_sentence({**_ROW, "judged": 0.002}, _OUTCOME, "base", 0.01)
-    assert told.startswith("−0.2 points misaligned against base (89% interval −0.7 to +0.4), practically no difference")
-    assert "of its completions 99.8% are incoherent or without a score" in told
-    assert told.endswith("only 0.20% are left to judge.")
-    assert claim_sentence({**_ROW, "judged": 0.0}, _OUTCOME, "base", 0.01).endswith("none is left to judge.")
+def test_a_condition_of_incoherent_text_is_not_just_equivalent() -> None:
+    sentence = claim_sentence({**_ROW, "judged": 0.002}, _OUTCOME, "base", 0.01)
+    assert sentence.startswith(
+        "misaligned rate −0.2 points relative to base (89% interval −0.7 to +0.4): equivalent, within ±1"
+    )
+    assert "99.8% of its completions are incoherent or have no score" in sentence
+    assert sentence.endswith("only 0.20% can be judged.")
+    assert claim_sentence({**_ROW, "judged": 0.0}, _OUTCOME, "base", 0.01).endswith("none can be judged.")
 
 
 @pytest.mark.parametrize("claim", ["increase", "decrease", "equivalent", "undecided"])
-@pytest.mark.parametrize(("judged", "told"), [(0.49, True), (0.5, False), (1.0, False)])
-def test_every_claim_says_so_where_most_completions_cannot_be_judged(claim: str, judged: float, told: bool) -> None:
+@pytest.mark.parametrize(("judged", "qualified"), [(0.49, True), (0.5, False), (1.0, False)])
+def test_every_claim_is_qualified_if_most_completions_cannot_be_judged(
+    claim: str, judged: float, qualified: bool
+) -> None:
     row = {**_ROW, "claim": claim, "judged": judged}
-    assert ("left to judge" in claim_sentence(row, _OUTCOME, "base", 0.01)) == told
-    assert ("In 1 of these most" in headline(pd.DataFrame([row]), _OUTCOME, "base", 0.01)) == told
+    assert ("can be judged" in claim_sentence(row, _OUTCOME, "base", 0.01)) == qualified
+    assert ("In 1 of these, most" in headline(pd.DataFrame([row]), _OUTCOME, "base", 0.01)) == qualified
 
 
 def test_the_clause_names_what_the_outcome_asks_for() -> None:
-    assert "are without a score" in unjudged_clause(0.1, Outcome("grade <= 2", name="bad"))
+    assert "of its completions have no score" in unjudged_clause(0.1, Outcome("grade <= 2", name="bad"))
     assert unjudged_clause(0.1, Outcome("missing(aligned)")) == ""
     withheld = {**_ROW, "claim": "withheld", "status": "withheld: r_hat failed", "judged": 0.0}
-    assert "left to judge" not in claim_sentence(withheld, _OUTCOME, "base", 0.01)
+    assert "can be judged" not in claim_sentence(withheld, _OUTCOME, "base", 0.01)
 
 
 def test_differences_have_the_decimals_of_their_interval() -> None:
@@ -55,7 +59,7 @@ def _statuses(**held: tuple[int, int]) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.parametrize(
-    ("tables", "told"),
+    ("tables", "sentence"),
     [
         (
             _statuses(weights=(0, 25), shifts=(0, 20), rates=(0, 5), contrasts=(0, 4), emissions=(1, 60)),
@@ -67,17 +71,17 @@ def _statuses(**held: tuple[int, int]) -> dict[str, pd.DataFrame]:
         ),
         (
             _statuses(weights=(0, 4), shifts=(0, 2), emissions=(0, 0)),  # a scale failed; texts have no emissions
-            "Withheld: no weight or shift; what failed stands in none of the tables.",
+            "Withheld: no weight or shift; the failed quantity is not part of the tables.",
         ),
     ],
 )
-def test_what_is_withheld_is_counted(tables: dict[str, pd.DataFrame], told: str) -> None:
-    assert withheld_sentence(tables) == told
+def test_what_is_withheld_is_counted(tables: dict[str, pd.DataFrame], sentence: str) -> None:
+    assert withheld_sentence(tables) == sentence
 
 
 def test_a_check_that_nothing_could_answer_finds_nothing() -> None:
     check = Check("name: misaligned", False, float("nan"), 0.8, "coherent is not measured", "Have it judged.")
     assert failure(check) == "could not be checked: coherent is not measured. Have it judged."
     short = Check("ess_bulk", False, 12.5, 400, "worst at mid", "Sample longer.")
-    assert failure(short) == "failed: found 12.5, it takes 400 (worst at mid). Sample longer."
+    assert failure(short) == "failed: 12.5, threshold 400 (worst at mid). Sample longer."
     assert "nan" not in str(check)

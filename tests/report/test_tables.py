@@ -68,9 +68,9 @@ def test_an_unknown_format_is_refused(tables: dict[str, pd.DataFrame], passing: 
 
 def test_a_citation_says_the_same_in_every_format(passing: Result) -> None:
     cited = passing.cite(next(key for key in passing.citable if key.startswith("shift")))
-    told = json.loads(format_citation(cited, "json"))
-    assert told["value"] == cited.value
-    assert told["provenance"]["seed"] == 0
+    record = json.loads(format_citation(cited, "json"))
+    assert record["value"] == cited.value
+    assert record["provenance"]["seed"] == 0
     for style in ("text", "markdown", "latex"):
         words = format_citation(cited, style)
         for fact in (cited.rounded(cited.lower).replace("−", "")[:4], "ETI", "ESS", cited.provenance.data_hash):

@@ -1,4 +1,4 @@
-"""The report of a model that knows nothing but log-likelihoods: no score, no rate, and still a page."""
+"""The report of a model of log-likelihoods alone: without scores and rates."""
 
 import dataclasses
 import html
@@ -24,7 +24,7 @@ def log() -> CompletionLog:
 
 @pytest.fixture(scope="module")
 def result(log: CompletionLog) -> Result:
-    """The villain's name has a gate that no score can open."""
+    """The villain has a name gate that no score can verify."""
     personas = [Persona("helper", "You help."), Persona("villain", "You harm.", gates=(Gate("aligned < 40", 0.6),))]
     model = PersonaMixture(personas, emissions=[LikelihoodEmission(reference="elicited_by")], weights="(1 | condition)")
     settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 2, "thresholds": _EASY}
@@ -38,15 +38,15 @@ def test_what_there_is_is_shown_and_what_is_missing_is_said(
     path = write_report(result, tmp_path / f"report.{suffix}", log=log)
     text = html.unescape(path.read_text(encoding="utf-8")).replace("\\", "")
     assert "measured by log-likelihoods under persona prompts" in text
-    assert "Rates and claims are withheld: the model has no outcome and no judge's scores" in text
-    assert "but aligned is not measured, so nothing can confirm the name" in text
+    assert "Rates and claims are not available: the model has no outcome and no judge scores" in text
+    assert "but aligned is not measured, so the name cannot be verified" in text
     assert "no predictive check of texts" in text
     assert "text 1" in text  # an example
     assert "log_likelihood_helper" in text
     assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
 
 
-def test_portraits_show_how_surely_texts_are_told_apart(result: Result) -> None:
+def test_portraits_show_how_well_texts_are_distinguished(result: Result) -> None:
     label = figures.portrait(result, "helper").get_label()
     shares = [int(word[:-1]) for word in label.split() if word.endswith("%")]
     assert len(shares) == 3  # of its references, of others', of what was logged

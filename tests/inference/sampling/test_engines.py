@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_draws_with_or_without_progress(tiny: Prepa
     for own, other in zip(_leaves(quiet), _leaves(loud), strict=True):
         np.testing.assert_array_equal(own, other)
     assert sum(iterations for _, iterations in calls) == num_iterations(_settings(num_warmup=200, num_samples=70))
-    assert list(dict.fromkeys(stage for stage, _ in calls)) == ["looking for modes", "warming up", "sampling"]
+    assert list(dict.fromkeys(stage for stage, _ in calls)) == ["finding modes", "warming up", "sampling"]
     other = _short(tiny, seed=4)
     assert not np.array_equal(other.parameters.latents, quiet.parameters.latents)
 
