@@ -48,7 +48,7 @@ $(VENV)/with-%: pyproject.toml constraints.txt build/package-files | $(VENV)/bin
 	@touch $@
 
 $(VENV)/bin/pip:
-	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 was found; say which: make PYTHON=..." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 was found; set the interpreter: make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # The strict editable install is a tree of links in build/: files that are added, moved or removed need a new one.

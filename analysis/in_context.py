@@ -206,6 +206,9 @@ def _model(evidence: Array, answers: Array) -> None:
 def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
     for name, table in (("evidence", evidence), ("answers", answers)):
         expect_type(table, pd.DataFrame, name, "fit_in_context", expected="a DataFrame with one row per context")
+    if evidence.shape[1] < 2:
+        found = f"fit_in_context: evidence has {evidence.shape[1]} column(s)"
+        raise InputError(found, expected="one column per persona, at least two", argument="evidence")
     if set(evidence.columns) != set(answers.columns) or not evidence.index.equals(answers.index):
         raise InputError(
             "fit_in_context: expected evidence and answers with the same personas as columns and the same "

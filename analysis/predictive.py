@@ -19,6 +19,8 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
+from simulacra.inference.draws import chosen_outcome
+from simulacra.inference.posterior import parameters_of
 from simulacra.inference.result import Result
 from simulacra.inference.tables import CI_PROB, bounds, ends
 
@@ -61,20 +63,18 @@ def predict_rates(
     swapped = "the result comes first: predict_rates(result, log)" if isinstance(log, Result) else None
     expect_type(result, Result, "result", "predict_rates", expected="a Result, as returned by fit", remedy=swapped)
     expect_log(log, "predict_rates")
-    expect_type(outcome, (Outcome, type(None)), "outcome", "predict_rates", expected="an Outcome")
     for name, value in (("num_draws", num_draws), ("seed", seed)):
         expect_type(value, numbers.Integral, name, "predict_rates", expected="a whole number")
-        if value < (name == "num_draws"):
-            raise InputError(f"predict_rates: {name} is {value}", expected="a positive number", argument=name)
+        least = int(name == "num_draws")
+        if value < least:
+            raise InputError(f"predict_rates: {name} is {value}", expected=f"{least} or more", argument=name)
+    outcome = chosen_outcome(outcome, result.prepared)
     if not result.ok:
         raise InputError(
             "predict_rates: rates cannot be predicted because this fit failed its checks: "
             + "; ".join(check.name for check in result.failed),
             remedy="Result.failed lists the checks with their remedies",
         )
-    outcome = outcome or result.model.outcome
-    if outcome is None:
-        raise InputError("predict_rates: this model has no outcome; pass one", argument="outcome")
     bounds(ci_prob)  # raises before anything is drawn
     collapsed = _collapsed(result, log)
     rng = np.random.default_rng(seed)
@@ -119,12 +119,10 @@ def _cell_probabilities(
     posterior = result.posterior.stack(sample=("chain", "draw")).transpose("sample", ...)  # noqa: PD013 (xarray)
     size = posterior.sizes["sample"]
     posterior = posterior.isel(sample=rng.choice(size, size=min(num_draws, size), replace=False))
-    latents = posterior["latents"].to_numpy()
-    scales = posterior["scale"].to_numpy() if "scale" in posterior else np.empty((len(latents), 0))
-    weights = inverse_ilr(
-        np.stack([_new_logits(result.design, *draw, cells, rng) for draw in zip(latents, scales, strict=True)])
-    )
-    tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in model.measurements)
+    parameters = parameters_of(posterior, result.prepared)
+    draws = zip(parameters.latents, parameters.scales, strict=True)
+    weights = inverse_ilr(np.stack([_new_logits(result.design, *draw, cells, rng) for draw in draws]))
+    tables = parameters.probabilities
     happens = (weights @ outcome.numerator.probability(model.emissions, tables)[..., None])[..., 0]
     if outcome.denominator is None:
         return np.ones_like(happens), happens

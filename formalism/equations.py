@@ -4,6 +4,8 @@ import html
 from collections.abc import Sequence
 
 from simulacra.formalism.display import html_table_of_html, listing
+from simulacra.formalism.errors import InputError
+from simulacra.formalism.weights import describe_formula
 
 __all__ = ["model_equations"]
 
@@ -40,12 +42,11 @@ def model_equations(
 
 def _logits(weights: str) -> str:
     """The linear predictor, with one letter per term; a formula that cannot be read is shown verbatim."""
-    from formulae import model_description  # costs most of a second; only notebooks need it
     from formulae.terms import GroupSpecificTerm, Intercept
 
     try:
-        terms = model_description(weights).terms
-    except Exception:  # whatever the parser raises; weight_design reports what is wrong
+        terms = describe_formula(weights).terms
+    except InputError:  # weight_design reports what is wrong
         return f"<code>{html.escape(weights)}</code>"
     parts = []
     for term in terms:

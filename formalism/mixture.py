@@ -37,6 +37,7 @@ __all__ = [
     "NESTED_WEIGHTS",
     "PersonaMixture",
     "collapsed_log_likelihood",
+    "component_probabilities",
     "pattern_log_components",
     "responsibilities",
 ]
@@ -256,6 +257,20 @@ def pattern_log_components(
         (table[:, patterns[:, column]] for column, table in enumerate(category_log_probs[1:], start=1)),
         start=category_log_probs[0][:, patterns[:, 0]],
     )
+
+
+def component_probabilities(
+    probabilities: Sequence[np.ndarray], patterns: np.ndarray, ratios: np.ndarray | None = None
+) -> np.ndarray:
+    """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``.
+
+    ``ratios``, shape ``(K, P)``, is an additional factor: density ratios of texts.
+    """
+    factors = [table[..., patterns[:, column]] for column, table in enumerate(probabilities)]
+    product = (factors.pop(0) if ratios is None else ratios).copy()
+    for factor in factors:
+        product = np.multiply(product, factor, out=product)
+    return product
 
 
 def responsibilities(

@@ -8,12 +8,13 @@ References:
     Lin (1991), Divergence measures based on the Shannon entropy, doi:10.1109/18.61115.
 """
 
+import numbers
 from typing import Literal
 
 import numpy as np
 from scipy.special import xlogy
 
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["claim", "jensen_shannon", "log_ratio", "total_variation"]
 
@@ -57,6 +58,7 @@ def claim(
     Raises:
         InputError: ``rope`` negative or ``probability`` outside (0.5, 1).
     """
+    expect_type(rope, numbers.Real, "rope", "claim", expected="a number such as 0.01, one percentage point")
     if rope < 0 or not 0.5 < probability < 1:
         raise InputError(
             f"Expected rope >= 0 and 0.5 < probability < 1; got rope={rope}, probability={probability}", argument="rope"

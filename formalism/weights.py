@@ -35,7 +35,7 @@ from simulacra.formalism.simplex import ilr_basis
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WeightDesign", "latent_variances", "weight_design"]
+__all__ = ["WeightDesign", "describe_formula", "latent_variances", "weight_design"]
 
 INTERCEPT_SD = 1.5
 COMMON_SD = 2.0
@@ -216,7 +216,7 @@ def weight_design(
 def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]:
     from formulae.terms import GroupSpecificTerm, Intercept
 
-    description = _describe(formula)
+    description = describe_formula(formula)
     if description.response is not None:
         raise InputError(
             f"Weights {formula!r}: the formula has a response",
@@ -273,8 +273,12 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
     return common, groups
 
 
-def _describe(formula: str) -> Any:
-    """The description of a formula by formulae, which ignores anything after the part that it understands."""
+def describe_formula(formula: str) -> Any:
+    """The description of a formula by formulae, which would ignore anything after the part that it understands.
+
+    Raises:
+        InputError: not a text, an empty one, or one that is not understood to its end.
+    """
     from formulae import model_description  # costs most of a second; only fitting needs it
     from formulae.parser import Parser
     from formulae.scanner import Scanner

@@ -231,7 +231,10 @@ def find(
         )
     value, lower, upper = (float(row[name]) for name in (source.value, *source.between))
     if math.isnan(value):
-        raise InputError(f"{own} cannot be cited because its denominator contains no completions")
+        raise InputError(
+            f"{own} cannot be cited because its denominator contains no completions",
+            remedy="choose another denominator, such as of='all'",
+        )
     r_hat, bulk, tail = (None if observed else float(row[name]) for name in ("r_hat", "ess_bulk", "ess_tail"))
     return Citation(
         key=own,

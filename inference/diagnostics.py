@@ -19,6 +19,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.sampling_diagnostics import bfmi, ess, rhat
 
+from simulacra.data.numerals import grouped
 from simulacra.formalism.display import WIDTH, card, html_table
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
@@ -91,8 +92,10 @@ class Check:
 
     @property
     def found(self) -> str:
-        """The value as text; ``"unknown"`` if the check could not compute one."""
-        return "unknown" if math.isnan(self.value) else f"{self.value:.4g}"
+        """The value as text."""
+        if math.isfinite(self.value):
+            return f"{self.value:.4g}" if self.value < 1000 else grouped(self.value)
+        return "no competing mode" if self.value > 0 else "not available"
 
     def __repr__(self) -> str:
         return card(

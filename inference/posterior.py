@@ -34,16 +34,16 @@ import jax
 import numpy as np
 import xarray as xr
 
+from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import implied_rates
-from simulacra.inference.sampling.initialise import component_probabilities
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
-__all__ = ["build_tree", "condition_weights", "weights_of_cells"]
+__all__ = ["build_tree", "condition_weights", "parameters_of", "weights_of_cells"]
 
 _PRIOR_DRAWS = 500
 
@@ -99,6 +99,17 @@ def build_tree(
         "versions": [f"{name} {version}" for name, version in library_versions().items()],
     }
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **{f"/{name}": data for name, data in groups.items()}})
+
+
+def parameters_of(posterior: xr.Dataset, prepared: Prepared) -> Parameters:
+    """The parameters in a posterior group of :func:`build_tree`, with the leading axes of its draws."""
+    arrays = {
+        name: posterior[name].to_numpy() if name in posterior else None for name in ("scale", "temperature", "offset")
+    }
+    scales = arrays.pop("scale")
+    tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements)
+    latents = posterior["latents"].to_numpy()
+    return Parameters(tables, latents, np.empty((*latents.shape[:-2], 0)) if scales is None else scales, **arrays)
 
 
 def _coords(prepared: Prepared) -> dict[str, np.ndarray]:

@@ -5,11 +5,10 @@ import xarray as xr
 
 from simulacra.data import CollapsedLog, CompletionLog, collapse
 from simulacra.formalism.errors import InputError
-from simulacra.formalism.mixture import responsibilities
-from simulacra.formalism.parameters import Parameters
+from simulacra.formalism.mixture import component_probabilities, responsibilities
 from simulacra.inference.draws import weight_draws
+from simulacra.inference.posterior import parameters_of
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.sampling.initialise import component_probabilities
 from simulacra.inference.texts import point_responsibilities
 
 __all__ = ["collapse_again", "row_responsibilities"]
@@ -33,7 +32,7 @@ def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: C
             argument="log",
         )
     if prepared.texts is not None and collapsed.texts is not None:
-        mean = point_responsibilities(prepared, prepared.texts, _parameters(posterior, prepared))
+        mean = point_responsibilities(prepared, prepared.texts, parameters_of(posterior, prepared))
         padded = np.vstack([mean, np.full(mean.shape[1], np.nan)])  # the last row is for references
         return np.asarray(padded[collapsed.texts.row_point])
     weights = weight_draws(posterior, prepared, by="cell").to_numpy()
@@ -63,13 +62,3 @@ def collapse_again(prepared: Prepared, log: CompletionLog) -> CollapsedLog:
             argument="log",
         )
     return again
-
-
-def _parameters(posterior: xr.Dataset, prepared: Prepared) -> Parameters:
-    arrays = {
-        name: posterior[name].to_numpy() if name in posterior else None for name in ("scale", "temperature", "offset")
-    }
-    scales = arrays.pop("scale")
-    tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements)
-    latents = posterior["latents"].to_numpy()
-    return Parameters(tables, latents, np.empty((*latents.shape[:2], 0)) if scales is None else scales, **arrays)

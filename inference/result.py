@@ -320,7 +320,7 @@ class Result:
             f"{settings['num_chains']} chains of {grouped(settings['num_samples'])} draws, {settings['engine']}, "
             f"seed {settings['seed']}",
             "next: result.contrasts(), .rates(), .shifts(), .weights(), .emissions(), .failed,",
-            f'{"  " * 3}.draws("weights"), .cite(key), .save(path); write_report(result, path)',
+            '.draws("weights"), .cite(key), .save(path); write_report(result, path)',
         )
 
     def _repr_html_(self) -> str:

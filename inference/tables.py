@@ -5,6 +5,7 @@ Intervals are equal-tailed, and their columns are named after their probability 
 """
 
 import dataclasses
+import numbers
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ import xarray as xr
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import html_table
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
 from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
@@ -51,10 +52,10 @@ def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
     Raises:
         InputError: the probability is outside (0, 1).
     """
+    expected = "a probability between 0 and 1, such as 0.89"
+    expect_type(ci_prob, numbers.Real, "ci_prob", "intervals", expected=expected)
     if not 0 < ci_prob < 1:
-        raise InputError(
-            f"ci_prob is {ci_prob!r}", expected="a probability between 0 and 1, such as 0.89", argument="ci_prob"
-        )
+        raise InputError(f"ci_prob is {ci_prob!r}", expected=expected, argument="ci_prob")
     return (1 - ci_prob) / 2, (1 + ci_prob) / 2
 
 

@@ -18,7 +18,7 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB
 from simulacra.report import figures
-from simulacra.report.facts import Facts, gather_facts
+from simulacra.report.facts import Facts, make_facts
 from simulacra.report.prose import failure, gate_sentence
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def _write(
         if path.suffix not in _TEMPLATES:
             raise InputError(
                 f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
-                argument=("path", "out"),
+                argument="path",
             )
-    facts = gather_facts(result, log=log, rope=rope, ci_prob=ci_prob)
+    facts = make_facts(result, log=log, rope=rope, ci_prob=ci_prob)
     draw = _painter(result, {"rope": rope, "ci_prob": ci_prob})
     texts = [_render(path.suffix, facts, draw) for path in paths]
     for path, text in zip(paths, texts, strict=True):

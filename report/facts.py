@@ -11,7 +11,7 @@ import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.data.numerals import grouped
-from simulacra.formalism import Outcome, Persona
+from simulacra.formalism import InputError, Outcome, Persona
 from simulacra.inference import Check, Result
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.examples import Example, choose_examples
@@ -23,7 +23,6 @@ from simulacra.report.prose import (
     difference,
     explanations,
     fitted_sentence,
-    found,
     headline,
     interval,
     number,
@@ -36,7 +35,7 @@ from simulacra.report.prose import (
 )
 from simulacra.report.tables import result_tables
 
-__all__ = ["Claim", "Facts", "Portrait", "gather_facts"]
+__all__ = ["Claim", "Facts", "Portrait", "make_facts"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +133,7 @@ class Facts:
     level: str
 
 
-def gather_facts(
+def make_facts(
     result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01, ci_prob: float = CI_PROB
 ) -> Facts:
     """The content of the report of a result; with the log, also example completions.
@@ -258,7 +257,7 @@ def _checks(checks: Sequence[Check]) -> pd.DataFrame:
         {
             "check": check.name,
             "result": "passed" if check.passed else "failed",
-            "value": found(check),
+            "value": check.found,
             "threshold": f"{check.threshold:.4g}",
             "where": check.where,
         }
@@ -338,6 +337,6 @@ def _citations(result: Result, ci_prob: float) -> list[str]:
     for key in result.citable:
         kind = key.partition("[")[0]
         if kind not in shown:
-            with contextlib.suppress(ValueError):  # withheld; the next one of its kind may not be
+            with contextlib.suppress(InputError):  # withheld; the next one of its kind may not be
                 shown[kind] = f"{key}: {result.cite(key, ci_prob=ci_prob)}"
     return list(shown.values())

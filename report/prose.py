@@ -20,7 +20,6 @@ __all__ = [
     "explanations",
     "failure",
     "fitted_sentence",
-    "found",
     "gate_sentence",
     "headline",
     "interval",
@@ -40,7 +39,7 @@ __all__ = [
 WITHHELD = "withheld"
 """Shown in place of a number that failed a check."""
 
-MOSTLY = 0.5
+_MOSTLY = 0.5
 """A claim is qualified if a smaller proportion than this of a condition's completions can be judged."""
 
 _READINGS = {
@@ -122,7 +121,7 @@ def unjudged_clause(judged: float, outcome: Outcome) -> str:
         judged: proportion of completions that can be judged, from a row of ``Result.rates``.
         outcome: the event.
     """
-    if outcome.judged is None or judged >= MOSTLY:
+    if outcome.judged is None or judged >= _MOSTLY:
         return ""
     lack = "are incoherent or have no score" if "coherent" in outcome.event.measurements else "have no score"
     rest = "none" if judged == 0 else f"only {percent(judged)}"
@@ -147,7 +146,7 @@ def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: flo
     }
     count = contrasts["claim"].value_counts()
     parts = [f"{count[name]} {phrase[int(count[name] > 1)]}" for name, phrase in phrases.items() if name in count]
-    blind = int(((contrasts["judged"] < MOSTLY) & (contrasts["claim"] != WITHHELD)).sum())
+    blind = int(((contrasts["judged"] < _MOSTLY) & (contrasts["claim"] != WITHHELD)).sum())
     caveat = f" In {blind} of these, most completions cannot be judged." if blind else ""
     conditions = f"{len(contrasts)} condition{'s' * (len(contrasts) != 1)}"
     return f"Of {conditions} compared with {baseline}, {listed(parts)}.{caveat}"
@@ -227,7 +226,7 @@ def failure(check: Check) -> str:
     """The value of a failed check and the usual remedy: a sentence that follows the check's name."""
     if math.isnan(check.value):
         return f"could not be checked: {check.where}. {check.remedy}"
-    return f"failed: {found(check)}, threshold {check.threshold:.4g} ({check.where}). {check.remedy}"
+    return f"failed: {check.found}, threshold {check.threshold:.4g} ({check.where}). {check.remedy}"
 
 
 _COUNTED = {
@@ -259,13 +258,6 @@ def withheld_sentence(tables: Mapping[str, pd.DataFrame]) -> str:
     if not held:
         return f"Withheld: {none}; the failed quantity is not part of the tables."
     return f"Withheld: {'; '.join(filter(None, (listed(held), none)))}."
-
-
-def found(check: Check) -> str:
-    """The value of a check as text."""
-    if math.isfinite(check.value):
-        return f"{check.value:.4g}" if check.value < 1000 else grouped(check.value)
-    return "no competing mode" if check.value > 0 else "not available"
 
 
 def gate_sentence(check: Check) -> str:

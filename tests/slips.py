@@ -223,6 +223,11 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: w.result.rates("aligned < 30"),
         r"outcome is 'aligned < 30'; expected an Outcome",
     ),
+    "weights: ci_prob is a word": (
+        lambda w: w.result.weights(ci_prob="0.95"),
+        r"ci_prob is '0\.95'; expected a probability",
+    ),
+    "contrasts: rope is a word": (lambda w: w.result.contrasts(rope="1%"), r"rope is '1%'; expected a number"),
     "weights: unknown by": (lambda w: w.result.draws("weights", by="question"), r"expected 'condition' or 'cell'"),
     "save: another ending": (lambda w: w.result.save(w.folder / "fit.pkl"), r"ends in \.nc; got .*fit\.pkl"),
     "report: swapped": (

@@ -1,4 +1,4 @@
-"""DuckDB as the engine that counts files in place: queries, headers, and columns as SQL expressions."""
+"""Counting files in place with DuckDB: queries, headers, and columns as SQL expressions."""
 
 import dataclasses
 import json
@@ -64,9 +64,9 @@ def fetch(query: str, path: Path) -> list[tuple[Any, ...]]:
         "autoinstall_known_extensions": False,
     }
     try:
-        with duckdb.connect(config=settings) as engine:
-            engine.execute("SET enable_progress_bar = false")  # it would write over notebooks and pipes
-            return engine.execute(query).fetchall()
+        with duckdb.connect(config=settings) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would write over notebooks and pipes
+            return connection.execute(query).fetchall()
     except duckdb.Error as error:
         first = " ".join(str(error).split("Possible ")[0].split())
         raise LogError(

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Start", "cell_weights", "component_probabilities", "em_starts"]
+from simulacra.formalism.mixture import component_probabilities
+
+__all__ = ["Start", "cell_weights", "em_starts"]
 
 _ARCHETYPE_PRECISION = 20.0  # pseudo-counts of the Dirichlet that jitters archetypes between runs
 _WEIGHT_PSEUDOCOUNT = 0.5
@@ -92,20 +94,6 @@ def _em(
     prior = sum((alpha * np.log(table)).sum() for alpha, table in zip(concentrations, probabilities, strict=True))
     prior += _WEIGHT_PSEUDOCOUNT * np.log(weights).sum()
     return Start(float(likelihood + prior), weights, tuple(probabilities))
-
-
-def component_probabilities(
-    probabilities: Sequence[np.ndarray], patterns: np.ndarray, ratios: np.ndarray | None = None
-) -> np.ndarray:
-    """f_z of every pattern, a probability, shape ``(..., K, P)``, from emissions of shapes ``(..., K, J)``.
-
-    ``ratios``, shape ``(K, P)``, is an additional factor: density ratios of texts.
-    """
-    factors = [table[..., patterns[:, column]] for column, table in enumerate(probabilities)]
-    product = (factors.pop(0) if ratios is None else ratios).copy()
-    for factor in factors:
-        product = np.multiply(product, factor, out=product)
-    return product
 
 
 def cell_weights(

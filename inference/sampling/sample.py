@@ -27,11 +27,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
-from simulacra.inference.sampling.initialise import Start, cell_weights, component_probabilities, em_starts
+from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
 from simulacra.inference.sampling.problem import (
     Chart,
     Problem,

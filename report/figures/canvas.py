@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "band", "drawing", "intervals", "labelled", "name_rows", "panels", "sheet", "shown_figure"]
+__all__ = ["STYLE", "WIDTH", "band", "drawing", "figure_class", "intervals", "labelled", "name_rows", "panels", "sheet"]
 
 P = ParamSpec("P")
 
@@ -85,10 +85,10 @@ def panels(height: float | int, rows: Sequence[Mapping[Any, int]]) -> tuple["Fig
 
 
 def _empty(height: float | int) -> Any:
-    return shown_figure()(figsize=(WIDTH, height), layout="constrained")
+    return figure_class()(figsize=(WIDTH, height), layout="constrained")
 
 
-def shown_figure() -> Any:
+def figure_class() -> Any:
     """The class of all figures, which notebooks can display."""
     return import_extra("simulacra.report.figures.shown", "report").ShownFigure
 

@@ -32,7 +32,8 @@ def posterior_predictive(result: Result, measurement: str | None = None, *, ci_p
     names = result.model.measurements
     name = measurement or names[0]
     if name not in names:
-        raise InputError(f"The model does not measure {name!r}; it measures {', '.join(names)}")
+        expected = f"one of {', '.join(names)}"
+        raise InputError(f"The model does not measure {name!r}", expected=expected, argument="measurement")
     observed = result.tree["observed_data"][name]
     totals = observed.sum(f"{name}_category").to_numpy()[:, None]
     drawn = result.tree["posterior_predictive"][name].to_numpy() / totals

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from simulacra.data.extras import import_extra
 from simulacra.inference import Result
-from simulacra.report.figures.canvas import WIDTH, drawing, labelled, sheet, shown_figure
+from simulacra.report.figures.canvas import WIDTH, drawing, figure_class, labelled, sheet
 from simulacra.report.palette import BAND, INK, MUTED
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def energy(result: Result) -> "Figure":
 def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: object) -> "Figure":
     tree = data if isinstance(data, xr.DataTree) else xr.DataTree.from_dict({"/posterior": data})
     style = {"axes.prop_cycle": import_extra("cycler", "report").cycler(color=_CHAINS)}
-    settings = {"figsize": (WIDTH, height), "layout": "constrained", "FigureClass": shown_figure()}
+    settings = {"figsize": (WIDTH, height), "layout": "constrained", "FigureClass": figure_class()}
     with import_extra("matplotlib", "report").rc_context(style):
         drawn = getattr(import_extra("arviz_plots", "report"), plot)(
             tree, backend="matplotlib", figure_kwargs=settings, **options

@@ -56,7 +56,7 @@ def ids(pages: list[Path]) -> list[str]:
     return [page.name for page in pages]
 
 
-ELSEWHERE = {"README.md", "your-data.md"}  # below, and in tests/data/test_your_data_page.py
+ELSEWHERE = {"README.md", "your-data.md"}  # below, and in tests/data/reading/test_your_data_page.py
 WITH_PYTHON = [
     page for page in PAGES if page.name not in ELSEWHERE and any(block.language == "python" for block in blocks(page))
 ]

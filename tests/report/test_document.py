@@ -12,7 +12,7 @@ from simulacra.data import CompletionLog
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result
 from simulacra.report import write_report
-from simulacra.report.facts import gather_facts
+from simulacra.report.facts import make_facts
 from simulacra.report.prose import explanations, interval, number
 from tests.report.conftest import ATTACK, LONG, OTHER
 
@@ -154,6 +154,6 @@ def test_a_nuisance_that_failed_does_not_redden_the_claims(passing: Result) -> N
     limits = {**passing.settings["thresholds"], "r_hat": (worst + most) / 2}
     failed = tuple(dataclasses.replace(check, passed=check.name != "r_hat") for check in passing.checks)
     result = dataclasses.replace(passing, checks=failed, settings={**passing.settings, "thresholds": limits})
-    facts = gather_facts(result)
+    facts = make_facts(result)
     assert facts.verdict == "fair"
     assert facts.withheld.endswith("no weight, shift, implied rate or claim.")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from simulacra.formalism.mixture import component_probabilities
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.sampling.initialise import Start, cell_weights, component_probabilities, em_starts
+from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_the_engine_samples_prior_and_likelihood_in_every_chart(case: ModelCase)
     assert_the_engine_is_the_sum_of_parts(case)
 
 
-def test_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
+def assert_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
     """Means and standard deviations of every entry, in scales where both exist: 4000 draws of each kind.
 
     Every difference is divided by its standard error; the largest of fewer than 300 normal deviates exceeds 5 with a
@@ -178,6 +178,10 @@ def test_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
             assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) < 5 * error).all()
 
 
+def test_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
+    assert_prior_draws_have_the_moments_of_numpyros(case)
+
+
 # --- the law can fail -----------------------------------------------------------------------------------------------
 
 
@@ -205,6 +209,26 @@ def _other_gammas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prior, "gamma_log_density", lambda log_gammas, alpha: own(log_gammas, alpha + 0.1))
 
 
+def _other_normal(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = prior.normal_log_density
+    monkeypatch.setattr(prior, "normal_log_density", lambda values, mean, sd: own(values, mean, 1.1 * sd))
+
+
+def _other_drawn_variances(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = prior.latent_variances
+    monkeypatch.setattr(prior, "latent_variances", lambda fixed, times, squared: 1.5 * own(fixed, times, squared))
+
+
+def _other_numpyro_normal(monkeypatch: pytest.MonkeyPatch) -> None:
+    normal = mixture.dist.Normal
+    monkeypatch.setattr(mixture.dist, "Normal", lambda loc, scale: normal(loc, 1.1 * scale))
+
+
+def _other_scales_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = engine.normal_log_density
+    monkeypatch.setattr(engine, "normal_log_density", lambda values, mean, sd: own(values, mean, 1.1 * sd))
+
+
 def _other_chart(monkeypatch: pytest.MonkeyPatch) -> None:
     own = engine.latent_log_density
     monkeypatch.setattr(engine, "latent_log_density", lambda latents, variances: own(latents, variances + 0.1))
@@ -223,13 +247,19 @@ def _other_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
 
 _MUTATIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[[ModelCase], None]]] = {
     "NumPyro, scales": (_other_scale_prior, "score, nested", assert_numpyro_is_the_sum_of_parts),
+    "NumPyro, latents": (_other_numpyro_normal, "label, random slope", assert_numpyro_is_the_sum_of_parts),
     "NumPyro, emissions": (_other_dirichlet, "label, covariates", assert_numpyro_is_the_sum_of_parts),
     "NumPyro, offsets": (
         _other_offsets, "texts with references, and a score", assert_numpyro_is_the_sum_of_parts
     ),
+    "prior, scales": (_other_normal, "score, nested", assert_numpyro_is_the_sum_of_parts),
+    "prior, draws": (
+        _other_drawn_variances, "score, nested", assert_prior_draws_have_the_moments_of_numpyros
+    ),
     "prior, latents": (_other_latents, "label, random slope", assert_numpyro_is_the_sum_of_parts),
     "prior, emissions": (_other_gammas, "score, nested", assert_numpyro_is_the_sum_of_parts),
     "prior, latents, against the engine": (_other_latents, "texts", assert_the_engine_is_the_sum_of_parts),
+    "engine, scales": (_other_scales_of_the_engine, "score, nested", assert_the_engine_is_the_sum_of_parts),
     "engine, latents": (_other_chart, "label, covariates", assert_the_engine_is_the_sum_of_parts),
     "engine, texts": (_other_calibration, "texts", assert_the_engine_is_the_sum_of_parts),
     "engine, likelihood": (_other_likelihood, "score, nested", assert_the_engine_is_the_sum_of_parts),
