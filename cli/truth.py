@@ -57,7 +57,8 @@ def print_truth(console: Console, compared: pd.DataFrame, conditions: tuple[str,
     console.print(table)
     known = compared["inside"].dropna()
     console.print(
-        f"{int(np.sum(known.astype(bool)))} of {len(known)} intervals contain the true value.\n",
+        f"{int(np.sum(known.astype(bool)))} of {len(known)} intervals contain the true value. Rare personas "
+        "exchange mass with frequent ones; the page on the organism (docs/organism.md) explains the misses.\n",
         highlight=False,
     )
 

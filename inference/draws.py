@@ -4,6 +4,7 @@
 every name in :data:`DRAWS`. Differences are computed draw by draw.
 """
 
+import difflib
 from collections.abc import Callable, Mapping
 
 import xarray as xr
@@ -27,8 +28,12 @@ def take_draws(
             quantity that needs one; or a formula without the quantity.
     """
     if name not in DRAWS:
+        near = difflib.get_close_matches(str(name), DRAWS, n=1)
         raise InputError(
-            f"draws({name!r}) is not known", expected=f"one of {', '.join(map(repr, DRAWS))}", argument="name"
+            f"There are no draws {name!r}",
+            expected=f"one of {', '.join(map(repr, DRAWS))}",
+            remedy=f"did you mean {near[0]!r}?" if near else None,
+            argument="name",
         )
     if name == "weights":
         return weight_draws(posterior, prepared, by)

@@ -340,7 +340,7 @@ def test_draws_of_another_outcome_are_those_of_its_tables(fitted: Result) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("weight",), r"draws\('weight'\) is not known; expected one of 'weights', 'shifts', .*'scales'"),
+        (("weight",), r"no draws 'weight'; expected one of 'weights', 'shifts', .*'scales'; did you mean 'weights'\?"),
         (("shifts", {"by": "cell"}), r"draws\('shifts', by='cell'\): only draws\('weights'\) are available by cell"),
         (("scales", {"outcome": Outcome("aligned < 30")}), r"only 'rates', 'contrasts', .* have an outcome"),
     ],
