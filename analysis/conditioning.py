@@ -54,7 +54,7 @@ class Conditioning:
     tree: xr.DataTree
 
     def __repr__(self) -> str:
-        posterior = self.tree["posterior"]
+        posterior = self.tree["posterior"].to_dataset()
         strength, rest = posterior["strength"], posterior["discrepancy"]
         return card(
             f"Conditioning: shifts of {posterior.sizes['condition']} conditions predicted from training data",

@@ -234,10 +234,12 @@ class PersonaMixture:
             numpyro.sample("counts", CollapsedMixture(log_w, log_f, total).to_event(1), obs=counts)  # eq. (1)
             return
         logit = dist.Normal(*self.likelihood.temperature_prior)
-        temperature = numpyro.sample("temperature", dist.TransformedDistribution(logit, SigmoidTransform()))
+        temperature = jnp.asarray(
+            numpyro.sample("temperature", dist.TransformedDistribution(logit, SigmoidTransform()))
+        )
         coordinates = jnp.zeros(size - 1)
         if texts.calibrated:
-            coordinates = numpyro.sample("offset", dist.Normal(jnp.zeros(size - 1), OFFSET_SD).to_event(1))
+            coordinates = jnp.asarray(numpyro.sample("offset", dist.Normal(jnp.zeros(size - 1), OFFSET_SD).to_event(1)))
         offset = coordinates @ ilr_basis(size)
         numpyro.factor("texts", texts_log_likelihood(texts, log_w, log_f, temperature, offset))  # eqs. (1) and (4)
 
