@@ -24,6 +24,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from simulacra.analysis.checks import expect_passed, expect_result
 from simulacra.analysis.meta_regression import MetaRegression
 from simulacra.formalism.conditioning import conditioned_log_weights, weight_velocity
 from simulacra.formalism.display import card, listing
@@ -233,14 +234,9 @@ def fit_conditioning(
 
 def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
     """Validated evidence, centred, with personas in the order of the result, ``(M, K)``."""
-    expect_type(result, Result, "result", "Conditioning", expected="a Result, as returned by fit")
+    expect_result(result, "Conditioning")
     expect_type(evidence, pd.DataFrame, "evidence", "Conditioning", expected="a DataFrame with one row per fine-tune")
-    if not result.ok:
-        raise InputError(
-            "Shifts cannot be compared with evidence because this fit failed its checks: "
-            + "; ".join(check.name for check in result.failed),
-            remedy="Result.failed lists the checks with their remedies",
-        )
+    expect_passed(result, "Shifts cannot be compared with evidence")
     if set(evidence.columns) != set(result.personas) or evidence.index.has_duplicates:
         raise InputError(
             f"Evidence: expected one row per fine-tune and the columns {', '.join(result.personas)}; got columns "

@@ -13,6 +13,7 @@ import numbers
 import numpy as np
 import pandas as pd
 
+from simulacra.analysis.checks import expect_passed, expect_result
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
 from simulacra.formalism.errors import InputError, expect_type
@@ -61,7 +62,7 @@ def predict_rates(
             checks.
     """
     swapped = "the result comes first: predict_rates(result, log)" if isinstance(log, Result) else None
-    expect_type(result, Result, "result", "predict_rates", expected="a Result, as returned by fit", remedy=swapped)
+    expect_result(result, "predict_rates", swapped)
     expect_log(log, "predict_rates")
     for name, value in (("num_draws", num_draws), ("seed", seed)):
         expect_type(value, numbers.Integral, name, "predict_rates", expected="a whole number")
@@ -69,12 +70,7 @@ def predict_rates(
         if value < least:
             raise InputError(f"predict_rates: {name} is {value}", expected=f"{least} or more", argument=name)
     outcome = chosen_outcome(outcome, result.prepared)
-    if not result.ok:
-        raise InputError(
-            "predict_rates: rates cannot be predicted because this fit failed its checks: "
-            + "; ".join(check.name for check in result.failed),
-            remedy="Result.failed lists the checks with their remedies",
-        )
+    expect_passed(result, "predict_rates: rates cannot be predicted")
     bounds(ci_prob)  # raises before anything is drawn
     collapsed = _collapsed(result, log)
     rng = np.random.default_rng(seed)
