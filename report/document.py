@@ -23,6 +23,7 @@ from simulacra.report.prose import failure, gate_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["write_report", "write_reports"]
 
@@ -114,10 +115,20 @@ def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
 
 
 class _Picture(NamedTuple):
-    """A figure of the report: the drawing and its finding."""
+    """A figure of the report, and its unique name on the page."""
 
-    svg: Any
-    finding: str
+    figure: "Figure"
+    name: str
+
+    @property
+    def svg(self) -> Any:
+        """The drawing as markup."""
+        return import_extra("markupsafe", "report").Markup(figures.to_svg(self.figure, self.name))
+
+    @property
+    def finding(self) -> str:
+        """What the drawing shows, as a sentence."""
+        return str(self.figure.get_label())
 
 
 def _painter(result: Result, options: Mapping[str, float | int]) -> Callable[..., _Picture]:
@@ -131,8 +142,7 @@ def _painter(result: Result, options: Mapping[str, float | int]) -> Callable[...
         function = getattr(figures, name)
         own_options = {key: options[key] for key in options.keys() & inspect.signature(function).parameters.keys()}
         figure = function(result, *arguments, **own_options)
-        own = re.sub(r"\W+", "-", "-".join((name, *arguments)))
-        return _Picture(import_extra("markupsafe", "report").Markup(figures.to_svg(figure, own)), figure.get_label())
+        return _Picture(figure, re.sub(r"\W+", "-", "-".join((name, *arguments))))
 
     return draw
 

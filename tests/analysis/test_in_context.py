@@ -16,6 +16,7 @@ from simulacra.formalism.simplex import ilr_basis
 
 PERSONAS = ["helper", "villain", "pirate"]
 START, TAU, CONCENTRATION, ANSWERS = np.log([0.7, 0.2, 0.1]), 0.6, 40.0, 20
+SHORT = {"num_warmup": 300, "num_samples": 500, "num_chains": 2}
 TURNS = np.tile(np.arange(4), 30)
 
 
@@ -52,7 +53,7 @@ def test_the_likelihood_is_scipys() -> None:
 
 @pytest.fixture(scope="module")
 def found() -> InContext:
-    return fit_in_context(*simulated())
+    return fit_in_context(*simulated(), **SHORT)
 
 
 def check_recovery(found: InContext, temperature: float) -> None:
@@ -67,7 +68,7 @@ def check_recovery(found: InContext, temperature: float) -> None:
 def test_turns_that_count_against_what_they_say_are_found() -> None:
     """Columns may come in any order."""
     evidence, answers = simulated(-0.5)
-    check_recovery(fit_in_context(evidence, answers[PERSONAS[::-1]]), -0.5)
+    check_recovery(fit_in_context(evidence, answers[PERSONAS[::-1]], **SHORT), -0.5)
 
 
 def test_a_known_temperature_is_recovered(found: InContext) -> None:
