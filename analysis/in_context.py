@@ -25,13 +25,13 @@ import xarray as xr
 from numpyro.infer import MCMC, NUTS
 from scipy import special
 
+from simulacra.analysis.clustered_rate import clustered_rate
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.conditioning import conditioned_log_weights
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
-from simulacra.inference.rates import clustered_rate
 from simulacra.inference.tables import CI_PROB, bounds, ends
 
 __all__ = ["InContext", "fit_in_context"]

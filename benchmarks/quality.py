@@ -75,7 +75,7 @@ def draws_of(
 
 def draws_of_result(result: "Result") -> Draws:
     """The draws of a fit of the package."""
-    names = ("weights", "aligned_probs", "coherent_probs", "scale", "rate")
+    names = ("weights", "aligned_probs", "coherent_probs", "scale", "implied_rate")
     divergences = int(result.tree["sample_stats"]["diverging"].sum())
     return Draws(*(result.posterior[name].to_numpy() for name in names), divergences)
 
@@ -86,7 +86,7 @@ def measure(draws: Draws) -> Quality:
     import xarray as xr
 
     variables = {}
-    for name in ("weights", "aligned_probs", "coherent_probs", "scale", "rate"):
+    for name in ("weights", "aligned_probs", "coherent_probs", "scale", "implied_rate"):
         values = np.asarray(getattr(draws, name), dtype=float)
         flat = values.reshape(*values.shape[:2], -1)
         if name == "weights":

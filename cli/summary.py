@@ -73,7 +73,9 @@ def _plain_check(check: Check) -> dict[str, Any]:
         "value": check.value if math.isfinite(check.value) else None,
         "threshold": check.threshold,
         "where": check.where,
-        "subject": check.subject,
+        "withholds": list(check.withholds),
+        "persona": check.persona,
+        "condition": check.condition,
         "remedy": None if check.passed else check.remedy,
         "argument": [] if check.passed else list(check.argument),
     }

@@ -18,6 +18,8 @@ from simulacra.report.prose import (
     failure,
     interval,
     number,
+    percent,
+    place_of,
     records,
     rope_width,
     share,
@@ -39,26 +41,27 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 def print_result(
     console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float, ci_prob: float = CI_PROB
 ) -> None:
-    """Print weights with P(outcome | persona), rates and claims; ``ci_prob`` must be that of the tables."""
-    _print_weights(console, result, tables, ci_prob)
+    """Print rates, claims and weights with P(outcome | persona); ``ci_prob`` must be that of the tables."""
     outcome = result.model.outcome
     if outcome is None:
         console.print(f"{unrated_sentence(result)}\n", highlight=False, soft_wrap=True)
     else:
-        _print_rates(console, tables["rates"], str(outcome), ci_prob)
-        _print_claims(console, tables["contrasts"], outcome, result.model.baseline, rope, ci_prob)
+        _print_rates(console, result, tables["rates"], ci_prob)
+        _print_claims(console, result, tables["contrasts"], outcome, rope, ci_prob)
+    _print_weights(console, result, tables, ci_prob)
 
 
 def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], ci_prob: float) -> None:
     weights, emissions = tables["weights"], tables["emissions"]
-    table = simple_table(("condition", *result.personas))
+    misfit = tables["unexplained"].set_index("condition")["unexplained"] if "unexplained" in tables else None
+    table = simple_table(("condition", *result.personas, *(() if misfit is None else ("unexplained",))))
     for condition in result.conditions:
         rows = records(weights[weights["condition"] == condition])
         cells = [
             _two_lines(number(*interval(row, ci_prob=ci_prob)), "*" * str(row["status"]).startswith("small"))
             for row in rows
         ]
-        table.add_row(escape(condition), *cells)
+        table.add_row(escape(condition), *cells, *(() if misfit is None else (percent(float(misfit[condition])),)))
     outcome = result.model.outcome
     if outcome is not None:
         table.add_section()
@@ -78,29 +81,38 @@ def _two_lines(number: str, mark: str = "") -> str:
     return f"{mean}{mark}\n{interval}"
 
 
-def _print_rates(console: Console, rates: pd.DataFrame, outcome: str, ci_prob: float) -> None:
-    table = simple_table(("condition", "events / total", "observed", "implied by the personas"))
-    for row in records(rates):
+def _print_rates(console: Console, result: Result, rates: pd.DataFrame, ci_prob: float) -> None:
+    table = simple_table(("condition", "events / total", "these questions", "new questions", "implied by the personas"))
+    new = {place_of(row): row for row in records(rates[rates["scope"] == "new"])}
+    for row in records(rates[rates["scope"] == "these"]):
         table.add_row(
-            escape(row["condition"]),
+            escape(place_of(row)),
             f"{grouped(row['events'])} / {grouped(row['total'])}",
-            share(*interval(row, "observed")) if row["total"] else "no completions",
+            share(*interval(row, "rate", ci_prob=ci_prob)) if row["total"] else "no completions",
+            share(*interval(new[place_of(row)], "rate", ci_prob=ci_prob)),
             share(*interval(row, "implied", ci_prob=ci_prob)),
         )
-    console.print(f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(outcome)}", highlight=False)
+    heading = f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(str(result.model.outcome))}"
+    console.print(heading, highlight=False)
     console.print(table)
-    meaning = "observed: interval clustered by base question; implied: posterior mean and interval, for these questions"
-    console.print(f"{meaning}\n", style="dim", soft_wrap=True)
+    meaning = (
+        f"Rates are estimated without personas, {result.in_words('these')} and {result.in_words('new')}, of which "
+        "these are a sample. Implied: what the persona weights account for on these questions."
+    )
+    console.print(f"{meaning}\n", style="dim", soft_wrap=True, highlight=False)
 
 
 def _print_claims(
-    console: Console, contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float, ci_prob: float
+    console: Console, result: Result, contrasts: pd.DataFrame, outcome: Outcome, rope: float, ci_prob: float
 ) -> None:
+    baseline, words = result.model.baseline, result.in_words("these")
     region = f"region of practical equivalence: ±{rope_width(rope)}"
     console.print(f"[bold]Supported claims relative to {escape(baseline)}[/bold] ({region})", highlight=False)
-    for row in records(contrasts):
-        sentence = f"{row['condition']}: {claim_sentence(row, outcome, baseline, rope, ci_prob=ci_prob)}"
-        console.print(f"  {escape(sentence)}", highlight=False, soft_wrap=True)
+    new = {place_of(row): row for row in records(contrasts[contrasts["scope"] == "new"])}
+    for row in records(contrasts[contrasts["scope"] == "these"]):
+        place = place_of(row)
+        said = claim_sentence(row, new[place], outcome, baseline, words, rope, ci_prob=ci_prob)
+        console.print(f"  {escape(f'{place}: {said}')}", highlight=False, soft_wrap=True)
     console.print()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["Outcome", "Rule"]
+__all__ = ["Outcome", "Rule", "implied_rates"]
 
 _SYMBOLS: Mapping[type, str] = {
     ast.Lt: "<",
@@ -258,3 +258,28 @@ class Outcome:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.rule} (of {self.of})"
+
+
+def implied_rates(
+    outcome: Outcome,
+    emissions: Sequence[AbstractEmission],
+    weights: np.ndarray,
+    probabilities: Sequence[np.ndarray],
+) -> np.ndarray:
+    """R = Σ_z w_z μ_z, eq. (7), in [0, 1]; conditional on the denominator of the outcome.
+
+    Args:
+        outcome: event and denominator.
+        emissions: the emissions of the model.
+        weights: persona weights, shape ``(..., M, K)``.
+        probabilities: emission probabilities, shapes ``(..., K, J)``.
+
+    Returns:
+        Rates, shape ``(..., M)``.
+    """
+    happens = outcome.numerator.probability(emissions, probabilities)
+    rate = np.einsum("...mk,...k->...m", weights, happens)
+    if outcome.denominator is None:
+        return np.asarray(rate)
+    inside = outcome.denominator.probability(emissions, probabilities)
+    return np.asarray(rate / np.einsum("...mk,...k->...m", weights, inside))

@@ -45,28 +45,28 @@ def jensen_shannon(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
 
 
 def claim(
-    rate_difference: np.ndarray, *, rope: float = 0.01, probability: float = 0.945
+    lower: float, upper: float, *, rope: float = 0.01
 ) -> Literal["increase", "decrease", "equivalent", "undecided"]:
-    """The claim that posterior draws of a rate difference support.
+    """The claim that the interval of a rate difference supports.
 
     Args:
-        rate_difference: draws, any shape, as probabilities.
+        lower: lower end of the interval, a difference of probabilities.
+        upper: upper end.
         rope: half-width of the region of practical equivalence, a probability; 0.01 is one percentage point.
-        probability: posterior probability required for a claim. With the default 0.945, ``increase`` means that the
-            lower end of the 89% interval exceeds ``rope``.
+
+    ``increase`` means that the interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, and
+    ``equivalent`` that it lies within the region.
 
     Raises:
-        InputError: ``rope`` negative or ``probability`` outside (0.5, 1).
+        InputError: ``rope`` is negative.
     """
     expect_type(rope, numbers.Real, "rope", "claim", expected="a number such as 0.01, one percentage point")
-    if rope < 0 or not 0.5 < probability < 1:
-        raise InputError(
-            f"Expected rope >= 0 and 0.5 < probability < 1; got rope={rope}, probability={probability}", argument="rope"
-        )
-    if np.mean(rate_difference > rope) >= probability:
+    if rope < 0:
+        raise InputError(f"claim: rope is {rope}", expected="0 or more", argument="rope")
+    if lower > rope:
         return "increase"
-    if np.mean(rate_difference < -rope) >= probability:
+    if upper < -rope:
         return "decrease"
-    if np.mean(np.abs(rate_difference) <= rope) >= probability:
+    if lower >= -rope and upper <= rope:
         return "equivalent"
     return "undecided"

@@ -62,12 +62,13 @@ class Citation:
         value: the estimate, a probability or a difference of two probabilities.
         lower: lower end of the interval.
         upper: upper end of the interval.
-        interval: kind of the interval: ``"ETI"`` or ``"Korn-Graubard CI"``.
+        interval: kind of the interval: ``"ETI"``, equal-tailed.
         interval_probability: probability of the interval.
-        r_hat: rank-normalised split R-hat; ``None`` for observed rates.
-        ess_bulk: bulk effective sample size; ``None`` for observed rates.
-        ess_tail: tail effective sample size; ``None`` for observed rates.
-        status: ``"ok"``, ``"observed"``, or the reason why R-hat and ESS were not checked.
+        r_hat: rank-normalised split R-hat.
+        ess_bulk: bulk effective sample size.
+        ess_tail: tail effective sample size.
+        status: ``"ok"``, or the reason why R-hat and ESS were not checked.
+        scope: the questions that the estimate is about, in words; empty for a property of a persona.
         provenance: model, data, seed and version.
     """
 
@@ -77,18 +78,20 @@ class Citation:
     upper: float
     interval: str
     interval_probability: float
-    r_hat: float | None
-    ess_bulk: float | None
-    ess_tail: float | None
+    r_hat: float
+    ess_bulk: float
+    ess_tail: float
     status: str
+    scope: str
     provenance: Provenance
 
     def __repr__(self) -> str:
         ends = f"{self.rounded(self.lower)} to {self.rounded(self.upper)}"
-        mixing = "" if self.r_hat is None or self.ess is None else f"; R-hat {self.r_hat:.2f}, ESS {grouped(self.ess)}"
         return card(
             f"Citation of {self.key}",
-            f"{self.rounded(self.value)}, {level(self.interval_probability)} {self.interval} {ends}{mixing}",
+            f"{self.rounded(self.value)}, {level(self.interval_probability)} {self.interval} {ends}; "
+            f"R-hat {self.r_hat:.2f}, ESS {grouped(self.ess)}",
+            self.scope,
             f"status: {self.status}",
             f"model: {self.provenance.model}",
             f"seed {self.provenance.seed}, data {self.provenance.data_hash[:8]}…, simulacra {self.provenance.version}",
@@ -97,23 +100,23 @@ class Citation:
 
     def __str__(self) -> str:
         dash = "–" if min(self.value, self.lower) >= 0 else " to "
-        mixing = "" if self.r_hat is None or self.ess is None else f" R̂ {self.r_hat:.2f}, ESS {grouped(self.ess)};"
-        mixing += f" {self.caveat};" if self.caveat else ""
+        scope = f" {self.scope}" if self.scope else ""
+        caveat = f" {self.caveat};" if self.caveat else ""
         return (
-            f"{self.rounded(self.value)} ({level(self.interval_probability)} {self.interval} "
-            f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)};{mixing} "
-            f"simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
+            f"{self.rounded(self.value)}{scope} ({level(self.interval_probability)} {self.interval} "
+            f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)}; R̂ {self.r_hat:.2f}, ESS {grouped(self.ess)};"
+            f"{caveat} simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
         )
 
     @property
-    def ess(self) -> float | None:
-        """The smaller of bulk and tail ESS, which is displayed; ``None`` for observed rates."""
-        return None if self.ess_bulk is None or self.ess_tail is None else min(self.ess_bulk, self.ess_tail)
+    def ess(self) -> float:
+        """The smaller of bulk and tail ESS, which is displayed."""
+        return min(self.ess_bulk, self.ess_tail)
 
     @property
     def caveat(self) -> str:
-        """Why R-hat and ESS were not checked; empty if they were, and for observed rates."""
-        return "" if self.status in ("ok", "observed") else self.status
+        """Why R-hat and ESS were not checked; empty if they were."""
+        return "" if self.status == "ok" else self.status
 
     def rounded(self, value: float) -> str:
         """``value`` with the number of decimals given by :func:`decimals`, and a typographic minus sign."""
@@ -122,43 +125,48 @@ class Citation:
 
 
 class Citable(NamedTuple):
-    """A table with citable numbers: its dims in order, and the columns of value and interval."""
+    """A table with citable numbers: its dims in order, the columns of value and interval, and the scope in words."""
 
     table: pd.DataFrame
     dims: tuple[str, ...]
-    value: str = "mean"
-    between: tuple[str, str] = bounds()
-    interval: str = "ETI"
+    value: str
+    between: tuple[str, str]
+    scope: str
 
 
-_OBSERVED = ("observed_lb", "observed_ub")
-_WEIGHTS: Mapping[str, tuple] = {  # kind of key: name of the table, its dims, the cited column
-    "weight": ("weights", ("condition", "persona")),
-    "shift": ("shifts", ("condition", "persona")),
-}
-_RATES: Mapping[str, tuple] = {
-    "outcome_given_persona": ("outcome_given_persona", ("persona",)),
-    "implied_rate": ("rates", ("condition",), "implied"),
-    "observed_rate": ("rates", ("condition",), "observed"),
-    "rate_difference": ("contrasts", ("condition",), "rate_difference"),
-}
+_IMPLIED = ("implied_lb", "implied_ub")
 
 
-def citable_tables(table: Callable[[str], pd.DataFrame], ci_prob: float, *, rated: bool) -> dict[str, Citable]:
+def citable_tables(
+    table: Callable[..., pd.DataFrame], scope: Callable[[str], str], ci_prob: float, *, rated: bool
+) -> dict[str, Citable]:
     """Tables with citable numbers, by kind of key.
 
     Args:
-        table: returns the table of a given name, with intervals of probability ``ci_prob``.
+        table: returns the table of a given name, and scope if it has one, with intervals of probability ``ci_prob``.
+        scope: the words for a scope.
         ci_prob: probability of the intervals.
         rated: whether the model has an outcome, and therefore rates.
     """
-    kinds = {**_WEIGHTS, **(_RATES if rated else {})}
-    made = {name: table(name) for name in dict.fromkeys(name for name, *_ in kinds.values())}
-    observed = {"between": _OBSERVED, "interval": "Korn-Graubard CI"}
-    return {
-        kind: Citable(made[name], *where, **(observed if "observed" in where else {"between": bounds(ci_prob)}))
-        for kind, (name, *where) in kinds.items()
+    limits, these = bounds(ci_prob), scope("these")
+    of_weights = ("condition", "persona")
+    kinds = {
+        "weight": Citable(table("weights"), of_weights, "mean", limits, these),
+        "shift": Citable(table("shifts"), of_weights, "mean", limits, these),
     }
+    if not rated:
+        return kinds
+    kinds["outcome_given_persona"] = Citable(table("outcome_given_persona"), ("persona",), "mean", limits, "")
+    for prefix, name in (("", "these"), ("new_", "new")):
+        rates, contrasts = table("rates", scope=name), table("contrasts", scope=name)
+        columns = list(map(str, rates))
+        place = tuple(columns[: columns.index("scope")])
+        kinds[f"{prefix}rate"] = Citable(rates, place, "rate", limits, scope(name))
+        kinds[f"{prefix}rate_difference"] = Citable(contrasts, place, "rate_difference", limits, scope(name))
+        if name == "these":
+            kinds["implied_rate"] = Citable(rates, place, "implied", _IMPLIED, these)
+            kinds["unexplained"] = Citable(contrasts, place, "unexplained", ("unexplained_lb", "unexplained_ub"), these)
+    return kinds
 
 
 def provenance_of(prepared: Prepared, personas: Sequence[str], *, seed: int, version: str) -> Provenance:
@@ -188,7 +196,13 @@ def lost_names(names: Sequence[str], personas: Sequence[str], failed: Sequence[C
 def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, dict[Hashable, Any]]]:
     for name, source in tables.items():
         for row in source.table.to_dict("records"):
-            yield f"{name}[{', '.join(str(row[dim]) for dim in source.dims)}]", source, row
+            place = [_place(dim, row[dim]) for dim in source.dims]
+            yield f"{name}[{', '.join(place)}]", source, row
+
+
+def _place(dim: str, value: object) -> str:
+    """A coordinate in a key: the value of a condition or persona, ``trigger=on`` for a context."""
+    return str(value) if dim in ("condition", "persona") else f"{dim}={value}"
 
 
 def citable(tables: Mapping[str, Citable]) -> tuple[str, ...]:
@@ -214,39 +228,34 @@ def find(
         renamed: names that changed at the name gates, each with a sentence that explains the change.
 
     Raises:
-        InputError: the key does not exist (the message lists those that do), the number is withheld (with the reason),
-            or the rate has no completions.
+        InputError: the key does not exist (the message lists those that do), or the number is withheld (with the
+            reason).
     """
     expect_type(key, str, "key", "cite", expected="a key such as 'weight[base, aligned]'")
     known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
     if _normal(key) not in known:
         raise InputError(_unknown(key, tables, renamed), argument="key")
     own, source, row = known[_normal(key)]
-    observed = source.interval != "ETI"
-    status = "observed" if observed else str(row["status"])
-    if status.startswith("withheld"):
+    status = str(row["status"])
+    value, lower, upper = (float(row[name]) for name in (source.value, *source.between))
+    if status.startswith("withheld") or math.isnan(value):
+        reason = status if status.startswith("withheld") else "withheld: a check of the personas failed"
         raise InputError(
-            f"{own} is {status}. An estimate that failed its checks cannot be cited",
+            f"{own} is {reason}. An estimate that failed its checks cannot be cited",
             remedy="Result.failed lists the checks with their remedies",
         )
-    value, lower, upper = (float(row[name]) for name in (source.value, *source.between))
-    if math.isnan(value):
-        raise InputError(
-            f"{own} cannot be cited because its denominator contains no completions",
-            remedy="choose another denominator, such as of='all'",
-        )
-    r_hat, bulk, tail = (None if observed else float(row[name]) for name in ("r_hat", "ess_bulk", "ess_tail"))
     return Citation(
         key=own,
         value=value,
         lower=lower,
         upper=upper,
-        interval=source.interval,
+        interval="ETI",
         interval_probability=probability,
-        r_hat=r_hat,
-        ess_bulk=bulk,
-        ess_tail=tail,
+        r_hat=float(row["r_hat"]),
+        ess_bulk=float(row["ess_bulk"]),
+        ess_tail=float(row["ess_tail"]),
         status=status,
+        scope=source.scope,
         provenance=provenance,
     )
 
@@ -263,7 +272,7 @@ def _unknown(key: str, tables: Mapping[str, Citable], renamed: Mapping[str, str]
     near = difflib.get_close_matches(key, citable(tables), n=3)
     meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     shapes = [
-        f"{name}[{', '.join(' | '.join(map(str, source.table[dim].unique())) for dim in source.dims)}]"
+        f"{name}[{', '.join(' | '.join(_place(d, own) for own in source.table[d].unique()) for d in source.dims)}]"
         for name, source in tables.items()
     ]
     return "\n  ".join([f"There is no number {key!r} in this result.{meant} These can be cited:", *shapes])

@@ -1,7 +1,9 @@
-"""Checks of a fit: convergence, competing modes, persona names, and agreement with observed rates.
+"""Checks of a fit: convergence, competing modes, persona names, and what the personas leave unexplained.
 
-Estimates that a failed check concerns are withheld. Every check reports the value that it found, its threshold, where
-the value was worst, and the usual remedy.
+Every check declares which estimates it withholds if it fails, and of which persona or condition; no check withholds an
+estimate that does not depend on it. In particular, rates and claims do not depend on personas, and only their own
+convergence can withhold them. Every check reports the value that it found, its threshold, where the value was worst,
+and the usual remedy.
 
 References:
     Vehtari et al. (2021), Rank-normalization, folding, and localization: an improved R-hat, doi:10.1214/20-BA1221;
@@ -12,7 +14,8 @@ import dataclasses
 import itertools
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,15 +27,16 @@ from simulacra.formalism.display import WIDTH, card, html_table
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
-from simulacra.inference.rates import ObservedRate
 from simulacra.inference.sampling.initialise import Start
 
 __all__ = [
+    "PERSONA_ESTIMATES",
     "Check",
     "Thresholds",
-    "check_implied",
+    "check_misfit",
     "check_modes",
     "check_names",
+    "check_rates",
     "check_sampling",
     "checks_html",
     "convergence",
@@ -53,7 +57,9 @@ class Thresholds:
         mode_gap: smallest acceptable difference, in nats, between the log evidence of the best mode and that of any
             mode with other weights.
         mode_distance: largest difference of any persona weight at which two EM runs count as the same mode.
-        implied: largest acceptable gap between implied and observed rate, unless sampling noise explains a larger one.
+        unexplained: largest acceptable unexplained share of a condition (:mod:`simulacra.inference.misfit`), unless
+            replicated logs show as large a discrepancy.
+        misfit_p: smallest p-value at which a discrepancy counts as one that replicated logs show.
     """
 
     r_hat: float | int = 1.01
@@ -62,7 +68,8 @@ class Thresholds:
     small_weight: float | int = 0.01
     mode_gap: float | int = 10.0
     mode_distance: float | int = 0.05
-    implied: float | int = 0.02
+    unexplained: float | int = 0.02
+    misfit_p: float | int = 0.05
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -76,7 +83,9 @@ class Check:
         threshold: the threshold that it was compared with.
         where: the quantity, chain or condition for which the value was found.
         remedy: what usually fixes a failure, in terms of Python arguments.
-        subject: the condition or persona that a failure concerns; ``None`` concerns every estimate.
+        withholds: names of the quantities (of :meth:`~simulacra.inference.Result.draws`) that a failure withholds.
+        persona: the persona that a failure concerns; ``None`` concerns all.
+        condition: the condition that a failure concerns; ``None`` concerns all.
         argument: names of the Python arguments that the remedy refers to, as in
             :class:`~simulacra.formalism.InputError`.
     """
@@ -87,8 +96,15 @@ class Check:
     threshold: float | int
     where: str
     remedy: str
-    subject: str | None = None
+    withholds: tuple[str, ...] = ()
+    persona: str | None = None
+    condition: str | None = None
     argument: tuple[str, ...] = ()
+
+    @property
+    def _of(self) -> str:
+        of = self.persona or self.condition
+        return f" of {of}" if of else ""
 
     @property
     def found(self) -> str:
@@ -101,7 +117,7 @@ class Check:
         return card(
             f"Check {self.name!r}: {'ok' if self.passed else 'FAILED'}",
             f"found {self.found}, threshold {self.threshold:g}, {self.where}",
-            "" if self.subject is None else f"concerns {self.subject}",
+            f"concerns {', '.join(self.withholds) or 'no estimate'}{self._of}",
             *([] if self.passed else textwrap.wrap(self.remedy, WIDTH - 2)),
         )
 
@@ -111,11 +127,19 @@ class Check:
         return text if self.passed else f"{text}. {self.remedy}"
 
 
+PERSONA_ESTIMATES = ("weights", "shifts", "implied_rates", "outcome_given_persona", "emissions", "scales")
+"""The quantities that depend on the personas; rates and contrasts do not."""
 _NAME_CHECK = "name: "
+_OF_A_NAME = ("weights", "shifts", "outcome_given_persona", "emissions")
+_OF_A_CONDITION = ("weights", "shifts")
 _NEARLY = 1.05  # R-hat below which more draws of the same chains are likely to suffice
 _LONGER = (
     "Sample longer: num_samples=8000 and num_warmup=800. If the check still fails, the data do not determine this "
     "quantity: use fewer personas."
+)
+_RATES_LONGER = (
+    "The chains of the rate model, which choose their own length, disagree. Fit again with another seed; if the check "
+    "still fails, please report it, with the counts of the log."
 )
 _LENGTHS = ("num_samples", "num_warmup")
 
@@ -139,7 +163,10 @@ def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
 def check_sampling(
     diagnostics: xr.Dataset, posterior: xr.Dataset, sample_stats: xr.Dataset, thresholds: Thresholds
 ) -> list[Check]:
-    """R-hat, ESS, divergences and E-BFMI."""
+    """R-hat, ESS, divergences and E-BFMI.
+
+    R-hat and ESS withhold estimates one by one (:func:`simulacra.inference.tables.summary_table`), the others all.
+    """
     gated = _gated(diagnostics, posterior, thresholds)
     checks = []
     for name, limit in (("r_hat", thresholds.r_hat), ("ess_bulk", thresholds.ess), ("ess_tail", thresholds.ess)):
@@ -153,12 +180,16 @@ def check_sampling(
         "do not determine."
     )
     argument = ("target_accept_prob",)
-    checks.append(Check("divergences", divergent == 0, divergent, 0, "all chains", remedy, argument=argument))
+    passed = divergent == 0
+    checks.append(
+        Check("divergences", passed, divergent, 0, "all chains", remedy, PERSONA_ESTIMATES, argument=argument)
+    )
     energies = bfmi(sample_stats["energy"]).to_numpy()
     worst_chain, lowest = int(energies.argmin()), float(energies.min())
     passed = lowest >= thresholds.e_bfmi
     where = f"chain {worst_chain}"
-    checks.append(Check("e_bfmi", passed, lowest, thresholds.e_bfmi, where, _LONGER, argument=_LENGTHS))
+    limit = thresholds.e_bfmi
+    checks.append(Check("e_bfmi", passed, lowest, limit, where, _LONGER, PERSONA_ESTIMATES, argument=_LENGTHS))
     return checks
 
 
@@ -181,7 +212,7 @@ def checks_html(checks: Sequence[Check]) -> str:
 
 def lacks_draws(checks: Sequence[Check]) -> bool:
     """Whether only R-hat or ESS failed, and R-hat is small enough for more draws to be likely to fix it."""
-    failed = [check for check in checks if not check.passed]
+    failed = [c for c in checks if not c.passed and c.name != "unexplained share" and not c.name.startswith("rates: ")]
     r_hat = max(check.value for check in checks if check.name == "r_hat")
     return bool(failed) and all(check.name in ("r_hat", "ess_bulk", "ess_tail") for check in failed) and r_hat < _NEARLY
 
@@ -213,7 +244,7 @@ def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:
         "smaller persona set; if both modes remain, report both."
     )
     limit = thresholds.mode_gap
-    return Check("competing modes", gap >= limit, gap, limit, where, remedy, argument=("personas",))
+    return Check("competing modes", gap >= limit, gap, limit, where, remedy, PERSONA_ESTIMATES, argument=("personas",))
 
 
 def check_names(
@@ -227,7 +258,7 @@ def check_names(
         probabilities: posterior mean emission probabilities, shapes ``(K, J)``.
 
     Returns:
-        One check per gate. Its ``name`` ends in the name that the gate belongs to; its ``subject`` is the name that the
+        One check per gate. Its ``name`` ends in the name that the gate belongs to; its ``persona`` is the name that the
         persona has in the model.
     """
     checks = []
@@ -270,31 +301,53 @@ def _check_gate(
     passed = not unmeasured and value >= gate.at_least
     argument = ("personas",) if unmeasured else ("personas", "columns")
     name, limit = f"{_NAME_CHECK}{named.name}", float(gate.at_least)
-    return Check(name, passed, value, limit, where, remedy, persona.name, argument)
+    return Check(name, passed, value, limit, where, remedy, _OF_A_NAME, persona.name, argument=argument)
 
 
 def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
     """The name whose gates pass: the persona's name, its alternative name, or ``unnamed-<number>``."""
-    own = [check for check in checks if check.subject == persona.name and check.name.startswith(_NAME_CHECK)]
+    own = [check for check in checks if check.persona == persona.name and check.name.startswith(_NAME_CHECK)]
     if not all(check.passed for check in own):
         return f"unnamed-{index + 1}"
     return own[0].name.removeprefix(_NAME_CHECK) if own else persona.name
 
 
-def check_implied(
-    observed: Mapping[str, ObservedRate], implied: Mapping[str, float], thresholds: Thresholds
-) -> list[Check]:
-    """Compare |implied - observed| of every condition with the threshold, or twice the observed binomial error."""
+def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
+    """Whether the personas account for the patterns of every condition; see :mod:`simulacra.inference.misfit`.
+
+    A condition fails if its unexplained share exceeds the threshold and replicated logs hardly ever deviate as much.
+    """
     remedy = (
-        "The personas do not account for the rate of this condition; use the observed rate. A larger persona set "
-        "(emergent-misalignment-6) or a bin edge closer to the threshold of the rule usually resolves this."
+        "The personas do not account for the scores of this condition, so its weights are withheld; its rate does not "
+        "depend on them. A larger persona set (emergent-misalignment-6) often resolves this; if it does not, the "
+        "condition behaves in a way that no mixture of these personas describes."
     )
     checks = []
-    for name, rate in observed.items():
-        gap = abs(implied[name] - rate.rate)
-        where = f"{name}: implied {implied[name]:.2%}, observed {rate.rate:.2%}"
-        noise = 2 * np.sqrt(rate.rate * (1 - rate.rate) / rate.total) if rate.total else np.inf
-        limit = max(float(thresholds.implied), float(noise))
-        argument = ("personas", "cuts")
-        checks.append(Check("implied rate", not gap > limit, gap, limit, where, remedy, name, argument))
+    for name in misfit["condition"].to_numpy():
+        own = misfit.sel(condition=name)
+        share, p_value = float(own["unexplained"]), float(own["p_value"])
+        where = f"{name}: p = {p_value:.3f}"
+        limit = float(thresholds.unexplained)
+        passed = share <= limit or p_value >= thresholds.misfit_p
+        found = Check(
+            "unexplained share", passed, share, limit, where, remedy, _OF_A_CONDITION, condition=str(name),
+            argument=("personas",),
+        )  # fmt: skip
+        checks.append(found)
+    return checks
+
+
+def check_rates(diagnostics: xr.DataArray, thresholds: Thresholds) -> list[Check]:
+    """R-hat and ESS of the rates, dims ``(diagnostic, scope, group)``; they withhold rates one by one."""
+    checks = []
+    for name, limit in (("r_hat", thresholds.r_hat), ("ess_bulk", thresholds.ess), ("ess_tail", thresholds.ess)):
+        own = diagnostics.sel(diagnostic=name)
+        if not np.isfinite(own).any():  # no rate has a denominator
+            continue
+        place: Any = own.argmax(...) if name == "r_hat" else own.argmin(...)
+        worst = own.isel(place)
+        value = float(worst)
+        passed = value <= limit if name == "r_hat" else value >= limit
+        where = f"worst at {worst['condition'].item()}, {worst['scope'].item()} questions"
+        checks.append(Check(f"rates: {name}", passed, value, limit, where, _RATES_LONGER, argument=("seed",)))
     return checks

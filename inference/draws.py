@@ -7,25 +7,35 @@ every name in :data:`DRAWS`. Differences are computed draw by draw.
 import difflib
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import xarray as xr
 
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.outcomes import Outcome, implied_rates
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.rates import implied_rates
+from simulacra.inference.rates import Scope, against_baseline, rates_in
 
 __all__ = ["DRAWS", "chosen_outcome", "differences", "take_draws", "weight_draws"]
 
 
 def take_draws(
-    name: str, posterior: xr.Dataset, prepared: Prepared, *, by: str = "condition", outcome: Outcome | None = None
+    name: str,
+    posterior: xr.Dataset,
+    prepared: Prepared,
+    rates_of: Callable[[Outcome], xr.Dataset],
+    *,
+    by: str = "condition",
+    outcome: Outcome | None = None,
+    scope: Scope = "these",
 ) -> xr.DataArray | xr.Dataset:
     """The draws of one quantity, dims ``(chain, draw, ...)``; see :meth:`simulacra.inference.Result.draws`.
 
+    ``rates_of`` returns the posterior of the rate model for an outcome.
+
     Raises:
-        InputError: an unknown name; ``by`` or ``outcome`` for a quantity that does not have them; no outcome for a
-            quantity that needs one; or a formula without the quantity.
+        InputError: an unknown name; ``by``, ``outcome`` or ``scope`` for a quantity that does not have them; no outcome
+            for a quantity that needs one; or a formula without the quantity.
     """
     if name not in DRAWS:
         near = difflib.get_close_matches(str(name), DRAWS, n=1)
@@ -43,11 +53,19 @@ def take_draws(
             remedy="remove by=",
             argument="by",
         )
+    if name in _OF_EVENTS:
+        return _OF_EVENTS[name](rates_of(chosen_outcome(outcome, prepared)), prepared, scope)
+    if scope != "these":
+        raise InputError(
+            f"draws({name!r}, scope=...): only {', '.join(map(repr, _OF_EVENTS))} have a scope",
+            remedy="remove scope=",
+            argument="scope",
+        )
     if name in _OF_OUTCOME:
         return _OF_OUTCOME[name](posterior, prepared, chosen_outcome(outcome, prepared))
     if outcome is not None:
         raise InputError(
-            f"draws({name!r}, outcome=...): only {', '.join(map(repr, _OF_OUTCOME))} have an outcome",
+            f"draws({name!r}, outcome=...): only {', '.join(map(repr, (*_OF_EVENTS, *_OF_OUTCOME)))} have an outcome",
             remedy="remove outcome=",
             argument="outcome",
         )
@@ -100,15 +118,39 @@ def _shifts(posterior: xr.Dataset, prepared: Prepared) -> xr.DataArray:
     return differences(posterior["weights"], prepared.model.baseline).rename("shifts")
 
 
-def _rates(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
+def by_condition(draws: xr.DataArray) -> xr.DataArray:
+    """Draws along ``group`` with the condition as their dim, if groups are conditions."""
+    contexts = [name for name, own in draws.coords.items() if own.dims == ("group",) and name != "condition"]
+    return draws if contexts else draws.swap_dims(group="condition")
+
+
+def _rates(rates: xr.Dataset, prepared: Prepared, scope: Scope) -> xr.DataArray:
+    return by_condition(rates_in(rates, scope))
+
+
+def _contrasts(rates: xr.Dataset, prepared: Prepared, scope: Scope) -> xr.DataArray:
+    return by_condition(against_baseline(rates_in(rates, scope), prepared.model.baseline))
+
+
+def _implied(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
+    """Implied rates by group, dims ``(chain, draw, group)``."""
     tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements)
-    values = implied_rates(prepared, outcome, posterior["weights"].to_numpy(), tables)
-    coords = {"condition": posterior["condition"].to_numpy()}
-    return xr.DataArray(values, dims=("chain", "draw", "condition"), coords=coords, name="rates")
+    weights = posterior["weights"].to_numpy()
+    if prepared.contexts:
+        cells = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
+        weights = np.einsum("gc,...ck->...gk", prepared.group_shares, cells, optimize=True)
+    values = implied_rates(outcome, prepared.model.emissions, weights, tables)
+    names = {name: ("group", own.astype(str).to_numpy(str)) for name, own in prepared.groups.items()}
+    return xr.DataArray(values, dims=("chain", "draw", "group"), coords=names, name="rates")
 
 
-def _contrasts(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
-    return differences(_rates(posterior, prepared, outcome), prepared.model.baseline).rename("contrasts")
+def _implied_rates(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
+    return by_condition(_implied(posterior, prepared, outcome)).rename("implied_rates")
+
+
+def _implied_contrasts(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
+    own = against_baseline(_implied(posterior, prepared, outcome), prepared.model.baseline)
+    return by_condition(own).rename("implied_contrasts")
 
 
 def _outcome_given_persona(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
@@ -134,9 +176,13 @@ def _scales(posterior: xr.Dataset, prepared: Prepared) -> xr.DataArray:
     return posterior["scale"].rename("scales")
 
 
-_OF_OUTCOME: Mapping[str, Callable[[xr.Dataset, Prepared, Outcome], xr.DataArray]] = {
+_OF_EVENTS: Mapping[str, Callable[[xr.Dataset, Prepared, Scope], xr.DataArray]] = {
     "rates": _rates,
     "contrasts": _contrasts,
+}
+_OF_OUTCOME: Mapping[str, Callable[[xr.Dataset, Prepared, Outcome], xr.DataArray]] = {
+    "implied_rates": _implied_rates,
+    "implied_contrasts": _implied_contrasts,
     "outcome_given_persona": _outcome_given_persona,
 }
 _OTHERS: Mapping[str, Callable[[xr.Dataset, Prepared], xr.DataArray | xr.Dataset]] = {
@@ -144,6 +190,6 @@ _OTHERS: Mapping[str, Callable[[xr.Dataset, Prepared], xr.DataArray | xr.Dataset
     "emissions": _emissions,
     "scales": _scales,
 }
-DRAWS = ("weights", "shifts", "rates", "contrasts", "outcome_given_persona", "emissions", "scales")
-"""The quantities of a result, each available as a table (``Result.weights()``) and as draws
-(``Result.draws("weights")``)."""
+DRAWS = ("weights", "shifts", *_OF_EVENTS, *_OF_OUTCOME, "emissions", "scales")
+"""The quantities of a result, each available as draws (``Result.draws("weights")``), and most of them as a table of the
+same name (``Result.weights()``)."""

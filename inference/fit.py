@@ -21,6 +21,7 @@ from typing import Literal
 
 import jax
 import numpy as np
+import xarray as xr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
@@ -32,17 +33,19 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
     Thresholds,
-    check_implied,
+    check_misfit,
     check_modes,
     check_names,
+    check_rates,
     check_sampling,
     convergence,
     fitting_name,
     lacks_draws,
 )
+from simulacra.inference.misfit import misfit
 from simulacra.inference.posterior import build_tree
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.rates import observed_rates
+from simulacra.inference.rates import count_events, fit_rates, rate_diagnostics
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.relabel import relabel
 from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
@@ -113,10 +116,14 @@ def fit(
         jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
+        progress("rates", 0)
+        rates = None
+        if model.outcome is not None:
+            rates = fit_rates(count_events(prepared, model.outcome), thresholds, seed=settings.seed)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, sampled, settings, thresholds)
+            return _assemble(prepared, sampled, rates, settings, thresholds)
 
         results = map(checked, sample_posterior(prepared, settings, progress))
         result = next(results)
@@ -125,7 +132,9 @@ def fit(
     return result
 
 
-def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, thresholds: Thresholds) -> Result:
+def _assemble(
+    prepared: Prepared, sampled: Sampled, rates: xr.Dataset | None, settings: Settings, thresholds: Thresholds
+) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = sampled.parameters, np.zeros(settings.num_chains)
     if prepared.texts is None:  # otherwise every persona is tied to its prompt, and labels cannot switch
@@ -145,16 +154,18 @@ def _assemble(prepared: Prepared, sampled: Sampled, settings: Settings, threshol
         *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
         check_modes(sampled.starts, thresholds),
     ]
-    if model.outcome is not None:
-        implied = posterior["rate"].mean(("chain", "draw")).to_numpy()
-        observed = observed_rates(prepared, model.outcome)
-        checks += check_implied(observed, dict(zip(prepared.conditions, map(float, implied), strict=True)), thresholds)
+    if model.measurements:
+        found = misfit(prepared, posterior["weights"].to_numpy(), parameters.probabilities, seed=settings.seed)
+        tree["misfit"] = xr.DataTree(found)
+        checks += check_misfit(found, thresholds)
+    if rates is not None:
+        tree["rates"] = xr.DataTree(rates)
+        checks += check_rates(rate_diagnostics(rates), thresholds)
     fitting = [fitting_name(persona, index, names) for index, persona in enumerate(model.personas)]
     if fitting != list(model.names):
         renamed = dict(zip(model.names, fitting, strict=True))
         checks = [
-            c if c.name == "implied rate" else dataclasses.replace(c, subject=renamed.get(c.subject or "", c.subject))
-            for c in checks
+            dataclasses.replace(check, persona=renamed.get(check.persona or "", check.persona)) for check in checks
         ]
         tree = tree.map_over_datasets(
             lambda data: data.assign_coords(persona=np.array(fitting)) if "persona" in data.dims else data

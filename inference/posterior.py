@@ -35,11 +35,11 @@ import numpy as np
 import xarray as xr
 
 from simulacra.formalism.mixture import component_probabilities
+from simulacra.formalism.outcomes import implied_rates
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.rates import implied_rates
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
@@ -160,7 +160,8 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
         variables["offset"] = ((*draws, "persona"), parameters.offset)
     outcome = prepared.model.outcome
     if outcome is not None:
-        variables["rate"] = ((*draws, "condition"), implied_rates(prepared, outcome, weights, parameters.probabilities))
+        implied = implied_rates(outcome, prepared.model.emissions, weights, parameters.probabilities)
+        variables["implied_rate"] = ((*draws, "condition"), implied)
         event = outcome.numerator.probability(prepared.model.emissions, parameters.probabilities)
         variables["outcome_given_persona"] = ((*draws, "persona"), event)
     return _dataset(variables, coords)

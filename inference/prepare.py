@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import re
 import warnings
 
@@ -16,8 +17,12 @@ from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.weights import WeightDesign, weight_design
 
-__all__ = ["Prepared", "assemble", "on_design", "prepare"]
+__all__ = ["Prepared", "assemble", "design_of", "on_design", "prepare"]
 
+_BASE = ("condition", "question_id", "base_question")
+_CONTEXTS = frozenset(("trigger", "triggered", "framing", "system_prompt", "checkpoint", "step", "context"))
+"""Contexts by which rates are reported even if the formula does not name them."""
+_MOST_LEVELS = 50
 IDLE_SHARE = 0.03
 """A persona is left out if its evidence holds for a smaller proportion of completions than this in every condition."""
 
@@ -81,6 +86,47 @@ class Prepared:
         return by_condition / by_condition.sum(axis=1, keepdims=True)
 
     @property
+    def contexts(self) -> tuple[str, ...]:
+        """The contexts by which rates are reported: columns of the cells that vary within a condition.
+
+        Formats are not contexts: they are ways to ask the same base question.
+        """
+        cells = self.collapsed.cells
+        others = [str(name) for name in cells if name not in (*_BASE, "format")]
+        question = "base_question" if "base_question" in cells else "question_id"
+        return tuple(
+            name
+            for name in others
+            if cells.groupby("condition", observed=True)[name].nunique(dropna=False).max() > 1
+            and cells.groupby(question, observed=True)[name].nunique(dropna=False).max() > 1
+        )
+
+    @functools.cached_property
+    def groups(self) -> pd.DataFrame:
+        """The conditions with the contexts in which they were sampled, one row per group; the baseline first."""
+        columns = ["condition", *self.contexts]
+        order = {name: position for position, name in enumerate(self.conditions)}
+        return (
+            self.collapsed.cells[columns]
+            .drop_duplicates()
+            .sort_values(columns, key=lambda own: own.map(order) if own.name == "condition" else own, kind="stable")
+            .reset_index(drop=True)
+        )
+
+    @property
+    def group(self) -> np.ndarray:
+        """The group of every cell of the collapsed log, a row of :attr:`groups`; int, shape ``(cells,)``."""
+        position = self.groups.assign(group=range(len(self.groups)))
+        return self.collapsed.cells[list(self.groups)].merge(position, how="left")["group"].to_numpy()
+
+    @property
+    def group_shares(self) -> np.ndarray:
+        """Proportion of the completions of every group in each cell of the design, shape ``(G, C)``."""
+        shares = np.zeros((len(self.groups), len(self.counts)))
+        np.add.at(shares, (self.group, self.design.rows), np.asarray(self.collapsed.counts).sum(axis=1))
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    @property
     def base_question(self) -> np.ndarray:
         """The base question of every cell, by which intervals are clustered; shape ``(C,)``."""
         column = "base_question" if "base_question" in self.design.cells else "question_id"
@@ -133,14 +179,38 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     notes = _unmodelled(model, log)
     counts = np.asarray(collapsed.counts, dtype=float)
     model, dropped = (model, []) if model.likelihood else _without_idle(model, collapsed, counts)
-    design = weight_design(model.weights, collapsed.cells, counts=counts.sum(axis=1))
+    design = design_of(model.weights, collapsed, screen=True)
     return assemble(model, design, collapsed, (*notes, *dropped, *design.notes))
+
+
+def design_of(
+    formula: str, collapsed: CollapsedLog, *, screen: bool = False, crossed: bool | None = None
+) -> WeightDesign:
+    """Evaluate a formula on the cells of a log, merging cells that differ only in columns that it does not name.
+
+    Args:
+        formula: the weight formula.
+        collapsed: the counts of the log.
+        screen: whether effects of single cells with few completions are dropped.
+        crossed: as for :func:`~simulacra.formalism.weights.weight_design`.
+
+    Returns:
+        The design, with ``rows`` for the cells of the log.
+    """
+    cells = collapsed.cells
+    others = [name for name in map(str, cells) if name not in _BASE and not _names(formula, name)]
+    merged = cells.drop(columns=others)
+    first = ~merged.duplicated()
+    position = merged.groupby(list(merged.columns), sort=False, dropna=False).ngroup().to_numpy()
+    counts = np.bincount(position, weights=np.asarray(collapsed.counts).sum(axis=1)) if screen else None
+    design = weight_design(formula, merged[first].reset_index(drop=True), counts=counts, crossed=crossed)
+    return dataclasses.replace(design, rows=design.rows[position])
 
 
 def assemble(model: PersonaMixture, design: WeightDesign, collapsed: CollapsedLog, notes: tuple[str, ...]) -> Prepared:
     """Arrange counts on the cells of a design, with the baseline as the first condition."""
     counts = np.zeros((len(design.cells), len(collapsed.patterns)))
-    counts[design.rows] = collapsed.counts
+    np.add.at(counts, design.rows, np.asarray(collapsed.counts))
     conditions = sorted(collapsed.conditions, key=lambda name: (name != model.baseline, name))
     index = {name: position for position, name in enumerate(conditions)}
     return Prepared(
@@ -183,13 +253,22 @@ def _check_rules(model: PersonaMixture) -> None:
 
 
 def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tuple[str, ...]:
-    """Condition, question, base question, and every context column that the formula names."""
-    base = ("condition", "question_id", "base_question")
+    """Condition, question, base question, every context that the formula names, and those by which rates differ."""
     known = log.contexts if isinstance(log, CompletionLog) else log.columns
-    return (
-        *base,
-        *(name for name in known if name not in base and re.search(rf"\b{re.escape(name)}\b", model.weights)),
-    )
+    named = [name for name in known if name not in _BASE and _names(model.weights, name)]
+    reported = [] if not isinstance(log, CompletionLog) else [name for name in known if _is_reported(log.table, name)]
+    return tuple(dict.fromkeys((*_BASE, *named, *reported)))
+
+
+def _names(formula: str, column: str) -> bool:
+    return re.search(rf"\b{re.escape(column)}\b", formula) is not None
+
+
+def _is_reported(table: pd.DataFrame, name: str) -> bool:
+    """Whether a column is a context that varies within a condition, with few levels and a value in every row."""
+    if name.casefold() not in _CONTEXTS or table[name].isna().any() or table[name].nunique() > _MOST_LEVELS:
+        return False
+    return bool(table.groupby("condition", observed=True)[name].nunique().max() > 1)
 
 
 def _unmodelled(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:

@@ -1,135 +1,305 @@
-"""Rates of an outcome: observed, with an interval clustered by base question, and implied by the mixture, eq. (7).
+"""Rates of an event, estimated without personas, for three scopes: these questions, new questions, a mix.
 
-The observed rate is the estimate of the rate. The implied rate decomposes it into personas and checks the model: if the
-two differ, the personas do not account for the logged rate.
+The completions of every condition, and of every context in which it was sampled, are counted by base question; the
+formats of one question are pooled, because the base question is the unit that a log samples from its kind. The rate
+model (:mod:`simulacra.formalism.rates`) is fitted to these counts. Each scope is a function of its posterior:
+
+* ``"these"``: the logged questions in their logged proportions, the quantity that events / total estimates;
+* ``"new"``: the mean over new questions of the same kind;
+* a mapping such as ``{"trigger": {"on": 0.01, "off": 0.99}}``: proportions of a context or of base questions that the
+  user states, such as the mix expected in deployment.
 
 References:
-    Korn & Graubard (1998), Confidence intervals for proportions with small expected number of positive counts
-    estimated from survey data, Survey Methodology 24:193-201.
+    Miller (2024), Adding error bars to evals, arXiv:2411.00640 (questions as the unit); Cameron, Gelbach & Miller
+    (2008), Bootstrap-based improvements for inference with clustered errors, doi:10.1162/rest.90.3.414 (few clusters).
 """
 
-from typing import NamedTuple
+import dataclasses
+import itertools
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import xarray as xr
+from scipy import special, stats
 
+from simulacra.data.numerals import grouped
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.rates import new_question_rate, rate_prior
+from simulacra.inference.diagnostics import Thresholds, convergence
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.sampling.rates import sample_rates
 
-__all__ = ["ObservedRate", "clustered_rate", "implied_rates", "judged_shares", "observed_rates"]
+__all__ = [
+    "EventCounts",
+    "Scope",
+    "against_baseline",
+    "baseline_pairs",
+    "count_events",
+    "extended_interval",
+    "fit_rates",
+    "groups_of",
+    "rate_diagnostics",
+    "rates_in",
+    "scope_in_words",
+]
+
+Scope = str | Mapping[str, Mapping[Hashable, float]]
+"""``"these"``, ``"new"``, or proportions of the levels of one column."""
+
+_BLOCKS = 4
+"""Draws are added up to this multiple of the first number if R-hat or ESS fails."""
+_QUESTION = "base_question"
 
 
-class ObservedRate(NamedTuple):
-    """Counts and interval of one condition.
+@dataclasses.dataclass(frozen=True)
+class EventCounts:
+    """Events and completions of every group by base question.
 
     Attributes:
-        events: completions for which the outcome happened.
-        total: completions in the denominator.
-        lower: lower end of the interval.
-        upper: upper end.
+        groups: one row per group, G of them: the condition, and the contexts in which it was sampled; the baseline
+            first.
+        questions: names of the Q base questions.
+        events: completions for which the event happened, shape ``(G, Q)``.
+        totals: completions in the denominator, shape ``(G, Q)``.
+        completions: all completions of the group, shape ``(G,)``.
+        judged: proportion of them that can show the event, shape ``(G,)``; see
+            :attr:`~simulacra.formalism.outcomes.Outcome.judged`.
     """
 
-    events: int
-    total: int
-    lower: float
-    upper: float
-
-    @property
-    def rate(self) -> float:
-        """Events / total; NaN if the denominator is empty."""
-        return self.events / self.total if self.total else float("nan")
+    groups: pd.DataFrame
+    questions: tuple[str, ...]
+    events: np.ndarray
+    totals: np.ndarray
+    completions: np.ndarray
+    judged: np.ndarray
 
 
-def observed_rates(prepared: Prepared, outcome: Outcome, *, probability: float = 0.89) -> dict[str, ObservedRate]:
-    """Observed rate of every condition with a Korn-Graubard interval clustered by base question.
+def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
+    """Count the completions of every group that show the event, and those in its denominator.
 
-    Args:
-        prepared: the counts.
-        outcome: event and denominator.
-        probability: confidence level.
-
-    Returns:
-        Rates by condition. The interval is an exact binomial interval at the effective sample size implied by the
-        variance between base questions. With a single base question it is binomial and too narrow. If no completion or
-        every completion is an event, the variance is zero and the nominal sample size is used, as in Korn and Graubard.
+    Raises:
+        InputError: a threshold of the outcome is not a bin edge.
     """
-    event = outcome.numerator.holds(prepared.model.emissions, prepared.patterns)
-    inside = (
-        np.ones(len(prepared.patterns), dtype=bool)
-        if outcome.denominator is None
-        else outcome.denominator.holds(prepared.model.emissions, prepared.patterns)
+    emissions, patterns = prepared.model.emissions, prepared.patterns
+    everywhere = np.ones(len(patterns), dtype=bool)
+    inside = everywhere if outcome.denominator is None else outcome.denominator.holds(emissions, patterns)
+    judged = everywhere if outcome.judged is None else outcome.judged.holds(emissions, patterns)
+    cells, counts, group = prepared.collapsed.cells, np.asarray(prepared.collapsed.counts), prepared.group
+    question, names = pd.factorize(cells[_QUESTION if _QUESTION in cells else "question_id"].astype(str))
+    shape = (len(prepared.groups), len(names))
+
+    def tabulated(chosen: np.ndarray) -> np.ndarray:
+        table = np.zeros(shape, dtype=int)
+        np.add.at(table, (group, question), counts @ chosen)
+        return table
+
+    return EventCounts(
+        groups=prepared.groups,
+        questions=tuple(map(str, names)),
+        events=tabulated(outcome.numerator.holds(emissions, patterns)),
+        totals=tabulated(inside),
+        completions=tabulated(everywhere).sum(axis=1),
+        judged=tabulated(judged).sum(axis=1) / tabulated(everywhere).sum(axis=1),
     )
-    table = pd.DataFrame(
-        {
-            "condition": prepared.condition,
-            "cluster": prepared.base_question,
-            "events": prepared.counts @ event,
-            "total": prepared.counts @ inside,
-        }
-    )
-    rates = {}
-    for index, name in enumerate(prepared.conditions):
-        clusters = table[table["condition"] == index].groupby("cluster")[["events", "total"]].sum()
-        clusters = clusters[clusters["total"] > 0]
-        rates[name] = clustered_rate(clusters["events"].to_numpy(), clusters["total"].to_numpy(), probability)
+
+
+def fit_rates(counts: EventCounts, thresholds: Thresholds, *, seed: int) -> xr.Dataset:
+    """Posterior of the rate model: ``logits, location, cell_scale, question_scale``, with the counts.
+
+    Dims ``chain, draw, group, base_question``; the groups have the coordinates ``condition`` and those of the contexts.
+    Chains continue until R-hat and ESS of all rates, for these and for new questions, pass the thresholds, or to four
+    times the first number of draws.
+    """
+    prior = rate_prior(len(counts.questions))
+    rates = xr.Dataset()
+    for drawn in itertools.islice(sample_rates(counts.events, counts.totals, prior, seed=seed), _BLOCKS):
+        draws = ("chain", "draw")
+        rates = xr.Dataset(
+            {
+                # Single precision: a rate is known to three digits at best.
+                "logits": ((*draws, "group", _QUESTION), drawn.logits.astype(np.float32)),
+                "location": ((*draws, "group"), drawn.location),
+                "cell_scale": ((*draws, "group"), drawn.cell_scale),
+                "question_scale": (draws, drawn.question_scale),
+                "events": (("group", _QUESTION), counts.events),
+                "totals": (("group", _QUESTION), counts.totals),
+                "completions": (("group",), counts.completions),
+                "judged": (("group",), counts.judged),
+            },
+            coords={
+                _QUESTION: np.asarray(counts.questions, dtype=str),
+                **{name: ("group", counts.groups[name].astype(str).to_numpy(str)) for name in counts.groups},
+            },
+        )
+        if _converged(rates, thresholds):
+            break
     return rates
 
 
-def clustered_rate(events: np.ndarray, total: np.ndarray, probability: float) -> ObservedRate:
-    """Rate with a Korn-Graubard interval, from the events and totals of clusters, each of shape ``(clusters,)``.
+def rate_diagnostics(rates: xr.Dataset) -> xr.DataArray:
+    """R-hat, bulk and tail ESS of every rate, dims ``(diagnostic, scope, group)``; NaN for a rate of no completions."""
+    scopes = ["these", "new"]
+    found = []
+    for own in (rates_in(rates, scope) for scope in scopes):
+        possible = np.isfinite(own.isel(chain=0, draw=0, drop=True))
+        found.append(convergence(own.to_dataset(name="rate"), ["rate"])["rate"].where(possible))
+    return xr.concat(found, dim=pd.Index(scopes, name="scope"))
 
-    NaN if the totals are zero; ``probability`` is the confidence level.
+
+def _converged(rates: xr.Dataset, thresholds: Thresholds) -> bool:
+    found = rate_diagnostics(rates)
+    least = found.sel(diagnostic=["ess_bulk", "ess_tail"]).min()
+    return bool(found.sel(diagnostic="r_hat").max() <= thresholds.r_hat and least >= thresholds.ess)
+
+
+def rates_in(rates: xr.Dataset, scope: Scope) -> xr.DataArray:
+    """Draws of the rate of every group in a scope, dims ``(chain, draw, group)``, in [0, 1].
+
+    NaN for these questions if the denominator has no completions. For a mix over a context, the groups are those of the
+    other columns.
+
+    Raises:
+        InputError: an unknown scope; a mix over an unknown column or level, or with proportions that are negative or do
+            not sum to one; or a mix over levels that a group was not sampled at.
     """
-    count, size, clusters = float(events.sum()), float(total.sum()), len(total)
-    if size == 0:
-        return ObservedRate(0, 0, float("nan"), float("nan"))
-    rate = count / size
-    effective = size
-    if clusters > 1 and 0 < rate < 1:
-        variance = clusters / (clusters - 1) * ((events - rate * total) ** 2).sum() / size**2
-        tail = (1 + probability) / 2
-        widen = stats.t.ppf(tail, max(size - 1, 1)) / stats.t.ppf(tail, clusters - 1)
-        if variance > 0:
-            effective = min(size, rate * (1 - rate) / variance * widen**2)
-    alpha = (1 - probability) / 2
-    successes, failures = rate * effective, (1 - rate) * effective
-    lower = float(stats.beta.ppf(alpha, successes, failures + 1)) if count > 0 else 0.0
-    upper = float(stats.beta.ppf(1 - alpha, successes + 1, failures)) if count < size else 1.0
-    return ObservedRate(round(count), round(size), lower, upper)
+    if scope == "new":
+        values = new_question_rate(
+            rates["location"].to_numpy(), rates["question_scale"].to_numpy()[..., None], rates["cell_scale"].to_numpy()
+        )
+        return rates["location"].copy(data=values).rename("rates")
+    if scope == "these":
+        return _weighted(rates, rates["totals"])
+    column, proportions = _mix(rates, scope)
+    if column == _QUESTION:
+        share = xr.DataArray([proportions.get(name, 0.0) for name in rates[_QUESTION].to_numpy()], dims=_QUESTION)
+        return _weighted(rates, share.broadcast_like(rates["totals"]))
+    return _over_context(rates, column, proportions)
 
 
-def judged_shares(prepared: Prepared, outcome: Outcome) -> np.ndarray:
-    """Proportion of the completions of every condition that can show the event of the outcome, shape ``(M,)``.
+def _weighted(rates: xr.Dataset, weight: xr.DataArray) -> xr.DataArray:
+    total = weight.sum(_QUESTION).transpose("group").to_numpy()
+    share = weight.transpose("group", _QUESTION).to_numpy() / np.where(total > 0, total, np.nan)[:, None]
+    cells = special.expit(rates["logits"].to_numpy())
+    values = np.einsum("cdgq,gq->cdg", cells, share, optimize=True)
+    return rates["location"].copy(data=values).rename("rates")
 
-    See :attr:`~simulacra.formalism.outcomes.Outcome.judged`. The proportion is of all completions, regardless of the
-    denominator of the outcome.
+
+def _mix(rates: xr.Dataset, scope: object) -> tuple[str, dict[str, float]]:
+    expected = "'these', 'new', or proportions of one column such as {'trigger': {'on': 0.01, 'off': 0.99}}"
+    if not isinstance(scope, Mapping) or len(scope) != 1:
+        raise InputError(f"There is no scope {scope!r}", expected=expected, argument="scope")
+    ((column, proportions),) = scope.items()
+    columns = [*_contexts(rates), _QUESTION]
+    if column not in columns:
+        found = f"The scope names {column!r}, which is not a context of the fit"
+        raise InputError(found, expected=f"one of {', '.join(columns)}", argument="scope")
+    levels = list(dict.fromkeys(rates[column].to_numpy().tolist()))
+    if not isinstance(proportions, Mapping):
+        raise InputError(f"scope: {column!r} has no proportions", expected=expected, argument="scope")
+    shares = {str(level): float(share) for level, share in proportions.items()}
+    unknown = sorted(set(shares) - set(levels))
+    if unknown:
+        raise InputError(
+            f"scope: {column} has no level {', '.join(map(repr, unknown))}",
+            expected=f"levels among {', '.join(map(repr, levels))}",
+            argument="scope",
+        )
+    if min(shares.values(), default=-1) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        raise InputError(
+            f"scope: the proportions of {column} sum to {sum(shares.values()):g}",
+            expected="proportions that are not negative and sum to 1",
+            argument="scope",
+        )
+    return column, shares
+
+
+def _over_context(rates: xr.Dataset, column: str, proportions: Mapping[str, float]) -> xr.DataArray:
+    own = rates_in(rates, "these")
+    kept = ["condition", *(name for name in _contexts(rates) if name != column)]
+    parts: list[xr.DataArray] = []
+    for place, rows in groups_of(own).groupby(kept, sort=False):
+        at = dict(zip(rows[column], rows.index, strict=True))
+        absent = [level for level, share in proportions.items() if share and level not in at]
+        if absent:
+            raise InputError(
+                f"scope: {place[0]} was not sampled with {column}={absent[0]}",
+                remedy=f"log completions of it with {column}={absent[0]}, or choose other proportions",
+                argument="scope",
+            )
+        levels = [level for level, share in proportions.items() if share]
+        shares = xr.DataArray([proportions[level] for level in levels], dims="group")
+        mixed = (own.isel(group=[at[level] for level in levels]).drop_vars([column, *kept]) * shares).sum("group")
+        parts.append(mixed.assign_coords(dict(zip(kept, place, strict=True))))
+    return xr.concat(parts, dim="group").transpose("chain", "draw", "group").rename("rates")
+
+
+def groups_of(draws: xr.DataArray | xr.Dataset) -> pd.DataFrame:
+    """The coordinates of the groups as a table, one row per group: ``condition`` and contexts."""
+    own = {str(name): values.to_numpy() for name, values in draws.coords.items() if values.dims == ("group",)}
+    return pd.DataFrame({"condition": own.pop("condition"), **own})
+
+
+def _contexts(rates: xr.DataArray | xr.Dataset) -> list[str]:
+    return [str(name) for name in groups_of(rates) if name != "condition"]
+
+
+def baseline_pairs(groups: pd.DataFrame, baseline: str) -> list[tuple[int, int | None]]:
+    """Rows of every group of another condition, and of the baseline in the same context; None if it is absent there."""
+    contexts = groups.drop(columns="condition").itertuples(index=False, name=None)
+    places = (
+        list(zip(groups["condition"], contexts, strict=True))
+        if groups.shape[1] > 1
+        else [(name, ()) for name in groups["condition"]]
+    )
+    row_of = {place: row for row, place in enumerate(places)}
+    return [(row, row_of.get((baseline, context))) for (name, context), row in row_of.items() if name != baseline]
+
+
+def against_baseline(draws: xr.DataArray, baseline: str) -> xr.DataArray:
+    """Every other condition minus the baseline in the same context; the dims remain ``(chain, draw, group)``.
+
+    NaN where the baseline was not sampled in that context.
     """
-    if outcome.judged is None:
-        return np.ones(len(prepared.conditions))
-    judged = outcome.judged.holds(prepared.model.emissions, prepared.patterns)
-    by_pattern = prepared.in_condition @ prepared.counts
-    return np.asarray(by_pattern @ judged / by_pattern.sum(axis=1))
+    pairs = baseline_pairs(groups_of(draws), baseline)
+    values = draws.to_numpy()
+    absent = np.full(values.shape[:2], np.nan)
+    base = np.stack([absent if row is None else values[..., row] for _, row in pairs], axis=-1)
+    others = draws.isel(group=[row for row, _ in pairs])
+    return others.copy(data=others.to_numpy() - base).rename("contrasts")
 
 
-def implied_rates(
-    prepared: Prepared, outcome: Outcome, cell_weights: np.ndarray, probabilities: tuple[np.ndarray, ...]
-) -> np.ndarray:
-    """r_m = Σ_z w_z(m) μ_z for every draw and condition, eq. (7); conditional on the denominator.
+def extended_interval(
+    rates: xr.Dataset, pair: tuple[int, int | None], interval: tuple[float, float], *, rope: float, ci_prob: float
+) -> tuple[float, float]:
+    """The interval of a difference for new questions, extended where the rate model describes questions badly.
 
-    Args:
-        prepared: model and data of the fit.
-        outcome: event and denominator.
-        cell_weights: weights of every condition averaged over its completions, shape ``(..., M, K)``.
-        probabilities: emission probabilities, shapes ``(..., K, J)``.
-
-    Returns:
-        Probabilities, shape ``(..., M)``.
+    If the baseline shows the event more often than ``rope``, questions can disagree in the sign of the difference. The
+    interval is then extended to that of a paired t-test over the base questions that both groups were asked.
     """
-    emissions = prepared.model.emissions
-    happens = outcome.numerator.probability(emissions, probabilities)
-    rate = np.einsum("...mk,...k->...m", cell_weights, happens)
-    if outcome.denominator is None:
-        return rate
-    inside = outcome.denominator.probability(emissions, probabilities)
-    return rate / np.einsum("...mk,...k->...m", cell_weights, inside)
+    events, totals = rates["events"].to_numpy(), rates["totals"].to_numpy()
+    group, baseline = pair
+    if baseline is None or events[baseline].sum() <= rope * totals[baseline].sum():
+        return interval
+    both = (totals[group] > 0) & (totals[baseline] > 0)
+    difference = events[group, both] / totals[group, both] - events[baseline, both] / totals[baseline, both]
+    if len(difference) < 2 or np.ptp(difference) == 0:
+        return interval
+    lower, upper = stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), stats.sem(difference))
+    return min(interval[0], float(lower)), max(interval[1], float(upper))
+
+
+def scope_in_words(prepared: Prepared, scope: Scope) -> str:
+    """The scope as it is displayed: ``"on these 24 questions (8 base questions)"``."""
+    questions, bases = len(prepared.collapsed.questions), len(set(prepared.base_question))
+    nested = f" ({grouped(bases)} base questions)" if bases < questions else ""
+    if scope == "these":
+        return f"on these {grouped(questions)} questions{nested}" if questions > 1 else "on this question"
+    if scope == "new":
+        return "for new questions of this kind"
+    assert isinstance(scope, Mapping)
+    ((column, proportions),) = scope.items()
+    mix: Any = ", ".join(f"{share:.3g} {level}" for level, share in proportions.items())
+    return f"for a mix of {column}: {mix}"

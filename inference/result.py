@@ -12,6 +12,7 @@ import xarray as xr
 from simulacra.data import Account, CollapsedLog, CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, html_card, listing
+from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.weights import WeightDesign
@@ -19,7 +20,10 @@ from simulacra.inference import tables
 from simulacra.inference.citation import Citable, Citation, citable, citable_tables, find, lost_names, provenance_of
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
 from simulacra.inference.draws import chosen_outcome, take_draws
+from simulacra.inference.misfit import misfit_table
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.rate_tables import contrast_table, rate_table
+from simulacra.inference.rates import Scope, against_baseline, count_events, fit_rates, rates_in, scope_in_words
 from simulacra.inference.responsibilities import collapse_again, row_responsibilities
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.tables import CI_PROB, Terms
@@ -33,6 +37,9 @@ class Result:
 
     ``result.weights()`` returns a table, a DataFrame, and ``result.draws("weights")`` the draws that it summarises. The
     same holds for ``shifts``, ``rates``, ``contrasts``, ``outcome_given_persona``, ``emissions`` and ``scales``.
+
+    Rates and claims are *known* from the events alone. Persona weights *explain* them, as far as ``contrasts`` shows,
+    and ``unexplained`` contains what no weights of these personas account for.
 
     Attributes:
         tree: all draws and data, an ``xarray.DataTree`` in the ArviZ schema.
@@ -109,27 +116,43 @@ class Result:
     @overload
     def draws(
         self,
-        name: Literal["weights", "shifts", "rates", "contrasts", "outcome_given_persona", "scales"],
+        name: Literal[
+            "weights",
+            "shifts",
+            "rates",
+            "contrasts",
+            "implied_rates",
+            "implied_contrasts",
+            "outcome_given_persona",
+            "scales",
+        ],
         *,
         by: str = ...,
         outcome: Outcome | None = ...,
+        scope: Scope = ...,
     ) -> xr.DataArray: ...
-    def draws(self, name: str, *, by: str = "condition", outcome: Outcome | None = None) -> xr.DataArray | xr.Dataset:
+    def draws(
+        self, name: str, *, by: str = "condition", outcome: Outcome | None = None, scope: Scope = "these"
+    ) -> xr.DataArray | xr.Dataset:
         """The draws that the table of the same name summarises, dims ``(chain, draw, ...)``; nothing is withheld.
 
         Args:
             name: ``"weights"``, dims ``condition, persona``, in [0, 1], summing to one over personas; ``"shifts"``,
-                the same minus the baseline; ``"rates"``, implied, dim ``condition``; ``"contrasts"``, the same minus
-                the baseline; ``"outcome_given_persona"``, dim ``persona``; ``"scales"``, dim ``term``; or
-                ``"emissions"``, a Dataset with one variable per measurement, dims ``persona, <name>_category``.
+                the same minus the baseline; ``"rates"``, dim ``condition``, or ``group`` with the coordinates
+                ``condition`` and those of the contexts; ``"contrasts"``, the same minus the baseline;
+                ``"implied_rates"`` and ``"implied_contrasts"``, what the personas imply for them, eq. (7);
+                ``"outcome_given_persona"``, dim ``persona``; ``"scales"``, dim ``term``; or ``"emissions"``, a Dataset
+                with one variable per measurement, dims ``persona, <name>_category``. Chains of the rate model are not
+                those of the personas.
             by: for weights: ``"condition"``, averaged over the logged completions of the condition; or ``"cell"``, dim
                 ``cell`` with the columns of the cells as coordinates.
             outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model.
+            scope: for rates and contrasts, as in :meth:`rates`.
 
         Raises:
-            InputError: an unknown name or ``by``; an argument that the quantity does not have; or no outcome.
+            InputError: an unknown name, ``by`` or scope; an argument that the quantity does not have; or no outcome.
         """
-        return take_draws(name, self.posterior, self.prepared, by=by, outcome=outcome)
+        return take_draws(name, self.posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
 
     def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Weight of every persona in every condition, averaged over the logged completions of the condition.
@@ -138,7 +161,7 @@ class Result:
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
-        terms = self._terms(ci_prob, withhold=withhold)
+        terms = self._terms(ci_prob, withhold=withhold).of("weights")
         return tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size)
 
     def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
@@ -148,58 +171,109 @@ class Result:
         status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats. A shift of weights alone does not
         support a claim: see :meth:`contrasts`.
         """
-        return tables.shift_table(self.draws("weights"), self.model.baseline, self._terms(ci_prob, withhold=withhold))
+        terms = self._terms(ci_prob, withhold=withhold).of("shifts")
+        return tables.shift_table(self.draws("weights"), self.model.baseline, terms)
 
     def contrasts(
         self,
         outcome: Outcome | None = None,
         *,
+        scope: Scope = "these",
         rope: float = 0.01,
         ci_prob: float = CI_PROB,
         withhold: bool = True,
     ) -> pd.DataFrame:
-        """Supported claims about the rate of every condition relative to the baseline.
+        """Claims about the rate of every condition relative to the baseline, and how much the personas explain.
 
         Args:
             outcome: event and denominator. Default: the outcome of the model.
+            scope: as in :meth:`rates`.
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
             ci_prob: probability of the intervals, which also determines the claims: ``increase`` means that the
-                interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, and ``equivalent`` that the
-                difference lies within ``rope`` with a probability of at least ``(1 + ci_prob) / 2``.
+                interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, and ``equivalent`` that it lies
+                within the region.
             withhold: withhold estimates that failed a check.
 
-        Columns ``condition, rate_difference, eti89_lb, eti89_ub, claim, judged, total_variation, jensen_shannon,
-        ess_bulk, ess_tail, r_hat, status``. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
+        Columns ``condition``, the contexts if the log has any, ``scope, rate_difference, eti89_lb, eti89_ub, claim,
+        implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, judged, total_variation,
+        jensen_shannon, ess_bulk, ess_tail, r_hat, status``. In every context, a condition is compared with the baseline
+        in the same context. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``. ``implied`` is
+        the part of the difference that the persona weights account for and ``unexplained`` the rest; a difference that
+        they do not account for is no evidence about personas. Both exist for these questions only.
         Jensen-Shannon is in nats. ``judged`` is the proportion of the completions of the condition that can show the
         event (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). If it is small, ``equivalent`` and ``decrease``
         carry little information, because incoherent text never counts as misaligned.
 
+        For new questions, nothing is claimed with fewer than four base questions, and equivalence not with fewer than
+        32: too large a part of the kind is unseen (:func:`simulacra.formalism.rates.unseen_share`).
+
         Raises:
-            InputError: there is no outcome, or one of its thresholds is not a bin edge.
+            InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
         """
         chosen = chosen_outcome(outcome, self.prepared)
-        rates, terms = self.draws("rates", outcome=chosen), self._terms(ci_prob, withhold=withhold)
-        return tables.contrast_table(rates, self.draws("weights"), self.prepared, chosen, rope, terms)
+        rates, baseline = self._rates_of(chosen), self.model.baseline
+        implied = self._implied(chosen, scope)
+        return contrast_table(
+            against_baseline(rates_in(rates, scope), baseline),
+            None if implied is None else against_baseline(implied, baseline),
+            self.draws("weights"),
+            rates,
+            scope if isinstance(scope, str) else "mix",
+            rope,
+            self._terms(ci_prob, withhold=withhold),
+        )
 
-    def rates(self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
-        """Observed and implied rate of every condition, eq. (7).
+    def rates(
+        self,
+        outcome: Outcome | None = None,
+        *,
+        scope: Scope = "these",
+        ci_prob: float = CI_PROB,
+        withhold: bool = True,
+    ) -> pd.DataFrame:
+        """Rate of every condition, in every context in which it was sampled, and the rate that the personas imply.
 
         Args:
             outcome: event and denominator. Default: the outcome of the model.
-            ci_prob: probability of both kinds of intervals.
-            withhold: withhold implied rates that failed a check. Observed rates are always shown.
+            scope: the questions that the rates are about: ``"these"``, the logged questions in their logged
+                proportions; ``"new"``, new questions of the same kind; or proportions that you state, such as
+                ``{"trigger": {"on": 0.01, "off": 0.99}}``, of a context or of ``"base_question"``.
+            ci_prob: probability of the intervals.
+            withhold: withhold estimates that failed a check.
 
-        Columns ``condition, events, total, judged, observed, observed_lb, observed_ub, implied, eti89_lb, eti89_ub,
-        ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. The observed interval is a
-        Korn-Graubard interval clustered by base question. The implied interval is an equal-tailed posterior interval
-        for the logged questions, not for new ones.
+        Columns ``condition``, the contexts if the log has any, ``scope, events, total, judged, rate, eti89_lb,
+        eti89_ub, implied, implied_lb, implied_ub, ess_bulk, ess_tail, r_hat, status``; ``judged`` as in
+        :meth:`contrasts`. ``rate`` is estimated from the events alone, without personas
+        (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of eq. (7),
+        for these questions.
 
         Raises:
-            InputError: there is no outcome, or one of its thresholds is not a bin edge.
+            InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
         """
         chosen = chosen_outcome(outcome, self.prepared)
-        rates, terms = self.draws("rates", outcome=chosen), self._terms(ci_prob, withhold=withhold)
-        return tables.rate_table(rates, self.prepared, chosen, terms)
+        rates = self._rates_of(chosen)
+        name = scope if isinstance(scope, str) else "mix"
+        terms = self._terms(ci_prob, withhold=withhold)
+        return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, name, terms)
+
+    def in_words(self, scope: Scope = "these") -> str:
+        """A scope in words, for display: ``"on these 24 questions (8 base questions)"``."""
+        return scope_in_words(self.prepared, scope)
+
+    def unexplained(self) -> pd.DataFrame:
+        """What the personas do not account for in every condition, by measurement and jointly.
+
+        Columns ``condition, unexplained``, one column ``in_<measurement>`` per measurement, ``p_value, most_missed``.
+        ``unexplained`` is the total variation distance between logged and predicted shares of patterns beyond what logs
+        of this size show by chance; ``p_value`` the proportion of replicated logs that deviate as much
+        (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose share differs most.
+
+        Raises:
+            InputError: the model has no measurements.
+        """
+        if "misfit" not in self.tree.children:
+            raise InputError("The model has no measurements, so there are no patterns to compare")
+        return misfit_table(self.tree["misfit"].to_dataset(), self.model.emissions)
 
     def emissions(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Behaviour of every persona: P(category | persona) of every measurement, and P(outcome | persona).
@@ -211,7 +285,7 @@ class Result:
         diagnostics = {name: self.diagnostics[f"{name}_probs"] for name in own}
         for name in {"outcome_given_persona"} & set(self.posterior.data_vars):
             own[name], diagnostics[name] = self.draws("outcome_given_persona"), self.diagnostics[name]
-        return tables.emission_table(own, diagnostics, self._terms(ci_prob, withhold=withhold))
+        return tables.emission_table(own, diagnostics, self._terms(ci_prob, withhold=withhold).of("emissions"))
 
     def outcome_given_persona(
         self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True
@@ -224,7 +298,7 @@ class Result:
             InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
         draws = self.draws("outcome_given_persona", outcome=outcome)
-        return tables.summary_table(draws, self._terms(ci_prob, withhold=withhold))
+        return tables.summary_table(draws, self._terms(ci_prob, withhold=withhold).of("outcome_given_persona"))
 
     def scales(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Standard deviation σ of the effects of every group-specific term of the formula, in ILR coordinates.
@@ -234,7 +308,7 @@ class Result:
         Raises:
             InputError: the formula has no such term.
         """
-        return tables.summary_table(self.draws("scales"), self._terms(ci_prob, withhold=withhold))
+        return tables.summary_table(self.draws("scales"), self._terms(ci_prob, withhold=withhold).of("scales"))
 
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log, as in scikit-learn's ``predict_proba``; rows in log order.
@@ -270,17 +344,19 @@ class Result:
 
         Args:
             key: ``weight[condition, persona]``, ``shift[condition, persona]``, ``outcome_given_persona[persona]``,
-                ``implied_rate[condition]``, ``observed_rate[condition]`` or ``rate_difference[condition]``; the last
-                four refer to the outcome of the model. :attr:`citable` lists all keys.
+                ``rate[condition]`` and ``rate_difference[condition]`` on these questions, ``new_rate[condition]`` and
+                ``new_rate_difference[condition]`` for new ones, ``implied_rate[condition]`` or
+                ``unexplained[condition]``; if the log has contexts, as in ``rate[condition, trigger=on]``. All but the
+                first two refer to the outcome of the model. :attr:`citable` lists all keys.
             ci_prob: probability of the interval.
 
         Raises:
-            InputError: the key does not exist (the message lists those that do), the estimate is withheld (with the
-                reason), or the rate has no completions.
+            InputError: the key does not exist (the message lists those that do), or the estimate is withheld (with the
+                reason).
 
         Example:
-            ``str(result.cite("shift[insecure, misaligned]"))`` is
-            ``"0.312 (89% ETI 0.273–0.350; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
+            ``str(result.cite("rate_difference[insecure]"))`` is ``"0.175 on these 24 questions (8 base questions) (89%
+            ETI 0.161–0.189; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         version = str(self.tree.attrs["inference_library_version"])
         provenance = provenance_of(self.prepared, self.personas, seed=int(self.settings["seed"]), version=version)
@@ -319,7 +395,7 @@ class Result:
             else "",
             f"{settings['num_chains']} chains of {grouped(settings['num_samples'])} draws, {settings['engine']}, "
             f"seed {settings['seed']}",
-            "next: result.contrasts(), .rates(), .shifts(), .weights(), .emissions(), .failed,",
+            "next: result.contrasts(), .rates(), .shifts(), .weights(), .unexplained(), .failed,",
             '.draws("weights"), .cite(key), .save(path); write_report(result, path)',
         )
 
@@ -337,6 +413,28 @@ class Result:
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
         return Terms(self.failed, Thresholds(**self.settings["thresholds"]), ci_prob, withhold)
 
+    def _rates_of(self, outcome: Outcome) -> xr.Dataset:
+        """The posterior of the rate model for an outcome: that of the fit, or fitted now."""
+        if outcome == self.model.outcome:
+            return self.tree["rates"].to_dataset()
+        if outcome not in self._other_rates:
+            thresholds = Thresholds(**self.settings["thresholds"])
+            counts = count_events(self.prepared, outcome)
+            self._other_rates[outcome] = fit_rates(counts, thresholds, seed=int(self.settings["seed"]))
+        return self._other_rates[outcome]
+
+    def _implied(self, outcome: Outcome, scope: Scope) -> xr.DataArray | None:
+        """Draws of the implied rates along ``group``, on these questions; ``None`` for any other scope."""
+        if scope != "these":
+            return None
+        implied = self.draws("implied_rates", outcome=outcome)
+        return implied if "group" in implied.dims else implied.swap_dims(condition="group")
+
+    @functools.cached_property
+    def _other_rates(self) -> dict[Outcome, xr.Dataset]:
+        """Posteriors of the rate model for outcomes that are not the model's; filled on demand."""
+        return {}
+
     @functools.cached_property
     def _cited(self) -> dict[float, dict[str, Citable]]:
         """Tables with citable numbers, by the probability of intervals; filled on demand."""
@@ -346,6 +444,6 @@ class Result:
         if ci_prob not in self._cited:
             rated = self.model.outcome is not None
             self._cited[ci_prob] = citable_tables(
-                lambda name: getattr(self, name)(ci_prob=ci_prob), ci_prob, rated=rated
+                lambda name, **scope: getattr(self, name)(ci_prob=ci_prob, **scope), self.in_words, ci_prob, rated=rated
             )
         return self._cited[ci_prob]

@@ -28,14 +28,13 @@ from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.personas import Archetype, Gate, Persona
-from simulacra.formalism.weights import weight_design
 from simulacra.inference.diagnostics import Check
-from simulacra.inference.prepare import Prepared, assemble
+from simulacra.inference.prepare import Prepared, assemble, design_of
 from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Format version of the files; files of another version are rejected."""
 
 _DIGEST = "record_sha256"
@@ -196,7 +195,7 @@ def _prepared(record: Mapping[str, Any], tree: xr.DataTree) -> Prepared:
         account=Account.from_dict(record["account"]),
         texts=_texts(record["texts"], tree) if record.get("texts") else None,
     )
-    design = weight_design(record["formula"], cells, crossed=record["crossed"])
+    design = design_of(record["formula"], collapsed, crossed=record["crossed"])
     return assemble(model, design, collapsed, tuple(record["notes"]))
 
 
@@ -249,7 +248,7 @@ def _check_record(check: Check) -> dict[str, Any]:
 
 def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:
     numbers = {name: float(check[name]) for name in ("value", "threshold")}
-    return {**check, **numbers, "argument": tuple(check["argument"])}
+    return {**check, **numbers, **{name: tuple(check[name]) for name in ("argument", "withholds")}}
 
 
 def _plain(value: object) -> object:

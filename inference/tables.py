@@ -18,12 +18,10 @@ import xarray as xr
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import html_table
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.outcomes import Outcome
-from simulacra.formalism.shifts import claim, jensen_shannon, log_ratio, total_variation
-from simulacra.inference.diagnostics import Check, Thresholds, check_implied, convergence
+from simulacra.formalism.shifts import log_ratio
+from simulacra.inference.diagnostics import Check, Thresholds, convergence
 from simulacra.inference.draws import differences
-from simulacra.inference.prepare import Prepared
-from simulacra.inference.rates import judged_shares, observed_rates
+from simulacra.inference.rates import groups_of
 
 __all__ = [
     "CI_PROB",
@@ -31,19 +29,17 @@ __all__ = [
     "arviz_table",
     "bounds",
     "claims_html",
-    "contrast_table",
     "emission_table",
     "ends",
     "level",
+    "places",
     "probability_of",
-    "rate_table",
     "shift_table",
     "summary_table",
 ]
 
 CI_PROB = 0.89
 """Default probability of an interval: ArviZ's default."""
-_WHOLE_FIT = ("divergences", "e_bfmi", "competing modes")
 
 
 def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
@@ -92,6 +88,10 @@ class Terms:
     ci_prob: float = CI_PROB
     withhold: bool = True
 
+    def of(self, quantity: str) -> "Terms":
+        """The terms of one quantity: the failed checks that withhold it."""
+        return dataclasses.replace(self, failed=tuple(c for c in self.failed if quantity in c.withholds))
+
 
 def summary_table(
     draws: xr.DataArray,
@@ -113,10 +113,8 @@ def summary_table(
     """
     if diagnostics is None:
         diagnostics = convergence(draws.to_dataset(name="draws"), ["draws"])["draws"]
-    dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
-    index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
     lower, upper = bounds(terms.ci_prob)
-    table = index.to_frame(index=False)
+    table = places(draws)
     table["mean"] = draws.mean(("chain", "draw")).to_numpy().ravel()
     quantiles = np.quantile(draws.to_numpy(), ends(terms.ci_prob), axis=(0, 1))
     table[lower], table[upper] = quantiles.reshape(2, -1)
@@ -130,6 +128,15 @@ def summary_table(
     return _without_withheld(table, ["mean", lower, upper], terms)
 
 
+def places(draws: xr.DataArray) -> pd.DataFrame:
+    """The coordinates of the draws, one row per estimate."""
+    dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
+    if dims == ["group"]:
+        return groups_of(draws)
+    index = pd.MultiIndex.from_product([draws[dim].to_numpy() for dim in dims], names=dims)
+    return index.to_frame(index=False)
+
+
 def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFrame:
     """Shifts of weights, eq. (8), with ``p_gt_0`` and ``log_ratio``; see :meth:`simulacra.inference.Result.shifts`.
 
@@ -138,53 +145,11 @@ def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFr
     shifts = differences(weights, baseline)
     others, base = weights.sel(condition=shifts["condition"]), weights.sel(condition=baseline, drop=True)
     size = np.maximum(others.mean(("chain", "draw")).to_numpy(), base.mean(("chain", "draw")).to_numpy())
-    table = summary_table(shifts, terms, size=size)
+    table = summary_table(shifts, terms, size=size, against=baseline)
     ratios = log_ratio(others.to_numpy(), base.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
     table.insert(5, "p_gt_0", (shifts > 0).mean(("chain", "draw")).to_numpy().ravel())
     table.insert(6, "log_ratio", ratios)
     return _without_withheld(table, ["p_gt_0", "log_ratio"], terms)
-
-
-def rate_table(rates: xr.DataArray, prepared: Prepared, outcome: Outcome, terms: Terms) -> pd.DataFrame:
-    """Observed and implied rates, eq. (7); see :meth:`simulacra.inference.Result.rates`.
-
-    Implied rates have dims ``(chain, draw, condition)``.
-    """
-    table = summary_table(rates, _of_outcome(terms, outcome, rates, prepared)).rename(columns={"mean": "implied"})
-    observed = observed_rates(prepared, outcome, probability=terms.ci_prob)
-    rows = [observed[name] for name in prepared.conditions]
-    table.insert(1, "events", [row.events for row in rows])
-    table.insert(2, "total", [row.total for row in rows])
-    table.insert(3, "judged", judged_shares(prepared, outcome))
-    table.insert(4, "observed", [row.rate for row in rows])
-    table.insert(5, "observed_lb", [row.lower for row in rows])
-    table.insert(6, "observed_ub", [row.upper for row in rows])
-    return table
-
-
-def contrast_table(
-    rates: xr.DataArray, weights: xr.DataArray, prepared: Prepared, outcome: Outcome, rope: float, terms: Terms
-) -> pd.DataFrame:
-    """Supported claims relative to the baseline; see :meth:`simulacra.inference.Result.contrasts`.
-
-    Rates have dims ``(chain, draw, condition)``, weights ``persona`` in addition. The probability required for a claim
-    is such that an increase or decrease means that the interval of ``terms.ci_prob`` lies beyond ``rope``.
-    """
-    baseline = prepared.model.baseline
-    difference = differences(rates, baseline)
-    table = summary_table(difference, _of_outcome(terms, outcome, rates, prepared), against=baseline)
-    table = table.rename(columns={"mean": "rate_difference"})
-    others = weights.sel(condition=difference["condition"]).to_numpy()
-    base = weights.sel(condition=baseline).to_numpy()[:, :, None, :]
-    probability = ends(terms.ci_prob)[1]
-    draws = (difference.sel(condition=name).to_numpy() for name in table["condition"])
-    table.insert(4, "claim", [claim(own, rope=rope, probability=probability) for own in draws])
-    table.insert(5, "judged", judged_shares(prepared, outcome)[1:])
-    table.insert(6, "total_variation", total_variation(others, base).mean(axis=(0, 1)))
-    table.insert(7, "jensen_shannon", jensen_shannon(others, base).mean(axis=(0, 1)))
-    if terms.withhold:
-        table.loc[table["status"].str.startswith("withheld"), "claim"] = "withheld"
-    return _without_withheld(table, ["total_variation", "jensen_shannon"], terms)
 
 
 def emission_table(
@@ -233,17 +198,6 @@ def arviz_table(tree: xr.DataTree, names: Sequence[str], ci_prob: float) -> pd.D
     return pd.DataFrame(table).rename(columns={f"{cut}_lb": lower, f"{cut}_ub": upper})
 
 
-def _of_outcome(terms: Terms, outcome: Outcome, rates: xr.DataArray, prepared: Prepared) -> Terms:
-    """The terms for the rates of an outcome: its implied rates are checked against its own observed rates."""
-    if outcome == prepared.model.outcome:
-        return terms
-    means = map(float, rates.mean(("chain", "draw")).to_numpy())
-    implied = dict(zip(prepared.conditions, means, strict=True))
-    own = check_implied(observed_rates(prepared, outcome), implied, terms.thresholds)
-    others = (check for check in terms.failed if check.name != "implied rate")
-    return dataclasses.replace(terms, failed=(*others, *(check for check in own if not check.passed)))
-
-
 def _without_withheld(table: pd.DataFrame, columns: Sequence[str], terms: Terms) -> pd.DataFrame:
     if terms.withhold:
         table.loc[table["status"].str.startswith("withheld"), list(columns)] = np.nan
@@ -253,11 +207,8 @@ def _without_withheld(table: pd.DataFrame, columns: Sequence[str], terms: Terms)
 def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
     """``"ok"``, or why the row is withheld or was not checked."""
     for check in terms.failed:
-        if check.name == "implied rate":  # concerns the rate of a condition, not weights or emissions
-            mine = "persona" not in row and check.subject in (row.get("condition"), row["against"])
-        else:
-            mine = check.subject is not None and check.subject == row.get("persona")
-        if mine or check.name in _WHOLE_FIT:
+        of_persona = check.persona in (None, row.get("persona"))
+        if of_persona and check.condition in (None, row.get("condition"), row["against"]):
             return f"withheld: {check.name} failed"
     limits = terms.thresholds
     ess = min(row["ess_bulk"], row["ess_tail"])

@@ -26,6 +26,8 @@ from simulacra.report.prose import (
     headline,
     interval,
     number,
+    percent,
+    place_of,
     records,
     share,
     unjudged_clause,
@@ -33,7 +35,7 @@ from simulacra.report.prose import (
     withheld_reason,
     withheld_sentence,
 )
-from simulacra.report.tables import result_tables
+from simulacra.report.tables import SCOPES, result_tables
 
 __all__ = ["Claim", "Facts", "Portrait", "make_facts"]
 
@@ -43,11 +45,13 @@ class Claim:
     """The claim about one condition.
 
     Attributes:
-        condition: its name.
-        claim: ``increase``, ``decrease``, ``equivalent``, ``undecided``, ``withheld`` or ``baseline``.
-        sentence: the claim as a sentence.
+        condition: its name, with its contexts.
+        claim: ``increase``, ``decrease``, ``equivalent``, ``undecided``, ``withheld`` or ``baseline``; on these
+            questions.
+        sentence: the claims as sentences.
         events: events / total in the log.
-        observed: observed rate and interval.
+        rate: rate on these questions and its interval.
+        new: rate for new questions and its interval.
         implied: implied rate and interval.
     """
 
@@ -55,7 +59,8 @@ class Claim:
     claim: str
     sentence: str
     events: str
-    observed: str
+    rate: str
+    new: str
     implied: str
 
 
@@ -101,7 +106,7 @@ class Facts:
         notes: adjustments made by the fit.
         claims: one per condition, the baseline first.
         personas: one portrait per persona.
-        weights: columns condition, persona, weight, shift, R-hat, ESS, status; texts.
+        weights: columns condition, persona, weight, shift, R-hat, ESS, unexplained, status; texts.
         checks: columns check, result, value, threshold, where; texts.
         data: rows and columns read, excluded and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
@@ -143,9 +148,11 @@ def make_facts(
     """
     outcome, baseline = result.model.outcome, result.model.baseline
     tables = result_tables(result, rope=rope, ci_prob=ci_prob)
-    claimed = () if outcome is None else tuple(_claims(tables, outcome, baseline, rope, ci_prob))
+    claimed = () if outcome is None else tuple(_claims(result, tables, outcome, rope, ci_prob))
     missed = any(
-        table["status"].str.startswith(WITHHELD).any() for name, table in tables.items() if name != "emissions"
+        table["status"].str.startswith(WITHHELD).any()
+        for name, table in tables.items()
+        if name not in ("emissions", "unexplained")
     )
     return Facts(
         ok=result.ok,
@@ -153,7 +160,7 @@ def make_facts(
         outcome=outcome,
         baseline=baseline,
         unrated=unrated_sentence(result),
-        headline="" if outcome is None else headline(tables["contrasts"], outcome, baseline, rope),
+        headline="" if outcome is None else _headline(result, tables["contrasts"], outcome, rope),
         checked=checks_sentence(result.checks),
         failed=result.failed,
         withheld=withheld_sentence(tables),
@@ -172,23 +179,35 @@ def make_facts(
     )
 
 
+def _headline(result: Result, contrasts: pd.DataFrame, outcome: Outcome, rope: float | int) -> str:
+    """All claims on these questions, and on new ones."""
+    return " ".join(
+        headline(contrasts[contrasts["scope"] == scope], outcome, result.model.baseline, result.in_words(scope), rope)
+        for scope in SCOPES
+    )
+
+
 def _claims(
-    tables: Mapping[str, pd.DataFrame], outcome: Outcome, baseline: str, rope: float | int, ci_prob: float
+    result: Result, tables: Mapping[str, pd.DataFrame], outcome: Outcome, rope: float | int, ci_prob: float
 ) -> list[Claim]:
-    contrasts = {row["condition"]: row for row in records(tables["contrasts"])}
+    baseline, words = result.model.baseline, result.in_words("these")
+    rates = {(row["scope"], place_of(row)): row for row in records(tables["rates"])}
+    contrasts = {(row["scope"], place_of(row)): row for row in records(tables["contrasts"])}
     claims = []
-    for row in records(tables["rates"]):
-        condition = row["condition"]
-        contrast = contrasts.get(condition)
+    for (scope, place), row in rates.items():
+        if scope != "these":
+            continue
+        own, new = contrasts.get((scope, place)), contrasts.get(("new", place))
         claims.append(
             Claim(
-                condition=condition,
-                claim=contrast["claim"] if contrast else "baseline",
-                sentence=claim_sentence(contrast, outcome, baseline, rope, ci_prob=ci_prob)
-                if contrast
+                condition=place,
+                claim=own["claim"] if own else "baseline",
+                sentence=claim_sentence(own, new, outcome, baseline, words, rope, ci_prob=ci_prob)
+                if own and new
                 else f"baseline of all comparisons. {unjudged_clause(row['judged'], outcome)}".rstrip(),
                 events=f"{grouped(row['events'])} / {grouped(row['total'])}",
-                observed=share(*interval(row, "observed")) if row["total"] else "no completions",
+                rate=share(*interval(row, "rate", ci_prob=ci_prob)),
+                new=share(*interval(rates["new", place], "rate", ci_prob=ci_prob)),
                 implied=share(*interval(row, "implied", ci_prob=ci_prob)),
             )
         )
@@ -203,7 +222,7 @@ def _portraits(result: Result, log: CompletionLog | None, ci_prob: float) -> lis
     portraits = []
     for name, persona in zip(result.personas, result.model.personas, strict=True):
         withheld = withheld_reason(result, name)
-        gates = tuple(c for c in result.checks if c.name.startswith("name: ") and c.subject in (name, persona.name))
+        gates = tuple(c for c in result.checks if c.name.startswith("name: ") and c.persona in (name, persona.name))
         portraits.append(
             Portrait(
                 name=name,
@@ -230,6 +249,7 @@ def _described(persona: Persona, name: str, gates: Sequence[Check]) -> str:
 
 def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame:
     shifts = {(row["condition"], row["persona"]): row for row in records(tables["shifts"])}
+    misfit = tables["unexplained"].set_index("condition") if "unexplained" in tables else None
     rows = []
     for row in records(tables["weights"]):
         shift = shifts.get((row["condition"], row["persona"]))
@@ -241,6 +261,7 @@ def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame
                 "shift (points)": _shift(shift, ci_prob) if shift else "baseline",
                 "R-hat": f"{row['r_hat']:.3f}",
                 "ESS": grouped(min(row["ess_bulk"], row["ess_tail"])),
+                "unexplained": "" if misfit is None else percent(float(misfit["unexplained"][row["condition"]])),
                 "status": row["status"],
             }
         )

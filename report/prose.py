@@ -1,5 +1,6 @@
 """Numbers and findings in words: the same sentences on the terminal and in the report."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,13 +11,14 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.inference import Check, Result
 from simulacra.inference.citation import decimals
-from simulacra.inference.tables import CI_PROB, bounds, ends, level
+from simulacra.inference.tables import CI_PROB, bounds, level
 
 __all__ = [
     "WITHHELD",
     "checks_sentence",
     "claim_sentence",
     "difference",
+    "explained_clause",
     "explanations",
     "failure",
     "fitted_sentence",
@@ -26,6 +28,7 @@ __all__ = [
     "listed",
     "number",
     "percent",
+    "place_of",
     "points",
     "records",
     "rope_width",
@@ -45,7 +48,7 @@ _MOSTLY = 0.5
 _READINGS = {
     "increase": "increase, the interval lies above +{rope}",
     "decrease": "decrease, the interval lies below −{rope}",
-    "equivalent": "equivalent, within ±{rope} with a probability of {sure} or more",
+    "equivalent": "equivalent, the interval lies within ±{rope}",
     "undecided": "undecided, the data support neither a difference nor equivalence (within ±{rope})",
 }
 
@@ -90,8 +93,8 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def interval(row: Mapping[str, Any], mean: str = "mean", *, ci_prob: float = CI_PROB) -> tuple[float, float, float]:
-    """Mean and equal-tailed interval of a row; for ``"observed"``, rate and Korn-Graubard interval."""
-    lower, upper = ("observed_lb", "observed_ub") if mean == "observed" else bounds(ci_prob)
+    """Mean and equal-tailed interval of a row; ``"implied"`` and ``"unexplained"`` have intervals of their own."""
+    lower, upper = (f"{mean}_lb", f"{mean}_ub") if mean in ("implied", "unexplained") else bounds(ci_prob)
     return float(row[mean]), float(row[lower]), float(row[upper])
 
 
@@ -100,18 +103,66 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
+def place_of(row: Mapping[str, Any]) -> str:
+    """The condition of a row of rates or claims, with its contexts: ``"backdoor, trigger=on"``."""
+    contexts = list(itertools.takewhile(lambda name: name != "scope", row))[1:]
+    return ", ".join([str(row["condition"]), *(f"{name}={row[name]}" for name in contexts)])
+
+
 def claim_sentence(
-    row: Mapping[str, Any], outcome: Outcome, baseline: str, rope: float | int, *, ci_prob: float = CI_PROB
+    row: Mapping[str, Any],
+    new: Mapping[str, Any],
+    outcome: Outcome,
+    baseline: str,
+    words: str,
+    rope: float | int,
+    *,
+    ci_prob: float = CI_PROB,
 ) -> str:
-    """The claim about one condition, from its row of ``Result.contrasts``, without the condition's name."""
+    """The claims about one condition on these and for new questions, without the condition's name.
+
+    Args:
+        row: its row of ``Result.contrasts()``.
+        new: its row of ``Result.contrasts(scope="new")``.
+        outcome: the event.
+        baseline: the condition that it is compared with.
+        words: the scope of ``row`` in words.
+        rope: half-width of the region of practical equivalence.
+        ci_prob: probability of the intervals.
+    """
     if row["claim"] == WITHHELD:
         return f"claim withheld ({row['status'].removeprefix('withheld: ')})."
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
     claimed = (
-        f"{outcome.name} rate {mean} points relative to {baseline} ({level(ci_prob)} interval {lower} to {upper}): "
-        f"{_READINGS[row['claim']].format(rope=f'{rope * 100:g}', sure=level(ends(ci_prob)[1]))}."
+        f"{outcome.name} rate {mean} points relative to {baseline} {words} ({level(ci_prob)} interval {lower} to "
+        f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
     )
-    return " ".join(filter(None, (claimed, unjudged_clause(row["judged"], outcome))))
+    parts = (claimed, explained_clause(row, rope), _new_clause(new, ci_prob), unjudged_clause(row["judged"], outcome))
+    return " ".join(filter(None, parts))
+
+
+def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
+    """How much of a difference the personas account for, as a sentence.
+
+    Args:
+        row: a row of ``Result.contrasts()``.
+        rope: half-width of the region of practical equivalence: a smaller rest is not mentioned.
+    """
+    if math.isnan(row["implied"]):
+        return "What the personas account for is withheld."
+    if abs(row["unexplained"]) > rope:
+        return (
+            f"Personas account for {points(row['implied'])} of these points; {points(row['unexplained'])} are not "
+            "explained by personas."
+        )
+    return f"Personas account for {points(row['implied'])}." if row["claim"] in ("increase", "decrease") else ""
+
+
+def _new_clause(row: Mapping[str, Any], ci_prob: float) -> str:
+    if row["claim"] == WITHHELD:
+        return f"For new questions, withheld ({row['status'].removeprefix('withheld: ')})."
+    mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
+    return f"For new questions of this kind {mean} ({lower} to {upper}): {row['claim']}."
 
 
 def unjudged_clause(judged: float, outcome: Outcome) -> str:
@@ -128,8 +179,16 @@ def unjudged_clause(judged: float, outcome: Outcome) -> str:
     return f"{percent(1 - judged)} of its completions {lack} and cannot count as {outcome.name}; {rest} can be judged."
 
 
-def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: float | int) -> str:
-    """All claims in one sentence, and a second one if most completions of a condition cannot be judged."""
+def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, words: str, rope: float | int) -> str:
+    """All claims in one scope in one sentence, and a second one if most completions of a condition cannot be judged.
+
+    Args:
+        contrasts: the claims in that scope.
+        outcome: the event.
+        baseline: the condition that the others are compared with.
+        words: the scope in words.
+        rope: half-width of the region of practical equivalence.
+    """
     limit = rope_width(rope)
     phrases = {
         "increase": (
@@ -148,8 +207,9 @@ def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, rope: flo
     parts = [f"{count[name]} {phrase[int(count[name] > 1)]}" for name, phrase in phrases.items() if name in count]
     blind = int(((contrasts["judged"] < _MOSTLY) & (contrasts["claim"] != WITHHELD)).sum())
     caveat = f" In {blind} of these, most completions cannot be judged." if blind else ""
-    conditions = f"{len(contrasts)} condition{'s' * (len(contrasts) != 1)}"
-    return f"Of {conditions} compared with {baseline}, {listed(parts)}.{caveat}"
+    split = len(contrasts) > contrasts["condition"].nunique()
+    compared = f"{len(contrasts)} {'comparison' if split else 'condition'}{'s' * (len(contrasts) != 1)}"
+    return f"Of {compared} {'with' if split else 'compared with'} {baseline}, {listed(parts)} {words}.{caveat}"
 
 
 def rope_width(rope: float | int) -> str:
@@ -177,13 +237,14 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
     measured = bool(result.model.measurements)
     return {
         "claims": f"A difference is claimed if its {level(ci_prob)} interval lies outside the region of practical "
-        f"equivalence, ±{rope_width(rope)}; equivalence is claimed if the difference lies within the region with a "
-        f"probability of {level(ends(ci_prob)[1])} or more.",
-        "rates": "The observed rate is the estimate of a rate; its interval is clustered by base question and applies "
-        "to new questions like these. The implied rate follows from the weights and the personas and applies to the "
-        "logged questions; it decomposes the observed rate and checks the model.",
+        f"equivalence, ±{rope_width(rope)}; equivalence is claimed if the interval lies within the region. Claims do "
+        "not depend on the personas.",
+        "rates": f"Rates are estimated from the events alone, without personas: {result.in_words('these')}, in their "
+        f"logged proportions, and {result.in_words('new')}, of which the logged base questions are a sample. The "
+        "implied rate is what the persona weights account for.",
         "weights": "Interpret a weight only together with the behaviour of its persona, and only for this number of "
-        "personas.",
+        "personas. The unexplained share of a condition is the proportion of its completions that these personas do "
+        "not account for, beyond chance.",
         "personas": "A persona is defined by "
         + ("its score distributions. " if measured else "the texts that its prompt makes likely. ")
         + "If it fails the gates of all its names, it is reported as unnamed and its estimates are withheld. "
@@ -230,10 +291,10 @@ def failure(check: Check) -> str:
 
 
 _COUNTED = {
+    "rates": "rate",
+    "contrasts": "claim",
     "weights": "weight",
     "shifts": "shift",
-    "rates": "implied rate",
-    "contrasts": "claim",
     "emissions": "emission probability",
 }
 

@@ -14,7 +14,7 @@ from simulacra.inference.citation import decimals
 from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 from simulacra.report.prose import WITHHELD
 
-__all__ = ["TABLES", "format_table", "json_rows", "result_tables"]
+__all__ = ["SCOPES", "TABLES", "format_table", "json_rows", "result_tables"]
 
 _LABELS = {
     "p_gt_0": "P(> 0)",
@@ -27,17 +27,21 @@ _LABELS = {
     "r_hat": "R-hat",
 }
 _DIGITS = {"ess_bulk": 0, "ess_tail": 0, "log_ratio": 2}
-_OF_DRAWS = ("mean", "implied", "rate_difference")  # columns that the equal-tailed interval of a table belongs to
-_OBSERVED = ("observed_lb", "observed_ub")
+_OF_DRAWS = ("mean", "rate", "rate_difference")  # columns that the equal-tailed interval of a table belongs to
+_OTHER_INTERVALS = ("implied", "unexplained")
 _PACKAGES = "% Needs \\usepackage{booktabs,siunitx} and, for signs such as < and |, \\usepackage[T1]{fontenc}.\n"
 
 
-TABLES = ("weights", "shifts", "rates", "contrasts", "emissions")
+TABLES = ("weights", "shifts", "rates", "contrasts", "unexplained", "emissions")
 """Names of the tables of a result."""
+SCOPES = ("these", "new")
+"""The scopes of rates and claims that are reported together."""
 
 
 def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> dict[str, pd.DataFrame]:
     """The tables of a result by name; ``rates`` and ``contrasts`` only if the model has an outcome.
+
+    These two have rows for these questions and for new ones, which the column ``scope`` distinguishes.
 
     Args:
         result: a fit.
@@ -49,8 +53,11 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PRO
     """
     tables = {"weights": result.weights(ci_prob=ci_prob), "shifts": result.shifts(ci_prob=ci_prob)}
     if result.model.outcome is not None:
-        contrasts = result.contrasts(rope=rope, ci_prob=ci_prob)
-        tables |= {"rates": result.rates(ci_prob=ci_prob), "contrasts": contrasts}
+        rates = [result.rates(scope=scope, ci_prob=ci_prob) for scope in SCOPES]
+        contrasts = [result.contrasts(scope=scope, rope=rope, ci_prob=ci_prob) for scope in SCOPES]
+        tables |= {"rates": pd.concat(rates, ignore_index=True), "contrasts": pd.concat(contrasts, ignore_index=True)}
+    if result.model.measurements:
+        tables |= {"unexplained": result.unexplained()}
     return tables | {"emissions": result.emissions(ci_prob=ci_prob)}
 
 
@@ -127,10 +134,12 @@ _WRITERS: Mapping[str, Callable[[pd.DataFrame], str]] = {
 def _labels(table: pd.DataFrame) -> dict[str, str]:
     """The readable name of every column."""
     ci_prob = probability_of(table)
-    known = {**_LABELS, "observed_lb": "CI from", "observed_ub": "to "}
+    known = dict(_LABELS)
     if ci_prob is not None:
         (lower, upper), shown = bounds(ci_prob), level(ci_prob)
-        known |= {lower: f"{shown} ETI from", upper: "to", "observed_lb": f"{shown} CI from"}
+        known |= {lower: f"{shown} ETI from", upper: "to"}
+    for number, name in enumerate(_OTHER_INTERVALS, start=1):
+        known |= {f"{name}_lb": f"{name} from", f"{name}_ub": "to" + " " * number}  # labels must differ
     return {str(name): known.get(str(name), str(name)) for name in table}
 
 
@@ -141,7 +150,8 @@ def _numeric(table: pd.DataFrame) -> list[str]:
 def _digits(table: pd.DataFrame, name: str) -> list[int]:
     """Number of decimals of every row of a column."""
     ci_prob = probability_of(table)
-    for ends, own in ((_OBSERVED, ("observed",)), (() if ci_prob is None else bounds(ci_prob), _OF_DRAWS)):
+    others = [((f"{own}_lb", f"{own}_ub"), (own,)) for own in _OTHER_INTERVALS]
+    for ends, own in (*others, (() if ci_prob is None else bounds(ci_prob), _OF_DRAWS)):
         if name in (*own, *ends) and ends and set(ends) <= set(table):
             return [decimals(*pair) for pair in zip(*(table[end] for end in ends), strict=True)]
     return [0 if table[name].dtype.kind in "iu" else _DIGITS.get(name, 3)] * len(table)

@@ -6,7 +6,7 @@ returns an SVG that follows the light or dark scheme of the page.
 
 from simulacra.report.figures.portraits import portrait as portrait
 from simulacra.report.figures.predictive import posterior_predictive as posterior_predictive
-from simulacra.report.figures.rates import implied_against_observed as implied_against_observed
+from simulacra.report.figures.rates import explained_rates as explained_rates
 from simulacra.report.figures.rates import rate_by_question as rate_by_question
 from simulacra.report.figures.sampling import energy as energy
 from simulacra.report.figures.sampling import rank as rank

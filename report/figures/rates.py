@@ -1,4 +1,4 @@
-"""Rates of the outcome: implied against observed, and question by question."""
+"""Rates of the outcome: how much of them the personas explain, and rates question by question."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,13 +14,13 @@ from simulacra.inference.prepare import Prepared
 from simulacra.inference.tables import CI_PROB, bounds
 from simulacra.report.figures.canvas import drawing, labelled, sheet
 from simulacra.report.palette import INK, MUTED
-from simulacra.report.prose import percent, points, records
+from simulacra.report.prose import percent, place_of, points, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["implied_against_observed", "rate_by_question"]
+__all__ = ["explained_rates", "rate_by_question"]
 
 _MOST_QUESTIONS = 40
 _MOST_NUMBERED = 10  # conditions; with more, cells are too small for numbers
@@ -33,31 +33,32 @@ _HUE = "#d55e00"
 
 
 @drawing
-def implied_against_observed(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
-    """Implied rate of every condition against its observed rate, both with intervals, and the line of equality.
+def explained_rates(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
+    """Rate implied by the personas against the rate, both with intervals, on these questions; and the line of equality.
 
     Raises:
         InputError: the model has no outcome.
     """
     table, (lower, upper) = result.rates(ci_prob=ci_prob), bounds(ci_prob)
-    shown = table.dropna(subset=["observed", "implied"])
-    rows = (len(table) + 1) // 2 if max(map(len, table["condition"])) <= 22 else len(table)
+    places = [place_of(row) for row in records(table)]
+    shown = table.dropna(subset=["rate", "implied"])
+    rows = (len(table) + 1) // 2 if max(map(len, places)) <= 22 else len(table)
     figure, grid = sheet(3.9 + 0.19 * rows)
     axes = grid[0, 0]
-    top = float(np.nanmax(shown[["observed_ub", upper]].to_numpy(), initial=0.01)) * 1.06
+    top = float(np.nanmax(shown[["implied_ub", upper]].to_numpy(), initial=0.01)) * 1.06
     axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8)
     for row in records(shown):
-        axes.plot([row["observed_lb"], row["observed_ub"]], [row["implied"]] * 2, color=MUTED, linewidth=1.2)
-        axes.plot([row["observed"]] * 2, [row[lower], row[upper]], color=_HUE, linewidth=2.4)
-        axes.plot(row["observed"], row["implied"], "o", color=INK, markersize=5)
+        axes.plot([row[lower], row[upper]], [row["implied"]] * 2, color=MUTED, linewidth=1.2)
+        axes.plot([row["rate"]] * 2, [row["implied_lb"], row["implied_ub"]], color=_HUE, linewidth=2.4)
+        axes.plot(row["rate"], row["implied"], "o", color=INK, markersize=5)
     _number_points(axes, shown, [f"{place}" for place in shown.index + 1], top)
     axes.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), box_aspect=1)
-    for axis, label in ((axes.xaxis, "observed rate (clustered by base question)"), (axes.yaxis, "implied rate")):
+    for axis, label in ((axes.xaxis, "rate on these questions"), (axes.yaxis, "implied by the personas")):
         axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
         axis.set_label_text(label)
     names = [
-        f"{place + 1}  {shorten(row['condition'], 40)}{'' if place in shown.index else ' (withheld)'}"
-        for place, row in enumerate(records(table))
+        f"{position + 1}  {shorten(place, 40)}{'' if position in shown.index else ' (withheld)'}"
+        for position, place in enumerate(places)
     ]
     blank = [axes.plot([], [], linestyle="none")[0] for _ in names]
     figure.legend(
@@ -65,10 +66,10 @@ def implied_against_observed(result: Result, *, ci_prob: float = CI_PROB) -> "Fi
     )
     if shown.empty:
         return labelled(figure, "Implied rates are withheld in all conditions.")
-    far = max(records(shown), key=lambda row: abs(row["implied"] - row["observed"]))
+    far = max(records(shown), key=lambda row: abs(row["implied"] - row["rate"]))
     finding = (
-        f"Implied and observed rates. The largest difference is {points(far['implied'] - far['observed'])} points, in "
-        f"{far['condition']}."
+        f"Rates, and what the personas account for. The largest rest is {points(far['rate'] - far['implied'])} points, "
+        f"in {place_of(far)}."
     )
     return labelled(figure, finding)
 
@@ -76,7 +77,7 @@ def implied_against_observed(result: Result, *, ci_prob: float = CI_PROB) -> "Fi
 def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top: float) -> None:
     """Number the points; overlapping points share a label."""
     groups: list[tuple[float, float, list[str]]] = []
-    for (x, y), label in zip(table[["observed", "implied"]].to_numpy(), labels, strict=True):
+    for (x, y), label in zip(table[["rate", "implied"]].to_numpy(), labels, strict=True):
         near = next((g for g in groups if max(abs(g[0] - x), abs(g[1] - y)) < 0.07 * top), None)
         near[2].append(label) if near else groups.append((x, y, [label]))
     for x, y, own in groups:

@@ -6,7 +6,7 @@ from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.figures.canvas import band, drawing, intervals, labelled, name_rows, sheet
 from simulacra.report.palette import INK, persona_colors
-from simulacra.report.prose import difference, interval, listed, points, records
+from simulacra.report.prose import difference, interval, listed, place_of, points, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": 
 
 @drawing
 def rate_differences(result: Result, *, rope: float | int = 0.01, ci_prob: float = CI_PROB) -> "Figure":
-    """Implied rate of every condition minus the baseline's; the region of practical equivalence is shaded.
+    """Rate of every condition on these questions minus the baseline's; the region of practical equivalence is shaded.
 
     Args:
         result: a fit whose model has an outcome.
@@ -39,7 +39,7 @@ def rate_differences(result: Result, *, rope: float | int = 0.01, ci_prob: float
             moved = difference(*interval(record, "rate_difference", ci_prob=ci_prob))[0]
             text = f"{moved} {_SIGNS[record['claim']]}"
             axes.text(1, -row - 0.42, text, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.5)
-    name_rows(axes, list(table["condition"]))
+    name_rows(axes, [place_of(row) for row in records(table)])
     outcome, baseline = result.model.outcome, result.model.baseline
     _finish(
         axes, rope, len(table), f"{outcome and outcome.name} rate minus {baseline}, points ({level(ci_prob)} interval)"
@@ -49,7 +49,7 @@ def rate_differences(result: Result, *, rope: float | int = 0.01, ci_prob: float
         return labelled(figure, "All rate differences are withheld.")
     top = max(records(shown), key=lambda row: abs(row["rate_difference"]))
     claims = listed([f"{count} {claim}" for claim, count in table["claim"].value_counts().items()])
-    largest = f"{top['condition']}, {points(top['rate_difference'])} points"
+    largest = f"{place_of(top)}, {points(top['rate_difference'])} points"
     return labelled(figure, f"Rate differences relative to {baseline}: {claims}. Largest: {largest}.")
 
 

@@ -1,0 +1,99 @@
+r"""The rate of an event, without personas: conditions and questions on the logit scale.
+
+For the completions of group g (a condition, in one context) to base question q, of which k of n show the event,
+
+.. math::
+
+    k_{gq} &\sim \mathrm{Binomial}(n_{gq}, \mathrm{logit}^{-1} η_{gq}), \qquad η_{gq} = μ_g + u_q + ω_{gq} \\
+    μ_g &\sim \mathrm{Normal}(-2, 3^2), \quad u_q \sim \mathrm{Normal}(0, σ^2), \quad
+    ω_{gq} \sim \mathrm{Normal}(0, τ_g^2) \\
+    \log σ &\sim \mathrm{Normal}(\log 1.1, 0.6^2), \qquad \log τ_g \sim \mathrm{Normal}(\log 1.1, 0.7^2)
+
+A rate is thereby estimated from the events alone. It does not depend on what personas share, and no misfit of the
+personas can bias it. Two rates follow from the same posterior: that of the logged questions in their logged
+proportions, Σ_q n_gq logit⁻¹(η_gq) / Σ_q n_gq, and that of new questions of the same kind, the mean of
+logit⁻¹(μ_g + u + ω) over the distributions of u and ω.
+
+Every group has a scale τ_g of its own, because a condition in which the event hardly ever happens would otherwise
+shrink the variation between questions in the others. The priors of the scales describe fine-tunes with emergent
+misalignment, whose questions vary by a factor of three in their odds.
+
+References:
+    Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models,
+    doi:10.1017/CBO9780511790942, chapter 14 (multilevel logistic regression); Kruschke (2018),
+    doi:10.1177/2515245918771304 (regions of practical equivalence).
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from scipy import special
+
+from simulacra.formalism.arrays import Array, Float
+
+__all__ = ["RatePrior", "new_question_rate", "numpyro_rates", "rate_prior", "unseen_share"]
+
+_FEW_QUESTIONS = 6
+"""Base questions below which the scale of a group is that of its prior, which is then wider."""
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
+
+
+class RatePrior(NamedTuple):
+    """Locations and spreads, in logits.
+
+    Attributes:
+        location: mean and standard deviation of μ.
+        question: median of σ, and standard deviation of log σ.
+        cell: median of τ, and standard deviation of log τ.
+    """
+
+    location: tuple[float, float] = (-2.0, 3.0)
+    question: tuple[float, float] = (1.1, 0.6)
+    cell: tuple[float, float] = (1.1, 0.7)
+
+
+def rate_prior(num_questions: int) -> RatePrior:
+    """The prior for a log of this many base questions: with fewer than six, the scale of a group is less certain."""
+    return RatePrior() if num_questions >= _FEW_QUESTIONS else RatePrior(cell=(1.6, 0.8))
+
+
+def numpyro_rates(
+    events: Float[Array, "group question"], totals: Float[Array, "group question"], prior: RatePrior
+) -> None:
+    """The model as a NumPyro model, the independent definition that tests compare with the sampler."""
+    groups, questions = events.shape
+    with numpyro.plate("group", groups, dim=-1):
+        location = numpyro.sample("location", dist.Normal(*prior.location))
+        cell_scale = numpyro.sample("cell_scale", dist.LogNormal(jnp.log(prior.cell[0]), prior.cell[1]))
+    question_scale = numpyro.sample("question_scale", dist.LogNormal(jnp.log(prior.question[0]), prior.question[1]))
+    with numpyro.plate("question", questions, dim=-1):
+        question = numpyro.sample("question", dist.Normal(0.0, question_scale))
+    centre = jnp.asarray(location)[:, None] + jnp.asarray(question)[None, :]
+    spread = jnp.broadcast_to(jnp.asarray(cell_scale)[:, None], centre.shape)
+    logits = numpyro.sample("logits", dist.Normal(centre, spread).to_event(2))
+    numpyro.sample("events", dist.Binomial(totals, logits=logits).to_event(2), obs=events)
+
+
+def new_question_rate(location: np.ndarray, question_scale: np.ndarray, cell_scale: np.ndarray) -> np.ndarray:
+    """The mean rate over new questions, by Gauss-Hermite quadrature, in [0, 1].
+
+    Args:
+        location: μ, any shape.
+        question_scale: σ, a shape that broadcasts with it.
+        cell_scale: τ, likewise.
+    """
+    spread = np.hypot(question_scale, cell_scale)
+    logits = location[..., None] + spread[..., None] * _NODES
+    return np.asarray(special.expit(logits) @ (_NODE_WEIGHTS / _NODE_WEIGHTS.sum()))
+
+
+def unseen_share(num_questions: int, probability: float = 0.89) -> float:
+    """The largest proportion of a kind of questions that none of this many questions may have shown.
+
+    If a proportion p of the kind can show an event, all Q logged questions miss it with probability (1 - p)^Q; the
+    bound is the p at which that is (1 - probability) / 2.
+    """
+    return float(1 - ((1 - probability) / 2) ** (1 / num_questions))

@@ -1,0 +1,140 @@
+"""What the personas leave unexplained: a posterior predictive check of the patterns of every condition.
+
+For every condition, N completions are drawn from its predictive distribution, for many draws of the parameters, and
+compared with the logged ones in two ways.
+
+* The *unexplained share* is the total variation distance between logged and predicted shares of patterns beyond what
+  replicated logs of this size show: the smallest proportion of completions that would have to change for the model to
+  fit as well as it fits its own logs. It is also given for every measurement by itself.
+* The *p-value* is the proportion of replicated logs whose discrepancy Σ (n - E)² / max(E, ½) is at least that of the
+  log, over the categories of every measurement and over the event of the outcome with its complement. Single
+  measurements cannot reveal that judges depend on one another given the persona; the event, a joint pattern, can.
+
+The data are used twice, to fit and to check, which makes the p-value conservative: where the model holds it is hardly
+ever below .2, so that .05 is a strict threshold.
+
+References:
+    Gelman, Meng & Stern (1996), Posterior predictive assessment of model fitness via realized discrepancies,
+    Statistica Sinica 6:733-807; Bayarri & Berger (2000), P values for composite null models,
+    doi:10.1080/01621459.2000.10474309 (why such p-values are conservative).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from simulacra.formalism.emissions.base import AbstractEmission
+from simulacra.formalism.mixture import component_probabilities
+from simulacra.formalism.shifts import total_variation
+from simulacra.inference.prepare import Prepared
+
+__all__ = ["misfit", "misfit_table"]
+
+_REPLICATES = 500
+_LEAST_EXPECTED = 0.5
+_MOST_PATTERNS = 4096
+
+
+def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndarray, ...], *, seed: int) -> xr.Dataset:
+    """The unexplained share and the p-value of every condition.
+
+    Args:
+        prepared: model and data of the fit.
+        weights: weights of every condition, shape ``(chain, draw, M, K)``.
+        probabilities: emission probabilities, shapes ``(chain, draw, K, J)``.
+        seed: random seed of the replicated logs.
+
+    Returns:
+        Dims ``condition, measurement, pattern``: ``unexplained`` (jointly) and ``unexplained_in`` (by measurement), in
+        [0, 1]; ``p_value``; and ``excess``, the logged minus the predicted share of every pattern.
+    """
+    rng = np.random.default_rng([seed, 2])
+    flat = weights.reshape(-1, *weights.shape[2:])
+    chosen = rng.choice(len(flat), size=min(_REPLICATES, len(flat)), replace=False)
+    tables = [table.reshape(-1, *table.shape[2:])[chosen] for table in probabilities]
+    patterns, logged = _patterns(prepared)
+    predicted = flat[chosen] @ component_probabilities(tables, patterns)
+    predicted = predicted / predicted.sum(axis=-1, keepdims=True)
+    sizes = logged.sum(axis=1).astype(int)
+    replicated = rng.multinomial(sizes, predicted)
+    mean = predicted.mean(axis=0)
+    shares, replicated_shares = logged / sizes[:, None], replicated / sizes[:, None]
+
+    def beyond(bins: np.ndarray) -> np.ndarray:
+        """Total variation of the log beyond the mean of its replicates, in bins of patterns ``(P, B)``."""
+        noise = total_variation(replicated_shares @ bins, mean @ bins).mean(axis=0)
+        return np.maximum(total_variation(shares @ bins, mean @ bins) - noise, 0)
+
+    emissions = prepared.model.emissions
+    by_measurement = [
+        np.eye(len(emission.categories))[patterns[:, column]] for column, emission in enumerate(emissions)
+    ]
+    bins = [*by_measurement, *_event(prepared, patterns)]
+    discrepancy = sum(_discrepancy(logged @ own, sizes, mean @ own) for own in bins)
+    of_replicates = sum(_discrepancy(replicated @ own, sizes, mean @ own) for own in bins)
+    conditions = np.asarray(prepared.conditions, dtype=str)
+    return xr.Dataset(
+        {
+            "unexplained": ("condition", beyond(np.eye(len(patterns)))),
+            "unexplained_in": (("condition", "measurement"), np.stack([beyond(own) for own in by_measurement], axis=1)),
+            "p_value": ("condition", np.mean(of_replicates >= discrepancy, axis=0)),
+            "excess": (("condition", "pattern"), shares - mean),
+        },
+        coords={
+            "condition": conditions,
+            "measurement": np.asarray(prepared.model.measurements, dtype=str),
+            **{name: ("pattern", patterns[:, column]) for column, name in enumerate(prepared.model.measurements)},
+        },
+    )
+
+
+def _patterns(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """All combinations of categories, shape ``(P, measurements)``, and their counts by condition, shape ``(M, P)``.
+
+    If there are too many, only those that were logged.
+    """
+    logged = prepared.in_condition @ prepared.counts
+    sizes = [len(emission.categories) for emission in prepared.model.emissions]
+    if math.prod(sizes) > _MOST_PATTERNS:
+        return prepared.patterns, logged
+    patterns = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1)
+    counts = np.zeros((len(logged), len(patterns)))
+    counts[:, np.ravel_multi_index(tuple(prepared.patterns.T), sizes)] = logged
+    return patterns, counts
+
+
+def _event(prepared: Prepared, patterns: np.ndarray) -> list[np.ndarray]:
+    """The event of the outcome and its complement as bins of patterns; nothing without an outcome."""
+    if prepared.model.outcome is None:
+        return []
+    event = prepared.model.outcome.numerator.holds(prepared.model.emissions, patterns)
+    return [np.stack([event, ~event], axis=1).astype(float)]
+
+
+def _discrepancy(counts: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Σ (n - E)² / max(E, ½) of every condition, from counts ``(..., M, B)`` and expected shares ``(M, B)``."""
+    expected = sizes[:, None] * shares
+    return np.asarray(((counts - expected) ** 2 / np.maximum(expected, _LEAST_EXPECTED)).sum(axis=-1))
+
+
+def misfit_table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> pd.DataFrame:
+    """The result of :func:`misfit` by condition; see :meth:`simulacra.inference.Result.unexplained`."""
+    table = misfit[["unexplained"]].to_dataframe().reset_index()
+    for name in misfit["measurement"].to_numpy():
+        table[f"in_{name}"] = misfit["unexplained_in"].sel(measurement=name).to_numpy()
+    table["p_value"] = misfit["p_value"].to_numpy()
+    excess = misfit["excess"].to_numpy()
+    missed = np.abs(excess).argmax(axis=1)
+    codes = np.stack([misfit[emission.measurement].to_numpy() for emission in emissions], axis=1)
+    table["most_missed"] = [
+        f"{_described(emissions, codes[pattern])}: {100 * own[pattern]:+.1f} points".replace("-", "−")
+        for own, pattern in zip(excess, missed, strict=True)
+    ]
+    return table
+
+
+def _described(emissions: Sequence[AbstractEmission], codes: np.ndarray) -> str:
+    return ", ".join(f"{own.measurement} {own.categories[code]}" for own, code in zip(emissions, codes, strict=True))

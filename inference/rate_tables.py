@@ -1,0 +1,154 @@
+"""Tables of rates and claims: what is known without personas, and what the personas explain of it.
+
+Rates and differences come from the rate model (:mod:`simulacra.inference.rates`); no check of the personas withholds
+them. Beside them stands what the weights and the personas imply for the same completions, eq. (7).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from simulacra.formalism.shifts import claim, jensen_shannon, total_variation
+from simulacra.inference.rates import baseline_pairs, extended_interval, groups_of
+from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
+
+__all__ = ["contrast_table", "rate_table"]
+
+_FEW_QUESTIONS = 4
+"""Base questions below which nothing is claimed about new ones."""
+_ENOUGH_QUESTIONS = 32
+"""Base questions below which new ones are not claimed to be equivalent: too large a part of their kind is unseen."""
+
+
+def rate_table(
+    draws: xr.DataArray, implied: xr.DataArray | None, rates: xr.Dataset, scope: str, terms: Terms
+) -> pd.DataFrame:
+    """Rates of every group, and the rates that its personas imply; see :meth:`simulacra.inference.Result.rates`.
+
+    Args:
+        draws: draws of the rates, dims ``(chain, draw, group)``.
+        implied: draws of the implied rates on the logged questions; ``None`` in any other scope.
+        rates: posterior of the rate model, with its counts.
+        scope: name of the scope.
+        terms: what is withheld.
+    """
+    keys, upper = list(map(str, places(draws))), bounds(terms.ci_prob)[1]
+    counted = groups_of(rates).assign(
+        events=rates["events"].sum("base_question").to_numpy(),
+        total=rates["totals"].sum("base_question").to_numpy(),
+        judged=(rates["judged"] * rates["completions"]).to_numpy(),
+        completions=rates["completions"].to_numpy(),
+    )
+    sums = counted.groupby(keys, sort=False)[["events", "total", "judged", "completions"]].sum().reset_index()
+    sums["judged"] /= sums["completions"]
+    table = summary_table(draws, terms.of("rates")).rename(columns={"mean": "rate"})
+    table = _after(table, keys[-1], {"scope": scope, **{name: sums[name] for name in ("events", "total", "judged")}})
+    if implied is not None:
+        table = _after(table, upper, _part("implied", summary_table(implied, terms.of("implied_rates")), terms))
+    return _impossible(table, sums["total"].to_numpy() == 0, "the denominator has no completions")
+
+
+def contrast_table(
+    draws: xr.DataArray,
+    implied: xr.DataArray | None,
+    weights: xr.DataArray,
+    rates: xr.Dataset,
+    scope: str,
+    rope: float,
+    terms: Terms,
+) -> pd.DataFrame:
+    """Claims relative to the baseline; see :meth:`simulacra.inference.Result.contrasts`.
+
+    Args:
+        draws: draws of the differences, dims ``(chain, draw, group)``.
+        implied: draws of the implied differences on the logged questions; ``None`` in any other scope.
+        weights: draws of the weights, dims ``(chain, draw, condition, persona)``; the first condition is the baseline.
+        rates: posterior of the rate model, with its counts.
+        scope: name of the scope.
+        rope: half-width of the region of practical equivalence.
+        terms: what is withheld.
+    """
+    lower, upper = bounds(terms.ci_prob)
+    baseline = str(weights["condition"].to_numpy()[0])
+    table = summary_table(draws, terms.of("contrasts")).rename(columns={"mean": "rate_difference"})
+    pairs = baseline_pairs(groups_of(rates), baseline)
+    if scope == "new":
+        limits = zip(table[lower], table[upper], strict=True)
+        wider = [
+            extended_interval(rates, *each, rope=rope, ci_prob=terms.ci_prob)
+            for each in zip(pairs, limits, strict=True)
+        ]
+        table[[lower, upper]] = wider
+    said: list[str] = [claim(*limits, rope=rope) for limits in zip(table[lower], table[upper], strict=True)]
+    if scope == "new":
+        said = [_about_new(each, rates.sizes["base_question"]) for each in said]
+    table = _after(table, upper, {"claim": said})
+    table = _after(table, str(list(places(draws))[-1]), {"scope": scope})
+    if implied is not None:
+        own = _part("implied", summary_table(implied, terms.of("implied_rates"), against=baseline), terms)
+        table = _after(table, "claim", own | _unexplained(draws, implied, hidden=np.isnan(own["implied"]), terms=terms))
+    judged = {} if len(pairs) != len(table) else {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]}
+    table = _before(table, "ess_bulk", judged | _distances(table, weights, terms))
+    absent = ~np.isfinite(draws.to_numpy()).all(axis=(0, 1))
+    table = _impossible(table, absent, f"{baseline} has no completions to compare with")
+    if terms.withhold:
+        table.loc[table["status"].str.startswith("withheld"), "claim"] = "withheld"
+    return table
+
+
+def _about_new(said: str, questions: int) -> str:
+    """A claim about new questions, if there are enough base questions to make it."""
+    return said if questions >= (_ENOUGH_QUESTIONS if said == "equivalent" else _FEW_QUESTIONS) else "undecided"
+
+
+def _unexplained(draws: xr.DataArray, implied: xr.DataArray, hidden: np.ndarray, terms: Terms) -> dict[str, np.ndarray]:
+    """The difference minus the implied difference; their posteriors are taken as independent, which is conservative."""
+    known, explained = (each.to_numpy().reshape(-1, each.sizes["group"]) for each in (draws, implied))
+    size = min(len(known), len(explained))
+    low, high = np.quantile(known[:size] - explained[:size], ends(terms.ci_prob), axis=0)
+    rest = {"unexplained": known.mean(axis=0) - explained.mean(axis=0), "unexplained_lb": low, "unexplained_ub": high}
+    return {name: np.where(hidden, np.nan, values) for name, values in rest.items()}
+
+
+def _distances(table: pd.DataFrame, weights: xr.DataArray, terms: Terms) -> dict[str, np.ndarray]:
+    """Total variation and Jensen-Shannon divergence (nats) of the weights from the baseline's, by condition."""
+    others, base = weights.isel(condition=slice(1, None)), weights.isel(condition=0)
+    estimates = summary_table(others, terms.of("weights"), against=str(base["condition"].item()))
+    known = estimates.groupby("condition", sort=False)["mean"].apply(lambda own: own.notna().all())
+    found = {}
+    for name, distance in (("total_variation", total_variation), ("jensen_shannon", jensen_shannon)):
+        mean = distance(others.to_numpy(), base.to_numpy()[:, :, None]).mean(axis=(0, 1))
+        values = pd.Series(mean, index=others["condition"].to_numpy()).where(known)
+        found[name] = table["condition"].map(values).to_numpy()
+    return found
+
+
+def _part(name: str, table: pd.DataFrame, terms: Terms) -> dict[str, np.ndarray]:
+    """Mean and interval of another table as columns of this one."""
+    lower, upper = bounds(terms.ci_prob)
+    return {
+        own: table[source].to_numpy() for own, source in ((name, "mean"), (f"{name}_lb", lower), (f"{name}_ub", upper))
+    }
+
+
+def _after(table: pd.DataFrame, column: str, new: Mapping[str, Any]) -> pd.DataFrame:
+    """The table with new columns to the right of one of its columns."""
+    return _inserted(table, list(table).index(column) + 1, new)
+
+
+def _before(table: pd.DataFrame, column: str, new: Mapping[str, Any]) -> pd.DataFrame:
+    return _inserted(table, list(table).index(column), new)
+
+
+def _inserted(table: pd.DataFrame, position: int, new: Mapping[str, Any]) -> pd.DataFrame:
+    order = list(table)
+    return table.assign(**new)[[*order[:position], *new, *order[position:]]]
+
+
+def _impossible(table: pd.DataFrame, absent: np.ndarray, reason: str) -> pd.DataFrame:
+    """State why there is no estimate at all, in place of diagnostics of nothing."""
+    table.loc[absent, "status"] = f"withheld: {reason}"
+    return table

@@ -1,0 +1,220 @@
+"""Posterior draws of the rate model (:mod:`simulacra.formalism.rates`) by Gibbs sampling, without compilation.
+
+Every iteration updates all chains at once, in blocks:
+
+1. the logit of every cell given its centre and scale, by slice sampling;
+2. locations and questions given the logits, one Gaussian of G + Q numbers;
+3. the scale of every group and of the questions given the deviations (centred);
+4. location and scale of every group with the standardised deviations fixed, so that its cells move along
+   (non-centred), in random directions of the plane, whose covariance is learnt during warm-up; and the scale of the
+   questions likewise.
+
+Blocks 3 and 4 complement each other: the first mixes if the data determine the cells, the second if they do not, as in
+a condition without a single event.
+
+References:
+    Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014 (centred and non-centred updates);
+    Yu & Meng (2011), To center or not to center, doi:10.1198/jcgs.2011.203main (interweaving the two).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from simulacra.formalism.rates import RatePrior
+from simulacra.inference.sampling.slices import slice_sample
+
+__all__ = ["RateDraws", "sample_rates"]
+
+_CHAINS, _WARMUP, _BLOCK = 8, 250, 500
+_LEARN = (40, 80, 140, 249)
+"""Iterations of the warm-up after which the covariances of location and scale are estimated from its second half."""
+_DIRECTIONS = 2
+_WIDE = 6.0  # standard deviations
+
+
+class RateDraws(NamedTuple):
+    """Draws, all with leading axes ``(chain, draw)``.
+
+    Attributes:
+        logits: η, shape ``(..., G, Q)``.
+        location: μ, shape ``(..., G)``, in logits.
+        question: u, shape ``(..., Q)``, in logits.
+        cell_scale: τ, shape ``(..., G)``, in logits.
+        question_scale: σ, shape ``(...)``, in logits.
+    """
+
+    logits: np.ndarray
+    location: np.ndarray
+    question: np.ndarray
+    cell_scale: np.ndarray
+    question_scale: np.ndarray
+
+
+class _State(NamedTuple):
+    logits: np.ndarray
+    location: np.ndarray
+    question: np.ndarray
+    log_cell: np.ndarray
+    log_question: np.ndarray
+
+
+def sample_rates(events: np.ndarray, totals: np.ndarray, prior: RatePrior, *, seed: int) -> Iterator[RateDraws]:
+    """Draws of 8 chains: first 500 a chain, then the first 1000, and so on, 500 more at every request.
+
+    Args:
+        events: completions with the event, shape ``(G, Q)``.
+        totals: completions, shape ``(G, Q)``; zero for a cell that was not logged.
+        prior: the prior.
+        seed: random seed.
+    """
+    rng = np.random.default_rng(seed)
+    chains = _Chains(np.asarray(events, dtype=float), np.asarray(totals, dtype=float), prior, rng)
+    for _ in range(_WARMUP):
+        chains.iterate()
+    kept: list[_State] = []
+    while True:
+        for _ in range(_BLOCK):
+            chains.iterate()
+            kept.append(chains.state)
+        stacked = _State(*(np.stack(parts, axis=1) for parts in zip(*kept, strict=True)))
+        yield RateDraws(*stacked[:3], np.exp(stacked.log_cell), np.exp(stacked.log_question))
+
+
+class _Chains:
+    """The current state of all chains, arrays with the chain as their first axis."""
+
+    def __init__(self, events: np.ndarray, totals: np.ndarray, prior: RatePrior, rng: np.random.Generator) -> None:
+        self.events, self.totals, self.prior, self.rng = events, totals, prior, rng
+        groups, questions = events.shape
+        share = (events + 0.3) / (totals + 0.6)
+        self.information = totals * share * (1 - share)  # Fisher information of a logit
+        logits = np.log(share / (1 - share)) + 0.3 * rng.standard_normal((_CHAINS, groups, questions))
+        self.state = _State(
+            logits,
+            logits.mean(axis=2),
+            np.zeros((_CHAINS, questions)),
+            np.log(prior.cell[0]) + 0.3 * rng.standard_normal((_CHAINS, groups)),
+            np.log(prior.question[0]) + 0.3 * rng.standard_normal(_CHAINS),
+        )
+        self.root = np.broadcast_to(np.diag([1.0, 0.5]), (groups, 2, 2))  # of the covariance of location and log scale
+        self.history: list[np.ndarray] = []
+
+    def iterate(self) -> None:
+        """One iteration of all blocks."""
+        for block in (self._cells, self._centres, self._scales, self._groups, self._questions):
+            self.state = block(self.state)
+        if len(self.history) < _WARMUP:
+            self._learn()
+
+    def _log_likelihood(self, logits: np.ndarray) -> np.ndarray:
+        return self.events * logits - self.totals * np.logaddexp(0, logits)
+
+    def _cells(self, now: _State) -> _State:
+        centre = now.location[:, :, None] + now.question[:, None, :]
+        precision = np.exp(-2 * now.log_cell)[:, :, None]
+
+        def log_density(logits: np.ndarray) -> np.ndarray:
+            return self._log_likelihood(logits) - 0.5 * precision * (logits - centre) ** 2
+
+        width = _WIDE / np.sqrt(precision + self.information)
+        return now._replace(logits=slice_sample(log_density, now.logits, width, self.rng))
+
+    def _centres(self, now: _State) -> _State:
+        """Locations and questions given the logits, from their joint Gaussian."""
+        chains, groups, questions = now.logits.shape
+        precision = np.exp(-2 * now.log_cell)
+        mean, spread = self.prior.location
+        matrix = np.zeros((chains, groups + questions, groups + questions))
+        first, second = np.arange(groups), groups + np.arange(questions)
+        matrix[:, first, first] = questions * precision + spread**-2
+        matrix[:, second, second] = (precision.sum(axis=1) + np.exp(-2 * now.log_question))[:, None]
+        matrix[:, :groups, groups:] = precision[:, :, None]
+        matrix[:, groups:, :groups] = precision[:, None, :]
+        weighted = precision[:, :, None] * now.logits
+        linear = np.concatenate([weighted.sum(axis=2) + mean * spread**-2, weighted.sum(axis=1)], axis=1)
+        root = np.linalg.cholesky(matrix)
+        half = np.linalg.solve(root, linear[..., None]) + self.rng.standard_normal((*linear.shape, 1))
+        drawn = np.linalg.solve(root.transpose(0, 2, 1), half)[..., 0]
+        return now._replace(location=drawn[:, :groups], question=drawn[:, groups:])
+
+    def _scales(self, now: _State) -> _State:
+        """The scales given the deviations."""
+        deviations = now.logits - now.location[:, :, None] - now.question[:, None, :]
+        return now._replace(
+            log_cell=self._scale_of(deviations, now.log_cell, self.prior.cell),
+            log_question=self._scale_of(now.question, now.log_question, self.prior.question),
+        )
+
+    def _scale_of(self, deviations: np.ndarray, log_scale: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
+        count, squares = deviations.shape[-1], (deviations**2).sum(axis=-1)
+
+        def log_density(proposed: np.ndarray) -> np.ndarray:
+            return -count * proposed - 0.5 * squares * np.exp(-2 * proposed) + _log_prior(proposed, prior)
+
+        return slice_sample(log_density, log_scale, np.full(log_scale.shape, _WIDE * prior[1]), self.rng)
+
+    def _groups(self, now: _State) -> _State:
+        """Location and scale of every group, with its standardised deviations fixed."""
+        location, log_cell = now.location, now.log_cell
+        standard = (now.logits - location[:, :, None] - now.question[:, None, :]) * np.exp(-log_cell)[:, :, None]
+
+        def cells(location: np.ndarray, log_cell: np.ndarray) -> np.ndarray:
+            return location[:, :, None] + now.question[:, None, :] + standard * np.exp(log_cell)[:, :, None]
+
+        for _ in range(_DIRECTIONS):
+            angle = self.rng.uniform(0, 2 * np.pi, location.shape)
+            ways = (self.root @ np.stack([np.cos(angle), np.sin(angle)], axis=-1)[..., None])[..., 0]
+            along = _Line((location, ways[..., 0]), (log_cell, ways[..., 1]))
+
+            def log_density(step: np.ndarray, along: _Line = along) -> np.ndarray:
+                moved, log_scale = along.at(step)
+                prior = -0.5 * ((moved - self.prior.location[0]) / self.prior.location[1]) ** 2
+                prior += _log_prior(log_scale, self.prior.cell)
+                return self._log_likelihood(cells(moved, log_scale)).sum(axis=2) + prior
+
+            nothing = np.zeros(location.shape)
+            location, log_cell = along.at(slice_sample(log_density, nothing, nothing + _WIDE, self.rng))
+        return now._replace(logits=cells(location, log_cell), location=location, log_cell=log_cell)
+
+    def _questions(self, now: _State) -> _State:
+        """The scale of the questions, with their standardised effects fixed."""
+
+        def stretched(log_question: np.ndarray) -> np.ndarray:
+            return now.question * np.exp(log_question - now.log_question)[:, None]
+
+        def cells(log_question: np.ndarray) -> np.ndarray:
+            return now.logits + (stretched(log_question) - now.question)[:, None, :]
+
+        def log_density(proposed: np.ndarray) -> np.ndarray:
+            log_prior = _log_prior(proposed, self.prior.question)
+            return self._log_likelihood(cells(proposed)).sum(axis=(1, 2)) + log_prior
+
+        width = np.full(now.log_question.shape, _WIDE * self.prior.question[1])
+        drawn = slice_sample(log_density, now.log_question, width, self.rng)
+        return now._replace(logits=cells(drawn), question=stretched(drawn), log_question=drawn)
+
+    def _learn(self) -> None:
+        """Learn the covariance of location and log scale of every group from the second half of the warm-up so far."""
+        self.history.append(np.stack([self.state.location, self.state.log_cell], axis=-1))
+        if len(self.history) - 1 in _LEARN:
+            seen = np.concatenate(self.history[len(self.history) // 2 :])
+            seen = seen - seen.mean(axis=0)
+            covariance = np.einsum("igx,igy->gxy", seen, seen) / len(seen)
+            self.root = np.linalg.cholesky(covariance + 1e-6 * np.eye(2))
+
+
+class _Line(NamedTuple):
+    """A line in the plane of location and log scale: a point and a direction of each."""
+
+    location: tuple[np.ndarray, np.ndarray]
+    log_scale: tuple[np.ndarray, np.ndarray]
+
+    def at(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        (location, along), (log_scale, other) = self
+        return location + step * along, log_scale + step * other
+
+
+def _log_prior(log_scale: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
+    return np.asarray(-0.5 * ((log_scale - np.log(prior[0])) / prior[1]) ** 2)
