@@ -120,7 +120,8 @@ def fit(
         progress("rates", 0)
         rates = None
         if model.outcome is not None:
-            rates = fit_rates(count_events(prepared, model.outcome), thresholds, seed=settings.seed)
+            events, draws = count_events(prepared, model.outcome), num_chains * first
+            rates = fit_rates(events, thresholds, num_draws=draws, seed=settings.seed)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
