@@ -93,7 +93,7 @@ def _large_result() -> Result:
         fitted.prepared, conditions=tuple(renamed["condition"].get(name, name) for name in fitted.conditions)
     )
     failed = [
-        dataclasses.replace(check, name=f"{LONG} {n}", passed=False, where=LONG, remedy=LONG * 9, subject=LONG)
+        dataclasses.replace(check, name=f"{LONG} {n}", passed=False, where=LONG, remedy=LONG * 9, persona=LONG)
         for n, check in enumerate(fitted.checks)
     ]
     return dataclasses.replace(
@@ -155,7 +155,7 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "Truth": lambda _: _large_truth(),
     "Check": lambda _: _large_result().checks[-1],
     "Citation": lambda _: dataclasses.replace(
-        fit_simulated().cite("weight[bad, aligned]"), key=LONG, status=LONG, provenance=Provenance(LONG, LONG, 0, LONG)
+        fit_simulated().cite("weight[bad, aligned]"), key=LONG, status=LONG, scope=LONG, provenance=Provenance(LONG, LONG, 0, LONG)
     ),
     "Thresholds": lambda _: Thresholds(),
     "Result": lambda _: _large_result(),

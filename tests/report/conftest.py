@@ -48,5 +48,5 @@ def passing(short: Result) -> Result:
 def failing(passing: Result) -> Result:
     """The same, had the misaligned persona failed its gate."""
     name = next(check for check in passing.checks if check.name == "name: misaligned")
-    failed = dataclasses.replace(name, passed=False, subject="misaligned")
+    failed = dataclasses.replace(name, passed=False)
     return dataclasses.replace(passing, checks=tuple(failed if check is name else check for check in passing.checks))

@@ -54,7 +54,8 @@ def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path,
     path = write_report(passing, tmp_path / f"report{suffix}", ci_prob=0.5)
     text = path.read_text()
     assert "50% interval" in text
-    assert "probability of 75%" in text
+    assert "if its 50% interval lies outside" in text
+    assert "equivalence is claimed if the interval lies within" in text
     assert "89%" not in text.replace(f"{0.89:.0%} of {len(passing.checks)}", "")
     with pytest.raises(ValueError, match=r"ci_prob is 0\.0; expected a probability between 0 and 1"):
         write_report(passing, path, ci_prob=0.0)
@@ -98,7 +99,8 @@ def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> No
     headings = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
     assert headings[0] == "Supported claims relative to base"
     explained = explanations(passing, 0.01, examples=True).values()
-    assert "applies to new questions" in " ".join(explained)
+    assert "without personas: on these 4 questions" in " ".join(explained)
+    assert "for new questions of this kind, of which the logged base questions are a sample" in " ".join(explained)
     for fact in (passing.collapsed.content_hash, "Checks: all passed", "480", *explained):
         assert fact in text
         assert fact in page.words
@@ -116,7 +118,7 @@ def test_what_failed_is_withheld_with_the_reason(
 ) -> None:
     text = write_report(failing, tmp_path / f"report.{suffix}", log=log).read_text(encoding="utf-8")
     assert "Checks: some failed. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
-    assert "; no implied rate or claim." in text
+    assert "; no rate or claim." in text
     assert "name: misaligned failed" in text.replace("**", "")
     weights = failing.weights(withhold=False).set_index(["condition", "persona"])
     assert number(*interval(dict(weights.loc[(OTHER, "misaligned")]))) not in text
@@ -128,7 +130,7 @@ def test_a_model_without_an_outcome_has_a_report(passing: Result, tmp_path: Path
     model = PersonaMixture(own.personas, emissions=own.emissions, weights=own.weights, baseline=own.baseline)
     object.__setattr__(model, "outcome", None)
     tree = passing.tree.copy()
-    tree["posterior"] = tree["posterior"].to_dataset().drop_vars(["rate", "outcome_given_persona"])
+    tree["posterior"] = tree["posterior"].to_dataset().drop_vars(["implied_rate", "outcome_given_persona"])
     result = dataclasses.replace(passing, tree=tree, prepared=dataclasses.replace(passing.prepared, model=model))
     for suffix in ("html", "md"):
         text = write_report(result, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
@@ -156,4 +158,4 @@ def test_a_nuisance_that_failed_does_not_redden_the_claims(passing: Result) -> N
     result = dataclasses.replace(passing, checks=failed, settings={**passing.settings, "thresholds": limits})
     facts = make_facts(result)
     assert facts.verdict == "fair"
-    assert facts.withheld.endswith("no weight, shift, implied rate or claim.")
+    assert facts.withheld.endswith("no rate, claim, weight or shift.")

@@ -22,7 +22,7 @@ from simulacra.report.palette import contrast_ink, persona_colors
 
 DRAWN: dict[str, Callable[[Result], Figure]] = {
     "energy": figures.energy,
-    "implied_against_observed": figures.implied_against_observed,
+    "explained_rates": figures.explained_rates,
     "portrait": lambda result: figures.portrait(result, "misaligned"),
     "posterior_predictive": figures.posterior_predictive,
     "rank": figures.rank,
@@ -77,7 +77,7 @@ def test_intervals_have_the_probability_that_is_asked_for(passing: Result, name:
     words = [
         " ".join([text.get_text() for text in figure.findobj(Text)] + [figure.get_label()]) for figure in (wide, narrow)
     ]
-    assert ("89%" in words[0]) == ("61%" in words[1]) == (name not in ("implied_against_observed", "portrait"))
+    assert ("89%" in words[0]) == ("61%" in words[1]) == (name not in ("explained_rates", "portrait"))
     assert "89%" not in words[1]
     if name != "posterior_predictive":  # whose intervals are not lines
         assert extents[1].sum() < extents[0].sum()
