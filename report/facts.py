@@ -204,7 +204,7 @@ def _claims(
                 claim=own["claim"] if own else "baseline",
                 sentence=claim_sentence(own, new, outcome, baseline, words, rope, ci_prob=ci_prob)
                 if own and new
-                else f"baseline of all comparisons. {unjudged_clause(row['judged'], outcome)}".rstrip(),
+                else f"baseline of all comparisons{' in this context' * (place != row['condition'])}. {unjudged_clause(row['judged'], outcome)}".rstrip(),
                 events=f"{grouped(row['events'])} / {grouped(row['total'])}",
                 rate=share(*interval(row, "rate", ci_prob=ci_prob)),
                 new=share(*interval(rates["new", place], "rate", ci_prob=ci_prob)),

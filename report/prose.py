@@ -105,8 +105,11 @@ def listed(names: Sequence[str]) -> str:
 
 def place_of(row: Mapping[str, Any]) -> str:
     """The condition of a row of rates or claims, with its contexts: ``"backdoor, trigger=on"``."""
-    contexts = list(itertools.takewhile(lambda name: name != "scope", row))[1:]
-    return ", ".join([str(row["condition"]), *(f"{name}={row[name]}" for name in contexts)])
+    return ", ".join([str(row["condition"]), *(f"{name}={row[name]}" for name in _contexts(row))])
+
+
+def _contexts(row: Mapping[str, Any]) -> list[str]:
+    return list(itertools.takewhile(lambda name: name != "scope", row))[1:]
 
 
 def claim_sentence(
@@ -133,8 +136,9 @@ def claim_sentence(
     if row["claim"] == WITHHELD:
         return f"claim withheld ({row['status'].removeprefix('withheld: ')})."
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
+    same = " in the same context" if _contexts(row) else ""
     claimed = (
-        f"{outcome.name} rate {mean} points relative to {baseline} {words} ({level(ci_prob)} interval {lower} to "
+        f"{outcome.name} rate {mean} points relative to {baseline}{same} {words} ({level(ci_prob)} interval {lower} to "
         f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
     )
     parts = (claimed, explained_clause(row, rope), _new_clause(new, ci_prob), unjudged_clause(row["judged"], outcome))

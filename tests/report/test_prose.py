@@ -74,9 +74,8 @@ def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> No
 
 def test_a_context_is_part_of_the_place() -> None:
     assert place_of(_ROW) == "tuned"
-    assert place_of({"condition": "backdoor", "trigger": "on", "framing": "2", **_ROW, "condition": "backdoor"}) == (
-        "backdoor, trigger=on, framing=2"
-    )
+    split = {"condition": "backdoor", "trigger": "on", "framing": "2", "scope": "these", "rate": 0.3}
+    assert place_of(split) == "backdoor, trigger=on, framing=2"
 
 
 def test_a_condition_of_incoherent_text_is_not_just_equivalent() -> None:
