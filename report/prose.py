@@ -247,8 +247,7 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
         f"logged proportions, and {result.in_words('new')}, of which the logged base questions are a sample. The "
         "implied rate is what the persona weights account for.",
         "weights": "Interpret a weight only together with the behaviour of its persona, and only for this number of "
-        "personas. The unexplained share of a condition is the proportion of its completions that these personas do "
-        "not account for, beyond chance.",
+        "personas.",
         "personas": "A persona is defined by "
         + ("its score distributions. " if measured else "the texts that its prompt makes likely. ")
         + "If it fails the gates of all its names, it is reported as unnamed and its estimates are withheld. "
@@ -259,7 +258,8 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
             else "The log was not given to this report, so it shows no example completions; write_report(…, log=log) "
             "includes them."
         ),
-        "fit": ""
+        "fit": "The unexplained share of a condition is the proportion of its completions that these personas do not "
+        "account for, beyond chance; p is the proportion of logs drawn from the fitted model that deviate as much."
         if measured
         else "Likelihood ratios do not define a distribution to simulate from, so there is no predictive check of "
         "texts. If references are available, the portraits show how well their personas are distinguished.",
@@ -281,9 +281,11 @@ def checks_sentence(checks: Sequence[Check]) -> str:
     """How many checks passed, with the extremes of R-hat, ESS and divergences."""
     values = {check.name: check.value for check in checks}
     passed = sum(check.passed for check in checks)
+    r_hat = max(value for name, value in values.items() if name.endswith("r_hat"))  # of personas and of rates
+    ess = min(value for name, value in values.items() if name.endswith(("ess_bulk", "ess_tail")))
     return (
-        f"{passed} of {len(checks)} passed; R-hat at most {values['r_hat']:.3f}, ESS at least "
-        f"{grouped(min(values['ess_bulk'], values['ess_tail']))}, {values['divergences']:.0f} divergences"
+        f"{passed} of {len(checks)} passed; R-hat at most {r_hat:.3f}, ESS at least {grouped(ess)}, "
+        f"{values['divergences']:.0f} divergences"
     )
 
 
