@@ -257,7 +257,11 @@ class Result:
         return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, name, terms)
 
     def in_words(self, scope: Scope = "these") -> str:
-        """A scope in words, for display: ``"on these 24 questions (8 base questions)"``."""
+        """A scope in words, for display: ``"on these 24 questions (8 base questions)"``.
+
+        Raises:
+            InputError: an unknown scope.
+        """
         return scope_in_words(self.prepared, scope)
 
     def unexplained(self) -> pd.DataFrame:
