@@ -60,6 +60,8 @@ def claim(
     Raises:
         InputError: ``rope`` is negative.
     """
+    for name, end in (("lower", lower), ("upper", upper)):
+        expect_type(end, numbers.Real, name, "claim", expected="a number, an end of an interval")
     expect_type(rope, numbers.Real, "rope", "claim", expected="a number such as 0.01, one percentage point")
     if rope < 0:
         raise InputError(f"claim: rope is {rope}", expected="0 or more", argument="rope")

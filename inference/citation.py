@@ -2,10 +2,10 @@
 
 import dataclasses
 import difflib
-import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from simulacra.data.numerals import grouped
@@ -134,7 +134,7 @@ class Citable(NamedTuple):
     scope: str
 
 
-_IMPLIED = ("implied_lb", "implied_ub")
+_IMPLIED, _UNEXPLAINED = ("implied_lb", "implied_ub"), ("unexplained_lb", "unexplained_ub")
 
 
 def citable_tables(
@@ -143,7 +143,8 @@ def citable_tables(
     """Tables with citable numbers, by kind of key.
 
     Args:
-        table: returns the table of a given name, and scope if it has one, with intervals of probability ``ci_prob``.
+        table: returns the table of the draws of a given name, and scope if it has one, with intervals of probability
+            ``ci_prob``.
         scope: the words for a scope.
         ci_prob: probability of the intervals.
         rated: whether the model has an outcome, and therefore rates.
@@ -164,9 +165,27 @@ def citable_tables(
         kinds[f"{prefix}rate"] = Citable(rates, place, "rate", limits, scope(name))
         kinds[f"{prefix}rate_difference"] = Citable(contrasts, place, "rate_difference", limits, scope(name))
         if name == "these":
-            kinds["implied_rate"] = Citable(rates, place, "implied", _IMPLIED, these)
-            kinds["unexplained"] = Citable(contrasts, place, "unexplained", ("unexplained_lb", "unexplained_ub"), these)
+            implied = _implied(rates, table("implied_rates"))
+            unexplained = _unexplained(contrasts, table("implied_contrasts"))
+            kinds["implied_rate"] = Citable(implied, place, "implied", _IMPLIED, these)
+            kinds["unexplained"] = Citable(unexplained, place, "unexplained", _UNEXPLAINED, these)
     return kinds
+
+
+def _implied(rates: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:
+    """Rates with the diagnostics and the status of the implied rates, whose draws are others."""
+    status = implied["status"].where(rates["total"] > 0, rates["status"])
+    return rates.assign(**{name: implied[name] for name in ("ess_bulk", "ess_tail", "r_hat")}, status=status)
+
+
+def _unexplained(contrasts: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts with the worse of their own diagnostics and those of the implied contrasts."""
+    return contrasts.assign(
+        ess_bulk=np.minimum(contrasts["ess_bulk"], implied["ess_bulk"]),
+        ess_tail=np.minimum(contrasts["ess_tail"], implied["ess_tail"]),
+        r_hat=np.maximum(contrasts["r_hat"], implied["r_hat"]),
+        status=contrasts["status"].where(contrasts["status"] != "ok", implied["status"]),
+    )
 
 
 def provenance_of(prepared: Prepared, personas: Sequence[str], *, seed: int, version: str) -> Provenance:
@@ -238,10 +257,9 @@ def find(
     own, source, row = known[_normal(key)]
     status = str(row["status"])
     value, lower, upper = (float(row[name]) for name in (source.value, *source.between))
-    if status.startswith("withheld") or math.isnan(value):
-        reason = status if status.startswith("withheld") else "withheld: a check of the personas failed"
+    if status.startswith("withheld"):
         raise InputError(
-            f"{own} is {reason}. An estimate that failed its checks cannot be cited",
+            f"{own} is {status}. An estimate that failed its checks cannot be cited",
             remedy="Result.failed lists the checks with their remedies",
         )
     return Citation(

@@ -45,9 +45,7 @@ def take_draws(
             remedy=f"did you mean {near[0]!r}?" if near else None,
             argument="name",
         )
-    if name == "weights":
-        return weight_draws(posterior, prepared, by)
-    if by != "condition":
+    if by != "condition" and name != "weights":
         raise InputError(
             f"draws({name!r}, by={by!r}): only draws('weights') are available by cell",
             remedy="remove by=",
@@ -69,7 +67,7 @@ def take_draws(
             remedy="remove outcome=",
             argument="outcome",
         )
-    return _OTHERS[name](posterior, prepared)
+    return weight_draws(posterior, prepared, by) if name == "weights" else _OTHERS[name](posterior, prepared)
 
 
 def chosen_outcome(outcome: Outcome | None, prepared: Prepared) -> Outcome:

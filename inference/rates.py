@@ -17,8 +17,8 @@ References:
 import dataclasses
 import itertools
 import math
+import numbers
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ import xarray as xr
 from scipy import special, stats
 
 from simulacra.data.numerals import grouped
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import new_question_rate, rate_prior
 from simulacra.inference.diagnostics import Thresholds, convergence
@@ -190,18 +190,26 @@ def _weighted(rates: xr.Dataset, weight: xr.DataArray) -> xr.DataArray:
     return rates["location"].copy(data=values).rename("rates")
 
 
-def _mix(rates: xr.Dataset, scope: object) -> tuple[str, dict[str, float]]:
+def _only(scope: object) -> tuple[str, Mapping[Hashable, float]]:
+    """The column of a mix and its proportions, which are numbers."""
     expected = "'these', 'new', or proportions of one column such as {'trigger': {'on': 0.01, 'off': 0.99}}"
     if not isinstance(scope, Mapping) or len(scope) != 1:
         raise InputError(f"There is no scope {scope!r}", expected=expected, argument="scope")
     ((column, proportions),) = scope.items()
+    if not isinstance(proportions, Mapping):
+        raise InputError(f"scope: {column!r} has no proportions", expected=expected, argument="scope")
+    for share in proportions.values():
+        expect_type(share, numbers.Real, "scope", "rates", expected=expected)
+    return column, proportions
+
+
+def _mix(rates: xr.Dataset, scope: object) -> tuple[str, dict[str, float]]:
+    column, proportions = _only(scope)
     columns = [*_contexts(rates), _QUESTION]
     if column not in columns:
         found = f"The scope names {column!r}, which is not a context of the fit"
         raise InputError(found, expected=f"one of {', '.join(columns)}", argument="scope")
     levels = list(dict.fromkeys(rates[column].to_numpy().tolist()))
-    if not isinstance(proportions, Mapping):
-        raise InputError(f"scope: {column!r} has no proportions", expected=expected, argument="scope")
     shares = {str(level): float(share) for level, share in proportions.items()}
     unknown = sorted(set(shares) - set(levels))
     if unknown:
@@ -210,7 +218,7 @@ def _mix(rates: xr.Dataset, scope: object) -> tuple[str, dict[str, float]]:
             expected=f"levels among {', '.join(map(repr, levels))}",
             argument="scope",
         )
-    if min(shares.values(), default=-1) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+    if not (min(shares.values(), default=-1) >= 0 and abs(sum(shares.values()) - 1) <= 1e-6):
         raise InputError(
             f"scope: the proportions of {column} sum to {sum(shares.values()):g}",
             expected="proportions that are not negative and sum to 1",
@@ -295,14 +303,17 @@ def extended_interval(
 
 
 def scope_in_words(prepared: Prepared, scope: Scope) -> str:
-    """The scope as it is displayed: ``"on these 24 questions (8 base questions)"``."""
+    """The scope as it is displayed: ``"on these 24 questions (8 base questions)"``.
+
+    Raises:
+        InputError: an unknown scope.
+    """
     questions, bases = len(prepared.collapsed.questions), len(set(prepared.base_question))
     nested = f" ({grouped(bases)} base questions)" if bases < questions else ""
     if scope == "these":
         return f"on these {grouped(questions)} questions{nested}" if questions > 1 else "on this question"
     if scope == "new":
         return "for new questions of this kind"
-    assert isinstance(scope, Mapping)
-    ((column, proportions),) = scope.items()
-    mix: Any = ", ".join(f"{share:.3g} {level}" for level, share in proportions.items())
+    column, proportions = _only(scope)
+    mix = ", ".join(f"{share:.3g} {level}" for level, share in proportions.items())
     return f"for a mix of {column}: {mix}"

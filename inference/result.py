@@ -257,7 +257,11 @@ class Result:
         return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, name, terms)
 
     def in_words(self, scope: Scope = "these") -> str:
-        """A scope in words, for display: ``"on these 24 questions (8 base questions)"``."""
+        """A scope in words, for display: ``"on these 24 questions (8 base questions)"``.
+
+        Raises:
+            InputError: an unknown scope.
+        """
         return scope_in_words(self.prepared, scope)
 
     def unexplained(self) -> pd.DataFrame:
@@ -446,6 +450,14 @@ class Result:
         if ci_prob not in self._cited:
             rated = self.model.outcome is not None
             self._cited[ci_prob] = citable_tables(
-                lambda name, **scope: getattr(self, name)(ci_prob=ci_prob, **scope), self.in_words, ci_prob, rated=rated
+                functools.partial(self._table, ci_prob), self.in_words, ci_prob, rated=rated
             )
         return self._cited[ci_prob]
+
+    def _table(self, ci_prob: float, name: str, **scope: Scope) -> pd.DataFrame:
+        """The table of the draws of a name; for those that have no method, mean, interval and diagnostics."""
+        if name not in ("implied_rates", "implied_contrasts"):
+            table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **scope)
+            return table
+        draws = self.draws("implied_rates" if name == "implied_rates" else "implied_contrasts")
+        return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"))

@@ -169,18 +169,19 @@ def emission_table(
 
 
 def claims_html(contrasts: pd.DataFrame, baseline: str) -> str:
-    """A table of contrasts as HTML for notebooks: the claim and the rate difference of every condition."""
+    """A table of contrasts as HTML for notebooks: the claim and the rate difference of every condition and context."""
     ci_prob = probability_of(contrasts) or CI_PROB
     shown = ("rate_difference", *bounds(ci_prob))
+    place = list(map(str, contrasts))[: list(contrasts).index("scope")]
     rows = [
         (
-            row["condition"],
+            *(row[name] for name in place),
             row["claim"],
             *("" if np.isnan(row[name]) else f"{100 * row[name]:+.1f}".replace("-", "−") for name in shown),
         )
         for row in contrasts.to_dict("records")
     ]
-    heads = ("condition", f"claim relative to {baseline}", "percentage points", f"{level(ci_prob)} ETI from", "to")
+    heads = (*place, f"claim relative to {baseline}", "percentage points", f"{level(ci_prob)} ETI from", "to")
     return html_table(heads, rows)
 
 

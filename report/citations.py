@@ -12,7 +12,7 @@ __all__ = ["format_citation"]
 
 
 def format_citation(citation: Citation, style: str = "text") -> str:
-    r"""Value, interval with kind and probability, R-hat, ESS, model, data hash, seed and version as text.
+    r"""Value, scope, interval with kind and probability, R-hat, ESS, model, data hash, seed and version as text.
 
     Args:
         citation: returned by :meth:`simulacra.inference.Result.cite`.
@@ -24,7 +24,7 @@ def format_citation(citation: Citation, style: str = "text") -> str:
 
     Example:
         ``format_citation(result.cite("shift[insecure, misaligned]"), "latex")`` gives
-        ``\num{0.312} (89\% ETI \numrange{0.273}{0.350}; $\hat R$ \num{1.00}, ESS \num{2113}; …)``.
+        ``\num{0.312} on these 8 questions (89\% ETI \numrange{0.273}{0.350}; $\hat R$ \num{1.00}, ESS \num{2113}; …)``.
     """
     expect_type(citation, Citation, "citation", "format_citation", expected="a Citation, as Result.cite returns")
     if style not in _STYLES:
@@ -51,16 +51,13 @@ def _latex(citation: Citation) -> str:
     value, lower, upper = (
         citation.rounded(number).replace("−", "-") for number in (citation.value, citation.lower, citation.upper)
     )
-    mixing = (
-        ""
-        if citation.r_hat is None or citation.ess is None
-        else rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess:.0f}}};"
-    )
+    mixing = rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess:.0f}}};"
+    scope = f" {citation.scope}".replace("\N{NARROW NO-BREAK SPACE}", r"\,") if citation.scope else ""
     caveat = f" {citation.caveat};" if citation.caveat else ""
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
     return (
         f"% Needs \\usepackage{{siunitx}}. {comment}\n"
-        rf"\num{{{value}}} ({100 * citation.interval_probability:g}\% {citation.interval} "
+        rf"\num{{{value}}}{scope} ({100 * citation.interval_probability:g}\% {citation.interval} "
         rf"\numrange{{{lower}}}{{{upper}}};{mixing}{caveat} simulacra {source.version}, seed {source.seed}, "
         rf"data \texttt{{{source.data_hash[:8]}}})"
     )

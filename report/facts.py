@@ -106,7 +106,8 @@ class Facts:
         notes: adjustments made by the fit.
         claims: one per condition, the baseline first.
         personas: one portrait per persona.
-        weights: columns condition, persona, weight, shift, R-hat, ESS, unexplained, status; texts.
+        weights: columns condition, persona, weight, shift, R-hat, ESS, status; texts.
+        unexplained: columns condition, unexplained, p, most missed; texts. Empty without measurements.
         checks: columns check, result, value, threshold, where; texts.
         data: rows and columns read, excluded and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
@@ -130,6 +131,7 @@ class Facts:
     claims: tuple[Claim, ...]
     personas: tuple[Portrait, ...]
     weights: pd.DataFrame
+    unexplained: pd.DataFrame
     checks: pd.DataFrame
     data: Mapping[str, tuple[str, ...]]
     provenance: Mapping[str, str]
@@ -170,6 +172,7 @@ def make_facts(
         claims=claimed,
         personas=tuple(_portraits(result, log, ci_prob)),
         weights=_weights(tables, ci_prob),
+        unexplained=_unexplained(tables),
         checks=_checks(result.checks),
         data=_data(result, log),
         provenance=_provenance(result, log),
@@ -198,13 +201,16 @@ def _claims(
         if scope != "these":
             continue
         own, new = contrasts.get((scope, place)), contrasts.get(("new", place))
+        if own and new:
+            sentence = claim_sentence(own, new, outcome, baseline, words, rope, ci_prob=ci_prob)
+        else:
+            within = "" if place == row["condition"] else " in this context"
+            sentence = f"baseline of all comparisons{within}. {unjudged_clause(row['judged'], outcome)}".rstrip()
         claims.append(
             Claim(
                 condition=place,
                 claim=own["claim"] if own else "baseline",
-                sentence=claim_sentence(own, new, outcome, baseline, words, rope, ci_prob=ci_prob)
-                if own and new
-                else f"baseline of all comparisons. {unjudged_clause(row['judged'], outcome)}".rstrip(),
+                sentence=sentence,
                 events=f"{grouped(row['events'])} / {grouped(row['total'])}",
                 rate=share(*interval(row, "rate", ci_prob=ci_prob)),
                 new=share(*interval(rates["new", place], "rate", ci_prob=ci_prob)),
@@ -249,7 +255,6 @@ def _described(persona: Persona, name: str, gates: Sequence[Check]) -> str:
 
 def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame:
     shifts = {(row["condition"], row["persona"]): row for row in records(tables["shifts"])}
-    misfit = tables["unexplained"].set_index("condition") if "unexplained" in tables else None
     rows = []
     for row in records(tables["weights"]):
         shift = shifts.get((row["condition"], row["persona"]))
@@ -261,11 +266,22 @@ def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame
                 "shift (points)": _shift(shift, ci_prob) if shift else "baseline",
                 "R-hat": f"{row['r_hat']:.3f}",
                 "ESS": grouped(min(row["ess_bulk"], row["ess_tail"])),
-                "unexplained": "" if misfit is None else percent(float(misfit["unexplained"][row["condition"]])),
                 "status": row["status"],
             }
         )
     return pd.DataFrame(rows)
+
+
+def _unexplained(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "condition": row["condition"],
+            "unexplained": percent(row["unexplained"]),
+            "p": f"{row['p_value']:.3f}",
+            "most missed": row["most_missed"],
+        }
+        for row in (records(tables["unexplained"]) if "unexplained" in tables else ())
+    )
 
 
 def _shift(row: Mapping[str, object], ci_prob: float) -> str:

@@ -105,8 +105,11 @@ def listed(names: Sequence[str]) -> str:
 
 def place_of(row: Mapping[str, Any]) -> str:
     """The condition of a row of rates or claims, with its contexts: ``"backdoor, trigger=on"``."""
-    contexts = list(itertools.takewhile(lambda name: name != "scope", row))[1:]
-    return ", ".join([str(row["condition"]), *(f"{name}={row[name]}" for name in contexts)])
+    return ", ".join([str(row["condition"]), *(f"{name}={row[name]}" for name in _contexts(row))])
+
+
+def _contexts(row: Mapping[str, Any]) -> list[str]:
+    return list(itertools.takewhile(lambda name: name != "scope", row))[1:]
 
 
 def claim_sentence(
@@ -133,8 +136,9 @@ def claim_sentence(
     if row["claim"] == WITHHELD:
         return f"claim withheld ({row['status'].removeprefix('withheld: ')})."
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
+    same = " in the same context" if _contexts(row) else ""
     claimed = (
-        f"{outcome.name} rate {mean} points relative to {baseline} {words} ({level(ci_prob)} interval {lower} to "
+        f"{outcome.name} rate {mean} points relative to {baseline}{same} {words} ({level(ci_prob)} interval {lower} to "
         f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
     )
     parts = (claimed, explained_clause(row, rope), _new_clause(new, ci_prob), unjudged_clause(row["judged"], outcome))
@@ -243,8 +247,7 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
         f"logged proportions, and {result.in_words('new')}, of which the logged base questions are a sample. The "
         "implied rate is what the persona weights account for.",
         "weights": "Interpret a weight only together with the behaviour of its persona, and only for this number of "
-        "personas. The unexplained share of a condition is the proportion of its completions that these personas do "
-        "not account for, beyond chance.",
+        "personas.",
         "personas": "A persona is defined by "
         + ("its score distributions. " if measured else "the texts that its prompt makes likely. ")
         + "If it fails the gates of all its names, it is reported as unnamed and its estimates are withheld. "
@@ -255,7 +258,8 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
             else "The log was not given to this report, so it shows no example completions; write_report(…, log=log) "
             "includes them."
         ),
-        "fit": ""
+        "fit": "The unexplained share of a condition is the proportion of its completions that these personas do not "
+        "account for, beyond chance; p is the proportion of logs drawn from the fitted model that deviate as much."
         if measured
         else "Likelihood ratios do not define a distribution to simulate from, so there is no predictive check of "
         "texts. If references are available, the portraits show how well their personas are distinguished.",
@@ -277,9 +281,11 @@ def checks_sentence(checks: Sequence[Check]) -> str:
     """How many checks passed, with the extremes of R-hat, ESS and divergences."""
     values = {check.name: check.value for check in checks}
     passed = sum(check.passed for check in checks)
+    r_hat = max(value for name, value in values.items() if name.endswith("r_hat"))  # of personas and of rates
+    ess = min(value for name, value in values.items() if name.endswith(("ess_bulk", "ess_tail")))
     return (
-        f"{passed} of {len(checks)} passed; R-hat at most {values['r_hat']:.3f}, ESS at least "
-        f"{grouped(min(values['ess_bulk'], values['ess_tail']))}, {values['divergences']:.0f} divergences"
+        f"{passed} of {len(checks)} passed; R-hat at most {r_hat:.3f}, ESS at least {grouped(ess)}, "
+        f"{values['divergences']:.0f} divergences"
     )
 
 

@@ -157,12 +157,18 @@ def _digits(table: pd.DataFrame, name: str) -> list[int]:
     return [0 if table[name].dtype.kind in "iu" else _DIGITS.get(name, 3)] * len(table)
 
 
+def _elsewhere(table: pd.DataFrame, name: str) -> list[bool]:
+    """For every row, whether a column does not exist in its scope: personas explain rates on these questions only."""
+    explains = name in {f"{own}{end}" for own in _OTHER_INTERVALS for end in ("", "_lb", "_ub")}
+    return [explains and scope != "these" for scope in table.get("scope", ["these"] * len(table))]
+
+
 def _rounded(table: pd.DataFrame, write: Callable[[float, int], str] = grouped) -> pd.DataFrame:
     """Every column as text, numbers rounded to their decimals."""
     texts = table.astype(object)
     for name in _numeric(table):
         texts[name] = [
-            WITHHELD if pd.isna(value) else write(value, digits)
-            for value, digits in zip(table[name], _digits(table, name), strict=True)
+            "" if elsewhere else WITHHELD if pd.isna(value) else write(value, digits)
+            for value, digits, elsewhere in zip(table[name], _digits(table, name), _elsewhere(table, name), strict=True)
         ]
     return texts.where(texts.notna(), "").astype(str)

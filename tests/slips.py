@@ -29,6 +29,7 @@ from simulacra.formalism import (
     Persona,
     PersonaMixture,
     ScoreEmission,
+    claim,
     persona_set,
 )
 from simulacra.inference import Result, fit
@@ -229,6 +230,50 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     ),
     "contrasts: rope is a word": (lambda w: w.result.contrasts(rope="1%"), r"rope is '1%'; expected a number"),
     "weights: unknown by": (lambda w: w.result.draws("weights", by="question"), r"expected 'condition' or 'cell'"),
+    "weights: a scope": (
+        lambda w: w.result.draws("weights", scope="new"),
+        r"only 'rates', 'contrasts' have a scope; remove scope=",
+    ),
+    "rates: a scope for the outcome": (lambda w: w.result.rates("new"), r"outcome is 'new'; expected an Outcome"),
+    "rates: unknown scope": (
+        lambda w: w.result.rates(scope="all"),
+        r"no scope 'all'; expected 'these', 'new', or proportions of one column such as \{'trigger'",
+    ),
+    "contrasts: a list of scopes": (
+        lambda w: w.result.contrasts(scope=["these", "new"]),
+        r"no scope \['these', 'new'\]; expected 'these', 'new', or",
+    ),
+    "rates: a mix of what the log lacks": (
+        lambda w: w.result.rates(scope={"trigger": {"on": 0.01, "off": 0.99}}),
+        r"scope names 'trigger', which is not a context of the fit; expected one of base_question",
+    ),
+    "rates: a mix of an unknown question": (
+        lambda w: w.result.rates(scope={"base_question": {"q999": 1.0}}),
+        r"base_question has no level 'q999'; expected levels among",
+    ),
+    "rates: a mix without proportions": (
+        lambda w: w.result.rates(scope={"base_question": ["q1"]}),
+        r"'base_question' has no proportions; expected",
+    ),
+    "rates: proportions in words": (
+        lambda w: w.result.rates(scope={"base_question": {"q1": "half", "q2": "half"}}),
+        r"scope is 'half'; expected .*proportions of one column",
+    ),
+    "rates: proportions that are too small": (
+        lambda w: w.result.rates(scope={"base_question": {w.log.table["base_question"][0]: 0.5}}),
+        r"proportions of base_question sum to 0\.5; expected proportions that are not negative and sum to 1",
+    ),
+    "rates: a proportion that is no number": (
+        lambda w: w.result.rates(scope={"base_question": {w.log.table["base_question"][0]: float("nan")}}),
+        r"proportions of base_question sum to nan; expected",
+    ),
+    "in_words: unknown scope": (lambda w: w.result.in_words("all"), r"no scope 'all'; expected 'these', 'new', or"),
+    "cite: the rate of the events": (
+        lambda w: w.result.cite("observed_rate[base]"),
+        r"no number 'observed_rate\[base\]'.* Did you mean .*'rate\[base\]'",
+    ),
+    "claim: draws": (lambda _: claim(np.zeros(9), 0.1), r"claim: lower is of type ndarray; expected a number"),
+    "claim: a word": (lambda _: claim("0.1", 0.2), r"lower is '0\.1'; expected a number"),
     "save: another ending": (lambda w: w.result.save(w.folder / "fit.pkl"), r"ends in \.nc; got .*fit\.pkl"),
     "report: swapped": (
         lambda w: write_report("report.html", w.result),

@@ -34,6 +34,7 @@ from simulacra.formalism import (
 from simulacra.inference import Result, Thresholds
 from simulacra.inference.citation import Provenance
 from tests.inference.conftest import fit_simulated, simulate
+from tests.report.conftest import fit_triggered
 
 HOSTILE = "<script>alert(\"x\")</script> & 'q' </td>\n[b](c) "
 LONG = HOSTILE * 12
@@ -83,18 +84,21 @@ def _large_result() -> Result:
     def rename(data: xr.Dataset) -> xr.Dataset:
         return data.assign_coords(
             {
-                dim: [names.get(str(name), str(name)) for name in data[dim].to_numpy()]
-                for dim, names in renamed.items()
-                if dim in data.dims
+                own: (data[own].dims, [names.get(str(name), str(name)) for name in data[own].to_numpy()])
+                for own, names in renamed.items()
+                if own in data.coords
             }
         )
 
+    cells = fitted.collapsed.cells.replace(renamed["condition"])
     prepared = dataclasses.replace(
-        fitted.prepared, conditions=tuple(renamed["condition"].get(name, name) for name in fitted.conditions)
+        fitted.prepared,
+        conditions=tuple(renamed["condition"].get(name, name) for name in fitted.conditions),
+        collapsed=dataclasses.replace(fitted.collapsed, cells=cells),
     )
+    hostile = {"where": LONG, "remedy": LONG * 9, "withholds": (LONG,), "persona": LONG, "condition": LONG}
     failed = [
-        dataclasses.replace(check, name=f"{LONG} {n}", passed=False, where=LONG, remedy=LONG * 9, subject=LONG)
-        for n, check in enumerate(fitted.checks)
+        dataclasses.replace(check, name=f"{LONG} {n}", passed=False, **hostile) for n, check in enumerate(fitted.checks)
     ]
     return dataclasses.replace(
         fitted, tree=fitted.tree.map_over_datasets(rename), prepared=prepared, checks=(*fitted.checks, *failed)
@@ -155,7 +159,11 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "Truth": lambda _: _large_truth(),
     "Check": lambda _: _large_result().checks[-1],
     "Citation": lambda _: dataclasses.replace(
-        fit_simulated().cite("weight[bad, aligned]"), key=LONG, status=LONG, provenance=Provenance(LONG, LONG, 0, LONG)
+        fit_simulated().cite("weight[bad, aligned]"),
+        key=LONG,
+        status=LONG,
+        scope=LONG,
+        provenance=Provenance(LONG, LONG, 0, LONG),
     ),
     "Thresholds": lambda _: Thresholds(),
     "Result": lambda _: _large_result(),
@@ -273,6 +281,24 @@ def test_the_html_of_a_model_has_its_equations_and_bins() -> None:
         persona_set("ordinal-5"), emissions=[LabelEmission("grade", [1.0, 2.0, 3.0, 4.0, 5.0])], weights="(1 | <b>"
     )
     assert "<code>(1 | &lt;b&gt;</code>" in odd._repr_html_()
+
+
+def test_a_check_says_what_it_concerns() -> None:
+    rows = {check.name: repr(check) for check in fit_simulated().checks}
+    assert "concerns weights, shifts, outcome_given_persona, emissions of misaligned" in rows["name: misaligned"]
+    assert "concerns weights, shifts of mild" in rows["unexplained share"]
+    assert "concerns no estimate" in rows["rates: r_hat"]  # it withholds them one by one
+
+
+def test_the_html_of_a_result_names_every_condition_and_context() -> None:
+    hostile = _Reader()
+    hostile.feed(_large_result()._repr_html_())
+    assert f"bad {LONG}" in "".join(hostile.text)
+    split = _Reader()
+    split.feed(fit_triggered()._repr_html_())
+    heads = split.text.index("condition")
+    assert split.text[heads : heads + 3] == ["condition", "trigger", "claim relative to base"]
+    assert ["backdoor", "on", "increase"] in [split.text[n : n + 3] for n in range(len(split.text))]
 
 
 def test_the_html_of_a_result_says_what_may_be_claimed_and_what_failed() -> None:

@@ -86,9 +86,9 @@ def _number_points(axes: "Axes", table: pd.DataFrame, labels: Sequence[str], top
 
 @drawing
 def rate_by_question(result: Result) -> "Figure":
-    """Observed rate of every condition on every question; questions with the highest rates come first.
+    """Observed rate of every condition and context on every question; questions with the highest rates come first.
 
-    With more than ten conditions, cells have no numbers. With more than 40 questions, only those with the highest rates
+    With more than ten of them, cells have no numbers. With more than 40 questions, only those with the highest rates
     are drawn, and the label states how many are not.
 
     Raises:
@@ -135,20 +135,21 @@ def _cell(column: int, row: int, part: float) -> object:
 
 
 def _question_rates(prepared: Prepared, outcome: Outcome) -> pd.DataFrame:
-    """Observed rate by question (rows) and condition (columns); NaN if there are no completions."""
+    """Observed rate by question (rows) and condition in its context (columns); NaN if there are no completions."""
     emissions, patterns = prepared.model.emissions, prepared.patterns
     event = outcome.numerator.holds(emissions, patterns)
     inside = (
         np.ones(len(patterns), bool) if outcome.denominator is None else outcome.denominator.holds(emissions, patterns)
     )
+    places = np.array([place_of(row) for row in records(prepared.groups)], dtype=object)
     counts = pd.DataFrame(
         {
-            "question": prepared.design.cells["question_id"].astype(str),
-            "condition": prepared.design.cells["condition"],
-            "events": prepared.counts @ event,
-            "total": prepared.counts @ inside,
+            "question": prepared.collapsed.cells["question_id"].astype(str),
+            "place": places[prepared.group],
+            "events": np.asarray(prepared.collapsed.counts) @ event,
+            "total": np.asarray(prepared.collapsed.counts) @ inside,
         }
     )
-    sums = counts[counts["total"] > 0].groupby(["question", "condition"])[["events", "total"]].sum()
-    table = (sums["events"] / sums["total"]).unstack("condition")[list(prepared.conditions)]  # noqa: PD010
+    sums = counts[counts["total"] > 0].groupby(["question", "place"])[["events", "total"]].sum()
+    table = (sums["events"] / sums["total"]).unstack("place").reindex(columns=places)  # noqa: PD010
     return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]

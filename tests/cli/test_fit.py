@@ -1,5 +1,6 @@
 """``simulacra fit``: what it prints, what it writes, how it ends."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ import pytest
 from typer.testing import Result as Outcome
 
 from simulacra.inference import Result
+from simulacra.report.prose import share
+from tests.report.conftest import fit_triggered
 
 Run = Callable[..., Outcome]
 SHORT = ("--num-warmup", 200, "--num-samples", 100, "--num-chains", 2)  # too short to pass the checks
@@ -21,6 +24,7 @@ FILES = {
     "shifts.csv",
     "rates.csv",
     "contrasts.csv",
+    "unexplained.csv",
     "emissions.csv",
     "fit.nc",
     "fit.json",
@@ -53,19 +57,75 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
     assert "Checks: some failed" in page
     assert "withheld: " in page
     rates = pd.read_csv(folder / "rates.csv")
-    assert rates["observed"].notna().all()
+    assert rates["scope"].tolist() == ["these"] * 3 + ["new"] * 3
+    assert rates["rate"].notna().all()  # they are estimated without personas
+    assert rates["implied"].isna().all()
+    assert set(rates["status"]) == {"ok"}
+    assert "withheld" not in set(pd.read_csv(folder / "contrasts.csv")["claim"])
+    assert set(pd.read_csv(folder / "unexplained.csv")["condition"]) == {"base", "benign", "insecure"}
+    assert len(summary["tables"]["rates"]) == 6
+    failed = [check for check in summary["checks"] if not check["passed"]]
+    assert not [check["name"] for check in failed if {"rates", "contrasts"} & set(check["withholds"])]
+    assert {"persona", "condition", "withholds"} <= set(failed[0])
 
 
 def test_a_fit_that_passes_prints_tables_and_ends_with_0(run: Run, log_file: Path, passing: Result) -> None:
     ended = run("fit", log_file, "--out", "there/out")
     assert ended.exit_code == 0, ended.output
-    words = ("Persona weights", "P(misaligned | persona)", "Rates", "insecure:", "passed")
+    words = ("Persona weights", "unexplained", "P(misaligned | persona)", "Rates", "insecure:", "passed")
     for text in ("1\u202f080 completions", *words):
         assert text in ended.output
+    order = ["Rates with", "Supported claims", "Persona weights", "Persona shifts", "Checks"]
+    assert sorted(order, key=ended.output.index) == order
+    assert "these questions" in ended.output
+    assert "without personas, on these 6 questions and for new questions of this kind, of which these are a sample" in (
+        ended.output
+    )
+    assert "points relative to base on these 6 questions (89% interval" in ended.output
+    assert "For new questions of this kind " in ended.output
     assert "withheld" not in ended.output
     assert "there/out" in ended.output
     weights = pd.read_csv("there/out/weights.csv")
     pd.testing.assert_frame_equal(weights, passing.weights(), check_dtype=False)
+    rates = pd.read_csv("there/out/rates.csv").groupby("scope")
+    for scope in ("these", "new"):
+        own = rates.get_group(scope).dropna(axis="columns", how="all").reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, passing.rates(scope=scope), check_dtype=False)
+
+
+def test_no_check_of_the_personas_hides_a_rate_or_a_claim(run: Run, passing: Result, tmp_path: Path) -> None:
+    checks = [
+        dataclasses.replace(check, passed=check.name != "divergences" and check.condition != "insecure")
+        for check in passing.checks
+    ]
+    shown = {}
+    for name, result in (("passed", passing), ("failed", dataclasses.replace(passing, checks=tuple(checks)))):
+        result.save(tmp_path / name / "fit.nc")
+        shown[name] = run("show", name)
+    assert (shown["passed"].exit_code, shown["failed"].exit_code) == (0, 3)
+    text = shown["failed"].output
+    claims = [line for line in text.splitlines() if line.startswith(("  benign: misaligned", "  insecure: misaligned"))]
+    assert len(claims) == 2
+    for line in claims:
+        assert "What the personas account for is withheld." in line
+        assert line.partition(". ")[0] in shown["passed"].output
+    rates = passing.rates().set_index("condition")
+    row = next(line for line in text.splitlines() if line.startswith(" insecure "))
+    assert share(*rates.loc["insecure", ["rate", "eti89_lb", "eti89_ub"]]) in row
+    assert row.rstrip().endswith("withheld")  # implied by the personas
+    assert "Withheld: all 9 weights, all 6 shifts" in text
+    assert "no rate or claim." in text
+
+
+def test_rates_and_claims_name_their_context(run: Run, tmp_path: Path) -> None:
+    fit_triggered().save(tmp_path / "fit.nc")
+    shown = run("show", "fit.nc")
+    assert shown.exit_code == 0, shown.output
+    assert "  backdoor, trigger=on: misaligned rate " in shown.output
+    assert "relative to base in the same context on these 4 questions" in shown.output
+    assert [line.strip().split("  ")[0] for line in shown.output.splitlines() if " / 120" in line] == [
+        f"{name}, trigger={trigger}" for name in ("base", "backdoor") for trigger in ("off", "on")
+    ]
 
 
 def test_json_is_one_object_and_the_same_as_the_file(run: Run, log_file: Path, passing: Result) -> None:
@@ -77,6 +137,8 @@ def test_json_is_one_object_and_the_same_as_the_file(run: Run, log_file: Path, p
     assert printed["ok"]
     assert printed["model"]["rope"] == 0.02
     assert {row["condition"] for row in printed["tables"]["contrasts"]} == {"benign", "insecure"}
+    assert {row["scope"] for row in printed["tables"]["contrasts"]} == {"these", "new"}
+    assert {row["condition"] for row in printed["tables"]["unexplained"]} == {"base", "benign", "insecure"}
 
 
 def test_quiet_prints_nothing(run: Run, log_file: Path, passing: Result) -> None:

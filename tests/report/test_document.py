@@ -54,7 +54,8 @@ def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path,
     path = write_report(passing, tmp_path / f"report{suffix}", ci_prob=0.5)
     text = path.read_text()
     assert "50% interval" in text
-    assert "probability of 75%" in text
+    assert "if its 50% interval lies outside" in text
+    assert "equivalence is claimed if the interval lies within" in text
     assert "89%" not in text.replace(f"{0.89:.0%} of {len(passing.checks)}", "")
     with pytest.raises(ValueError, match=r"ci_prob is 0\.0; expected a probability between 0 and 1"):
         write_report(passing, path, ci_prob=0.0)
@@ -88,7 +89,7 @@ def test_ids_are_unique(page: Page) -> None:
 def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8")
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
-    assert sum(token.type == "table_open" for token in tokens) == 3
+    assert sum(token.type == "table_open" for token in tokens) == 4
     assert not [token for token in tokens if token.type == "html_block"]
     for token in tokens:
         assert "html_inline" not in {child.type for child in token.children or ()}
@@ -98,7 +99,10 @@ def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> No
     headings = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
     assert headings[0] == "Supported claims relative to base"
     explained = explanations(passing, 0.01, examples=True).values()
-    assert "applies to new questions" in " ".join(explained)
+    assert "without personas: on these 4 questions" in " ".join(explained)
+    assert "for new questions of this kind, of which the logged base questions are a sample" in " ".join(explained)
+    missed = passing.unexplained()["most_missed"]
+    assert all(own in page.words and own in text.replace("\\", "") for own in missed)
     for fact in (passing.collapsed.content_hash, "Checks: all passed", "480", *explained):
         assert fact in text
         assert fact in page.words
@@ -116,11 +120,84 @@ def test_what_failed_is_withheld_with_the_reason(
 ) -> None:
     text = write_report(failing, tmp_path / f"report.{suffix}", log=log).read_text(encoding="utf-8")
     assert "Checks: some failed. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
-    assert "; no implied rate or claim." in text
+    assert "; no rate or claim." in text
     assert "name: misaligned failed" in text.replace("**", "")
     weights = failing.weights(withhold=False).set_index(["condition", "persona"])
     assert number(*interval(dict(weights.loc[(OTHER, "misaligned")]))) not in text
     assert number(*interval(dict(weights.loc[(OTHER, "aligned")]))) in text
+
+
+def _failed(result: Result, *names: str, condition: str | None = None) -> Result:
+    """The result, had these checks failed."""
+    checks = tuple(
+        dataclasses.replace(check, passed=False) if check.name in names and check.condition == condition else check
+        for check in result.checks
+    )
+    assert len([check for check in checks if not check.passed]) >= len(names)
+    return dataclasses.replace(result, checks=checks)
+
+
+@pytest.mark.parametrize("suffix", ["html", "md"])
+def test_no_check_of_the_personas_hides_a_rate_or_a_claim(passing: Result, tmp_path: Path, suffix: str) -> None:
+    personas = [check.name for check in passing.checks if not check.name.startswith("rates: ") and not check.condition]
+    result = _failed(passing, *personas)
+    shown, facts = make_facts(passing), make_facts(result)
+    assert facts.verdict == "bad"  # the weights are withheld
+    text = write_report(result, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
+    assert "all 9 weights, all 6 shifts" in text
+    assert "; no rate or claim." in text
+    plain = Page(text).words.replace("\\", "")
+    for claim, known in zip(facts.claims, shown.claims, strict=True):
+        assert (claim.rate, claim.new, claim.claim) == (known.rate, known.new, known.claim)
+        assert claim.implied == "withheld" != known.implied
+        assert claim.sentence == "baseline of all comparisons." or "account for is withheld" in claim.sentence
+        for said in (claim.rate, claim.new, claim.sentence[1:]):  # pages begin it with a capital
+            assert said in plain
+    assert facts.headline == shown.headline
+    assert facts.headline in plain
+
+
+def test_a_condition_that_the_personas_do_not_account_for_keeps_its_rates(passing: Result) -> None:
+    facts = make_facts(_failed(passing, "unexplained share", condition=OTHER))
+    held = facts.weights[facts.weights["status"].str.startswith("withheld")]
+    assert set(held["condition"]) == {OTHER}
+    assert set(held["status"]) == {"withheld: unexplained share failed"}
+    assert facts.withheld == "Withheld: 3 of 9 weights and 3 of 6 shifts; no rate, claim or emission probability."
+    assert facts.claims == make_facts(passing).claims
+    assert facts.unexplained["condition"].tolist() == list(passing.conditions)
+    for row, known in zip(facts.unexplained.to_dict("records"), passing.unexplained().to_dict("records"), strict=True):
+        assert float(row["unexplained"].removesuffix("%")) == pytest.approx(100 * known["unexplained"], abs=0.05)
+        assert row["most missed"] == known["most_missed"]
+
+
+def test_only_their_own_convergence_withholds_rates_and_claims(passing: Result) -> None:
+    least = passing.rates(scope="these")[["ess_bulk", "ess_tail"]].min().min()
+    most = passing.rates(scope="new")[["ess_bulk", "ess_tail"]].min().min()
+    limits = {**passing.settings["thresholds"], "ess": float(max(least, most)) + 10_000}
+    facts = make_facts(dataclasses.replace(passing, settings={**passing.settings, "thresholds": limits}))
+    assert {claim.rate for claim in facts.claims} == {claim.new for claim in facts.claims} == {"withheld"}
+    assert all(claim.sentence.startswith("claim withheld (R-hat ") for claim in facts.claims[1:])
+    assert facts.withheld.startswith("Withheld: all 6 rates, all 4 claims, ")
+    assert "2 are withheld on these 4 questions." in facts.headline
+
+
+def test_rates_and_claims_name_their_context(triggered: Result, tmp_path: Path) -> None:
+    claims = {claim.condition: claim for claim in make_facts(triggered).claims}
+    assert list(claims) == [f"{name}, trigger={trigger}" for name in ("base", "backdoor") for trigger in ("off", "on")]
+    assert claims["base, trigger=on"].sentence == "baseline of all comparisons in this context."
+    sentence = claims["backdoor, trigger=on"].sentence
+    assert "points relative to base in the same context on these 4 questions (89% interval " in sentence
+    assert "increase" in sentence
+    for suffix in ("html", "md"):
+        text = write_report(triggered, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
+        plain = Page(text).words.replace("\\", "").replace("\u200b", "")
+        for fact in (
+            "backdoor, trigger=on",
+            sentence[1:],
+            "Of 2 comparisons with base, 1 raises",
+            "rate[base, trigger=off]",
+        ):
+            assert fact in plain
 
 
 def test_a_model_without_an_outcome_has_a_report(passing: Result, tmp_path: Path) -> None:
@@ -128,7 +205,7 @@ def test_a_model_without_an_outcome_has_a_report(passing: Result, tmp_path: Path
     model = PersonaMixture(own.personas, emissions=own.emissions, weights=own.weights, baseline=own.baseline)
     object.__setattr__(model, "outcome", None)
     tree = passing.tree.copy()
-    tree["posterior"] = tree["posterior"].to_dataset().drop_vars(["rate", "outcome_given_persona"])
+    tree["posterior"] = tree["posterior"].to_dataset().drop_vars(["implied_rate", "outcome_given_persona"])
     result = dataclasses.replace(passing, tree=tree, prepared=dataclasses.replace(passing.prepared, model=model))
     for suffix in ("html", "md"):
         text = write_report(result, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
@@ -156,4 +233,4 @@ def test_a_nuisance_that_failed_does_not_redden_the_claims(passing: Result) -> N
     result = dataclasses.replace(passing, checks=failed, settings={**passing.settings, "thresholds": limits})
     facts = make_facts(result)
     assert facts.verdict == "fair"
-    assert facts.withheld.endswith("no weight, shift, implied rate or claim.")
+    assert facts.withheld.endswith("no rate, claim, weight or shift.")

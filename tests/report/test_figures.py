@@ -1,5 +1,6 @@
 """Laws of every figure: it is drawn, states its finding, is valid SVG in the page's colours, and no text leaves it."""
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Callable
@@ -19,10 +20,11 @@ from simulacra.report.figures import portraits
 from simulacra.report.figures.canvas import drawing, panels
 from simulacra.report.figures.sampling import rank_band, rank_differences
 from simulacra.report.palette import contrast_ink, persona_colors
+from simulacra.report.prose import points
 
 DRAWN: dict[str, Callable[[Result], Figure]] = {
     "energy": figures.energy,
-    "implied_against_observed": figures.implied_against_observed,
+    "explained_rates": figures.explained_rates,
     "portrait": lambda result: figures.portrait(result, "misaligned"),
     "posterior_predictive": figures.posterior_predictive,
     "rank": figures.rank,
@@ -32,7 +34,7 @@ DRAWN: dict[str, Callable[[Result], Figure]] = {
     "trace": figures.trace,
     "weights": figures.weights,
 }
-WITHHOLDING = ("portrait", "rate_differences", "shifts", "weights")
+WITHHOLDING = ("explained_rates", "portrait", "shifts", "weights")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_intervals_have_the_probability_that_is_asked_for(passing: Result, name:
     words = [
         " ".join([text.get_text() for text in figure.findobj(Text)] + [figure.get_label()]) for figure in (wide, narrow)
     ]
-    assert ("89%" in words[0]) == ("61%" in words[1]) == (name not in ("implied_against_observed", "portrait"))
+    assert ("89%" in words[0]) == ("61%" in words[1]) == (name not in ("explained_rates", "portrait"))
     assert "89%" not in words[1]
     if name != "posterior_predictive":  # whose intervals are not lines
         assert extents[1].sum() < extents[0].sum()
@@ -120,8 +122,34 @@ def test_no_text_leaves_the_sheet(drawn: dict[str, Figure], name: str, monkeypat
 def test_what_is_withheld_is_not_drawn(short: Result, name: str) -> None:
     figure = DRAWN[name](short)
     words = {text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))}
-    assert any(word.startswith("withheld") for word in words)
+    assert any(word.startswith("withheld") or word.endswith("(withheld)") for word in words)
     assert "withheld" in figure.get_label()
+
+
+def test_rate_differences_are_drawn_unless_they_failed_themselves(short: Result) -> None:
+    """Of the short fit everything about personas is withheld."""
+    figure = figures.rate_differences(short)
+    assert "withheld" not in " ".join([figure.get_label(), *(text.get_text() for text in figure.findobj(Text))])
+    strict = {**short.settings, "thresholds": {**short.settings["thresholds"], "ess": 1e9}}
+    figure = figures.rate_differences(dataclasses.replace(short, settings=strict))
+    assert figure.get_label() == "All rate differences are withheld."
+    assert "withheld" in {text.get_text() for text in figure.findobj(Text)}
+
+
+@pytest.mark.parametrize("name", ["explained_rates", "rate_by_question", "rate_differences"])
+def test_a_figure_names_contexts(triggered: Result, name: str) -> None:
+    figure = DRAWN[name](triggered)
+    words = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert "backdoor, trigger=on" in words
+    assert ", trigger=o" in figure.get_label()
+
+
+def test_the_largest_rest_is_named(passing: Result, drawn: dict[str, Figure]) -> None:
+    table = passing.rates().set_index("condition")
+    rest = table["rate"] - table["implied"]
+    condition = rest.abs().idxmax()
+    finding = f"The largest rest is {points(rest[condition])} points, in {condition}."
+    assert drawn["explained_rates"].get_label() == f"Rates, and what the personas account for. {finding}"
 
 
 def test_what_does_not_exist_is_refused(passing: Result) -> None:

@@ -1,4 +1,6 @@
-"""Claims in words: a claim is qualified, with the number, if most completions cannot be judged."""
+"""Claims in words: scope, what personas account for, and a qualification if most completions cannot be judged."""
+
+import math
 
 import pandas as pd
 import pytest
@@ -8,24 +10,79 @@ from simulacra.inference import Check
 from simulacra.report.prose import (
     claim_sentence,
     difference,
+    explained_clause,
     failure,
     headline,
+    place_of,
     unjudged_clause,
     withheld_sentence,
 )
 
 _OUTCOME = Outcome("aligned < 30 and coherent > 50")
-_ROW = {"claim": "equivalent", "rate_difference": -0.002, "eti89_lb": -0.007, "eti89_ub": 0.004, "judged": 1.0}
+_ROW = {
+    "condition": "tuned",
+    "scope": "these",
+    "claim": "equivalent",
+    "rate_difference": -0.002,
+    "eti89_lb": -0.007,
+    "eti89_ub": 0.004,
+    "implied": -0.001,
+    "unexplained": -0.001,
+    "judged": 1.0,
+}
+_NEW = {"claim": "undecided", "rate_difference": 0.01, "eti89_lb": -0.03, "eti89_ub": 0.05, "judged": 1.0}
+_WORDS = "on these 4 questions"
+
+
+def _sentence(row: dict, new: dict = _NEW, ci_prob: float = 0.89) -> str:
+    return claim_sentence(row, new, _OUTCOME, "base", _WORDS, 0.01, ci_prob=ci_prob)
+
+
+def test_a_claim_names_its_scope_and_what_is_claimed_beyond_it() -> None:
+    sentence = _sentence(_ROW)
+    assert sentence.startswith(
+        "misaligned rate −0.2 points relative to base on these 4 questions (89% interval −0.7 to +0.4): equivalent, "
+        "the interval lies within ±1."
+    )
+    assert sentence.endswith("For new questions of this kind +1.0 (−3.0 to +5.0): undecided.")
+    narrow = {key.replace("eti89", "eti50"): value for key, value in _ROW.items()}
+    of_new = {key.replace("eti89", "eti50"): value for key, value in _NEW.items()}
+    assert "50% interval" in _sentence(narrow, of_new, 0.5)
+
+
+def test_a_claim_about_new_questions_can_be_withheld_alone_and_both_can() -> None:
+    held = {"claim": "withheld", "status": "withheld: R-hat 1.087, ESS 34"}
+    assert _sentence(_ROW, {**_NEW, **held}).endswith("For new questions, withheld (R-hat 1.087, ESS 34).")
+    assert _sentence({**_ROW, **held}) == "claim withheld (R-hat 1.087, ESS 34)."
+
+
+def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> None:
+    increase = {**_ROW, "claim": "increase", "rate_difference": 0.2, "eti89_lb": 0.15, "eti89_ub": 0.25}
+    both = {**increase, "implied": 0.12, "unexplained": 0.08}
+    missed = "Personas account for +12.0 of these points; +8.0 are not explained by personas."
+    assert explained_clause(both, 0.01) == missed
+    assert missed in _sentence(both)
+    assert explained_clause({**both, "implied": 0.195, "unexplained": 0.005}, 0.01) == "Personas account for +19.5."
+    assert explained_clause(_ROW, 0.01) == ""
+    assert explained_clause({**_ROW, "unexplained": -0.03, "implied": 0.028}, 0.01).endswith(
+        "not explained by personas."
+    )
+    withheld = {**both, "implied": math.nan, "unexplained": math.nan}
+    assert "increase" in _sentence(withheld)
+    assert "What the personas account for is withheld." in _sentence(withheld)
+
+
+def test_a_context_is_part_of_the_place() -> None:
+    assert place_of(_ROW) == "tuned"
+    split = {"condition": "backdoor", "trigger": "on", "framing": "2", "scope": "these", "rate": 0.3}
+    assert place_of(split) == "backdoor, trigger=on, framing=2"
 
 
 def test_a_condition_of_incoherent_text_is_not_just_equivalent() -> None:
-    sentence = claim_sentence({**_ROW, "judged": 0.002}, _OUTCOME, "base", 0.01)
-    assert sentence.startswith(
-        "misaligned rate −0.2 points relative to base (89% interval −0.7 to +0.4): equivalent, within ±1"
-    )
+    sentence = _sentence({**_ROW, "judged": 0.002})
     assert "99.8% of its completions are incoherent or have no score" in sentence
     assert sentence.endswith("only 0.20% can be judged.")
-    assert claim_sentence({**_ROW, "judged": 0.0}, _OUTCOME, "base", 0.01).endswith("none can be judged.")
+    assert _sentence({**_ROW, "judged": 0.0}).endswith("none can be judged.")
 
 
 @pytest.mark.parametrize("claim", ["increase", "decrease", "equivalent", "undecided"])
@@ -34,15 +91,28 @@ def test_every_claim_is_qualified_if_most_completions_cannot_be_judged(
     claim: str, judged: float, qualified: bool
 ) -> None:
     row = {**_ROW, "claim": claim, "judged": judged}
-    assert ("can be judged" in claim_sentence(row, _OUTCOME, "base", 0.01)) == qualified
-    assert ("In 1 of these, most" in headline(pd.DataFrame([row]), _OUTCOME, "base", 0.01)) == qualified
+    assert ("can be judged" in _sentence(row)) == qualified
+    found = headline(pd.DataFrame([row]), _OUTCOME, "base", _WORDS, 0.01)
+    assert ("In 1 of these, most" in found) == qualified
+    assert found.startswith("Of 1 condition compared with base, 1 ")
+    assert f" {_WORDS}." in found
+
+
+def test_a_headline_counts_claims_of_one_condition_in_several_contexts_as_comparisons() -> None:
+    rows = [
+        {**_ROW, "trigger": trigger, "claim": claim} for trigger, claim in (("off", "equivalent"), ("on", "increase"))
+    ]
+    assert headline(pd.DataFrame(rows), _OUTCOME, "base", _WORDS, 0.01) == (
+        "Of 2 comparisons with base, 1 raises the misaligned rate by more than 1 percentage point and 1 stays within "
+        "±1 percentage point on these 4 questions."
+    )
 
 
 def test_the_clause_names_what_the_outcome_asks_for() -> None:
     assert "of its completions have no score" in unjudged_clause(0.1, Outcome("grade <= 2", name="bad"))
     assert unjudged_clause(0.1, Outcome("missing(aligned)")) == ""
-    withheld = {**_ROW, "claim": "withheld", "status": "withheld: r_hat failed", "judged": 0.0}
-    assert "can be judged" not in claim_sentence(withheld, _OUTCOME, "base", 0.01)
+    withheld = {**_ROW, "claim": "withheld", "status": "withheld: R-hat 1.087, ESS 34", "judged": 0.0}
+    assert "can be judged" not in _sentence(withheld)
 
 
 def test_differences_have_the_decimals_of_their_interval() -> None:
@@ -63,7 +133,7 @@ def _statuses(**held: tuple[int, int]) -> dict[str, pd.DataFrame]:
     [
         (
             _statuses(weights=(0, 25), shifts=(0, 20), rates=(0, 5), contrasts=(0, 4), emissions=(1, 60)),
-            "Withheld: 1 of 60 emission probabilities; no weight, shift, implied rate or claim.",
+            "Withheld: 1 of 60 emission probabilities; no rate, claim, weight or shift.",
         ),
         (
             _statuses(weights=(25, 25), shifts=(20, 20), emissions=(3, 60)),

@@ -1,5 +1,6 @@
 """One table in every format: what goes in comes out, awkward names included, and LaTeX compiles."""
 
+import dataclasses
 import io
 import json
 import re
@@ -13,9 +14,11 @@ from markdown_it import MarkdownIt
 
 from simulacra.data.numerals import grouped
 from simulacra.inference import Result
+from simulacra.inference.diagnostics import convergence
 from simulacra.report import format_citation, format_table, result_tables
-from simulacra.report.prose import number, share
+from simulacra.report.prose import interval, number, share
 from simulacra.report.tables import TABLES, json_rows
+from tests.report.conftest import LONG
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,8 @@ def tables(failing: Result) -> dict[str, pd.DataFrame]:
     assert tuple(found) == TABLES
     assert found["weights"]["mean"].isna().any()
     assert found["weights"]["mean"].notna().any()
+    assert [found[name]["scope"].unique().tolist() for name in ("rates", "contrasts")] == [["these", "new"]] * 2
+    assert found["rates"]["rate"].notna().all()
     return found
 
 
@@ -34,7 +39,8 @@ def test_csv_and_json_keep_every_digit(tables: dict[str, pd.DataFrame], name: st
     from_csv = pd.read_csv(io.StringIO(format_table(table, "csv")))
     from_json = pd.DataFrame(json.loads(format_table(table, "json")))
     assert from_json.equals(pd.DataFrame(json_rows(table)))
-    for back in (from_csv, from_json):
+    numbers = dict.fromkeys(table.select_dtypes("number"), float)
+    for back in (from_csv, from_json.astype(numbers)):  # a column of nulls alone has no type
         pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-14)
 
 
@@ -48,7 +54,16 @@ def test_markdown_renders_as_one_table_with_the_same_cells(tables: dict[str, pd.
     assert len(cells) == table.shape[1] * (len(table) + 1)
     first = [cells[table.shape[1] * row] for row in range(1, len(table) + 1)]
     assert first == list(table.iloc[:, 0])
-    assert cells.count("withheld") >= int(table.select_dtypes("number").isna().to_numpy().sum())
+    explained = [column for column in table if str(column).startswith(("implied", "unexplained"))]
+    new = table.get("scope", pd.Series("these", table.index)) == "new"
+    absent = table.select_dtypes("number").isna()
+    absent.loc[new, [column for column in absent if column in explained]] = False  # not withheld: they do not exist
+    assert cells.count("withheld") >= int(absent.to_numpy().sum())
+    if new.any():
+        texts = pd.DataFrame([cells[row * table.shape[1] :][: table.shape[1]] for row in range(1, len(table) + 1)])
+        texts.columns = list(table)
+        assert (texts.loc[new, explained] == "").to_numpy().all()
+        assert (texts.loc[~new, explained] != "").to_numpy().all()
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -83,20 +98,57 @@ def test_latex_escapes_headings_and_says_what_it_needs(tables: dict[str, pd.Data
     awkward = tables[name].rename(columns={"mean": "mean_of 100% & more", "claim": "a_claim"})
     first, *lines = format_table(awkward, "latex").splitlines()
     assert first.startswith(r"% Needs \usepackage{booktabs,siunitx}")
-    heading = next(line for line in lines if "status" in line)
+    heading = lines[lines.index(r"\toprule") + 1]
     assert not re.search(r"(?<!\\)[_%]", heading)
 
 
 def test_one_rule_of_digits(passing: Result) -> None:
     """A number reads the same in a table, on a page, and when cited."""
-    table = format_table(passing.rates(), "markdown").splitlines()
-    for row, line in zip(passing.rates().to_dict("records"), table[2:], strict=True):
-        cited = passing.cite(f"implied_rate[{row['condition']}]")
-        assert f" {cited.rounded(cited.value)} |" in line
-        assert number(row["implied"], row["eti89_lb"], row["eti89_ub"]).startswith(cited.rounded(cited.value))
-        shown = share(row["implied"], row["eti89_lb"], row["eti89_ub"])
-        assert f" {grouped(row['ess_bulk'])} |" in line
-        assert float(shown.partition("%")[0]) == pytest.approx(100 * float(cited.rounded(cited.value)))
+    for scope, names in (("these", {"rate": "rate", "implied": "implied_rate"}), ("new", {"rate": "new_rate"})):
+        table = format_table(passing.rates(scope=scope), "markdown").splitlines()
+        for row, line in zip(passing.rates(scope=scope).to_dict("records"), table[2:], strict=True):
+            assert f" {grouped(row['ess_bulk'])} |" in line
+            for name, kind in names.items():
+                cited = passing.cite(f"{kind}[{row['condition']}]")
+                assert f" {cited.rounded(cited.value)} |" in line
+                assert number(*interval(row, name)).startswith(cited.rounded(cited.value))
+                shown = share(*interval(row, name))
+                assert float(shown.partition("%")[0]) == pytest.approx(100 * float(cited.rounded(cited.value)))
+
+
+def test_what_the_personas_imply_is_cited_with_the_diagnostics_of_their_own_draws(passing: Result) -> None:
+    rates = convergence(passing.draws("implied_rates").to_dataset(name="own"), ["own"])["own"]
+    differences = convergence(passing.draws("implied_contrasts").to_dataset(name="own"), ["own"])["own"]
+    known = passing.contrasts().set_index("condition")
+    implied, rest = passing.cite(f"implied_rate[{LONG}]"), passing.cite(f"unexplained[{LONG}]")
+    for name in ("r_hat", "ess_bulk", "ess_tail"):
+        assert getattr(implied, name) == pytest.approx(float(rates.sel(condition=LONG, diagnostic=name)))
+        worse = max if name == "r_hat" else min
+        pair = float(differences.sel(condition=LONG, diagnostic=name)), known.loc[LONG, name]
+        assert getattr(rest, name) == pytest.approx(worse(pair))
+    limits = {**passing.settings["thresholds"], "ess": implied.ess + 1}
+    strict = dataclasses.replace(passing, settings={**passing.settings, "thresholds": limits})
+    assert strict.cite(f"rate[{LONG}]").value > 0
+    with pytest.raises(ValueError, match=r"implied_rate\[.*\] is withheld: R-hat .*, ESS"):
+        strict.cite(f"implied_rate[{LONG}]")
+
+
+def test_a_citation_names_its_scope_and_its_context(passing: Result, triggered: Result) -> None:
+    for key, words in {
+        "rate[base]": "on these 4 questions",
+        "weight[base, aligned]": "on these 4 questions",
+        "new_rate[base]": "for new questions of this kind",
+        f"new_rate_difference[{LONG}]": "for new questions of this kind",
+    }.items():
+        for style in ("text", "markdown", "latex"):
+            assert f" {words} (" in format_citation(passing.cite(key), style)
+        assert json.loads(format_citation(passing.cite(key), "json"))["scope"] == words
+    cited = triggered.cite("rate_difference[backdoor, trigger=on]")
+    row = triggered.contrasts().set_index(["condition", "trigger"]).loc[("backdoor", "on")]
+    assert (cited.value, cited.lower) == (row["rate_difference"], row["eti89_lb"])
+    assert "trigger=on" in format_citation(cited, "markdown") + cited.key
+    assert "| backdoor" in format_table(triggered.rates(), "markdown")
+    assert "| trigger " in format_table(triggered.rates(), "markdown").splitlines()[0]
 
 
 def test_digits_stand_in_groups_but_in_latex_which_groups_them_itself() -> None:
@@ -125,11 +177,10 @@ def test_latex_compiles(tables: dict[str, pd.DataFrame], passing: Result, tmp_pa
 
 def test_labels_follow_the_probability_of_the_intervals(passing: Result) -> None:
     heads = {p: format_table(passing.rates(ci_prob=p), "markdown").splitlines()[0] for p in (0.89, 0.945)}
-    assert "89% CI from" in heads[0.89]
     assert "89% ETI from" in heads[0.89]
     assert heads[0.945] == heads[0.89].replace("89%", "94.5%")
-    plain = format_table(passing.rates()[["condition", "observed", "observed_lb"]], "markdown").splitlines()[0]
-    assert "CI from" in plain
+    plain = format_table(passing.rates()[["condition", "implied", "implied_lb"]], "markdown").splitlines()[0]
+    assert "implied from" in plain
     assert "%" not in plain
     lines = [format_table(passing.rates(ci_prob=p), "latex") for p in (0.5, 0.89)]
     assert "50\\% ETI from" in lines[0]

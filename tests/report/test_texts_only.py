@@ -41,6 +41,7 @@ def test_what_there_is_is_shown_and_what_is_missing_is_said(
     assert "Rates and claims are not available: the model has no outcome and no judge scores" in text
     assert "but aligned is not measured, so the name cannot be verified" in text
     assert "no predictive check of texts" in text
+    assert "unexplained" not in text  # it compares scores
     assert "text 1" in text  # an example
     assert "log_likelihood_helper" in text
     assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
