@@ -12,7 +12,7 @@ from simulacra.report import figures
 
 PICTURES: dict[str, Callable[[Result], Figure]] = {
     "rate_differences": figures.rate_differences,
-    "implied_against_observed": figures.implied_against_observed,
+    "explained_rates": figures.explained_rates,
     "rate_by_question": figures.rate_by_question,
     "weights": figures.weights,
     "shifts": figures.shifts,

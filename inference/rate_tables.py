@@ -30,7 +30,7 @@ def rate_table(
 
     Args:
         draws: draws of the rates, dims ``(chain, draw, group)``.
-        implied: draws of the implied rates on the logged questions; ``None`` in any other scope.
+        implied: draws of the implied rates on the logged questions, the same dims; ``None`` in any other scope.
         rates: posterior of the rate model, with its counts.
         scope: name of the scope.
         terms: what is withheld.
@@ -64,7 +64,7 @@ def contrast_table(
 
     Args:
         draws: draws of the differences, dims ``(chain, draw, group)``.
-        implied: draws of the implied differences on the logged questions; ``None`` in any other scope.
+        implied: draws of the implied differences on the logged questions, the same dims; ``None`` in any other scope.
         weights: draws of the weights, dims ``(chain, draw, condition, persona)``; the first condition is the baseline.
         rates: posterior of the rate model, with its counts.
         scope: name of the scope.
