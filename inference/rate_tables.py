@@ -89,7 +89,8 @@ def contrast_table(
     table = _after(table, str(list(places(draws))[-1]), {"scope": scope})
     if implied is not None:
         own = _part("implied", summary_table(implied, terms.of("implied_rates"), against=baseline), terms)
-        table = _after(table, "claim", own | _unexplained(draws, implied, hidden=np.isnan(own["implied"]), terms=terms))
+        hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
+        table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
     judged = {} if len(pairs) != len(table) else {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]}
     table = _before(table, "ess_bulk", judged | _distances(table, weights, terms))
     absent = ~np.isfinite(draws.to_numpy()).all(axis=(0, 1))
