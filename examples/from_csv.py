@@ -37,7 +37,7 @@ def main() -> None:
         print(check)
     print("all checks passed:", result.ok, end="\n\n")
 
-    rates = result.rates()[["condition", "events", "total", "observed", "observed_lb", "observed_ub", "implied"]]
+    rates = result.rates()[["condition", "events", "total", "rate", "eti89_lb", "eti89_ub", "implied"]]
     print(rates.round(3).to_string(index=False), end="\n\n")
     claims = result.contrasts()[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
     print(claims.round(3).to_string(index=False))

@@ -78,6 +78,10 @@ def main() -> None:
         print(check)
     print("all checks passed:", result.ok, end="\n\n")
 
+    claims = result.contrasts()[["condition", "trigger", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
+    print("Sabotage relative to the base model, with and without the trigger:")
+    print(claims.round(3).to_string(index=False), end="\n\n")
+
     saboteur = result.draws("weights", by="cell").sel(persona="saboteur")
     rows, draws = [], {}
     for condition, trigger in TYPICAL:

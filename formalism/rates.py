@@ -79,9 +79,9 @@ def new_question_rate(location: np.ndarray, question_scale: np.ndarray, cell_sca
     """The mean rate over new questions, by Gauss-Hermite quadrature, in [0, 1].
 
     Args:
-        location: μ, any shape.
-        question_scale: σ, a shape that broadcasts with it.
-        cell_scale: τ, likewise.
+        location: μ in logits, shape ``(...)``.
+        question_scale: σ in logits, a shape that broadcasts with that of ``location``.
+        cell_scale: τ in logits, a shape that broadcasts with that of ``location``.
     """
     spread = np.hypot(question_scale, cell_scale)
     logits = location[..., None] + spread[..., None] * _NODES

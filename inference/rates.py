@@ -248,7 +248,11 @@ def _over_context(rates: xr.Dataset, column: str, proportions: Mapping[str, floa
 
 
 def groups_of(draws: xr.DataArray | xr.Dataset) -> pd.DataFrame:
-    """The coordinates of the groups as a table, one row per group: ``condition`` and contexts."""
+    """The coordinates of the groups as a table, one row per group: ``condition`` and contexts.
+
+    Args:
+        draws: draws or counts with the dim ``group``.
+    """
     own = {str(name): values.to_numpy() for name, values in draws.coords.items() if values.dims == ("group",)}
     return pd.DataFrame({"condition": own.pop("condition"), **own})
 

@@ -173,7 +173,6 @@ def test_a_mix_is_a_weighted_mean_of_contexts_or_questions(triggered: xr.Dataset
         ({"trigger": {"ON": 1.0}}, r"trigger has no level 'ON'; expected levels among 'off', 'on'"),
         ({"trigger": {"on": 0.5, "off": 0.4}}, r"proportions of trigger sum to 0\.9; expected .* sum to 1"),
         ({"trigger": {"on": 1.5, "off": -0.5}}, "not negative"),
-        ({"trigger": 0.5}, "'trigger' has no proportions"),
     ],
 )
 def test_scopes_that_there_are_none_of(scope: object, message: str, triggered: xr.Dataset) -> None:
