@@ -8,15 +8,15 @@ import xarray as xr
 from simulacra.formalism import Archetype, Gate, Persona, ScoreEmission
 from simulacra.inference import Check, Thresholds
 from simulacra.inference.diagnostics import (
-    check_implied,
+    check_misfit,
     check_modes,
     check_names,
+    check_rates,
     check_sampling,
     convergence,
     fitting_name,
     lacks_draws,
 )
-from simulacra.inference.rates import ObservedRate
 from simulacra.inference.sampling.initialise import Start
 
 _CHAINS, _DRAWS = 4, 500
@@ -30,7 +30,7 @@ def _posterior(rng: np.random.Generator) -> xr.Dataset:
         {
             "weights": (("chain", "draw", "condition", "persona"), weights),
             "scale": (("chain", "draw", "term"), rng.lognormal(size=(_CHAINS, _DRAWS, 1))),
-            "rate": (("chain", "draw", "condition"), rng.beta(5, 50, size=(_CHAINS, _DRAWS, 2))),
+            "implied_rate": (("chain", "draw", "condition"), rng.beta(5, 50, size=(_CHAINS, _DRAWS, 2))),
         },
         coords={"condition": ["base", "bad"], "persona": ["a", "b", "c"], "term": ["1 | condition"]},
     )
@@ -88,7 +88,7 @@ def test_draws_that_are_all_the_same_have_no_r_hat_and_do_not_fail(rng: np.rando
 
 def test_chains_that_disagree_fail_and_are_named(rng: np.random.Generator) -> None:
     posterior = _posterior(rng)
-    posterior["rate"][0, :, 1] += 0.2
+    posterior["implied_rate"][0, :, 1] += 0.2
     check = _checks(posterior, _stats(rng))["r_hat"]
     assert not check.passed
     assert check.value > 1.01
@@ -116,7 +116,7 @@ def test_weights_near_zero_are_not_gated_but_others_are(rng: np.random.Generator
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_draws_that_are_no_numbers_fail(bad: float, rng: np.random.Generator) -> None:
     posterior = _posterior(rng)
-    posterior["rate"][1, 7, 0] = bad
+    posterior["implied_rate"][1, 7, 0] = bad
     checks = _checks(posterior, _stats(rng))
     assert not all(check.passed for check in checks.values())
 
@@ -183,7 +183,8 @@ def test_a_persona_keeps_its_name_only_if_it_does_what_it_says(table: list[float
     checks = check_names([_LOW], _SCORES, [np.array([table])])
     assert fitting_name(_LOW, 0, checks) == name
     assert all(check.passed for check in checks) == (name != "unnamed-1")
-    assert {check.subject for check in checks} == {"low"}
+    assert {check.persona for check in checks} == {"low"}
+    assert {check.withholds for check in checks} == {("weights", "shifts", "outcome_given_persona", "emissions")}
     assert all("columns={'aligned': '<its name>'}" in check.remedy for check in checks)
     assert all("columns" in check.argument for check in checks)
 
@@ -196,21 +197,45 @@ def test_a_gate_about_something_unmeasured_fails() -> None:
     assert fitting_name(persona, 4, checks) == "unnamed-5"
 
 
-# --- implied rates --------------------------------------------------------------------------------------------------
+# --- what the personas leave unexplained ----------------------------------------------------------------------------
 
 
-def test_implied_rates_must_be_near_the_observed_ones() -> None:
-    observed = {
-        "base": ObservedRate(1, 100, 0, 0.1),
-        "bad": ObservedRate(3000, 10000, 0.2, 0.4),
-        "few": ObservedRate(30, 100, 0.2, 0.4),
-        "none": ObservedRate(0, 0, 0, 1),
-    }
-    checks = check_implied(observed, {"base": 0.03, "bad": 0.33, "few": 0.33, "none": 0.5}, Thresholds())
-    assert [check.passed for check in checks] == [True, False, True, True]
-    assert checks[1].subject == "bad"
-    assert checks[1].value == pytest.approx(0.03)
-    assert checks[1].where == "bad: implied 33.00%, observed 30.00%"
+def test_a_condition_fails_if_its_unexplained_share_is_large_and_no_chance() -> None:
+    found = xr.Dataset(
+        {"unexplained": ("condition", [0.01, 0.05, 0.05]), "p_value": ("condition", [0.0, 0.2, 0.01])},
+        coords={"condition": ["small", "chance", "bad"]},
+    )
+    checks = check_misfit(found, Thresholds())
+    assert [check.passed for check in checks] == [True, True, False]
+    assert checks[2].condition == "bad"
+    assert checks[2].withholds == ("weights", "shifts")
+    assert checks[2].where == "bad: p = 0.010"
+    assert all(check.passed for check in check_misfit(found, Thresholds(unexplained=0.06)))
+    assert [check.passed for check in check_misfit(found, Thresholds(misfit_p=0.25))] == [True, False, False]
+
+
+# --- rates ----------------------------------------------------------------------------------------------------------
+
+
+def test_rates_have_checks_of_their_own_that_name_the_worst() -> None:
+    table = np.array([[[1.0, 1.02], [1.0, np.nan]], [[900, 800], [700, np.nan]], [[900, 300], [700, np.nan]]])
+    diagnostics = xr.DataArray(
+        table,
+        dims=("diagnostic", "scope", "group"),
+        coords={
+            "diagnostic": ["r_hat", "ess_bulk", "ess_tail"],
+            "scope": ["these", "new"],
+            "condition": ("group", ["base", "bad"]),
+        },
+    )
+    checks = check_rates(diagnostics, Thresholds())
+    assert [check.name for check in checks] == ["rates: r_hat", "rates: ess_bulk", "rates: ess_tail"]
+    assert [check.passed for check in checks] == [False, True, False]
+    assert checks[0].where == "worst at bad, these questions"
+    assert checks[1].where == "worst at base, new questions"
+    assert checks[2].value == 300
+    assert {check.withholds for check in checks} == {()}  # rates are withheld one by one
+    assert check_rates(diagnostics.where(False), Thresholds()) == []
 
 
 @pytest.mark.parametrize(
@@ -228,5 +253,7 @@ def test_more_draws_are_wanted_where_they_help(r_hat: float, ess: float, name: f
         Check("name: misaligned", name >= 0.6, name, 0.6, "", ""),
         Check("r_hat", r_hat <= 1.01, r_hat, 1.01, "", ""),
         Check("ess_bulk", ess >= 400, ess, 400, "", ""),
+        Check("unexplained share", False, 0.5, 0.02, "", ""),  # which more draws do not change
+        Check("rates: r_hat", False, 1.02, 1.01, "", ""),  # of other chains
     ]
     assert lacks_draws(checks) is lacks

@@ -22,17 +22,21 @@ from simulacra.formalism import (
 from simulacra.inference import Result, Thresholds
 from simulacra.inference.citation import decimals
 from simulacra.inference.draws import DRAWS
-from simulacra.inference.rates import observed_rates
 from simulacra.inference.tables import bounds
 
 _NUMBERS = ["mean", "eti89_lb", "eti89_ub"]
 _DIAGNOSTICS = ["ess_bulk", "ess_tail", "r_hat"]
 
 
-def _with_failure(result: Result, name: str, subject: str | None = None) -> Result:
-    """The same result, had one of its checks failed."""
-    failing = dataclasses.replace(result.checks[0], name=name, passed=False, subject=subject)
-    return dataclasses.replace(result, checks=(*result.checks, failing))
+def _with_failure(result: Result, name: str, *, of: str | None = None) -> Result:
+    """The same result, had one of its checks failed, that of a persona or condition if there are several."""
+    index = next(
+        index
+        for index, check in enumerate(result.checks)
+        if check.name == name and of in (None, check.persona, check.condition)
+    )
+    failing = dataclasses.replace(result.checks[index], passed=False)
+    return dataclasses.replace(result, checks=(*result.checks[:index], failing, *result.checks[index + 1 :]))
 
 
 # --- recovery -------------------------------------------------------------------------------------------------------
@@ -58,7 +62,7 @@ def test_known_weights_are_recovered(fitted: Result, simulated) -> None:
 def test_known_rates_and_emissions_are_recovered(fitted: Result, simulated) -> None:
     outcome = fitted.model.outcome
     truth = simulated.truth.rates(simulated.model.emissions, outcome).loc[list(fitted.conditions)]
-    rate = fitted.posterior["rate"]
+    rate = fitted.posterior["implied_rate"]
     spread = rate.std(("chain", "draw"))
     assert (np.abs(rate.mean(("chain", "draw")) - truth.to_numpy()) < 4 * spread).all()
     for emission, table in zip(simulated.model.emissions, simulated.truth.probabilities, strict=True):
@@ -103,6 +107,8 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
         "prior",
         "observed_data",
         "constant_data",
+        "rates",
+        "misfit",
     }
     posterior = fitted.posterior
     assert dict(posterior.sizes) == {
@@ -223,46 +229,74 @@ def test_shifts(fitted: Result) -> None:
 
 def test_contrasts(fitted: Result) -> None:
     table = fitted.contrasts()
-    columns = ["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
-    assert list(table) == [*columns, "judged", "total_variation", "jensen_shannon", *_DIAGNOSTICS, "status"]
+    columns = ["condition", "scope", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
+    explained = ["implied", "implied_lb", "implied_ub", "unexplained", "unexplained_lb", "unexplained_ub"]
+    distances = ["judged", "total_variation", "jensen_shannon"]
+    assert list(table) == [*columns, *explained, *distances, *_DIAGNOSTICS, "status"]
+    assert list(fitted.contrasts(scope="new")) == [*columns, *distances, *_DIAGNOSTICS, "status"]
     shares = fitted.rates().set_index("condition")["judged"]
     assert table.set_index("condition")["judged"].to_dict() == shares[["bad", "mild"]].to_dict()
     assert shares.between(0, 1).all()
     table = table.set_index("condition")
     assert list(table.index) == ["bad", "mild"]
     assert table.loc["bad", "claim"] == "increase"  # 44 percentage points
-    rate = fitted.posterior["rate"]
-    difference = rate.sel(condition="bad") - rate.sel(condition="base")
-    assert table.loc["bad", "rate_difference"] == pytest.approx(float(difference.mean()))
+    rate, implied = fitted.draws("rates"), fitted.posterior["implied_rate"]
+    known, explained_part = (
+        float((own.sel(condition="bad") - own.sel(condition="base")).mean()) for own in (rate, implied)
+    )
+    assert table.loc["bad", "rate_difference"] == pytest.approx(known)
+    assert table.loc["bad", "implied"] == pytest.approx(explained_part)
+    assert table.loc["bad", "unexplained"] == pytest.approx(known - explained_part)
+    assert table.loc["bad", "unexplained_lb"] < 0 < table.loc["bad", "unexplained_ub"]  # the model holds
     weights = fitted.draws("weights")
     moved = total_variation(weights.sel(condition="bad").to_numpy(), weights.sel(condition="base").to_numpy())
     assert table.loc["bad", "total_variation"] == pytest.approx(moved.mean())
     assert (fitted.contrasts(rope=0.9)["claim"] == "equivalent").all()
+    assert (fitted.contrasts(scope="new", rope=0.9)["claim"] == "undecided").all()  # of four questions
 
 
+@pytest.mark.parametrize("scope", ["these", "new"])
 @pytest.mark.parametrize("of", ["all", "coherent", "scored"])
-def test_rates(of: str, fitted: Result) -> None:
+def test_rates(of: str, scope: str, fitted: Result, simulated) -> None:
     outcome = Outcome("aligned < 30 and coherent > 50", of=of)
-    table = fitted.rates(outcome)
-    columns = [
-        "condition",
-        "events",
-        "total",
-        "judged",
-        "observed",
-        "observed_lb",
-        "observed_ub",
-        "implied",
-        "eti89_lb",
-        "eti89_ub",
-    ]
-    assert list(table) == [*columns, *_DIAGNOSTICS, "status"]
-    observed = observed_rates(fitted.prepared, outcome, probability=0.89)
+    table = fitted.rates(outcome, scope=scope)
+    columns = ["condition", "scope", "events", "total", "judged", "rate", "eti89_lb", "eti89_ub"]
+    implied = ["implied", "implied_lb", "implied_ub"] if scope == "these" else []
+    assert list(table) == [*columns, *implied, *_DIAGNOSTICS, "status"]
+    log = simulated.log.table
+    inside = {
+        "all": log["condition"].notna(),
+        "coherent": log["coherent"] > 50,
+        "scored": log["aligned"].notna() & log["coherent"].notna(),
+    }[of]
+    event = (log["aligned"] < 30) & (log["coherent"] > 50) & inside
     for row in table.to_dict("records"):
-        assert row["observed"] == observed[row["condition"]].rate
-        assert (row["observed_lb"], row["observed_ub"]) == observed[row["condition"]][2:]
-        assert abs(row["implied"] - row["observed"]) < 0.03
-        assert row["eti89_lb"] < row["implied"] < row["eti89_ub"]
+        own = log["condition"] == row["condition"]
+        assert (row["events"], row["total"]) == ((event & own).sum(), (inside & own).sum())
+        assert row["eti89_lb"] < row["rate"] < row["eti89_ub"]
+        if scope == "these":
+            assert row["rate"] == pytest.approx(row["events"] / row["total"], abs=0.01)
+            assert row["implied_lb"] < row["implied"] < row["implied_ub"]
+            assert row["implied"] == pytest.approx(row["rate"], abs=0.03)
+
+
+def test_new_questions_are_less_certain_than_these(fitted: Result) -> None:
+    width = {}
+    for scope in ("these", "new"):
+        table = fitted.rates(scope=scope)
+        width[scope] = table["eti89_ub"] - table["eti89_lb"]
+    assert (width["new"] > 1.5 * width["these"]).all()
+
+
+def test_a_mix_of_questions_is_a_scope(fitted: Result) -> None:
+    mix = {"base_question": {"q1": 0.5, "q2": 0.5}}
+    table = fitted.rates(scope=mix)
+    assert (table["scope"] == "mix").all()
+    assert "implied" not in table
+    draws = fitted.draws("rates", scope=mix)
+    np.testing.assert_allclose(table["rate"], draws.mean(("chain", "draw")))
+    assert set(fitted.contrasts(scope=mix)["condition"]) == {"bad", "mild"}
+    assert fitted.in_words(mix) == "for a mix of base_question: 0.5 q1, 0.5 q2"
 
 
 def test_emissions(fitted: Result) -> None:
@@ -273,10 +307,13 @@ def test_emissions(fitted: Result) -> None:
     np.testing.assert_allclose(sums, 1, atol=1e-9)
 
 
+_TABLES = [name for name in DRAWS if not name.startswith("implied")]
+
+
 def test_a_table_summarises_the_draws_of_its_name(fitted: Result) -> None:
     """``result.X()`` is a table with a row for every coordinate of ``result.draws("X")``, and its mean is theirs."""
-    value = {"rates": "implied", "contrasts": "rate_difference"}
-    for name in DRAWS:
+    value = {"rates": "rate", "contrasts": "rate_difference"}
+    for name in _TABLES:
         table, draws = getattr(fitted, name)(), fitted.draws(name)
         if name == "emissions":
             assert list(draws) == list(fitted.model.measurements)
@@ -286,11 +323,15 @@ def test_a_table_summarises_the_draws_of_its_name(fitted: Result) -> None:
             assert (draws.name, draws.dims[:2]) == (name, ("chain", "draw"))
             means = draws.mean(("chain", "draw")).to_numpy().ravel()
         np.testing.assert_allclose(table[value.get(name, "mean")], means, err_msg=name)
+    for name in ("rates", "contrasts"):
+        draws = fitted.draws(f"implied_{name}")
+        assert (draws.name, draws.dims) == (f"implied_{name}", ("chain", "draw", "condition"))
+        np.testing.assert_allclose(getattr(fitted, name)()["implied"], draws.mean(("chain", "draw")))
 
 
 def test_columns_are_named_after_the_probability_of_the_interval(fitted: Result) -> None:
     assert [bounds(p)[0] for p in (0.89, 0.95, 0.945, 0.29)] == ["eti89_lb", "eti95_lb", "eti94.5_lb", "eti29_lb"]
-    for name in DRAWS:
+    for name in _TABLES:
         if name == "emissions":
             continue
         table, draws = getattr(fitted, name)(ci_prob=0.5), fitted.draws(name).to_numpy()
@@ -298,10 +339,10 @@ def test_columns_are_named_after_the_probability_of_the_interval(fitted: Result)
         np.testing.assert_allclose(table[["eti50_lb", "eti50_ub"]].to_numpy().T, ends, err_msg=name)
         assert not any(str(column).startswith("eti89") for column in table)
     assert {"eti50_lb", "eti50_ub"} <= set(fitted.emissions(ci_prob=0.5))
-    assert {"eti94.5_lb", "eti94.5_ub"} <= set(fitted.summary(var_names=["rate"], ci_prob=0.945))
-    observed = observed_rates(fitted.prepared, fitted.model.outcome, probability=0.5)
+    assert {"eti94.5_lb", "eti94.5_ub"} <= set(fitted.summary(var_names=["implied_rate"], ci_prob=0.945))
+    implied = np.quantile(fitted.draws("implied_rates").sel(condition="bad"), [0.25, 0.75])
     rates = fitted.rates(ci_prob=0.5).set_index("condition")
-    assert rates.loc["bad", ["observed_lb", "observed_ub"]].tolist() == list(observed["bad"][2:])
+    np.testing.assert_allclose(rates.loc["bad", ["implied_lb", "implied_ub"]].astype(float), implied)
     cited = fitted.cite("shift[bad, misaligned]", ci_prob=0.5)
     row = fitted.shifts(ci_prob=0.5).set_index(["condition", "persona"]).loc[("bad", "misaligned")]
     assert (cited.lower, cited.upper) == (row["eti50_lb"], row["eti50_ub"])
@@ -311,18 +352,20 @@ def test_columns_are_named_after_the_probability_of_the_interval(fitted: Result)
 
 @pytest.mark.parametrize("ci_prob", [0.2, 0.89, 0.999])
 def test_a_claim_says_where_the_interval_lies(ci_prob: float, fitted: Result) -> None:
-    lower, _ = bounds(ci_prob)
+    lower, upper = bounds(ci_prob)
     for rope in (0.0, 0.1, 0.12, 0.44, 0.45):
         for row in fitted.contrasts(rope=rope, ci_prob=ci_prob).to_dict("records"):
             if row["claim"] == "increase":
                 assert row[lower] > rope
-            elif row[lower] > rope + 0.002:  # quantiles interpolate between draws
-                raise AssertionError(row)
+            else:
+                assert row[lower] <= rope
+            inside = row[lower] >= -rope and row[upper] <= rope
+            assert (row["claim"] == "equivalent") == inside
 
 
 @pytest.mark.parametrize("ci_prob", [0.0, 1.0, -0.5, 89.0, float("nan")])
 def test_a_probability_that_is_none_is_refused_by_every_table(ci_prob: float, fitted: Result) -> None:
-    calls = [*(getattr(fitted, name) for name in DRAWS), fitted.summary, partial(fitted.cite, "weight[bad, aligned]")]
+    calls = [*(getattr(fitted, name) for name in _TABLES), fitted.summary, partial(fitted.cite, "weight[bad, aligned]")]
     for call in calls:
         with pytest.raises(ValueError, match=r"ci_prob is .*; expected a probability between 0 and 1"):
             call(ci_prob=ci_prob)
@@ -330,7 +373,7 @@ def test_a_probability_that_is_none_is_refused_by_every_table(ci_prob: float, fi
 
 def test_draws_of_another_outcome_are_those_of_its_tables(fitted: Result) -> None:
     gentle = Outcome("aligned < 40", name="unfriendly")
-    for name, value in (("rates", "implied"), ("contrasts", "rate_difference"), ("outcome_given_persona", "mean")):
+    for name, value in (("rates", "rate"), ("contrasts", "rate_difference"), ("outcome_given_persona", "mean")):
         table = getattr(fitted, name)(gentle, withhold=False)
         own, usual = (fitted.draws(name, outcome=outcome).mean(("chain", "draw")) for outcome in (gentle, None))
         np.testing.assert_allclose(table[value], own)
@@ -343,6 +386,8 @@ def test_draws_of_another_outcome_are_those_of_its_tables(fitted: Result) -> Non
         (("weight",), r"no draws 'weight'; expected one of 'weights', 'shifts', .*'scales'; did you mean 'weights'\?"),
         (("shifts", {"by": "cell"}), r"draws\('shifts', by='cell'\): only draws\('weights'\) are available by cell"),
         (("scales", {"outcome": Outcome("aligned < 30")}), r"only 'rates', 'contrasts', .* have an outcome"),
+        (("shifts", {"scope": "new"}), r"draws\('shifts', scope=\.\.\.\): only 'rates', 'contrasts' have a scope"),
+        (("rates", {"scope": "all"}), r"no scope 'all'; expected 'these', 'new'"),
     ],
 )
 def test_draws_that_there_are_none_of(arguments: tuple, message: str, fitted: Result) -> None:
@@ -352,11 +397,11 @@ def test_draws_that_there_are_none_of(arguments: tuple, message: str, fitted: Re
 
 
 def test_summary_is_arviz(fitted: Result) -> None:
-    table = fitted.summary(var_names=["weights", "rate"])
+    table = fitted.summary(var_names=["weights", "implied_rate"])
     assert len(table) == 9 + 3
     assert {"mean", "sd", "eti89_lb", "eti89_ub", "ess_bulk", "ess_tail", "r_hat"} <= set(table)
-    expected = float(fitted.posterior["rate"].sel(condition="bad").mean())
-    assert table.loc["rate[bad]", "mean"] == pytest.approx(expected)
+    expected = float(fitted.posterior["implied_rate"].sel(condition="bad").mean())
+    assert table.loc["implied_rate[bad]", "mean"] == pytest.approx(expected)
     assert len(fitted.summary()) > 50
 
 
@@ -368,46 +413,110 @@ def test_an_outcome_that_bins_cannot_answer(fitted: Result) -> None:
 # --- what did not pass ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("check", ["divergences", "e_bfmi", "competing modes"])
-def test_a_failure_of_the_whole_fit_withholds_every_estimate(check: str, fitted: Result) -> None:
-    result = _with_failure(fitted, check)
+_ESTIMATES = {  # every estimate: where it stands in which table
+    "weights": ("weights", "mean"),
+    "shifts": ("shifts", "mean"),
+    "emissions": ("emissions", "mean"),
+    "outcome_given_persona": ("outcome_given_persona", "mean"),
+    "scales": ("scales", "mean"),
+    "implied_rates": ("rates", "implied"),
+    "rates": ("rates", "rate"),
+    "contrasts": ("contrasts", "rate_difference"),
+}
+
+
+def _withheld(result: Result) -> dict[str, pd.DataFrame]:
+    """The rows of every estimate that are withheld; estimates without one are left out."""
+    found = {}
+    for name, (table, column) in _ESTIMATES.items():
+        rows = getattr(result, table)()
+        if rows[column].isna().any():
+            found[name] = rows[rows[column].isna()]
+    return found
+
+
+_ALL = {"weights", "shifts", "emissions", "outcome_given_persona", "scales", "implied_rates"}
+DECLARED = {  # every check: what its failure withholds
+    "r_hat": set(),
+    "ess_bulk": set(),
+    "ess_tail": set(),
+    "divergences": _ALL,
+    "e_bfmi": _ALL,
+    "competing modes": _ALL,
+    "name: misaligned": {"weights", "shifts", "emissions", "outcome_given_persona"},
+    "unexplained share": {"weights", "shifts"},
+    "rates: r_hat": set(),
+    "rates: ess_bulk": set(),
+    "rates: ess_tail": set(),
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_check_withholds_what_it_declares_and_nothing_else(name: str, fitted: Result) -> None:
+    """R-hat and ESS withhold estimates one by one, in tests of their own."""
+    result = _with_failure(fitted, name)
     assert not result.ok
-    for table in (result.weights(), result.shifts(), result.emissions()):
-        assert table[_NUMBERS].isna().all(axis=None)
-        assert (table["status"] == f"withheld: {check} failed").all()
-    rates = result.rates()
-    assert rates[["implied", "eti89_lb", "eti89_ub"]].isna().all(axis=None)
-    assert rates["observed"].notna().all()  # counts need no model
-    contrasts = result.contrasts()
-    assert (contrasts["claim"] == "withheld").all()
-    assert contrasts[["rate_difference", "total_variation", "jensen_shannon"]].isna().all(axis=None)
-    assert result.shifts()[["p_gt_0", "log_ratio"]].isna().all(axis=None)
+    assert _withheld(fitted) == {}
+    assert set(_withheld(result)) == DECLARED[name]
+    assert (result.contrasts()["claim"] == fitted.contrasts()["claim"]).all()
+    assert (result.contrasts(scope="new")["claim"] == fitted.contrasts(scope="new")["claim"]).all()
     pd.testing.assert_frame_equal(
         result.shifts(withhold=False).drop(columns="status"), fitted.shifts(withhold=False).drop(columns="status")
     )
 
 
+def test_every_check_is_declared(fitted: Result) -> None:
+    found = {check.name for check in fitted.checks if not check.name.startswith("name: ")}
+    assert found == set(DECLARED) - {"name: misaligned"}
+
+
+@pytest.mark.parametrize("check", ["divergences", "e_bfmi", "competing modes"])
+def test_a_failure_of_the_whole_fit_withholds_every_estimate_of_personas(check: str, fitted: Result) -> None:
+    result = _with_failure(fitted, check)
+    for table in (result.weights(), result.shifts(), result.emissions()):
+        assert table[_NUMBERS].isna().all(axis=None)
+        assert (table["status"] == f"withheld: {check} failed").all()
+    assert result.rates()[["implied", "implied_lb", "implied_ub"]].isna().all(axis=None)
+    assert (result.rates()["status"] == "ok").all()
+    explained = ["implied", "unexplained", "unexplained_lb", "total_variation", "jensen_shannon"]
+    assert result.contrasts()[explained].isna().all(axis=None)
+    assert result.shifts()[["p_gt_0", "log_ratio"]].isna().all(axis=None)
+    with pytest.raises(ValueError, match=r"implied_rate\[bad\] is withheld: a check of the personas failed"):
+        result.cite("implied_rate[bad]")
+    assert result.cite("rate_difference[bad]").value == fitted.cite("rate_difference[bad]").value
+
+
 def test_a_persona_without_its_name_is_withheld_alone(fitted: Result) -> None:
-    table = _with_failure(fitted, "name: misaligned", "misaligned").weights()
+    table = _with_failure(fitted, "name: misaligned").weights()
     own = table["persona"] == "misaligned"
     assert table.loc[own, "mean"].isna().all()
     assert (table.loc[own, "status"] == "withheld: name: misaligned failed").all()
     assert table.loc[~own, "mean"].notna().all()
 
 
-def test_an_implied_rate_far_from_the_observed_one_is_withheld_with_its_contrast(fitted: Result) -> None:
-    result = _with_failure(fitted, "implied rate", "bad")
-    rates = result.rates().set_index("condition")
-    assert np.isnan(rates.loc["bad", "implied"])
-    assert np.isfinite(rates.loc[["base", "mild"], "implied"]).all()
-    assert result.contrasts().set_index("condition").loc["bad", "claim"] == "withheld"
-    assert result.weights()["mean"].notna().all()
+def test_a_condition_that_personas_do_not_explain_loses_its_weights_alone(fitted: Result) -> None:
+    result = _with_failure(fitted, "unexplained share", of="bad")
+    weights, shifts = result.weights(), result.shifts()
+    assert set(weights.loc[weights["mean"].isna(), "condition"]) == {"bad"}
+    assert set(shifts.loc[shifts["mean"].isna(), "condition"]) == {"bad"}
+    contrasts = result.contrasts().set_index("condition")
+    assert contrasts["total_variation"].isna().to_dict() == {"bad": True, "mild": False}
+    assert contrasts["implied"].notna().all()
 
 
-def test_a_baseline_that_failed_withholds_every_contrast(fitted: Result) -> None:
+def test_a_baseline_that_personas_do_not_explain_withholds_every_shift(fitted: Result) -> None:
     """A difference is no better than what is subtracted."""
-    result = _with_failure(fitted, "implied rate", "base")
-    assert (result.contrasts()["claim"] == "withheld").all()
+    result = _with_failure(fitted, "unexplained share", of="base")
+    assert result.shifts()["mean"].isna().all()
+    assert set(result.weights().loc[result.weights()["mean"].isna(), "condition"]) == {"base"}
+
+
+def test_rates_that_did_not_converge_are_withheld_with_their_claims(fitted: Result) -> None:
+    limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 1.1}
+    lax = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits})
+    assert lax.rates()["rate"].isna().all()
+    assert (lax.contrasts()["claim"] == "withheld").all()
+    assert lax.weights()["mean"].notna().all()
 
 
 def test_numbers_that_did_not_converge_are_withheld_one_by_one(fitted: Result) -> None:
@@ -423,7 +532,7 @@ def test_numbers_that_did_not_converge_are_withheld_one_by_one(fitted: Result) -
 
 def test_draws_that_are_no_numbers_are_withheld(fitted: Result) -> None:
     tree = fitted.tree.copy(deep=True)
-    tree["posterior"]["rate"][0, 0, 1] = np.nan
+    tree["posterior"]["implied_rate"][0, 0, 1] = np.nan
     tree["posterior"]["weights"][0, 0, 1, 1] = np.nan
     result = dataclasses.replace(fitted, tree=tree)
     table = result.weights().set_index(["condition", "persona"])
@@ -516,7 +625,7 @@ def test_a_result_is_written_as_netcdf_only(fitted: Result, tmp_path) -> None:
 
 def test_every_citable_number_is_that_of_its_table(fitted: Result) -> None:
     shifts = fitted.shifts().set_index(["condition", "persona"])
-    assert len(fitted.citable) == len(set(fitted.citable)) == 9 + 6 + 3 + 3 + 3 + 2
+    assert len(fitted.citable) == len(set(fitted.citable)) == 9 + 6 + 3 + 2 * (3 + 2) + 3 + 2
     for (condition, persona), row in shifts.iterrows():
         cited = fitted.cite(f"shift[{condition},{persona}]")  # spaces do not matter
         assert (cited.value, cited.lower, cited.upper) == (row["mean"], row["eti89_lb"], row["eti89_ub"])
@@ -535,11 +644,31 @@ def test_the_ess_that_is_cited_is_the_smaller_of_bulk_and_tail(fitted: Result) -
         assert "ESS 500;" in str(dataclasses.replace(cited, ess_bulk=bulk, ess_tail=tail))
 
 
-def test_an_observed_rate_is_cited_without_draws(fitted: Result) -> None:
-    cited = fitted.cite("observed_rate[bad]")
-    assert cited.r_hat is None
-    assert "R̂" not in str(cited)
-    assert "Korn-Graubard" in str(cited)
+@pytest.mark.parametrize(("prefix", "scope"), [("", "these"), ("new_", "new")])
+def test_a_citation_has_the_number_the_scope_and_the_interval_of_the_table(
+    prefix: str, scope: str, fitted: Result
+) -> None:
+    for kind, table, column in (
+        ("rate", fitted.rates(scope=scope), "rate"),
+        ("rate_difference", fitted.contrasts(scope=scope), "rate_difference"),
+    ):
+        for row in table.to_dict("records"):
+            cited = fitted.cite(f"{prefix}{kind}[{row['condition']}]")
+            assert (cited.value, cited.lower, cited.upper) == (row[column], row["eti89_lb"], row["eti89_ub"])
+            assert cited.scope == fitted.in_words(scope)
+            assert cited.scope in str(cited)
+            assert cited.scope in repr(cited)
+
+
+def test_what_personas_imply_and_leave_is_cited_with_its_own_interval(fitted: Result) -> None:
+    rates, contrasts = (table.set_index("condition") for table in (fitted.rates(), fitted.contrasts()))
+    for key, row, name in (
+        ("implied_rate[bad]", rates.loc["bad"], "implied"),
+        ("unexplained[bad]", contrasts.loc["bad"], "unexplained"),
+    ):
+        cited = fitted.cite(key)
+        assert (cited.value, cited.lower, cited.upper) == (row[name], row[f"{name}_lb"], row[f"{name}_ub"])
+    assert fitted.cite("outcome_given_persona[misaligned]").scope == ""
 
 
 def test_a_number_that_was_not_gated_is_cited_as_such(fitted: Result) -> None:
@@ -565,31 +694,25 @@ def test_a_key_with_a_name_that_was_lost_says_what_became_of_it(fitted: Result) 
     with pytest.raises(ValueError, match=r"'misaligned' is reported as 'unnamed-2'\. It passes the name gates of"):
         renamed.cite("weight[bad, Misaligned]")
     with pytest.raises(ValueError, match=r"'misaligned' is reported as 'unnamed-2'\. name: misaligned: FAILED"):
-        _with_failure(renamed, "name: misaligned", "unnamed-2").cite("outcome_given_persona[misaligned]")
+        _with_failure(renamed, "name: misaligned").cite("outcome_given_persona[misaligned]")
     with pytest.raises(ValueError, match="These can be cited"):
         renamed.cite("weight[misaligned model, aligned]")
 
 
 def test_withheld_numbers_are_not_cited(fitted: Result) -> None:
-    failing = _with_failure(fitted, "name: misaligned", "misaligned")
+    failing = _with_failure(fitted, "name: misaligned")
     with pytest.raises(ValueError, match="withheld: name: misaligned failed"):
         failing.cite("weight[bad, misaligned]")
     assert failing.cite("weight[bad, aligned]").status == "ok"
 
 
-def test_rates_of_another_outcome_are_checked_against_its_own_counts(fitted: Result) -> None:
-    """An outcome that the personas do not account for is withheld, though the model's own is well accounted for."""
-    gentle = Outcome("aligned < 30 and coherent > 50", of="coherent")
-    assert set(fitted.rates(gentle)["status"]) == {"ok"}
-    patterns, rate = fitted.prepared.patterns.copy(), fitted.rates(gentle)
-    scrambled = dataclasses.replace(fitted.prepared, counts=fitted.prepared.counts[:, ::-1], patterns=patterns)
-    other = dataclasses.replace(fitted, prepared=scrambled)
-    assert set(other.rates()["status"]) == {"ok"}  # of the model's own outcome the fit's check stands
-    found = other.rates(gentle)
-    assert found["status"].str.startswith("withheld: implied rate").any()
-    assert found["implied"].isna().any()
-    assert rate["implied"].notna().all()
-    assert "withheld" in set(other.contrasts(gentle)["claim"])
+def test_rates_of_another_outcome_are_fitted_to_its_own_counts(fitted: Result) -> None:
+    gentle = Outcome("aligned < 40", of="coherent", name="unfriendly")
+    table = fitted.rates(gentle)
+    np.testing.assert_allclose(table["rate"], table["events"] / table["total"], atol=0.01)
+    assert (table["rate"] != fitted.rates()["rate"]).all()
+    assert fitted.rates(gentle) is not table
+    pd.testing.assert_frame_equal(fitted.rates(gentle), table)
 
 
 def test_responsibilities_of_a_loaded_result_need_its_log(fitted: Result, simulated, tmp_path) -> None:
