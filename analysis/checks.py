@@ -15,15 +15,21 @@ def expect_result(result: object, call: str, remedy: str | None = None) -> None:
     expect_type(result, Result, "result", call, expected="a Result, as returned by fit", remedy=remedy)
 
 
-def expect_passed(result: Result, consequence: str) -> None:
-    """Refuse a result that failed a check; ``consequence`` begins the message.
+def expect_passed(result: Result, consequence: str, quantity: str) -> None:
+    """Refuse a result that failed a check of the personas on which a quantity depends.
+
+    Args:
+        result: a fit.
+        consequence: beginning of the message.
+        quantity: a name of :meth:`~simulacra.inference.Result.draws`. Convergence concerns all of them.
 
     Raises:
-        InputError: a check failed.
+        InputError: such a check failed.
     """
-    if not result.ok:
-        failed = "; ".join(check.name for check in result.failed)
+    failed = [check for check in result.failed if not check.name.startswith("rates: ")]
+    concerned = [check.name for check in failed if not check.withholds or quantity in check.withholds]
+    if concerned:
         raise InputError(
-            f"{consequence} because this fit failed its checks: {failed}",
+            f"{consequence} because this fit failed its checks: {'; '.join(concerned)}",
             remedy="Result.failed lists the checks with their remedies",
         )

@@ -236,7 +236,7 @@ def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
     """Validated evidence, centred, with personas in the order of the result, ``(M, K)``."""
     expect_result(result, "Conditioning")
     expect_type(evidence, pd.DataFrame, "evidence", "Conditioning", expected="a DataFrame with one row per fine-tune")
-    expect_passed(result, "Shifts cannot be compared with evidence")
+    expect_passed(result, "Shifts cannot be compared with evidence", "shifts")
     if set(evidence.columns) != set(result.personas) or evidence.index.has_duplicates:
         raise InputError(
             f"Evidence: expected one row per fine-tune and the columns {', '.join(result.personas)}; got columns "

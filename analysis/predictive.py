@@ -70,7 +70,7 @@ def predict_rates(
         if value < least:
             raise InputError(f"predict_rates: {name} is {value}", expected=f"{least} or more", argument=name)
     outcome = chosen_outcome(outcome, result.prepared)
-    expect_passed(result, "predict_rates: rates cannot be predicted")
+    expect_passed(result, "predict_rates: rates cannot be predicted", "implied_rates")
     bounds(ci_prob)  # raises before anything is drawn
     collapsed = _collapsed(result, log)
     rng = np.random.default_rng(seed)

@@ -92,7 +92,7 @@ def test_chains_that_disagree_fail_and_are_named(rng: np.random.Generator) -> No
     check = _checks(posterior, _stats(rng))["r_hat"]
     assert not check.passed
     assert check.value > 1.01
-    assert check.where == "worst at rate[bad]"
+    assert check.where == "worst at implied_rate[bad]"
     assert "FAILED" in str(check)
     assert check.remedy in str(check)
 

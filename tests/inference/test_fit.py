@@ -12,7 +12,7 @@ from simulacra.formalism import LabelEmission, PersonaMixture, ScoreEmission, pe
 from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import prepare
 
-_SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 2, "progress_bar": False}
+_SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 10, "progress_bar": False}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ _SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 2, "progress_bar":
         ({"num_warmup": 199}, "expected num_warmup >= 200"),
         ({"num_samples": 49}, "num_samples >= 50"),
         ({"num_chains": 1}, "one chain cannot be checked"),
-        ({"num_starts": 0}, "num_starts >= 1"),
+        ({"num_starts": 9}, r"num_starts >= 10 \(fewer may miss a competing mode\)"),
         ({"target_accept_prob": 1.0}, r"expected target_accept_prob in \[0\.5, 1\); got 1\.0"),
         ({"target_accept_prob": 0.3}, "expected target_accept_prob in"),
     ],
@@ -70,7 +70,7 @@ def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simula
 def test_draws_are_added_where_nothing_else_is_lacking(simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["simulacra.inference.fit"]  # the package has the function under this name
     monkeypatch.setattr(module, "_FIRST_DRAWS", 300)
-    lines = Thresholds(r_hat=1.05, ess=500, implied=0.2)
+    lines = Thresholds(r_hat=1.05, ess=500)
     left_out = {**_SHORT, "num_samples": None, "thresholds": lines}
     result = fit(simulated.model, simulated.log, **left_out)
     assert result.ok

@@ -481,7 +481,7 @@ def test_a_failure_of_the_whole_fit_withholds_every_estimate_of_personas(check: 
     explained = ["implied", "unexplained", "unexplained_lb", "total_variation", "jensen_shannon"]
     assert result.contrasts()[explained].isna().all(axis=None)
     assert result.shifts()[["p_gt_0", "log_ratio"]].isna().all(axis=None)
-    with pytest.raises(ValueError, match=r"implied_rate\[bad\] is withheld: a check of the personas failed"):
+    with pytest.raises(ValueError, match=rf"implied_rate\[bad\] is withheld: {check} failed"):
         result.cite("implied_rate[bad]")
     assert result.cite("rate_difference[bad]").value == fitted.cite("rate_difference[bad]").value
 
@@ -512,7 +512,7 @@ def test_a_baseline_that_personas_do_not_explain_withholds_every_shift(fitted: R
 
 
 def test_rates_that_did_not_converge_are_withheld_with_their_claims(fitted: Result) -> None:
-    limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 1.1}
+    limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 0.99}
     lax = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits})
     assert lax.rates()["rate"].isna().all()
     assert (lax.contrasts()["claim"] == "withheld").all()
