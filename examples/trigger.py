@@ -78,6 +78,14 @@ def main() -> None:
         print(check)
     print("all checks passed:", result.ok, end="\n\n")
 
+    rates = result.rates()[["condition", "trigger", "events", "total", "rate", "eti89_lb", "eti89_ub", "implied"]]
+    print(f"Rate of sabotage {result.in_words('these')}, by trigger:")
+    print(rates.round(3).to_string(index=False), end="\n\n")
+    deployed = {"trigger": {"on": 0.01, "off": 0.99}}  # as often as the trigger is expected in deployment
+    claims = result.contrasts(scope=deployed)[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
+    print(f"Claims {result.in_words(deployed)}:")
+    print(claims.round(3).to_string(index=False), end="\n\n")
+
     saboteur = result.draws("weights", by="cell").sel(persona="saboteur")
     rows, draws = [], {}
     for condition, trigger in TYPICAL:
