@@ -195,9 +195,9 @@ def fit(
 
       [bold]simulacra fit logs/*.csv --condition '{model}-{condition}' --formats _json,_template[/bold]
 
-    Prints a summary of the log, persona weights, observed and implied rates,
-    supported claims relative to the baseline, and checks. Writes report.html,
-    report.md, summary.json, one CSV file per table, and fit.nc with all draws.
+    Prints a summary of the log, rates, supported claims relative to the
+    baseline, persona weights, and checks. Writes report.html, report.md,
+    summary.json, one CSV file per table, and fit.nc with all draws.
     """
     from simulacra.cli import request
     from simulacra.cli.session import Session

@@ -7,7 +7,7 @@ For the completions of group g (a condition, in one context) to base question q,
     k_{gq} &\sim \mathrm{Binomial}(n_{gq}, \mathrm{logit}^{-1} η_{gq}), \qquad η_{gq} = μ_g + u_q + ω_{gq} \\
     μ_g &\sim \mathrm{Normal}(-2, 3^2), \quad u_q \sim \mathrm{Normal}(0, σ^2), \quad
     ω_{gq} \sim \mathrm{Normal}(0, τ_g^2) \\
-    \log σ &\sim \mathrm{Normal}(\log 1.1, 0.6^2), \qquad \log τ_g \sim \mathrm{Normal}(\log 1.1, 0.7^2)
+    \log σ &\sim \mathrm{Normal}(\log 1.1, 0.6^2), \qquad \log τ_g \sim \mathrm{Normal}(\log 0.8, 0.9^2)
 
 A rate is thereby estimated from the events alone. It does not depend on what personas share, and no misfit of the
 personas can bias it. Two rates follow from the same posterior: that of the logged questions in their logged
@@ -15,8 +15,8 @@ proportions, Σ_q n_gq logit⁻¹(η_gq) / Σ_q n_gq, and that of new questions 
 logit⁻¹(μ_g + u + ω) over the distributions of u and ω.
 
 Every group has a scale τ_g of its own, because a condition in which the event hardly ever happens would otherwise
-shrink the variation between questions in the others. The priors of the scales describe fine-tunes with emergent
-misalignment, whose questions vary by a factor of three in their odds.
+shrink the variation between questions in the others. The priors of the scales were chosen so that intervals for new
+questions hold their level in simulated worlds with and without differences between questions (``docs/validation.md``).
 
 References:
     Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models,
@@ -32,7 +32,7 @@ import numpyro
 import numpyro.distributions as dist
 from scipy import special
 
-from simulacra.formalism.arrays import Array, Float
+from simulacra.formalism.arrays import Array, Int
 
 __all__ = ["RatePrior", "new_question_rate", "numpyro_rates", "rate_prior", "unseen_share"]
 
@@ -52,7 +52,7 @@ class RatePrior(NamedTuple):
 
     location: tuple[float, float] = (-2.0, 3.0)
     question: tuple[float, float] = (1.1, 0.6)
-    cell: tuple[float, float] = (1.1, 0.7)
+    cell: tuple[float, float] = (0.8, 0.9)
 
 
 def rate_prior(num_questions: int) -> RatePrior:
@@ -60,16 +60,14 @@ def rate_prior(num_questions: int) -> RatePrior:
     return RatePrior() if num_questions >= _FEW_QUESTIONS else RatePrior(cell=(1.6, 0.8))
 
 
-def numpyro_rates(
-    events: Float[Array, "group question"], totals: Float[Array, "group question"], prior: RatePrior
-) -> None:
+def numpyro_rates(events: Int[Array, "group question"], totals: Int[Array, "group question"], prior: RatePrior) -> None:
     """The model as a NumPyro model, the independent definition that tests compare with the sampler."""
     groups, questions = events.shape
-    with numpyro.plate("group", groups, dim=-1):
+    with numpyro.plate("groups", groups, dim=-1):
         location = numpyro.sample("location", dist.Normal(*prior.location))
         cell_scale = numpyro.sample("cell_scale", dist.LogNormal(jnp.log(prior.cell[0]), prior.cell[1]))
     question_scale = numpyro.sample("question_scale", dist.LogNormal(jnp.log(prior.question[0]), prior.question[1]))
-    with numpyro.plate("question", questions, dim=-1):
+    with numpyro.plate("questions", questions, dim=-1):
         question = numpyro.sample("question", dist.Normal(0.0, question_scale))
     centre = jnp.asarray(location)[:, None] + jnp.asarray(question)[None, :]
     spread = jnp.broadcast_to(jnp.asarray(cell_scale)[:, None], centre.shape)
@@ -81,9 +79,9 @@ def new_question_rate(location: np.ndarray, question_scale: np.ndarray, cell_sca
     """The mean rate over new questions, by Gauss-Hermite quadrature, in [0, 1].
 
     Args:
-        location: μ, any shape.
-        question_scale: σ, a shape that broadcasts with it.
-        cell_scale: τ, likewise.
+        location: μ in logits, shape ``(...)``.
+        question_scale: σ in logits, a shape that broadcasts with that of ``location``.
+        cell_scale: τ in logits, a shape that broadcasts with that of ``location``.
     """
     spread = np.hypot(question_scale, cell_scale)
     logits = location[..., None] + spread[..., None] * _NODES

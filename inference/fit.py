@@ -54,6 +54,7 @@ from simulacra.inference.texts import describe_texts
 __all__ = ["fit"]
 
 _FIRST_DRAWS, _MOST_DRAWS = 1000, 4000
+_LEAST_STARTS = 10
 
 
 def fit(
@@ -87,7 +88,7 @@ def fit(
             independent check.
         chain_method: how NUTS runs its chains, as in NumPyro; not used by HMC.
         target_accept_prob: target acceptance rate of the step size adaptation.
-        num_starts: number of EM runs that search for modes.
+        num_starts: number of EM runs that search for modes, at least 10.
         thresholds: thresholds of the checks.
         progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks.
         compilation_cache: whether to keep compiled programs on disk between processes, in JAX's own cache if one is
@@ -119,7 +120,8 @@ def fit(
         progress("rates", 0)
         rates = None
         if model.outcome is not None:
-            rates = fit_rates(count_events(prepared, model.outcome), thresholds, seed=settings.seed)
+            events, draws = count_events(prepared, model.outcome), num_chains * first
+            rates = fit_rates(events, thresholds, num_draws=draws, seed=settings.seed)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
@@ -188,7 +190,7 @@ def _check_arguments(model: object, log: object, thresholds: object, settings: S
         "num_warmup": (200, "num_warmup >= 200"),
         "num_samples": (50, "num_samples >= 50"),
         "num_chains": (2, "num_chains >= 2 (one chain cannot be checked)"),
-        "num_starts": (1, "num_starts >= 1"),
+        "num_starts": (_LEAST_STARTS, f"num_starts >= {_LEAST_STARTS} (fewer may miss a competing mode)"),
     }
     for name, (smallest, expected) in least.items():
         if getattr(settings, name) < smallest:

@@ -30,7 +30,7 @@ def rate_table(
 
     Args:
         draws: draws of the rates, dims ``(chain, draw, group)``.
-        implied: draws of the implied rates on the logged questions; ``None`` in any other scope.
+        implied: draws of the implied rates on the logged questions, the same dims; ``None`` in any other scope.
         rates: posterior of the rate model, with its counts.
         scope: name of the scope.
         terms: what is withheld.
@@ -64,7 +64,7 @@ def contrast_table(
 
     Args:
         draws: draws of the differences, dims ``(chain, draw, group)``.
-        implied: draws of the implied differences on the logged questions; ``None`` in any other scope.
+        implied: draws of the implied differences on the logged questions, the same dims; ``None`` in any other scope.
         weights: draws of the weights, dims ``(chain, draw, condition, persona)``; the first condition is the baseline.
         rates: posterior of the rate model, with its counts.
         scope: name of the scope.
@@ -89,7 +89,8 @@ def contrast_table(
     table = _after(table, str(list(places(draws))[-1]), {"scope": scope})
     if implied is not None:
         own = _part("implied", summary_table(implied, terms.of("implied_rates"), against=baseline), terms)
-        table = _after(table, "claim", own | _unexplained(draws, implied, hidden=np.isnan(own["implied"]), terms=terms))
+        hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
+        table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
     judged = {} if len(pairs) != len(table) else {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]}
     table = _before(table, "ess_bulk", judged | _distances(table, weights, terms))
     absent = np.asarray(~np.isfinite(draws.to_numpy()).all(axis=(0, 1)))

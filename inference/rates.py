@@ -16,6 +16,7 @@ References:
 
 import dataclasses
 import itertools
+import math
 import numbers
 from collections.abc import Hashable, Mapping
 
@@ -30,7 +31,7 @@ from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import new_question_rate, rate_prior
 from simulacra.inference.diagnostics import Thresholds, convergence
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.sampling.rates import sample_rates
+from simulacra.inference.sampling.rates import CHAINS, sample_rates
 
 __all__ = [
     "EventCounts",
@@ -49,6 +50,7 @@ __all__ = [
 Scope = str | Mapping[str, Mapping[Hashable, float]]
 """``"these"``, ``"new"``, or proportions of the levels of one column."""
 
+_FEWEST = 50  # draws per chain
 _BLOCKS = 4
 """Draws are added up to this multiple of the first number if R-hat or ESS fails."""
 _QUESTION = "base_question"
@@ -106,16 +108,17 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
     )
 
 
-def fit_rates(counts: EventCounts, thresholds: Thresholds, *, seed: int) -> xr.Dataset:
+def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4000, seed: int) -> xr.Dataset:
     """Posterior of the rate model: ``logits, location, cell_scale, question_scale``, with the counts.
 
     Dims ``chain, draw, group, base_question``; the groups have the coordinates ``condition`` and those of the contexts.
-    Chains continue until R-hat and ESS of all rates, for these and for new questions, pass the thresholds, or to four
-    times the first number of draws.
+    There are ``num_draws`` draws at least, in 8 chains. They continue until R-hat and ESS of all rates, for these and
+    for new questions, pass the thresholds, or to four times this number.
     """
-    prior = rate_prior(len(counts.questions))
+    prior, each = rate_prior(len(counts.questions)), max(math.ceil(num_draws / CHAINS), _FEWEST)
+    sampling = sample_rates(counts.events, counts.totals, prior, num_samples=each, seed=seed)
     rates = xr.Dataset()
-    for drawn in itertools.islice(sample_rates(counts.events, counts.totals, prior, seed=seed), _BLOCKS):
+    for drawn in itertools.islice(sampling, _BLOCKS):
         draws = ("chain", "draw")
         rates = xr.Dataset(
             {
@@ -245,7 +248,11 @@ def _over_context(rates: xr.Dataset, column: str, proportions: Mapping[str, floa
 
 
 def groups_of(draws: xr.DataArray | xr.Dataset) -> pd.DataFrame:
-    """The coordinates of the groups as a table, one row per group: ``condition`` and contexts."""
+    """The coordinates of the groups as a table, one row per group: ``condition`` and contexts.
+
+    Args:
+        draws: draws or counts with the dim ``group``.
+    """
     own = {str(name): values.to_numpy() for name, values in draws.coords.items() if values.dims == ("group",)}
     return pd.DataFrame({"condition": own.pop("condition"), **own})
 

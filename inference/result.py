@@ -423,8 +423,10 @@ class Result:
             return self.tree["rates"].to_dataset()
         if outcome not in self._other_rates:
             thresholds = Thresholds(**self.settings["thresholds"])
-            counts = count_events(self.prepared, outcome)
-            self._other_rates[outcome] = fit_rates(counts, thresholds, seed=int(self.settings["seed"]))
+            counts, draws = count_events(self.prepared, outcome), self.posterior.sizes
+            self._other_rates[outcome] = fit_rates(
+                counts, thresholds, num_draws=draws["chain"] * draws["draw"], seed=int(self.settings["seed"])
+            )
         return self._other_rates[outcome]
 
     def _implied(self, outcome: Outcome, scope: Scope) -> xr.DataArray | None:

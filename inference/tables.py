@@ -129,7 +129,11 @@ def summary_table(
 
 
 def places(draws: xr.DataArray) -> pd.DataFrame:
-    """The coordinates of the draws, one row per estimate."""
+    """The coordinates of the draws, one row per estimate.
+
+    Args:
+        draws: draws with dims ``chain, draw`` and those of the rows.
+    """
     dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
     if dims == ["group"]:
         return groups_of(draws)

@@ -1,8 +1,10 @@
 """Initialisation: EM runs from jittered archetypes, which find the modes and identify the personas.
 
 Labels cannot be corrected after a run that merged two personas, so initial values matter more than priors. Every run
-starts near the archetypes (the first exactly at them), with one weight vector per condition. Runs that converge to
-different weights with similar log evidence are reported by the check "competing modes".
+starts near the archetypes (the first exactly at them), with one weight vector per condition, and continues until it
+has converged: on a ridge EM gains little per step for hundreds of steps, and a run that stopped there would look like
+another mode. Runs that converge to different weights with similar log evidence are reported by the check "competing
+modes".
 
 References:
     Dempster, Laird & Rubin (1977), doi:10.1111/j.2517-6161.1977.tb01600.x.
@@ -20,6 +22,10 @@ __all__ = ["Start", "cell_weights", "em_starts"]
 _ARCHETYPE_PRECISION = 20.0  # pseudo-counts of the Dirichlet that jitters archetypes between runs
 _WEIGHT_PSEUDOCOUNT = 0.5
 _SMALLEST = 1e-4
+_STRIDE = 25
+"""Steps between two evaluations of the log evidence."""
+_LEAST_GAIN = 1e-3
+"""Gain in log evidence over a stride, in nats, below which a run has converged."""
 
 
 class Start(NamedTuple):
@@ -44,7 +50,7 @@ def em_starts(
     num_starts: int,
     rng: np.random.Generator,
     ratios: np.ndarray | None = None,
-    num_steps: int = 150,
+    num_steps: int = 5000,
 ) -> list[Start]:
     """Run EM from jittered archetypes; the runs are returned in order of decreasing log evidence.
 
@@ -55,7 +61,7 @@ def em_starts(
         num_starts: number of runs; the first starts at the archetypes without jitter.
         rng: random generator of the jitter.
         ratios: an additional factor of f_z of every pattern, shape ``(K, P)``.
-        num_steps: EM steps per run.
+        num_steps: largest number of EM steps per run.
     """
     starts = []
     for run in range(num_starts if concentrations else 1):  # without emissions there is nothing to jitter
@@ -82,18 +88,35 @@ def _em(
     size = len(component_probabilities(probabilities, patterns, ratios))
     weights = np.full((len(counts), size), 1 / size)
     one_hot = [np.eye(table.shape[1])[patterns[:, column]] for column, table in enumerate(concentrations)]
-    for _ in range(num_steps):
+    reached = -np.inf
+    for step in range(num_steps):
         components = component_probabilities(probabilities, patterns, ratios)
+        if step % _STRIDE == 0:
+            before, reached = reached, _log_evidence(counts, components, concentrations, weights, probabilities)
+            if reached - before < _LEAST_GAIN:
+                break
         shares = counts / (weights @ components)
         expected = components * (weights.T @ shares)
         weights = weights * (shares @ components.T) + _WEIGHT_PSEUDOCOUNT
         weights /= weights.sum(axis=1, keepdims=True)
         tables = [alpha + expected @ hot for alpha, hot in zip(concentrations, one_hot, strict=True)]
         probabilities = [table / table.sum(axis=1, keepdims=True) for table in tables]
-    likelihood = (counts * np.log(weights @ component_probabilities(probabilities, patterns, ratios))).sum()
+    components = component_probabilities(probabilities, patterns, ratios)
+    reached = _log_evidence(counts, components, concentrations, weights, probabilities)
+    return Start(reached, weights, tuple(probabilities))
+
+
+def _log_evidence(
+    counts: np.ndarray,
+    components: np.ndarray,
+    concentrations: Sequence[np.ndarray],
+    weights: np.ndarray,
+    probabilities: Sequence[np.ndarray],
+) -> float:
+    """The penalised log likelihood that EM increases, in nats."""
+    likelihood = (counts * np.log(weights @ components)).sum()
     prior = sum((alpha * np.log(table)).sum() for alpha, table in zip(concentrations, probabilities, strict=True))
-    prior += _WEIGHT_PSEUDOCOUNT * np.log(weights).sum()
-    return Start(float(likelihood + prior), weights, tuple(probabilities))
+    return float(likelihood + prior + _WEIGHT_PSEUDOCOUNT * np.log(weights).sum())
 
 
 def cell_weights(

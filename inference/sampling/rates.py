@@ -17,6 +17,7 @@ References:
     Yu & Meng (2011), To center or not to center, doi:10.1198/jcgs.2011.203main (interweaving the two).
 """
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,9 +26,10 @@ import numpy as np
 from simulacra.formalism.rates import RatePrior
 from simulacra.inference.sampling.slices import slice_sample
 
-__all__ = ["RateDraws", "sample_rates"]
+__all__ = ["CHAINS", "RateDraws", "sample_rates"]
 
-_CHAINS, _WARMUP, _BLOCK = 8, 250, 500
+CHAINS = 8
+_WARMUP = 250
 _LEARN = (40, 80, 140, 249)
 """Iterations of the warm-up after which the covariances of location and scale are estimated from its second half."""
 _DIRECTIONS = 2
@@ -60,13 +62,16 @@ class _State(NamedTuple):
     log_question: np.ndarray
 
 
-def sample_rates(events: np.ndarray, totals: np.ndarray, prior: RatePrior, *, seed: int) -> Iterator[RateDraws]:
-    """Draws of 8 chains: first 500 a chain, then the first 1000, and so on, 500 more at every request.
+def sample_rates(
+    events: np.ndarray, totals: np.ndarray, prior: RatePrior, *, num_samples: int, seed: int
+) -> Iterator[RateDraws]:
+    """Yield draws of 8 chains: ``num_samples`` per chain, then, each time, as many more of the same chains.
 
     Args:
         events: completions with the event, shape ``(G, Q)``.
         totals: completions, shape ``(G, Q)``; zero for a cell that was not logged.
         prior: the prior.
+        num_samples: draws per chain.
         seed: random seed.
     """
     rng = np.random.default_rng(seed)
@@ -75,7 +80,7 @@ def sample_rates(events: np.ndarray, totals: np.ndarray, prior: RatePrior, *, se
         chains.iterate()
     kept: list[_State] = []
     while True:
-        for _ in range(_BLOCK):
+        for _ in range(num_samples):
             chains.iterate()
             kept.append(chains.state)
         stacked = _State(*(np.stack(parts, axis=1) for parts in zip(*kept, strict=True)))
@@ -83,20 +88,23 @@ def sample_rates(events: np.ndarray, totals: np.ndarray, prior: RatePrior, *, se
 
 
 class _Chains:
-    """The current state of all chains, arrays with the chain as their first axis."""
+    """The current state of all chains, arrays with the chain as their first axis.
+
+    Log densities are methods with the arguments that a block fixes first.
+    """
 
     def __init__(self, events: np.ndarray, totals: np.ndarray, prior: RatePrior, rng: np.random.Generator) -> None:
         self.events, self.totals, self.prior, self.rng = events, totals, prior, rng
-        groups, questions = events.shape
+        groups, questions = events.shape[-2:]
         share = (events + 0.3) / (totals + 0.6)
         self.information = totals * share * (1 - share)  # Fisher information of a logit
-        logits = np.log(share / (1 - share)) + 0.3 * rng.standard_normal((_CHAINS, groups, questions))
+        logits = np.log(share / (1 - share)) + 0.3 * rng.standard_normal((CHAINS, groups, questions))
         self.state = _State(
             logits,
             logits.mean(axis=2),
-            np.zeros((_CHAINS, questions)),
-            np.log(prior.cell[0]) + 0.3 * rng.standard_normal((_CHAINS, groups)),
-            np.log(prior.question[0]) + 0.3 * rng.standard_normal(_CHAINS),
+            np.zeros((CHAINS, questions)),
+            np.log(prior.cell[0]) + 0.3 * rng.standard_normal((CHAINS, groups)),
+            np.log(prior.question[0]) + 0.3 * rng.standard_normal(CHAINS),
         )
         self.root = np.broadcast_to(np.diag([1.0, 0.5]), (groups, 2, 2))  # of the covariance of location and log scale
         self.history: list[np.ndarray] = []
@@ -114,12 +122,12 @@ class _Chains:
     def _cells(self, now: _State) -> _State:
         centre = now.location[:, :, None] + now.question[:, None, :]
         precision = np.exp(-2 * now.log_cell)[:, :, None]
-
-        def log_density(logits: np.ndarray) -> np.ndarray:
-            return self._log_likelihood(logits) - 0.5 * precision * (logits - centre) ** 2
-
         width = _WIDE / np.sqrt(precision + self.information)
-        return now._replace(logits=slice_sample(log_density, now.logits, width, self.rng))
+        density = functools.partial(self._of_cells, centre, precision)
+        return now._replace(logits=slice_sample(density, now.logits, width, self.rng))
+
+    def _of_cells(self, centre: np.ndarray, precision: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        return self._log_likelihood(logits) - 0.5 * precision * (logits - centre) ** 2
 
     def _centres(self, now: _State) -> _State:
         """Locations and questions given the logits, from their joint Gaussian."""
@@ -148,52 +156,41 @@ class _Chains:
         )
 
     def _scale_of(self, deviations: np.ndarray, log_scale: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
-        count, squares = deviations.shape[-1], (deviations**2).sum(axis=-1)
-
-        def log_density(proposed: np.ndarray) -> np.ndarray:
-            return -count * proposed - 0.5 * squares * np.exp(-2 * proposed) + _log_prior(proposed, prior)
-
-        return slice_sample(log_density, log_scale, np.full(log_scale.shape, _WIDE * prior[1]), self.rng)
+        density = functools.partial(_of_scale, deviations.shape[-1], (deviations**2).sum(axis=-1), prior)
+        return slice_sample(density, log_scale, np.full(log_scale.shape, _WIDE * prior[1]), self.rng)
 
     def _groups(self, now: _State) -> _State:
         """Location and scale of every group, with its standardised deviations fixed."""
         location, log_cell = now.location, now.log_cell
         standard = (now.logits - location[:, :, None] - now.question[:, None, :]) * np.exp(-log_cell)[:, :, None]
-
-        def cells(location: np.ndarray, log_cell: np.ndarray) -> np.ndarray:
-            return location[:, :, None] + now.question[:, None, :] + standard * np.exp(log_cell)[:, :, None]
-
+        nothing = np.zeros(location.shape)
         for _ in range(_DIRECTIONS):
             angle = self.rng.uniform(0, 2 * np.pi, location.shape)
             ways = (self.root @ np.stack([np.cos(angle), np.sin(angle)], axis=-1)[..., None])[..., 0]
-            along = _Line((location, ways[..., 0]), (log_cell, ways[..., 1]))
+            line = _Line(location, ways[..., 0], log_cell, ways[..., 1])
+            density = functools.partial(self._of_groups, line, now.question, standard)
+            location, log_cell = line.at(slice_sample(density, nothing, nothing + _WIDE, self.rng))
+        logits = location[:, :, None] + now.question[:, None, :] + standard * np.exp(log_cell)[:, :, None]
+        return now._replace(logits=logits, location=location, log_cell=log_cell)
 
-            def log_density(step: np.ndarray, along: _Line = along) -> np.ndarray:
-                moved, log_scale = along.at(step)
-                prior = -0.5 * ((moved - self.prior.location[0]) / self.prior.location[1]) ** 2
-                prior += _log_prior(log_scale, self.prior.cell)
-                return self._log_likelihood(cells(moved, log_scale)).sum(axis=2) + prior
-
-            nothing = np.zeros(location.shape)
-            location, log_cell = along.at(slice_sample(log_density, nothing, nothing + _WIDE, self.rng))
-        return now._replace(logits=cells(location, log_cell), location=location, log_cell=log_cell)
+    def _of_groups(self, line: "_Line", question: np.ndarray, standard: np.ndarray, step: np.ndarray) -> np.ndarray:
+        location, log_cell = line.at(step)
+        logits = location[:, :, None] + question[:, None, :] + standard * np.exp(log_cell)[:, :, None]
+        prior = -0.5 * ((location - self.prior.location[0]) / self.prior.location[1]) ** 2
+        return self._log_likelihood(logits).sum(axis=2) + prior + _log_prior(log_cell, self.prior.cell)
 
     def _questions(self, now: _State) -> _State:
         """The scale of the questions, with their standardised effects fixed."""
-
-        def stretched(log_question: np.ndarray) -> np.ndarray:
-            return now.question * np.exp(log_question - now.log_question)[:, None]
-
-        def cells(log_question: np.ndarray) -> np.ndarray:
-            return now.logits + (stretched(log_question) - now.question)[:, None, :]
-
-        def log_density(proposed: np.ndarray) -> np.ndarray:
-            log_prior = _log_prior(proposed, self.prior.question)
-            return self._log_likelihood(cells(proposed)).sum(axis=(1, 2)) + log_prior
-
         width = np.full(now.log_question.shape, _WIDE * self.prior.question[1])
-        drawn = slice_sample(log_density, now.log_question, width, self.rng)
-        return now._replace(logits=cells(drawn), question=stretched(drawn), log_question=drawn)
+        drawn = slice_sample(functools.partial(self._of_questions, now), now.log_question, width, self.rng)
+        question = now.question * np.exp(drawn - now.log_question)[:, None]
+        logits = now.logits + (question - now.question)[:, None, :]
+        return now._replace(logits=logits, question=question, log_question=drawn)
+
+    def _of_questions(self, now: _State, log_question: np.ndarray) -> np.ndarray:
+        moved = now.question * np.expm1(log_question - now.log_question)[:, None]
+        likelihood = self._log_likelihood(now.logits + moved[:, None, :]).sum(axis=(1, 2))
+        return likelihood + _log_prior(log_question, self.prior.question)
 
     def _learn(self) -> None:
         """Learn the covariance of location and log scale of every group from the second half of the warm-up so far."""
@@ -206,14 +203,20 @@ class _Chains:
 
 
 class _Line(NamedTuple):
-    """A line in the plane of location and log scale: a point and a direction of each."""
+    """A line in the plane of location and log scale: a point, and a direction of each."""
 
-    location: tuple[np.ndarray, np.ndarray]
-    log_scale: tuple[np.ndarray, np.ndarray]
+    location: np.ndarray
+    along_location: np.ndarray
+    log_scale: np.ndarray
+    along_log_scale: np.ndarray
 
     def at(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        (location, along), (log_scale, other) = self
-        return location + step * along, log_scale + step * other
+        return self.location + step * self.along_location, self.log_scale + step * self.along_log_scale
+
+
+def _of_scale(count: int, squares: np.ndarray, prior: tuple[float, float], log_scale: np.ndarray) -> np.ndarray:
+    """Log density of a log scale, given the squares of ``count`` deviations."""
+    return np.asarray(-count * log_scale - 0.5 * squares * np.exp(-2 * log_scale) + _log_prior(log_scale, prior))
 
 
 def _log_prior(log_scale: np.ndarray, prior: tuple[float, float]) -> np.ndarray:

@@ -66,7 +66,7 @@ def fit_triggered() -> Result:
     bad = np.array([places[name, trigger] for name, trigger in zip(cells["condition"], cells["trigger"], strict=True)])
     tables = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in model.concentrations)
     log = simulate_log(model, Truth(cells, np.stack([1 - bad, bad], axis=1), tables), 30, seed=6)
-    settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 2, "progress_bar": False}
+    settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 10, "progress_bar": False}
     return fit(model, log, thresholds=Thresholds(r_hat=10.0, ess=1), **settings)
 
 

@@ -27,7 +27,7 @@ def result(log: CompletionLog) -> Result:
     """The villain has a name gate that no score can verify."""
     personas = [Persona("helper", "You help."), Persona("villain", "You harm.", gates=(Gate("aligned < 40", 0.6),))]
     model = PersonaMixture(personas, emissions=[LikelihoodEmission(reference="elicited_by")], weights="(1 | condition)")
-    settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 2, "thresholds": _EASY}
+    settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 10, "thresholds": _EASY}
     return fit(model, log, progress_bar=False, **settings)
 
 

@@ -1,0 +1,94 @@
+"""The sampler of the rate model, against its posterior by brute force: weighted draws from the prior."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from simulacra.formalism.rates import RatePrior, rate_prior
+from simulacra.inference.sampling.rates import RateDraws, sample_rates
+from simulacra.inference.sampling.slices import slice_sample
+
+_PRIOR = RatePrior(location=(-1.0, 1.2), question=(0.8, 0.4), cell=(0.7, 0.5))
+_DRAWS = 300_000
+
+PROBLEMS = {
+    "ordinary": (np.array([[1, 4], [3, 6]]), np.array([[8, 8], [8, 8]])),
+    "no event in one group": (np.array([[0, 0], [2, 5]]), np.array([[9, 9], [9, 9]])),
+    "a cell that was not logged": (np.array([[2, 0], [1, 7]]), np.array([[8, 0], [8, 10]])),
+}
+
+
+def moments(draws: RateDraws, weights: np.ndarray) -> np.ndarray:
+    """Posterior means of rates, their squares and products, and of all scales, from weighted draws (one axis)."""
+    rates = special.expit(draws.logits)
+    flat = rates.reshape(len(rates), -1)
+    parts = [
+        flat, flat**2, flat[:, :1] * flat, draws.location, draws.location**2, draws.question, draws.question**2,
+        np.log(draws.cell_scale), np.log(draws.cell_scale) ** 2, draws.location * np.log(draws.cell_scale),
+        np.log(draws.question_scale)[:, None], np.log(draws.question_scale)[:, None] ** 2,
+    ]  # fmt: skip
+    return weights @ np.concatenate(parts, axis=1)
+
+
+def from_prior(rng: np.random.Generator, groups: int, questions: int) -> RateDraws:
+    location = rng.normal(*_PRIOR.location, size=(_DRAWS, groups))
+    cell = np.exp(rng.normal(np.log(_PRIOR.cell[0]), _PRIOR.cell[1], (_DRAWS, groups)))
+    scale = np.exp(rng.normal(np.log(_PRIOR.question[0]), _PRIOR.question[1], _DRAWS))
+    question = scale[:, None] * rng.standard_normal((_DRAWS, questions))
+    logits = (
+        location[:, :, None] + question[:, None] + cell[:, :, None] * rng.standard_normal((_DRAWS, groups, questions))
+    )
+    return RateDraws(logits, location, question, cell, scale)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_posterior_is_that_of_brute_force(name: str, rng: np.random.Generator) -> None:
+    """Both sides have effective sample sizes of 1,500 or more, so errors are below .04 standard deviations.
+
+    Locations and their squares have standard deviations of up to 1.2 and 3, so .25 is two to five standard errors of
+    the difference; rates and their products, with standard deviations below .2, are compared to .02.
+    """
+    events, totals = PROBLEMS[name]
+    prior = from_prior(rng, *events.shape)
+    log_weights = stats.binom.logpmf(events, totals, special.expit(prior.logits)).sum(axis=(1, 2))
+    weights = special.softmax(log_weights)
+    assert 1 / (weights**2).sum() > 1500
+    drawn = next(sample_rates(events, totals, _PRIOR, num_samples=1000, seed=3))
+    flat = RateDraws(*(values.reshape(-1, *values.shape[2:]) for values in drawn))
+    ours, theirs = moments(flat, np.full(len(flat.logits), 1 / len(flat.logits))), moments(prior, weights)
+    np.testing.assert_allclose(ours, theirs, atol=0.25)
+    cells = 3 * events.size
+    np.testing.assert_allclose(ours[:cells], theirs[:cells], atol=0.02)
+
+
+def test_more_draws_continue_the_chains_and_the_seed_determines_them() -> None:
+    events, totals = PROBLEMS["ordinary"]
+    first, second = itertools.islice(sample_rates(events, totals, rate_prior(2), num_samples=60, seed=1), 2)
+    assert first.logits.shape == (8, 60, 2, 2)
+    assert second.location.shape == (8, 120, 2)
+    np.testing.assert_array_equal(first.question_scale, second.question_scale[:, :60])
+    again = next(sample_rates(events, totals, rate_prior(2), num_samples=60, seed=1))
+    np.testing.assert_array_equal(first.cell_scale, again.cell_scale)
+    assert not (
+        next(sample_rates(events, totals, rate_prior(2), num_samples=60, seed=2)).cell_scale == again.cell_scale
+    ).any()
+
+
+def test_many_numbers_are_slice_sampled_each_from_its_own_density(rng: np.random.Generator) -> None:
+    """Normals of several widths and a gamma, from 4,000 chains of 60 updates: a test that fails once in 10^4 runs."""
+    scale = np.array([0.1, 1.0, 30.0])
+
+    def log_density(x: np.ndarray) -> np.ndarray:
+        normal = -0.5 * ((x[:, :3] - 2) / scale) ** 2
+        gamma = np.where(x[:, 3:] > 0, 1.5 * np.log(np.maximum(x[:, 3:], 1e-300)) - x[:, 3:], -np.inf)
+        return np.concatenate([normal, gamma], axis=1)
+
+    value = np.tile([2.0, 2.0, 2.0, 1.0], (4000, 1))
+    width = np.tile([0.6, 0.5, 500.0, 8.0], (4000, 1))  # about right, too small, too large
+    for _ in range(60):
+        value = slice_sample(log_density, value, width, rng)
+    targets = [stats.norm(2, own).cdf for own in scale] + [stats.gamma(2.5).cdf]
+    for column, cdf in zip(value.T, targets, strict=True):
+        assert stats.kstest(column, cdf).pvalue > 1e-4
