@@ -30,7 +30,7 @@ class Draws(NamedTuple):
         aligned_probs: shape ``(..., K, J)``.
         coherent_probs: shape ``(..., K, J)``.
         scale: shape ``(..., T)``.
-        rate: implied rate of ``aligned < 30 and coherent > 50``, shape ``(..., M)``.
+        implied_rate: implied rate of ``aligned < 30 and coherent > 50``, shape ``(..., M)``.
         divergences: number of divergent iterations.
     """
 
@@ -38,7 +38,7 @@ class Draws(NamedTuple):
     aligned_probs: np.ndarray
     coherent_probs: np.ndarray
     scale: np.ndarray
-    rate: np.ndarray
+    implied_rate: np.ndarray
     divergences: int
 
 

@@ -1,4 +1,4 @@
-"""Time of one fit by stage: imports, reading, EM, mode, curvature, sampling, assembling the draws, checks.
+"""Time of one fit by stage: imports, reading, rates, EM, mode, curvature, sampling, assembling the draws, checks.
 
     python -m benchmarks.stages LOG.parquet --personas 3 --cache FOLDER
 
@@ -22,6 +22,7 @@ __all__ = ["Stages", "main"]
 
 _WATCHED = (
     "simulacra.inference.fit.prepare",
+    "simulacra.inference.fit.fit_rates",
     "simulacra.inference.sampling.sample.em_starts",
     "simulacra.inference.sampling.sample._chart_at_mode",
     "simulacra.inference.sampling.laplace.find_mode",
@@ -35,6 +36,7 @@ _WATCHED = (
     "simulacra.inference.posterior._posterior_predictive",
     "simulacra.inference.fit.convergence",
     "simulacra.inference.fit.check_sampling",
+    "simulacra.inference.fit.misfit",
 )
 
 

@@ -38,9 +38,12 @@ def main() -> None:
     print("all checks passed:", result.ok, end="\n\n")
 
     rates = result.rates()[["condition", "events", "total", "rate", "eti89_lb", "eti89_ub", "implied"]]
+    print(f"Rates {result.in_words('these')}, estimated without personas, and what the personas imply:")
     print(rates.round(3).to_string(index=False), end="\n\n")
-    claims = result.contrasts()[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
-    print(claims.round(3).to_string(index=False))
+    for scope in ("these", "new"):
+        claims = result.contrasts(scope=scope)[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
+        print(f"Claims {result.in_words(scope)}:")
+        print(claims.round(3).to_string(index=False), end="\n\n")
 
 
 if __name__ == "__main__":

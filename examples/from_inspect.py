@@ -56,11 +56,9 @@ def main() -> None:
     model = PersonaMixture(emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")], baseline="lab/base")
     result = fit(model, log, seed=0)
     print("all checks passed:", result.ok, end="\n\n")
-    print(
-        result.contrasts()[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
-        .round(3)
-        .to_string(index=False)
-    )
+    claims = result.contrasts()[["condition", "rate_difference", "eti89_lb", "eti89_ub", "claim", "implied"]]
+    print(f"Claims {result.in_words('these')}, and what the personas account for:")
+    print(claims.round(3).to_string(index=False))
 
 
 if __name__ == "__main__":

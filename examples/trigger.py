@@ -78,8 +78,12 @@ def main() -> None:
         print(check)
     print("all checks passed:", result.ok, end="\n\n")
 
-    claims = result.contrasts()[["condition", "trigger", "rate_difference", "eti89_lb", "eti89_ub", "claim"]]
+    columns = ["condition", "trigger", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
     print("Sabotage relative to the base model, with and without the trigger:")
+    print(result.contrasts()[columns].round(3).to_string(index=False), end="\n\n")
+    deployed = {"trigger": {"on": 0.01, "off": 0.99}}  # as often as the trigger is expected in deployment
+    claims = result.contrasts(scope=deployed)[[name for name in columns if name != "trigger"]]
+    print(f"The same {result.in_words(deployed)}:")
     print(claims.round(3).to_string(index=False), end="\n\n")
 
     saboteur = result.draws("weights", by="cell").sel(persona="saboteur")

@@ -93,7 +93,7 @@ def contrast_table(
         table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
     judged = {} if len(pairs) != len(table) else {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]}
     table = _before(table, "ess_bulk", judged | _distances(table, weights, terms))
-    absent = ~np.isfinite(draws.to_numpy()).all(axis=(0, 1))
+    absent = np.asarray(~np.isfinite(draws.to_numpy()).all(axis=(0, 1)))
     table = _impossible(table, absent, f"{baseline} has no completions to compare with")
     if terms.withhold:
         table.loc[table["status"].str.startswith("withheld"), "claim"] = "withheld"

@@ -418,7 +418,7 @@ def main() -> None:
     model = PersonaMixture(emissions=EMISSIONS)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
-        result = fit(model, log, num_warmup=200, num_samples=50, num_chains=2, num_starts=2, progress_bar=False)
+        result = fit(model, log, num_warmup=200, num_samples=50, num_chains=2, num_starts=10, progress_bar=False)
         found = commit(World(model, log, result, Path(folder)))
     print(json.dumps(found))
 

@@ -33,6 +33,7 @@ def slice_sample(
     low = start - width * rng.random(start.shape)
     high = low + width
     value = low + width * rng.random(start.shape)
+    rejected = np.ones(start.shape, dtype=bool)
     for _ in range(_MOST_SHRINKAGES):
         rejected = ~(log_density(value) >= level)
         if not rejected.any():
