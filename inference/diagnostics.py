@@ -313,9 +313,10 @@ def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
 
 
 def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
-    """Whether the personas account for the patterns of every condition; see :mod:`simulacra.inference.misfit`.
+    """Whether the personas account for the patterns of every group; see :mod:`simulacra.inference.misfit`.
 
-    A condition fails if its unexplained share exceeds the threshold and replicated logs hardly ever deviate as much.
+    A condition, in one of its contexts, fails if its unexplained share exceeds the threshold and replicated logs hardly
+    ever deviate as much.
     """
     remedy = (
         "The personas do not account for the scores of this condition, so its weights are withheld; its rate does not "
@@ -323,15 +324,21 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
         "condition behaves in a way that no mixture of these personas describes."
     )
     checks = []
-    for name in misfit["condition"].to_numpy():
-        own = misfit.sel(condition=name)
-        share, p_value = float(own["unexplained"]), float(own["p_value"])
-        where = f"{name}: p = {p_value:.3f}"
+    contexts = [name for name, own in misfit.coords.items() if own.dims == ("group",) and name != "condition"]
+    argument: tuple[str, ...] = ("personas",)
+    if contexts:
+        remedy += f" If the weights may differ between contexts, name {', '.join(map(str, contexts))} in weights=."
+        argument += ("weights",)
+    for group in range(misfit.sizes["group"]):
+        own = misfit.isel(group=group)
+        share, p_value, name = float(own["unexplained"]), float(own["p_value"]), str(own["condition"].item())
+        place = ", ".join([name, *(f"{context}={own[context].item()}" for context in contexts)])
+        where = f"{place}: p = {p_value:.3f}"
         limit = float(thresholds.unexplained)
         passed = share <= limit or p_value >= thresholds.misfit_p
         found = Check(
-            "unexplained share", passed, share, limit, where, remedy, _OF_A_CONDITION, condition=str(name),
-            argument=("personas",),
+            "unexplained share", passed, share, limit, where, remedy, _OF_A_CONDITION, condition=name,
+            argument=argument,
         )  # fmt: skip
         checks.append(found)
     return checks

@@ -16,7 +16,7 @@ from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, against_baseline, rates_in
 
-__all__ = ["DRAWS", "chosen_outcome", "differences", "take_draws", "weight_draws"]
+__all__ = ["DRAWS", "chosen_outcome", "differences", "group_weights", "take_draws", "weight_draws"]
 
 
 def take_draws(
@@ -116,6 +116,14 @@ def _shifts(posterior: xr.Dataset, prepared: Prepared) -> xr.DataArray:
     return differences(posterior["weights"], prepared.model.baseline).rename("shifts")
 
 
+def group_weights(posterior: xr.Dataset, prepared: Prepared) -> np.ndarray:
+    """Weights of every group, averaged over its logged completions, shape ``(chain, draw, G, K)``; they sum to one."""
+    if not prepared.contexts:
+        return posterior["weights"].to_numpy()
+    cells = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
+    return np.einsum("gc,...ck->...gk", prepared.group_shares, cells, optimize=True)
+
+
 def by_condition(draws: xr.DataArray) -> xr.DataArray:
     """Draws along ``group`` with the condition as their dim, if groups are conditions."""
     contexts = [name for name, own in draws.coords.items() if own.dims == ("group",) and name != "condition"]
@@ -133,11 +141,7 @@ def _contrasts(rates: xr.Dataset, prepared: Prepared, scope: Scope) -> xr.DataAr
 def _implied(posterior: xr.Dataset, prepared: Prepared, outcome: Outcome) -> xr.DataArray:
     """Implied rates by group, dims ``(chain, draw, group)``."""
     tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements)
-    weights = posterior["weights"].to_numpy()
-    if prepared.contexts:
-        cells = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
-        weights = np.einsum("gc,...ck->...gk", prepared.group_shares, cells, optimize=True)
-    values = implied_rates(outcome, prepared.model.emissions, weights, tables)
+    values = implied_rates(outcome, prepared.model.emissions, group_weights(posterior, prepared), tables)
     names = {name: ("group", own.astype(str).to_numpy(str)) for name, own in prepared.groups.items()}
     return xr.DataArray(values, dims=("chain", "draw", "group"), coords=names, name="rates")
 

@@ -42,6 +42,7 @@ from simulacra.inference.diagnostics import (
     fitting_name,
     lacks_draws,
 )
+from simulacra.inference.draws import group_weights
 from simulacra.inference.misfit import misfit
 from simulacra.inference.posterior import build_tree
 from simulacra.inference.prepare import Prepared, prepare
@@ -157,7 +158,7 @@ def _assemble(
         check_modes(sampled.starts, thresholds),
     ]
     if model.measurements:
-        found = misfit(prepared, posterior["weights"].to_numpy(), parameters.probabilities, seed=settings.seed)
+        found = misfit(prepared, group_weights(posterior, prepared), parameters.probabilities, seed=settings.seed)
         tree["misfit"] = xr.DataTree(found)
         checks += check_misfit(found, thresholds)
     if rates is not None:

@@ -1,7 +1,7 @@
-"""What the personas leave unexplained: a posterior predictive check of the patterns of every condition.
+"""What the personas leave unexplained: a posterior predictive check of the patterns of every group.
 
-For every condition, N completions are drawn from its predictive distribution, for many draws of the parameters, and
-compared with the logged ones in two ways.
+A group is a condition, in one context if it was sampled in several. For every group, N completions are drawn from its
+predictive distribution, for many draws of the parameters, and compared with the logged ones in two ways.
 
 * The *unexplained share* is the total variation distance between logged and predicted shares of patterns beyond what
   replicated logs of this size show: the smallest proportion of completions that would have to change for the model to
@@ -30,6 +30,7 @@ from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.rates import groups_of
 
 __all__ = ["misfit", "misfit_table"]
 
@@ -39,16 +40,16 @@ _MOST_PATTERNS = 4096
 
 
 def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndarray, ...], *, seed: int) -> xr.Dataset:
-    """The unexplained share and the p-value of every condition.
+    """The unexplained share and the p-value of every group.
 
     Args:
         prepared: model and data of the fit.
-        weights: weights of every condition, shape ``(chain, draw, M, K)``.
+        weights: weights of every group, shape ``(chain, draw, G, K)``.
         probabilities: emission probabilities, shapes ``(chain, draw, K, J)``.
         seed: random seed of the replicated logs.
 
     Returns:
-        Dims ``condition, measurement, pattern``: ``unexplained`` (jointly) and ``unexplained_in`` (by measurement), in
+        Dims ``group, measurement, pattern``: ``unexplained`` (jointly) and ``unexplained_in`` (by measurement), in
         [0, 1]; ``p_value``; and ``excess``, the logged minus the predicted share of every pattern.
     """
     rng = np.random.default_rng([seed, 2])
@@ -75,16 +76,15 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     bins = [*by_measurement, *_event(prepared, patterns)]
     discrepancy = sum(_discrepancy(logged @ own, sizes, mean @ own) for own in bins)
     of_replicates = sum(_discrepancy(replicated @ own, sizes, mean @ own) for own in bins)
-    conditions = np.asarray(prepared.conditions, dtype=str)
     return xr.Dataset(
         {
-            "unexplained": ("condition", beyond(np.eye(len(patterns)))),
-            "unexplained_in": (("condition", "measurement"), np.stack([beyond(own) for own in by_measurement], axis=1)),
-            "p_value": ("condition", np.mean(of_replicates >= discrepancy, axis=0)),
-            "excess": (("condition", "pattern"), shares - mean),
+            "unexplained": ("group", beyond(np.eye(len(patterns)))),
+            "unexplained_in": (("group", "measurement"), np.stack([beyond(own) for own in by_measurement], axis=1)),
+            "p_value": ("group", np.mean(of_replicates >= discrepancy, axis=0)),
+            "excess": (("group", "pattern"), shares - mean),
         },
         coords={
-            "condition": conditions,
+            **{str(name): ("group", own.astype(str).to_numpy(str)) for name, own in prepared.groups.items()},
             "measurement": np.asarray(prepared.model.measurements, dtype=str),
             **{name: ("pattern", patterns[:, column]) for column, name in enumerate(prepared.model.measurements)},
         },
@@ -92,11 +92,12 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
 
 
 def _patterns(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-    """All combinations of categories, shape ``(P, measurements)``, and their counts by condition, shape ``(M, P)``.
+    """All combinations of categories, shape ``(P, measurements)``, and their counts by group, shape ``(G, P)``.
 
     If there are too many, only those that were logged.
     """
-    logged = prepared.in_condition @ prepared.counts
+    logged = np.zeros((len(prepared.groups), len(prepared.patterns)))
+    np.add.at(logged, prepared.group, np.asarray(prepared.collapsed.counts))
     sizes = [len(emission.categories) for emission in prepared.model.emissions]
     if math.prod(sizes) > _MOST_PATTERNS:
         return prepared.patterns, logged
@@ -115,14 +116,14 @@ def _event(prepared: Prepared, patterns: np.ndarray) -> list[np.ndarray]:
 
 
 def _discrepancy(counts: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Σ (n - E)² / max(E, ½) of every condition, from counts ``(..., M, B)`` and expected shares ``(M, B)``."""
+    """Σ (n - E)² / max(E, ½) of every group, from counts ``(..., G, B)`` and expected shares ``(G, B)``."""
     expected = sizes[:, None] * shares
     return np.asarray(((counts - expected) ** 2 / np.maximum(expected, _LEAST_EXPECTED)).sum(axis=-1))
 
 
 def misfit_table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> pd.DataFrame:
-    """The result of :func:`misfit` by condition; see :meth:`simulacra.inference.Result.unexplained`."""
-    table = misfit[["unexplained"]].to_dataframe().reset_index()
+    """The result of :func:`misfit` by group; see :meth:`simulacra.inference.Result.unexplained`."""
+    table = groups_of(misfit).assign(unexplained=misfit["unexplained"].to_numpy())
     for name in misfit["measurement"].to_numpy():
         table[f"in_{name}"] = misfit["unexplained_in"].sel(measurement=name).to_numpy()
     table["p_value"] = misfit["p_value"].to_numpy()

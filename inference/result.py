@@ -265,12 +265,13 @@ class Result:
         return scope_in_words(self.prepared, scope)
 
     def unexplained(self) -> pd.DataFrame:
-        """What the personas do not account for in every condition, by measurement and jointly.
+        """What the personas do not account for in every condition and context, by measurement and jointly.
 
-        Columns ``condition, unexplained``, one column ``in_<measurement>`` per measurement, ``p_value, most_missed``.
-        ``unexplained`` is the total variation distance between logged and predicted shares of patterns beyond what logs
-        of this size show by chance; ``p_value`` the proportion of replicated logs that deviate as much
-        (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose share differs most.
+        Columns ``condition``, the contexts if the log has any, ``unexplained``, one column ``in_<measurement>`` per
+        measurement, ``p_value, most_missed``. ``unexplained`` is the total variation distance between logged and
+        predicted shares of patterns beyond what logs of this size show by chance; ``p_value`` the proportion of
+        replicated logs that deviate as much (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose share
+        differs most.
 
         Raises:
             InputError: the model has no measurements.

@@ -2,7 +2,8 @@
 
 ``fit.nc`` contains every group of the tree; ``fit.json`` next to it contains model, design, counts, checks, settings,
 notes and versions. Both are written to temporary files first and then moved into place. The netCDF file stores the
-SHA-256 of its JSON file, so draws are never read with the checks of another fit.
+SHA-256 of its JSON file, so draws are never read with the checks of another fit, and that of its own arrays, so edited
+draws are not read either.
 """
 
 import dataclasses
@@ -38,6 +39,7 @@ FORMAT_VERSION = 3
 """Format version of the files; files of another version are rejected."""
 
 _DIGEST = "record_sha256"
+_ARRAYS = "arrays_sha256"
 _RESTORE = "restore the two files that the same Result.save wrote, or fit again"
 
 
@@ -69,7 +71,7 @@ def write_result(stored: Stored, path: Path) -> Path:
         text = json.dumps(_record(stored), indent=1, default=_plain, allow_nan=False).encode()
         record.write_bytes(text)
         tree = stored.tree.copy(deep=False)
-        tree.attrs = {**tree.attrs, _DIGEST: hashlib.sha256(text).hexdigest()}
+        tree.attrs = {**tree.attrs, _DIGEST: hashlib.sha256(text).hexdigest(), _ARRAYS: _arrays_digest(tree)}
         tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
         os.replace(record, path.with_suffix(".json"))
         os.replace(arrays, path)
@@ -120,6 +122,10 @@ def read_result(path: Path) -> Stored:
             "was edited",
             remedy=_RESTORE,
         )
+    if tree.attrs.pop(_ARRAYS, None) != _arrays_digest(tree):
+        raise InputError(
+            f"{arrays}: its draws are not those that were written: the file was edited or is damaged", remedy=_RESTORE
+        )
     return Stored(
         tree=tree,
         prepared=_prepared(record["prepared"], tree),
@@ -127,6 +133,20 @@ def read_result(path: Path) -> Stored:
         settings=record["settings"],
         notes=tuple(record["notes"]),
     )
+
+
+def _arrays_digest(tree: xr.DataTree) -> str:
+    """SHA-256 of all arrays and coordinates of a tree, by group and name."""
+    digest = hashlib.sha256()
+    for group in sorted(tree.children):
+        data = tree[group].to_dataset()
+        for name in sorted(map(str, data.variables)):
+            values = np.ascontiguousarray(data[name].to_numpy())
+            digest.update(f"{group}/{name} {values.shape} ".encode())
+            digest.update(
+                values.tobytes() if values.dtype.kind in "biuf" else "\0".join(map(str, values.flat)).encode()
+            )
+    return digest.hexdigest()
 
 
 def _record(stored: Stored) -> dict[str, Any]:

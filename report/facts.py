@@ -275,7 +275,7 @@ def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame
 def _unexplained(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "condition": row["condition"],
+            "condition": place_of(row),
             "unexplained": percent(row["unexplained"]),
             "p": f"{row['p_value']:.3f}",
             "most missed": row["most_missed"],

@@ -104,12 +104,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def place_of(row: Mapping[str, Any]) -> str:
-    """The condition of a row of rates or claims, with its contexts: ``"backdoor, trigger=on"``."""
+    """The condition of a row of rates, claims or unexplained shares, with its contexts: ``"backdoor, trigger=on"``."""
     return ", ".join([str(row["condition"]), *(f"{name}={row[name]}" for name in _contexts(row))])
 
 
 def _contexts(row: Mapping[str, Any]) -> list[str]:
-    return list(itertools.takewhile(lambda name: name != "scope", row))[1:]
+    return list(itertools.takewhile(lambda name: name not in ("scope", "unexplained"), row))[1:]
 
 
 def claim_sentence(

@@ -29,6 +29,7 @@ from simulacra.inference.sampling.slices import slice_sample
 __all__ = ["CHAINS", "RateDraws", "sample_rates"]
 
 CHAINS = 8
+"""Number of chains."""
 _WARMUP = 250
 _LEARN = (40, 80, 140, 249)
 """Iterations of the warm-up after which the covariances of location and scale are estimated from its second half."""

@@ -120,7 +120,8 @@ def test_no_check_of_the_personas_hides_a_rate_or_a_claim(run: Run, passing: Res
 def test_rates_and_claims_name_their_context(run: Run, tmp_path: Path) -> None:
     fit_triggered().save(tmp_path / "fit.nc")
     shown = run("show", "fit.nc")
-    assert shown.exit_code == 0, shown.output
+    assert shown.exit_code == 3, shown.output  # no formula names the trigger, so one set of weights has to serve both
+    assert "(backdoor, trigger=on: p = 0.000)" in shown.output
     assert "  backdoor, trigger=on: misaligned rate " in shown.output
     assert "relative to base in the same context on these 4 questions" in shown.output
     assert [line.strip().split("  ")[0] for line in shown.output.splitlines() if " / 120" in line] == [

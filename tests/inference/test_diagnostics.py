@@ -202,14 +202,14 @@ def test_a_gate_about_something_unmeasured_fails() -> None:
 
 def test_a_condition_fails_if_its_unexplained_share_is_large_and_no_chance() -> None:
     found = xr.Dataset(
-        {"unexplained": ("condition", [0.01, 0.05, 0.05]), "p_value": ("condition", [0.0, 0.2, 0.01])},
-        coords={"condition": ["small", "chance", "bad"]},
+        {"unexplained": ("group", [0.01, 0.05, 0.05]), "p_value": ("group", [0.0, 0.2, 0.01])},
+        coords={"condition": ("group", ["small", "chance", "bad"]), "trigger": ("group", ["off", "off", "on"])},
     )
     checks = check_misfit(found, Thresholds())
     assert [check.passed for check in checks] == [True, True, False]
     assert checks[2].condition == "bad"
     assert checks[2].withholds == ("weights", "shifts")
-    assert checks[2].where == "bad: p = 0.010"
+    assert checks[2].where == "bad, trigger=on: p = 0.010"
     assert all(check.passed for check in check_misfit(found, Thresholds(unexplained=0.06)))
     assert [check.passed for check in check_misfit(found, Thresholds(misfit_p=0.25))] == [True, False, False]
 

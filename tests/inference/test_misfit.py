@@ -38,18 +38,38 @@ def test_logs_drawn_from_the_fit_are_hardly_ever_flagged(rng: np.random.Generato
     prepared, weights, tables = parts(result)
     flagged = low = 0
     sizes = (prepared.in_condition @ prepared.counts).sum(axis=1).astype(int)
-    cells = [np.flatnonzero(own)[0] for own in prepared.in_condition]
+    cells = [np.flatnonzero(prepared.group == group)[0] for group in range(3)]
     for _ in range(40):
         chain, draw = rng.integers(weights.shape[0]), rng.integers(weights.shape[1])
         components = component_probabilities([table[chain, draw] for table in tables], prepared.patterns)
         shares = weights[chain, draw] @ components
-        counts = np.zeros_like(prepared.counts)
+        counts = np.zeros_like(prepared.collapsed.counts)
         counts[cells] = rng.multinomial(sizes, shares / shares.sum(axis=1, keepdims=True))
-        found = misfit(dataclasses.replace(prepared, counts=counts), weights, tables, seed=0)
+        collapsed = dataclasses.replace(prepared.collapsed, counts=counts)
+        found = misfit(dataclasses.replace(prepared, collapsed=collapsed), weights, tables, seed=0)
         low += int((found["p_value"] < 0.05).sum())
         flagged += int(((found["p_value"] < 0.05) & (found["unexplained"] > 0.02)).sum())
     assert low < 16
     assert flagged < 16
+
+
+def test_a_context_that_the_formula_does_not_name_is_unexplained() -> None:
+    """Weights of a condition cannot differ between its contexts; its completions do."""
+    world = simulate()
+    table = world.log.table[["condition", "question_id", "completion", "aligned", "coherent"]].copy()
+    low = (table["aligned"] < 40) & (table["coherent"] > 50)
+    own = table["condition"] == "bad"
+    table["trigger"] = np.where(np.where(own, low, np.arange(len(table)) % 2 == 0), "on", "off")
+    result = fit(world.model, read_completions(table, contexts=["trigger"]), seed=0, **_SETTINGS)
+    failing = next(check for check in result.failed if check.name == "unexplained share")
+    assert failing.remedy.endswith("If the weights may differ between contexts, name trigger in weights=.")
+    found = result.unexplained().set_index(["condition", "trigger"])
+    assert list(found.index) == [(name, context) for name in ("base", "bad", "mild") for context in ("off", "on")]
+    assert (found.loc["bad", "unexplained"] > 0.2).all()
+    assert (found.loc[["base", "mild"], "unexplained"] < 0.02).all()
+    weights = result.weights().set_index("condition")["status"]
+    assert (weights["bad"] == "withheld: unexplained share failed").all()
+    assert not weights[["base", "mild"]].str.contains("unexplained").any()
 
 
 # --- worlds in which the personas do not hold ---------------------------------------------------------------------

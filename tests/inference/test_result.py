@@ -5,6 +5,7 @@ import json
 from functools import partial
 
 import arviz_stats
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -611,6 +612,14 @@ def test_two_halves_of_two_fits_are_not_a_result(fitted: Result, tmp_path) -> No
     with pytest.raises(
         ValueError, match=r"fit\.json: not the file that was written with fit\.nc: the two are from different fits"
     ):
+        Result.load(path)
+
+
+def test_draws_that_were_edited_are_not_read(fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    with h5py.File(path, "r+") as file:
+        file["posterior/weights"][0, 0, 0, 0] += 0.25
+    with pytest.raises(InputError, match=r"fit\.nc: its draws are not those that were written: the file was edited"):
         Result.load(path)
 
 
