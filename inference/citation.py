@@ -21,6 +21,7 @@ __all__ = [
     "Provenance",
     "citable",
     "citable_tables",
+    "cited",
     "decimals",
     "find",
     "lost_names",
@@ -255,15 +256,40 @@ def find(
     if _normal(key) not in known:
         raise InputError(_unknown(key, tables, renamed), argument="key")
     own, source, row = known[_normal(key)]
+    return cited(own, row, (source.value, *source.between), source.scope, provenance, probability=probability)
+
+
+def cited(
+    key: str,
+    row: Mapping[Hashable, Any],
+    columns: tuple[str, str, str],
+    scope: str,
+    provenance: Provenance,
+    *,
+    probability: float,
+) -> Citation:
+    """The citation of one row of a table.
+
+    Args:
+        key: the quantity.
+        row: the row, with ``r_hat, ess_bulk, ess_tail, status``.
+        columns: its columns with the estimate and the ends of its interval.
+        scope: the scope in words.
+        provenance: provenance of the numbers.
+        probability: probability of the interval.
+
+    Raises:
+        InputError: the estimate is withheld (with the reason).
+    """
     status = str(row["status"])
-    value, lower, upper = (float(row[name]) for name in (source.value, *source.between))
     if status.startswith("withheld"):
         raise InputError(
-            f"{own} is {status}. An estimate that failed its checks cannot be cited",
+            f"{key} is {status}. An estimate that failed its checks cannot be cited",
             remedy="Result.failed lists the checks with their remedies",
         )
+    value, lower, upper = (float(row[name]) for name in columns)
     return Citation(
-        key=own,
+        key=key,
         value=value,
         lower=lower,
         upper=upper,
@@ -273,7 +299,7 @@ def find(
         ess_bulk=float(row["ess_bulk"]),
         ess_tail=float(row["ess_tail"]),
         status=status,
-        scope=source.scope,
+        scope=scope,
         provenance=provenance,
     )
 

@@ -15,7 +15,7 @@ from simulacra.formalism.shifts import claim, jensen_shannon, total_variation
 from simulacra.inference.rates import baseline_pairs, extended_interval, groups_of
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
-__all__ = ["contrast_table", "rate_table"]
+__all__ = ["about_new", "contrast_table", "rate_table"]
 
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
@@ -84,7 +84,7 @@ def contrast_table(
         table[[lower, upper]] = wider
     said: list[str] = [claim(*limits, rope=rope) for limits in zip(table[lower], table[upper], strict=True)]
     if scope == "new":
-        said = [_about_new(each, rates.sizes["base_question"]) for each in said]
+        said = [about_new(each, rates.sizes["base_question"]) for each in said]
     table = _after(table, upper, {"claim": said})
     table = _after(table, str(list(places(draws))[-1]), {"scope": scope})
     if implied is not None:
@@ -100,7 +100,7 @@ def contrast_table(
     return table
 
 
-def _about_new(said: str, questions: int) -> str:
+def about_new(said: str, questions: int) -> str:
     """A claim about new questions, if there are enough base questions to make it."""
     return said if questions >= (_ENOUGH_QUESTIONS if said == "equivalent" else _FEW_QUESTIONS) else "undecided"
 

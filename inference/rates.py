@@ -42,9 +42,11 @@ __all__ = [
     "extended_interval",
     "fit_rates",
     "groups_of",
+    "paired_interval",
     "rate_diagnostics",
     "rates_in",
     "scope_in_words",
+    "shows_event",
 ]
 
 Scope = str | Mapping[str, Mapping[Hashable, float]]
@@ -296,14 +298,26 @@ def extended_interval(
     """
     events, totals = rates["events"].to_numpy(), rates["totals"].to_numpy()
     group, baseline = pair
-    if baseline is None or events[baseline].sum() <= rope * totals[baseline].sum():
+    if baseline is None or not shows_event(rates, baseline, rope):
         return interval
     both = (totals[group] > 0) & (totals[baseline] > 0)
     difference = events[group, both] / totals[group, both] - events[baseline, both] / totals[baseline, both]
+    paired = paired_interval(difference, ci_prob)
+    return interval if paired is None else (min(interval[0], paired[0]), max(interval[1], paired[1]))
+
+
+def shows_event(rates: xr.Dataset, group: int, rope: float = 0.01) -> bool:
+    """Whether a group shows the event in a larger proportion of its completions than ``rope``."""
+    own = rates.isel(group=group)
+    return bool(own["events"].sum() > rope * own["totals"].sum())
+
+
+def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, float] | None:
+    """The interval of a paired t-test for the mean of differences, shape ``(Q,)``; ``None`` if they do not vary."""
     if len(difference) < 2 or np.ptp(difference) == 0:
-        return interval
+        return None
     lower, upper = stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), stats.sem(difference))
-    return min(interval[0], float(lower)), max(interval[1], float(upper))
+    return float(lower), float(upper)
 
 
 def scope_in_words(prepared: Prepared, scope: Scope) -> str:

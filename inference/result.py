@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -17,13 +18,31 @@ from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.weights import WeightDesign
 from simulacra.inference import tables
-from simulacra.inference.citation import Citable, Citation, citable, citable_tables, find, lost_names, provenance_of
+from simulacra.inference.citation import (
+    Citable,
+    Citation,
+    Provenance,
+    citable,
+    citable_tables,
+    find,
+    lost_names,
+    provenance_of,
+)
+from simulacra.inference.contrasts import Contrast, Group, find_group, label
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
-from simulacra.inference.draws import chosen_outcome, take_draws
+from simulacra.inference.draws import chosen_outcome, group_weights, take_draws
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
-from simulacra.inference.rates import Scope, against_baseline, count_events, fit_rates, rates_in, scope_in_words
+from simulacra.inference.rates import (
+    Scope,
+    against_baseline,
+    count_events,
+    fit_rates,
+    rates_in,
+    scope_in_words,
+    shows_event,
+)
 from simulacra.inference.responsibilities import collapse_again, row_responsibilities
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.tables import CI_PROB, Terms
@@ -223,6 +242,76 @@ class Result:
             self._terms(ci_prob, withhold=withhold),
         )
 
+    def contrast(
+        self,
+        group: Group,
+        minus: Group,
+        *,
+        of: str = "rates",
+        persona: str | None = None,
+        scope: str = "these",
+        outcome: Outcome | None = None,
+    ) -> Contrast:
+        """The difference between any two groups; contrasts can be subtracted from one another.
+
+        Args:
+            group: a condition, with its context if the log has contexts: ``"ft"``, ``"condition=ft, trigger=on"`` or a
+                mapping.
+            minus: the group that is subtracted.
+            of: the quantity that is compared: ``"rates"``, ``"implied_rates"`` or ``"weights"``.
+            persona: for weights, whose.
+            scope: ``"these"`` or, for rates, ``"new"`` questions.
+            outcome: for rates. Default: the outcome of the model.
+
+        Raises:
+            InputError: an unknown group, quantity, persona or scope; or no outcome.
+
+        Example:
+            The effect of a trigger on a fine-tune beyond its effect on the base model is
+            ``result.contrast("ft, trigger=on", "ft, trigger=off") - result.contrast("base, trigger=on", "base,
+            trigger=off")``.
+        """
+        groups = self.prepared.groups.astype(str)
+        rows = find_group(groups, group), find_group(groups, minus)
+        if of not in ("rates", "implied_rates", "weights"):
+            raise InputError(f"contrast: of={of!r}", expected="'rates', 'implied_rates' or 'weights'", argument="of")
+        if (persona in self.personas) != (of == "weights"):
+            raise InputError(
+                f"contrast(of={of!r}, persona={persona!r})",
+                expected=f"for weights, one of {', '.join(self.personas)}; otherwise no persona",
+                argument="persona",
+            )
+        if scope not in ("these", "new") or (scope == "new" and of != "rates"):
+            raise InputError(
+                f"contrast(of={of!r}, scope={scope!r})",
+                expected="scope 'these' or, for rates, 'new'",
+                argument="scope",
+            )
+        by_question, reduced = np.zeros(0), False
+        if of == "weights":
+            values = group_weights(self.posterior, self.prepared)[..., self.personas.index(str(persona))]
+            draws = xr.DataArray(values, dims=("chain", "draw", "group"))
+        else:
+            draws = self.draws(of, outcome=outcome, scope=scope)
+            draws = draws if "group" in draws.dims else draws.swap_dims(condition="group")
+        if scope == "new":
+            rates = self._rates_of(chosen_outcome(outcome, self.prepared)).isel(group=list(rows))
+            shares = (rates["events"] / rates["totals"].where(rates["totals"] > 0)).to_numpy()
+            by_question, reduced = shares[0] - shares[1], shows_event(rates, 1)
+        kind = {"rates": "rate", "implied_rates": "implied_rate", "weights": "weight"}[of]
+        names = [label(groups, row, f"new_{kind}" if scope == "new" else kind, persona) for row in rows]
+        return Contrast(
+            name=" − ".join(names),
+            of=of,
+            scope=scope,
+            words=self.in_words(scope),
+            draws=(draws.isel(group=rows[0]) - draws.isel(group=rows[1])).reset_coords(drop=True),
+            by_question=by_question,
+            reduced=reduced,
+            terms=self._terms_of(of, persona, groups["condition"].iloc[list(rows)].tolist()),
+            provenance=self._provenance,
+        )
+
     def rates(
         self,
         outcome: Outcome | None = None,
@@ -270,8 +359,8 @@ class Result:
         Columns ``condition``, the contexts if the log has any, ``unexplained``, one column ``in_<measurement>`` per
         measurement, ``p_value, most_missed``. ``unexplained`` is the total variation distance between logged and
         predicted shares of patterns beyond what logs of this size show by chance; ``p_value`` the proportion of
-        replicated logs that deviate as much (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose share
-        differs most.
+        replicated logs that deviate as much (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose
+        share differs most.
 
         Raises:
             InputError: the model has no measurements.
@@ -363,10 +452,8 @@ class Result:
             ``str(result.cite("rate_difference[insecure]"))`` is ``"0.175 on these 24 questions (8 base questions) (89%
             ETI 0.161–0.189; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
-        version = str(self.tree.attrs["inference_library_version"])
-        provenance = provenance_of(self.prepared, self.personas, seed=int(self.settings["seed"]), version=version)
         renamed = lost_names(self.model.names, self.personas, self.failed)
-        return find(key, self._citable(ci_prob), provenance, probability=ci_prob, renamed=renamed)
+        return find(key, self._citable(ci_prob), self._provenance, probability=ci_prob, renamed=renamed)
 
     def save(self, path: str | Path) -> Path:
         """Write the draws to ``path`` (netCDF) and everything else next to it (JSON).
@@ -417,6 +504,19 @@ class Result:
 
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
         return Terms(self.failed, Thresholds(**self.settings["thresholds"]), ci_prob, withhold)
+
+    def _terms_of(self, of: str, persona: str | None, conditions: list[str]) -> Terms:
+        """The terms of one quantity of a persona in some conditions: every check that concerns any of them."""
+        own = self._terms(CI_PROB, withhold=True).of(of)
+        failed = (c for c in own.failed if c.persona in (None, persona) and c.condition in (None, *conditions))
+        return dataclasses.replace(
+            own, failed=tuple(dataclasses.replace(check, persona=None, condition=None) for check in failed)
+        )
+
+    @property
+    def _provenance(self) -> Provenance:
+        version = str(self.tree.attrs["inference_library_version"])
+        return provenance_of(self.prepared, self.personas, seed=int(self.settings["seed"]), version=version)
 
     def _rates_of(self, outcome: Outcome) -> xr.Dataset:
         """The posterior of the rate model for an outcome: that of the fit, or fitted now."""

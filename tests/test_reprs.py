@@ -165,6 +165,7 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
         scope=LONG,
         provenance=Provenance(LONG, LONG, 0, LONG),
     ),
+    "Contrast": lambda _: dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG * 3, words=LONG),
     "Thresholds": lambda _: Thresholds(),
     "Result": lambda _: _large_result(),
     "Conditioning": lambda _: _conditioning(),
