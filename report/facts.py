@@ -31,6 +31,7 @@ from simulacra.report.prose import (
     records,
     share,
     unjudged_clause,
+    unjudged_sentence,
     unrated_sentence,
     withheld_reason,
     withheld_sentence,
@@ -184,10 +185,11 @@ def make_facts(
 
 def _headline(result: Result, contrasts: pd.DataFrame, outcome: Outcome, rope: float | int) -> str:
     """All claims on these questions, and on new ones."""
-    return " ".join(
-        headline(contrasts[contrasts["scope"] == scope], outcome, result.model.baseline, result.in_words(scope), rope)
-        for scope in SCOPES
-    )
+    by_scope = {scope: contrasts[contrasts["scope"] == scope] for scope in SCOPES}
+    said = [
+        headline(own, outcome, result.model.baseline, result.in_words(scope), rope) for scope, own in by_scope.items()
+    ]
+    return " ".join(filter(None, (*said, unjudged_sentence(by_scope["these"]))))
 
 
 def _claims(

@@ -34,6 +34,7 @@ __all__ = [
     "rope_width",
     "share",
     "unjudged_clause",
+    "unjudged_sentence",
     "unrated_sentence",
     "withheld_reason",
     "withheld_sentence",
@@ -156,10 +157,10 @@ def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
         return "What the personas account for is withheld."
     if abs(row["unexplained"]) > rope:
         return (
-            f"Personas account for {points(row['implied'])} of these points; {points(row['unexplained'])} are not "
-            "explained by personas."
+            f"Personas account for {points(row['implied'])} points; {points(row['unexplained'])} are not explained by "
+            "personas."
         )
-    return f"Personas account for {points(row['implied'])}." if row["claim"] in ("increase", "decrease") else ""
+    return f"Personas account for {points(row['implied'])} points." if row["claim"] in ("increase", "decrease") else ""
 
 
 def _new_clause(row: Mapping[str, Any], ci_prob: float) -> str:
@@ -184,7 +185,7 @@ def unjudged_clause(judged: float, outcome: Outcome) -> str:
 
 
 def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, words: str, rope: float | int) -> str:
-    """All claims in one scope in one sentence, and a second one if most completions of a condition cannot be judged.
+    """All claims in one scope in one sentence.
 
     Args:
         contrasts: the claims in that scope.
@@ -209,11 +210,15 @@ def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, words: st
     }
     count = contrasts["claim"].value_counts()
     parts = [f"{count[name]} {phrase[int(count[name] > 1)]}" for name, phrase in phrases.items() if name in count]
-    blind = int(((contrasts["judged"] < _MOSTLY) & (contrasts["claim"] != WITHHELD)).sum())
-    caveat = f" In {blind} of these, most completions cannot be judged." if blind else ""
     split = len(contrasts) > contrasts["condition"].nunique()
     compared = f"{len(contrasts)} {'comparison' if split else 'condition'}{'s' * (len(contrasts) != 1)}"
-    return f"Of {compared} {'with' if split else 'compared with'} {baseline}, {listed(parts)} {words}.{caveat}"
+    return f"Of {compared} {'with' if split else 'compared with'} {baseline}, {listed(parts)} {words}."
+
+
+def unjudged_sentence(contrasts: pd.DataFrame) -> str:
+    """In how many claims most completions cannot be judged; empty if in none."""
+    blind = int(((contrasts["judged"] < _MOSTLY) & (contrasts["claim"] != WITHHELD)).sum())
+    return f"In {blind} of these, most completions cannot be judged." if blind else ""
 
 
 def rope_width(rope: float | int) -> str:

@@ -15,6 +15,7 @@ from simulacra.report.prose import (
     headline,
     place_of,
     unjudged_clause,
+    unjudged_sentence,
     withheld_sentence,
 )
 
@@ -59,10 +60,12 @@ def test_a_claim_about_new_questions_can_be_withheld_alone_and_both_can() -> Non
 def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> None:
     increase = {**_ROW, "claim": "increase", "rate_difference": 0.2, "eti89_lb": 0.15, "eti89_ub": 0.25}
     both = {**increase, "implied": 0.12, "unexplained": 0.08}
-    missed = "Personas account for +12.0 of these points; +8.0 are not explained by personas."
+    missed = "Personas account for +12.0 points; +8.0 are not explained by personas."
     assert explained_clause(both, 0.01) == missed
     assert missed in _sentence(both)
-    assert explained_clause({**both, "implied": 0.195, "unexplained": 0.005}, 0.01) == "Personas account for +19.5."
+    assert (
+        explained_clause({**both, "implied": 0.195, "unexplained": 0.005}, 0.01) == "Personas account for +19.5 points."
+    )
     assert explained_clause(_ROW, 0.01) == ""
     assert explained_clause({**_ROW, "unexplained": -0.03, "implied": 0.028}, 0.01).endswith(
         "not explained by personas."
@@ -93,7 +96,7 @@ def test_every_claim_is_qualified_if_most_completions_cannot_be_judged(
     row = {**_ROW, "claim": claim, "judged": judged}
     assert ("can be judged" in _sentence(row)) == qualified
     found = headline(pd.DataFrame([row]), _OUTCOME, "base", _WORDS, 0.01)
-    assert ("In 1 of these, most" in found) == qualified
+    assert ("In 1 of these, most" in unjudged_sentence(pd.DataFrame([row]))) == qualified
     assert found.startswith("Of 1 condition compared with base, 1 ")
     assert f" {_WORDS}." in found
 
