@@ -21,13 +21,12 @@ def expect_passed(result: Result, consequence: str, quantity: str) -> None:
     Args:
         result: a fit.
         consequence: beginning of the message.
-        quantity: a name of :meth:`~simulacra.inference.Result.draws`. Convergence concerns all of them.
+        quantity: a name of :meth:`~simulacra.inference.Result.draws`.
 
     Raises:
         InputError: such a check failed.
     """
-    failed = [check for check in result.failed if not check.name.startswith("rates: ")]
-    concerned = [check.name for check in failed if not check.withholds or quantity in check.withholds]
+    concerned = [check.name for check in result.failed if quantity in check.withholds]
     if concerned:
         raise InputError(
             f"{consequence} because this fit failed its checks: {'; '.join(concerned)}",

@@ -94,7 +94,7 @@ def predict_rates(
 
 def _collapsed(result: Result, log: CompletionLog | ScannedLog | CollapsedLog) -> CollapsedLog:
     """The counts of the log; raises if one of its conditions was not fitted."""
-    by = tuple(result.collapsed.cells.columns)
+    by = tuple(map(str, result.design.cells.columns))
     collapsed = log if isinstance(log, CollapsedLog) else collapse(log, result.model.emissions, by=by)
     unknown = sorted(set(collapsed.conditions) - set(result.conditions))
     if unknown:

@@ -74,6 +74,7 @@ def _plain_check(check: Check) -> dict[str, Any]:
         "threshold": check.threshold,
         "where": check.where,
         "withholds": list(check.withholds),
+        "each": check.each,
         "persona": check.persona,
         "condition": check.condition,
         "remedy": None if check.passed else check.remedy,

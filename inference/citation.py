@@ -11,6 +11,7 @@ import pandas as pd
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card
 from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.tables import bounds, level
@@ -189,16 +190,22 @@ def _unexplained(contrasts: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame
     )
 
 
-def provenance_of(prepared: Prepared, personas: Sequence[str], *, seed: int, version: str) -> Provenance:
-    """Provenance of the numbers of a fit; personas have their names after the name gates."""
+def provenance_of(
+    prepared: Prepared, personas: Sequence[str], outcome: Outcome | None = None, *, seed: int, version: str
+) -> Provenance:
+    """Provenance of the numbers of a fit; personas have their names after the name gates.
+
+    ``outcome`` is that of the number, by default the outcome of the model.
+    """
     model = prepared.model
+    outcome = outcome or model.outcome
     one_line = (
         f"{len(personas)} personas ({', '.join(personas)}); "
         f"measurements {', '.join(model.observables)}; "
         f"weights {prepared.design.formula}; baseline {model.baseline}"
     )
-    if model.outcome is not None:
-        one_line += f"; {model.outcome}"
+    if outcome is not None:
+        one_line += f"; {outcome}"
     return Provenance(one_line, prepared.collapsed.content_hash, seed, version)
 
 

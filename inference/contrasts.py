@@ -42,8 +42,8 @@ class Contrast:
         draws: its draws, dims ``(chain, draw)``, a difference of probabilities.
         by_question: the same contrast of logged proportions by base question, shape ``(Q,)``, NaN for questions that
             not all groups were asked; for new questions only.
-        reduced: whether a group that is subtracted shows the event in more than 1% of its completions, so that
-            questions can disagree in sign.
+        raised: whether a group that is added shows the event in more than 1% of its completions.
+        reduced: whether one that is subtracted does, so that questions can disagree in sign.
         terms: what is withheld.
         provenance: model, data, seed and version.
     """
@@ -54,29 +54,31 @@ class Contrast:
     words: str
     draws: xr.DataArray
     by_question: np.ndarray
+    raised: bool
     reduced: bool
     terms: Terms
     provenance: Provenance
 
     def __sub__(self, other: "Contrast") -> "Contrast":
-        """The difference of two contrasts of the same quantity, scope and fit.
+        """The difference of two contrasts of the same quantity, outcome, scope and fit.
 
         Raises:
-            InputError: they are of different quantities, scopes or fits.
+            InputError: they are of different quantities, outcomes, scopes or fits.
         """
         expect_type(other, Contrast, "other", "Contrast", expected="a Contrast, as Result.contrast returns")
         if (self.of, self.scope, self.provenance) != (other.of, other.scope, other.provenance):
             raise InputError(
                 f"{self.name} ({self.of}, {self.words}) and {other.name} ({other.of}, {other.words}) cannot be "
                 "subtracted",
-                expected="contrasts of the same quantity and scope, from the same fit",
+                expected="contrasts of the same quantity, outcome and scope, from the same fit",
             )
         return dataclasses.replace(
             self,
             name=f"({self.name}) − ({other.name})",
             draws=self.draws - other.draws,
             by_question=self.by_question - other.by_question,
-            reduced=self.reduced or other.reduced,
+            raised=self.raised or other.reduced,
+            reduced=self.reduced or other.raised,
             terms=dataclasses.replace(self.terms, failed=(*self.terms.failed, *other.terms.failed)),
         )
 
@@ -101,7 +103,7 @@ class Contrast:
         table.insert(1, "scope", self.scope)
         if self.of == "rates":
             said: str = claim(float(table[lower].iloc[0]), float(table[upper].iloc[0]), rope=rope)
-            said = about_new(said, len(self.by_question)) if self.scope == "new" else said
+            said = about_new(said, len(both)) if self.scope == "new" else said
             withheld = table["status"].iloc[0].startswith("withheld")
             table.insert(5, "claim", "withheld" if withheld else said)
         return table
@@ -128,23 +130,24 @@ class Contrast:
         )
 
 
-def find_group(groups: pd.DataFrame, asked: Group) -> int:
+def find_group(groups: pd.DataFrame, asked: Group, argument: str) -> int:
     """The row of the group that is asked for.
 
     Args:
         groups: conditions with their contexts, as :func:`~simulacra.inference.rates.groups_of` returns.
-        asked: the group; a text without ``=`` is a condition.
+        asked: the group; a text without ``=``, or the exact name of a condition, is a condition.
+        argument: name of the argument in messages.
 
     Raises:
         InputError: an unknown column, or none or several groups with these values.
     """
-    wanted = _parsed(asked)
+    wanted = {"condition": asked} if asked in groups["condition"].tolist() else _parsed(asked, argument)
     unknown = [name for name in wanted if name not in groups]
     if unknown:
         raise InputError(
             f"contrast: {asked!r} names {unknown[0]!r}",
             expected=f"columns among {', '.join(map(str, groups))}",
-            argument="groups",
+            argument=argument,
         )
     fits = np.ones(len(groups), dtype=bool)
     for name, value in wanted.items():
@@ -155,14 +158,14 @@ def find_group(groups: pd.DataFrame, asked: Group) -> int:
         raise InputError(
             f"contrast: {many} {', '.join(f'{name}={own}' for name, own in wanted.items()) or 'no values'}",
             expected=f"one of {listed}",
-            argument="groups",
+            argument=argument,
         )
     return int(fits.argmax())
 
 
-def _parsed(asked: Group) -> dict[str, str]:
+def _parsed(asked: Group, argument: str) -> dict[str, str]:
     expected = "a group such as 'ft', 'condition=ft, trigger=on' or {'condition': 'ft', 'trigger': 'on'}"
-    expect_type(asked, (str, Mapping), "groups", "contrast", expected=expected)
+    expect_type(asked, (str, Mapping), argument, "contrast", expected=expected)
     if isinstance(asked, Mapping):
         return {str(name): str(value) for name, value in asked.items()}
     parts = [part.strip() for part in asked.split(",")] if "=" in asked else [asked]

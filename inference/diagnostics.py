@@ -23,7 +23,7 @@ import xarray as xr
 from arviz_stats.sampling_diagnostics import bfmi, ess, rhat
 
 from simulacra.data.numerals import grouped
-from simulacra.formalism.display import WIDTH, card, html_table
+from simulacra.formalism.display import WIDTH, card, html_table, listing
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
@@ -84,6 +84,7 @@ class Check:
         where: the quantity, chain or condition for which the value was found.
         remedy: what usually fixes a failure, in terms of Python arguments.
         withholds: names of the quantities (of :meth:`~simulacra.inference.Result.draws`) that a failure withholds.
+        each: whether it withholds only those estimates that themselves miss the threshold, not all.
         persona: the persona that a failure concerns; ``None`` concerns all.
         condition: the condition that a failure concerns; ``None`` concerns all.
         argument: names of the Python arguments that the remedy refers to, as in
@@ -97,6 +98,7 @@ class Check:
     where: str
     remedy: str
     withholds: tuple[str, ...] = ()
+    each: bool = False
     persona: str | None = None
     condition: str | None = None
     argument: tuple[str, ...] = ()
@@ -117,7 +119,7 @@ class Check:
         return card(
             f"Check {self.name!r}: {'ok' if self.passed else 'FAILED'}",
             f"found {self.found}, threshold {self.threshold:g}, {self.where}",
-            f"concerns {', '.join(self.withholds) or 'no estimate'}{self._of}",
+            f"concerns {listing(self.withholds) or 'no estimate'}{self._of}{', one by one' if self.each else ''}",
             *([] if self.passed else textwrap.wrap(self.remedy, WIDTH - 2)),
         )
 
@@ -127,9 +129,18 @@ class Check:
         return text if self.passed else f"{text}. {self.remedy}"
 
 
-PERSONA_ESTIMATES = ("weights", "shifts", "implied_rates", "outcome_given_persona", "emissions", "scales")
+PERSONA_ESTIMATES = (
+    "weights",
+    "shifts",
+    "implied_rates",
+    "implied_contrasts",
+    "outcome_given_persona",
+    "emissions",
+    "scales",
+)
 """The quantities that depend on the personas; rates and contrasts do not."""
 _NAME_CHECK = "name: "
+_RATES = ("rates", "contrasts")
 _OF_A_NAME = ("weights", "shifts", "outcome_given_persona", "emissions")
 _OF_A_CONDITION = ("weights", "shifts")
 _NEARLY = 1.05  # R-hat below which more draws of the same chains are likely to suffice
@@ -173,7 +184,10 @@ def check_sampling(
         row = int(gated[name].argmax() if name == "r_hat" else gated[name].argmin())
         worst, value = gated.index[row], float(gated[name].iloc[row])
         passed = value <= limit if name == "r_hat" else value >= limit
-        checks.append(Check(name, passed, value, limit, f"worst at {worst}", _LONGER, argument=_LENGTHS))
+        where = f"worst at {worst}"
+        checks.append(
+            Check(name, passed, value, limit, where, _LONGER, PERSONA_ESTIMATES, each=True, argument=_LENGTHS)
+        )
     divergent = int(sample_stats["diverging"].sum())
     remedy = (
         "Increase target_accept_prob (0.95, 0.98). If divergences remain, remove a persona or an effect that the data "
@@ -301,7 +315,7 @@ def _check_gate(
     passed = not unmeasured and value >= gate.at_least
     argument = ("personas",) if unmeasured else ("personas", "columns")
     name, limit = f"{_NAME_CHECK}{named.name}", float(gate.at_least)
-    return Check(name, passed, value, limit, where, remedy, _OF_A_NAME, persona.name, argument=argument)
+    return Check(name, passed, value, limit, where, remedy, _OF_A_NAME, persona=persona.name, argument=argument)
 
 
 def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
@@ -355,6 +369,9 @@ def check_rates(diagnostics: xr.DataArray, thresholds: Thresholds) -> list[Check
         worst = own.isel(place)
         value = float(worst)
         passed = value <= limit if name == "r_hat" else value >= limit
-        where = f"worst at {worst['condition'].item()}, {worst['scope'].item()} questions"
-        checks.append(Check(f"rates: {name}", passed, value, limit, where, _RATES_LONGER, argument=("seed",)))
+        group = ", ".join(str(own.item()) for key, own in worst.coords.items() if key not in ("diagnostic", "scope"))
+        where = f"worst at {group}, {worst['scope'].item()} questions"
+        checks.append(
+            Check(f"rates: {name}", passed, value, limit, where, _RATES_LONGER, _RATES, each=True, argument=("seed",))
+        )
     return checks

@@ -64,22 +64,22 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     mean = predicted.mean(axis=0)
     shares, replicated_shares = logged / sizes[:, None], replicated / sizes[:, None]
 
-    def beyond(bins: np.ndarray) -> np.ndarray:
-        """Total variation of the log beyond the mean of its replicates, in bins of patterns ``(P, B)``."""
-        noise = total_variation(replicated_shares @ bins, mean @ bins).mean(axis=0)
-        return np.maximum(total_variation(shares @ bins, mean @ bins) - noise, 0)
+    def beyond(logged: np.ndarray, replicated: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Total variation of shares ``(G, B)`` from the mean beyond that of replicates ``(R, G, B)``."""
+        return np.maximum(total_variation(logged, mean) - total_variation(replicated, mean).mean(axis=0), 0)
 
     emissions = prepared.model.emissions
     by_measurement = [
         np.eye(len(emission.categories))[patterns[:, column]] for column, emission in enumerate(emissions)
     ]
+    marginal = [beyond(shares @ own, replicated_shares @ own, mean @ own) for own in by_measurement]
     bins = [*by_measurement, *_event(prepared, patterns)]
     discrepancy = sum(_discrepancy(logged @ own, sizes, mean @ own) for own in bins)
     of_replicates = sum(_discrepancy(replicated @ own, sizes, mean @ own) for own in bins)
     return xr.Dataset(
         {
-            "unexplained": ("group", beyond(np.eye(len(patterns)))),
-            "unexplained_in": (("group", "measurement"), np.stack([beyond(own) for own in by_measurement], axis=1)),
+            "unexplained": ("group", beyond(shares, replicated_shares, mean)),
+            "unexplained_in": (("group", "measurement"), np.stack(marginal, axis=1)),
             "p_value": ("group", np.mean(of_replicates >= discrepancy, axis=0)),
             "excess": (("group", "pattern"), shares - mean),
         },

@@ -22,6 +22,7 @@ __all__ = ["Prepared", "assemble", "design_of", "on_design", "prepare"]
 _BASE = ("condition", "question_id", "base_question")
 _CONTEXTS = frozenset(("trigger", "triggered", "framing", "system_prompt", "checkpoint", "step", "context"))
 """Contexts by which rates are reported even if the formula does not name them."""
+_REPLICATES = frozenset(("seed", "epoch", "run", "replicate", "sample", "sample_id", "judge"))
 _MOST_LEVELS = 50
 IDLE_SHARE = 0.03
 """A persona is left out if its evidence holds for a smaller proportion of completions than this in every condition."""
@@ -89,7 +90,8 @@ class Prepared:
     def contexts(self) -> tuple[str, ...]:
         """The contexts by which rates are reported: columns of the cells that vary within a condition.
 
-        Formats are not contexts: they are ways to ask the same base question.
+        Formats are not contexts: they are ways to ask the same base question. Neither are seeds and other numbers of
+        repeated samples.
         """
         cells = self.collapsed.cells
         others = [str(name) for name in cells if name not in (*_BASE, "format")]
@@ -97,7 +99,9 @@ class Prepared:
         return tuple(
             name
             for name in others
-            if cells.groupby("condition", observed=True)[name].nunique(dropna=False).max() > 1
+            if name.casefold() not in _REPLICATES
+            and cells[name].nunique() <= _MOST_LEVELS
+            and cells.groupby("condition", observed=True)[name].nunique(dropna=False).max() > 1
             and cells.groupby(question, observed=True)[name].nunique(dropna=False).max() > 1
         )
 
@@ -176,7 +180,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             "'misaligned' will be withheld. Add a coherence score, or rename the persona.",
             stacklevel=3,
         )
-    notes = _unmodelled(model, log)
+    notes = [*_unmodelled(model, log), *_pooled(log)]
     counts = np.asarray(collapsed.counts, dtype=float)
     model, dropped = (model, []) if model.likelihood else _without_idle(model, collapsed, counts)
     design = design_of(model.weights, collapsed, screen=True)
@@ -258,6 +262,20 @@ def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tup
     named = [name for name in known if name not in _BASE and _names(model.weights, name)]
     reported = [] if not isinstance(log, CompletionLog) else [name for name in known if _is_reported(log.table, name)]
     return tuple(dict.fromkeys((*_BASE, *named, *reported)))
+
+
+def _pooled(log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:
+    """Notes on contexts over which rates are pooled although their names suggest that they matter."""
+    if not isinstance(log, CompletionLog):
+        return []
+    notes = []
+    for name in (name for name in log.contexts if name.casefold() in _CONTEXTS):
+        values = log.table[name]
+        if values.isna().any() and values.notna().any():
+            notes.append(f"rates are pooled over {name!r}, which has no value in some rows.")
+        elif values.nunique() > _MOST_LEVELS:
+            notes.append(f"rates are pooled over {name!r}, which has more than {_MOST_LEVELS} levels.")
+    return notes
 
 
 def _names(formula: str, column: str) -> bool:

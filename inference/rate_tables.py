@@ -17,6 +17,7 @@ from simulacra.inference.tables import Terms, bounds, ends, places, summary_tabl
 
 __all__ = ["about_new", "contrast_table", "rate_table"]
 
+_EMPTY = "the denominator has no completions"
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
 _ENOUGH_QUESTIONS = 32
@@ -48,7 +49,8 @@ def rate_table(
     table = _after(table, keys[-1], {"scope": scope, **{name: sums[name] for name in ("events", "total", "judged")}})
     if implied is not None:
         table = _after(table, upper, _part("implied", summary_table(implied, terms.of("implied_rates")), terms))
-    return _impossible(table, sums["total"].to_numpy() == 0, "the denominator has no completions")
+    empty = (sums["total"].to_numpy() == 0) | np.isnan(draws.to_numpy().sum(axis=(0, 1)))
+    return _impossible(table, empty, ["rate", *bounds(terms.ci_prob)], _EMPTY)
 
 
 def contrast_table(
@@ -74,30 +76,42 @@ def contrast_table(
     lower, upper = bounds(terms.ci_prob)
     baseline = str(weights["condition"].to_numpy()[0])
     table = summary_table(draws, terms.of("contrasts")).rename(columns={"mean": "rate_difference"})
-    pairs = baseline_pairs(groups_of(rates), baseline)
+    pairs = baseline_pairs(groups_of(rates), baseline) if scope in ("these", "new") else []
+    questions = [_shared_questions(rates, pair) for pair in pairs]
     if scope == "new":
-        limits = zip(table[lower], table[upper], strict=True)
-        wider = [
-            extended_interval(rates, *each, rope=rope, ci_prob=terms.ci_prob)
-            for each in zip(pairs, limits, strict=True)
-        ]
-        table[[lower, upper]] = wider
+        limits = zip(pairs, zip(table[lower], table[upper], strict=True), strict=True)
+        table[[lower, upper]] = [extended_interval(rates, *e, rope=rope, ci_prob=terms.ci_prob) for e in limits]
     said: list[str] = [claim(*limits, rope=rope) for limits in zip(table[lower], table[upper], strict=True)]
     if scope == "new":
-        said = [about_new(each, rates.sizes["base_question"]) for each in said]
+        said = [about_new(*each) for each in zip(said, questions, strict=True)]
     table = _after(table, upper, {"claim": said})
-    table = _after(table, str(list(places(draws))[-1]), {"scope": scope})
+    counted = {"questions": questions} if pairs else {}
+    table = _after(table, str(list(places(draws))[-1]), {"scope": scope, **counted})
     if implied is not None:
         own = _part("implied", summary_table(implied, terms.of("implied_rates"), against=baseline), terms)
         hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
         table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
-    judged = {} if len(pairs) != len(table) else {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]}
+    judged = {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]} if pairs else {}
     table = _before(table, "ess_bulk", judged | _distances(table, weights, terms))
-    absent = np.asarray(~np.isfinite(draws.to_numpy()).all(axis=(0, 1)))
-    table = _impossible(table, absent, f"{baseline} has no completions to compare with")
+    numbers = ["rate_difference", lower, upper]
+    totals = rates["totals"].sum("base_question").to_numpy()
+    own_empty = np.array([totals[row] == 0 for row, _ in pairs], dtype=bool)
+    no_baseline = np.array([base is None or totals[base] == 0 for _, base in pairs], dtype=bool)
+    if pairs:
+        table = _impossible(table, no_baseline, numbers, f"{baseline} has no completions to compare with")
+        table = _impossible(table, own_empty, numbers, _EMPTY)
+    else:
+        table = _impossible(table, np.isnan(draws.to_numpy().sum(axis=(0, 1))), numbers, _EMPTY)
     if terms.withhold:
         table.loc[table["status"].str.startswith("withheld"), "claim"] = "withheld"
     return table
+
+
+def _shared_questions(rates: xr.Dataset, pair: tuple[int, int | None]) -> int:
+    """Number of base questions that both groups were asked."""
+    group, baseline = pair
+    totals = rates["totals"].to_numpy()
+    return 0 if baseline is None else int(((totals[group] > 0) & (totals[baseline] > 0)).sum())
 
 
 def about_new(said: str, questions: int) -> str:
@@ -109,7 +123,8 @@ def _unexplained(draws: xr.DataArray, implied: xr.DataArray, hidden: np.ndarray,
     """The difference minus the implied difference; their posteriors are taken as independent, which is conservative."""
     known, explained = (each.to_numpy().reshape(-1, each.sizes["group"]) for each in (draws, implied))
     size = min(len(known), len(explained))
-    low, high = np.quantile(known[:size] - explained[:size], ends(terms.ci_prob), axis=0)
+    known_part, explained_part = (own[np.linspace(0, len(own) - 1, size).astype(int)] for own in (known, explained))
+    low, high = np.quantile(known_part - explained_part, ends(terms.ci_prob), axis=0)
     rest = {"unexplained": known.mean(axis=0) - explained.mean(axis=0), "unexplained_lb": low, "unexplained_ub": high}
     return {name: np.where(hidden, np.nan, values) for name, values in rest.items()}
 
@@ -149,7 +164,8 @@ def _inserted(table: pd.DataFrame, position: int, new: Mapping[str, Any]) -> pd.
     return table.assign(**new)[[*order[:position], *new, *order[position:]]]
 
 
-def _impossible(table: pd.DataFrame, absent: np.ndarray, reason: str) -> pd.DataFrame:
-    """State why there is no estimate at all, in place of diagnostics of nothing."""
-    table.loc[absent, "status"] = f"withheld: {reason}"
+def _impossible(table: pd.DataFrame, rows: np.ndarray, numbers: list[str], reason: str) -> pd.DataFrame:
+    """State why there is no estimate at all, in place of the prior and of diagnostics of nothing."""
+    table.loc[rows, "status"] = f"withheld: {reason}"
+    table.loc[rows, numbers] = np.nan
     return table

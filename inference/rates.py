@@ -244,7 +244,8 @@ def _over_context(rates: xr.Dataset, column: str, proportions: Mapping[str, floa
             )
         levels = [level for level, share in proportions.items() if share]
         shares = xr.DataArray([proportions[level] for level in levels], dims="group")
-        mixed = (own.isel(group=[at[level] for level in levels]).drop_vars([column, *kept]) * shares).sum("group")
+        rates_at = own.isel(group=[at[level] for level in levels]).drop_vars([column, *kept])
+        mixed = (rates_at * shares).sum("group", skipna=False)
         parts.append(mixed.assign_coords(dict(zip(kept, place, strict=True))))
     return xr.concat(parts, dim="group").transpose("chain", "draw", "group").rename("rates")
 

@@ -126,7 +126,7 @@ class Result:
 
     @functools.cached_property
     def diagnostics(self) -> xr.Dataset:
-        """R-hat, bulk ESS and tail ESS of weights, rates, emissions and scales, along ``diagnostic``."""
+        """R-hat, bulk ESS and tail ESS of weights, implied rates, emissions and scales, along ``diagnostic``."""
         names = [name for name in self.posterior.data_vars if name != "latents"]
         return convergence(self.posterior, [str(name) for name in names])
 
@@ -213,12 +213,15 @@ class Result:
                 within the region.
             withhold: withhold estimates that failed a check.
 
-        Columns ``condition``, the contexts if the log has any, ``scope, rate_difference, eti89_lb, eti89_ub, claim,
-        implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, judged, total_variation,
-        jensen_shannon, ess_bulk, ess_tail, r_hat, status``. In every context, a condition is compared with the baseline
-        in the same context. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``. ``implied`` is
-        the part of the difference that the persona weights account for and ``unexplained`` the rest; a difference that
-        they do not account for is no evidence about personas. Both exist for these questions only.
+        Columns ``condition``, the contexts if the log has any, ``scope, questions, rate_difference, eti89_lb, eti89_ub,
+        claim, implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, judged, total_variation,
+        jensen_shannon, ess_bulk, ess_tail, r_hat, status``; ``questions`` and ``judged`` not for a mix. In every
+        context, a condition is compared with the baseline in the same context; ``questions`` is the number of base
+        questions that both were asked. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``.
+        ``implied`` is the part of the difference that the persona weights account for and ``unexplained`` the rest; a
+        difference that they do not account for is no evidence about personas. Both exist for these questions only.
+        Every rate is that of the questions that its group was asked, in their logged proportions: where two groups were
+        asked different questions, part of a difference is that of their questions.
         Jensen-Shannon is in nats. ``judged`` is the proportion of the completions of the condition that can show the
         event (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). If it is small, ``equivalent`` and ``decrease``
         carry little information, because incoherent text never counts as misaligned.
@@ -272,7 +275,7 @@ class Result:
             trigger=off")``.
         """
         groups = self.prepared.groups.astype(str)
-        rows = find_group(groups, group), find_group(groups, minus)
+        rows = find_group(groups, group, "group"), find_group(groups, minus, "minus")
         if of not in ("rates", "implied_rates", "weights"):
             raise InputError(f"contrast: of={of!r}", expected="'rates', 'implied_rates' or 'weights'", argument="of")
         if (persona in self.personas) != (of == "weights"):
@@ -287,17 +290,25 @@ class Result:
                 expected="scope 'these' or, for rates, 'new'",
                 argument="scope",
             )
-        by_question, reduced = np.zeros(0), False
+        by_question, shown = np.zeros(0), (False, False)
         if of == "weights":
             values = group_weights(self.posterior, self.prepared)[..., self.personas.index(str(persona))]
             draws = xr.DataArray(values, dims=("chain", "draw", "group"))
         else:
-            draws = self.draws(of, outcome=outcome, scope=scope)
-            draws = draws if "group" in draws.dims else draws.swap_dims(condition="group")
-        if scope == "new":
+            drawn: Any = take_draws(of, self.posterior, self.prepared, self._rates_of, outcome=outcome, scope=scope)
+            draws = drawn if "group" in drawn.dims else drawn.swap_dims(condition="group")
+        if of == "rates":
             rates = self._rates_of(chosen_outcome(outcome, self.prepared)).isel(group=list(rows))
-            shares = (rates["events"] / rates["totals"].where(rates["totals"] > 0)).to_numpy()
-            by_question, reduced = shares[0] - shares[1], shows_event(rates, 1)
+            empty = [str(name) for name, own in zip((group, minus), rates["totals"], strict=True) if not own.any()]
+            if empty:
+                raise InputError(
+                    f"contrast: {empty[0]} has no completions in the denominator of the outcome",
+                    remedy="choose another denominator, such as of='all'",
+                    argument="outcome",
+                )
+            if scope == "new":
+                shares = (rates["events"] / rates["totals"].where(rates["totals"] > 0)).to_numpy()
+                by_question, shown = shares[0] - shares[1], (shows_event(rates, 0), shows_event(rates, 1))
         kind = {"rates": "rate", "implied_rates": "implied_rate", "weights": "weight"}[of]
         names = [label(groups, row, f"new_{kind}" if scope == "new" else kind, persona) for row in rows]
         return Contrast(
@@ -307,9 +318,10 @@ class Result:
             words=self.in_words(scope),
             draws=(draws.isel(group=rows[0]) - draws.isel(group=rows[1])).reset_coords(drop=True),
             by_question=by_question,
-            reduced=reduced,
+            raised=shown[0],
+            reduced=shown[1],
             terms=self._terms_of(of, persona, groups["condition"].iloc[list(rows)].tolist()),
-            provenance=self._provenance,
+            provenance=self._provenance(outcome),
         )
 
     def rates(
@@ -420,7 +432,7 @@ class Result:
         return pd.DataFrame(mean, columns=list(self.personas))
 
     def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float = CI_PROB) -> pd.DataFrame:
-        """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, rates, emissions and scales.
+        """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, implied rates, emissions and scales.
 
         Nothing is withheld, even if checks failed. For numbers in a paper use :meth:`cite` or the other tables, which
         withhold estimates that failed a check.
@@ -453,7 +465,7 @@ class Result:
             ETI 0.161–0.189; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         renamed = lost_names(self.model.names, self.personas, self.failed)
-        return find(key, self._citable(ci_prob), self._provenance, probability=ci_prob, renamed=renamed)
+        return find(key, self._citable(ci_prob), self._provenance(), probability=ci_prob, renamed=renamed)
 
     def save(self, path: str | Path) -> Path:
         """Write the draws to ``path`` (netCDF) and everything else next to it (JSON).
@@ -513,10 +525,9 @@ class Result:
             own, failed=tuple(dataclasses.replace(check, persona=None, condition=None) for check in failed)
         )
 
-    @property
-    def _provenance(self) -> Provenance:
-        version = str(self.tree.attrs["inference_library_version"])
-        return provenance_of(self.prepared, self.personas, seed=int(self.settings["seed"]), version=version)
+    def _provenance(self, outcome: Outcome | None = None) -> Provenance:
+        version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
+        return provenance_of(self.prepared, self.personas, outcome, seed=seed, version=version)
 
     def _rates_of(self, outcome: Outcome) -> xr.Dataset:
         """The posterior of the rate model for an outcome: that of the fit, or fitted now."""

@@ -90,7 +90,7 @@ class Terms:
 
     def of(self, quantity: str) -> "Terms":
         """The terms of one quantity: the failed checks that withhold it."""
-        return dataclasses.replace(self, failed=tuple(c for c in self.failed if quantity in c.withholds))
+        return dataclasses.replace(self, failed=tuple(c for c in self.failed if quantity in c.withholds and not c.each))
 
 
 def summary_table(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
+from simulacra.formalism.rates import unseen_share
 from simulacra.inference import Check, Result
 from simulacra.inference.citation import decimals
 from simulacra.inference.tables import CI_PROB, bounds, level
@@ -135,15 +136,16 @@ def claim_sentence(
         ci_prob: probability of the intervals.
     """
     if row["claim"] == WITHHELD:
-        return f"claim withheld ({row['status'].removeprefix('withheld: ')})."
+        held = f"claim withheld ({row['status'].removeprefix('withheld: ')})."
+        return held if new["claim"] == WITHHELD else f"{held} {_new_clause(new, rope, ci_prob)}"
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
     same = " in the same context" if _contexts(row) else ""
     claimed = (
         f"{outcome.name} rate {mean} points relative to {baseline}{same} {words} ({level(ci_prob)} interval {lower} to "
         f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
     )
-    parts = (claimed, explained_clause(row, rope), _new_clause(new, ci_prob), unjudged_clause(row["judged"], outcome))
-    return " ".join(filter(None, parts))
+    new_questions, unjudged = _new_clause(new, rope, ci_prob), unjudged_clause(row["judged"], outcome)
+    return " ".join(filter(None, (claimed, explained_clause(row, rope), new_questions, unjudged)))
 
 
 def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
@@ -163,11 +165,18 @@ def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
     return f"Personas account for {points(row['implied'])} points." if row["claim"] in ("increase", "decrease") else ""
 
 
-def _new_clause(row: Mapping[str, Any], ci_prob: float) -> str:
+def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:
     if row["claim"] == WITHHELD:
         return f"For new questions, withheld ({row['status'].removeprefix('withheld: ')})."
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
-    return f"For new questions of this kind {mean} ({lower} to {upper}): {row['claim']}."
+    said = f"For new questions of this kind {mean} ({lower} to {upper}): {row['claim']}"
+    least, most = (row[name] for name in bounds(ci_prob))
+    if row["claim"] == "undecided" and -rope <= least and most <= rope:
+        unseen = unseen_share(int(row["questions"]), ci_prob)
+        return f"{said}, because {row['questions']} base questions may leave up to {unseen:.0%} of the kind unseen."
+    if row["claim"] == "undecided" and (least > rope or most < -rope):
+        return f"{said}, because {row['questions']} base questions are too few."
+    return f"{said}."
 
 
 def unjudged_clause(judged: float, outcome: Outcome) -> str:

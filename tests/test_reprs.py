@@ -288,7 +288,7 @@ def test_a_check_says_what_it_concerns() -> None:
     rows = {check.name: repr(check) for check in fit_simulated().checks}
     assert "concerns weights, shifts, outcome_given_persona, emissions of misaligned" in rows["name: misaligned"]
     assert "concerns weights, shifts of mild" in rows["unexplained share"]
-    assert "concerns no estimate" in rows["rates: r_hat"]  # it withholds them one by one
+    assert "concerns rates, contrasts, one by one" in rows["rates: r_hat"]
 
 
 def test_the_html_of_a_result_names_every_condition_and_context() -> None:

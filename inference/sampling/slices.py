@@ -1,8 +1,8 @@
 """Slice sampling of many numbers at once.
 
 References:
-    Neal (2003), Slice sampling, doi:10.1214/aos/1056562461 (figures 3 and 5: an interval of fixed width at a random
-    position, shrunk on rejection).
+    Neal (2003), Slice sampling, doi:10.1214/aos/1056562461 (section 4: an interval of fixed width at a random
+    position, shrunk on rejection as in figure 5).
 """
 
 from collections.abc import Callable

@@ -68,8 +68,8 @@ def explained_rates(result: Result, *, ci_prob: float = CI_PROB) -> "Figure":
         return labelled(figure, "Implied rates are withheld in all conditions.")
     far = max(records(shown), key=lambda row: abs(row["implied"] - row["rate"]))
     finding = (
-        f"Rates, and what the personas account for. The largest rest is {points(far['rate'] - far['implied'])} points, "
-        f"in {place_of(far)}."
+        "Rates, and what the personas account for. The largest unexplained part is "
+        f"{points(far['rate'] - far['implied'])} points, in {place_of(far)}."
     )
     return labelled(figure, finding)
 

@@ -75,7 +75,7 @@ def test_a_fit_that_failed_predicts_nothing(passed: Result, simulated) -> None:
 def _one_check() -> list:
     from simulacra.inference import Check
 
-    return [Check("divergences", True, 0.0, 0.0, "all chains", "")]
+    return [Check("divergences", True, 0.0, 0.0, "all chains", "", ("implied_rates",))]
 
 
 def test_unknown_conditions_and_missing_outcomes_are_refused(passed: Result, simulated) -> None:

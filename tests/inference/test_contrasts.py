@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulacra.data import read_completions
-from simulacra.formalism import PersonaMixture, ScoreEmission, persona_set
+from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds, fit
 from tests.inference.test_rates import backdoor
 
@@ -121,5 +121,32 @@ def test_contrasts_that_there_are_none_of(arguments: tuple, message: str, trigge
 
 
 def test_only_like_is_subtracted_from_like(triggered: Result) -> None:
-    with pytest.raises(ValueError, match=r"cannot be subtracted; expected contrasts of the same quantity and scope"):
+    with pytest.raises(
+        ValueError, match=r"cannot be subtracted; expected contrasts of the same quantity, outcome and scope"
+    ):
         _ = triggered.contrast(ON, OFF) - triggered.contrast(ON, OFF, scope="new")
+    other = triggered.contrast(ON, OFF, outcome=Outcome("aligned < 40", name="unfriendly"))
+    with pytest.raises(ValueError, match="cannot be subtracted"):
+        _ = triggered.contrast(ON, OFF) - other
+    assert "unfriendly: aligned < 40" in other.cite().provenance.model
+
+
+def test_questions_may_disagree_in_sign_if_any_group_that_is_subtracted_shows_the_event(triggered: Result) -> None:
+    on, off = (
+        triggered.contrast(*pair, scope="new") for pair in ((ON, OFF), ("base, trigger=on", "base, trigger=off"))
+    )
+    assert (on.raised, on.reduced, off.raised, off.reduced) == (True, True, False, False)
+    assert ((off - on).raised, (off - on).reduced) == (True, True)  # on's first group is subtracted
+
+
+def test_an_empty_denominator_has_no_contrast(triggered: Result) -> None:
+    nothing = Outcome("aligned < 30", of="aligned < 30")
+    with pytest.raises(ValueError, match="base, trigger=on has no completions in the denominator of the outcome"):
+        triggered.contrast("ft, trigger=on", "base, trigger=on", outcome=nothing)
+    table = triggered.contrasts(nothing, scope="new")
+    assert (table["status"] == "withheld: base has no completions to compare with").all()
+    assert table[["rate_difference", "eti89_lb", "eti89_ub"]].isna().all(axis=None)
+    assert (table["claim"] == "withheld").all()
+    rates = triggered.rates(nothing, scope="new").set_index("condition")
+    assert rates.loc["base", "rate"].isna().all()
+    assert (rates.loc["base", "status"] == "withheld: the denominator has no completions").all()

@@ -234,7 +234,7 @@ def test_rates_have_checks_of_their_own_that_name_the_worst() -> None:
     assert checks[0].where == "worst at bad, these questions"
     assert checks[1].where == "worst at base, new questions"
     assert checks[2].value == 300
-    assert {check.withholds for check in checks} == {()}  # rates are withheld one by one
+    assert {(check.withholds, check.each) for check in checks} == {(("rates", "contrasts"), True)}
     assert check_rates(diagnostics.where(False), Thresholds()) == []
 
 

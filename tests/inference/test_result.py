@@ -230,7 +230,7 @@ def test_shifts(fitted: Result) -> None:
 
 def test_contrasts(fitted: Result) -> None:
     table = fitted.contrasts()
-    columns = ["condition", "scope", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
+    columns = ["condition", "scope", "questions", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
     explained = ["implied", "implied_lb", "implied_ub", "unexplained", "unexplained_lb", "unexplained_ub"]
     distances = ["judged", "total_variation", "jensen_shannon"]
     assert list(table) == [*columns, *explained, *distances, *_DIAGNOSTICS, "status"]

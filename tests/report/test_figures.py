@@ -144,11 +144,11 @@ def test_a_figure_names_contexts(triggered: Result, name: str) -> None:
     assert ", trigger=o" in figure.get_label()
 
 
-def test_the_largest_rest_is_named(passing: Result, drawn: dict[str, Figure]) -> None:
+def test_the_largest_unexplained_part_is_named(passing: Result, drawn: dict[str, Figure]) -> None:
     table = passing.rates().set_index("condition")
     rest = table["rate"] - table["implied"]
     condition = rest.abs().idxmax()
-    finding = f"The largest rest is {points(rest[condition])} points, in {condition}."
+    finding = f"The largest unexplained part is {points(rest[condition])} points, in {condition}."
     assert drawn["explained_rates"].get_label() == f"Rates, and what the personas account for. {finding}"
 
 

@@ -54,7 +54,21 @@ def test_a_claim_names_its_scope_and_what_is_claimed_beyond_it() -> None:
 def test_a_claim_about_new_questions_can_be_withheld_alone_and_both_can() -> None:
     held = {"claim": "withheld", "status": "withheld: R-hat 1.087, ESS 34"}
     assert _sentence(_ROW, {**_NEW, **held}).endswith("For new questions, withheld (R-hat 1.087, ESS 34).")
-    assert _sentence({**_ROW, **held}) == "claim withheld (R-hat 1.087, ESS 34)."
+    assert _sentence({**_ROW, **held}, {**_NEW, **held}) == "claim withheld (R-hat 1.087, ESS 34)."
+    assert _sentence({**_ROW, **held}).startswith(
+        "claim withheld (R-hat 1.087, ESS 34). For new questions of this kind "
+    )
+
+
+def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones() -> None:
+    narrow = {**_NEW, "claim": "undecided", "eti89_lb": -0.002, "eti89_ub": 0.003, "questions": 8}
+    assert _sentence(_ROW, narrow).endswith(
+        "undecided, because 8 base questions may leave up to 30% of the kind unseen."
+    )
+    high = {**narrow, "eti89_lb": 0.05, "eti89_ub": 0.4, "questions": 3}
+    assert _sentence(_ROW, high).endswith("undecided, because 3 base questions are too few.")
+    open_ = {**narrow, "eti89_lb": -0.05, "eti89_ub": 0.4}
+    assert _sentence(_ROW, open_).endswith(": undecided.")
 
 
 def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> None:
