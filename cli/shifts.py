@@ -15,7 +15,7 @@ __all__ = ["print_shifts"]
 
 _NO_CLAIM = (
     "gained, lost: the interval excludes zero. These are not claims; claims concern rates and use a region of "
-    "practical equivalence."
+    "practical equivalence. Of {count} intervals, about {chance} would exclude zero by chance if nothing had changed."
 )
 
 
@@ -46,7 +46,8 @@ def print_shifts(
     for condition, rows in shifts.groupby("condition", sort=False):
         what = f" ({described[str(condition)]})" if condition in described else ""
         console.print(f"  {escape(f'{condition}{what}: {_reading(rows, ci_prob)}')}", highlight=False, soft_wrap=True)
-    console.print(f"{_NO_CLAIM}\n", style="dim", highlight=False, soft_wrap=True)
+    note = _NO_CLAIM.format(count=len(shifts), chance=max(1, round((1 - ci_prob) * len(shifts))))
+    console.print(f"{note}\n", style="dim", highlight=False, soft_wrap=True)
 
 
 def _reading(rows: pd.DataFrame, ci_prob: float) -> str:

@@ -118,7 +118,7 @@ def _print_claims(
 
 def print_checks(console: Console, result: Result, tables: Mapping[str, pd.DataFrame]) -> None:
     """Print how many checks passed, those that failed, and how many results are withheld."""
-    found = checks_sentence(result.checks)
+    found = checks_sentence(result.checks, result.thresholds)
     console.print(f"[bold]Checks[/bold]: {found}", highlight=False, soft_wrap=True)
     for check in result.failed:
         console.print(f"  [red]{escape(check.name)}[/red] {escape(failure(check))}", highlight=False, soft_wrap=True)

@@ -47,12 +47,14 @@ class Provenance:
         data_hash: SHA-256 of the fitted counts, hexadecimal.
         seed: random seed of the fit.
         version: version of simulacra that fitted the model.
+        loosened: the thresholds of checks that were looser than the defaults, for display; empty if none.
     """
 
     model: str
     data_hash: str
     seed: int
     version: str
+    loosened: str = ""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -117,8 +119,8 @@ class Citation:
 
     @property
     def caveat(self) -> str:
-        """Why R-hat and ESS were not checked; empty if they were."""
-        return "" if self.status == "ok" else self.status
+        """Why R-hat and ESS were not checked, and thresholds that were loosened; empty if neither applies."""
+        return "; ".join(filter(None, ("" if self.status == "ok" else self.status, self.provenance.loosened)))
 
     def rounded(self, value: float) -> str:
         """``value`` with the number of decimals given by :func:`decimals`, and a typographic minus sign."""
@@ -191,7 +193,13 @@ def _unexplained(contrasts: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame
 
 
 def provenance_of(
-    prepared: Prepared, personas: Sequence[str], outcome: Outcome | None = None, *, seed: int, version: str
+    prepared: Prepared,
+    personas: Sequence[str],
+    outcome: Outcome | None = None,
+    *,
+    seed: int,
+    version: str,
+    loosened: str = "",
 ) -> Provenance:
     """Provenance of the numbers of a fit; personas have their names after the name gates.
 
@@ -206,7 +214,7 @@ def provenance_of(
     )
     if outcome is not None:
         one_line += f"; {outcome}"
-    return Provenance(one_line, prepared.collapsed.content_hash, seed, version)
+    return Provenance(one_line, prepared.collapsed.content_hash, seed, version, loosened)
 
 
 def lost_names(names: Sequence[str], personas: Sequence[str], failed: Sequence[Check]) -> dict[str, str]:

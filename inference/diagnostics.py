@@ -45,6 +45,9 @@ __all__ = [
 ]
 
 
+_LOWER_IS_LOOSER = ("ess", "e_bfmi", "mode_gap", "misfit_p")
+
+
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
     """Thresholds of the checks.
@@ -70,6 +73,16 @@ class Thresholds:
     mode_distance: float | int = 0.05
     unexplained: float | int = 0.02
     misfit_p: float | int = 0.05
+
+    @property
+    def loosened(self) -> str:
+        """The thresholds that are easier to meet than by default, for display; empty if there are none."""
+        parts = []
+        for field in dataclasses.fields(self):
+            own, usual = getattr(self, field.name), field.default
+            if (own < usual) if field.name in _LOWER_IS_LOOSER else (own > usual):
+                parts.append(f"{field.name} {own:g} (default {usual:g})")
+        return f"thresholds loosened: {', '.join(parts)}" if parts else ""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -58,6 +58,7 @@ def contrast_table(
     implied: xr.DataArray | None,
     weights: xr.DataArray,
     rates: xr.Dataset,
+    baseline: str,
     scope: str,
     rope: float,
     terms: Terms,
@@ -67,14 +68,14 @@ def contrast_table(
     Args:
         draws: draws of the differences, dims ``(chain, draw, group)``.
         implied: draws of the implied differences on the logged questions, the same dims; ``None`` in any other scope.
-        weights: draws of the weights, dims ``(chain, draw, condition, persona)``; the first condition is the baseline.
+        weights: draws of the weights, dims ``(chain, draw, condition, persona)``.
         rates: posterior of the rate model, with its counts.
+        baseline: the condition that the others are compared with.
         scope: name of the scope.
         rope: half-width of the region of practical equivalence.
         terms: what is withheld.
     """
     lower, upper = bounds(terms.ci_prob)
-    baseline = str(weights["condition"].to_numpy()[0])
     table = summary_table(draws, terms.of("contrasts")).rename(columns={"mean": "rate_difference"})
     pairs = baseline_pairs(groups_of(rates), baseline) if scope in ("these", "new") else []
     questions = [_shared_questions(rates, pair) for pair in pairs]
@@ -92,7 +93,7 @@ def contrast_table(
         hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
         table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
     judged = {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]} if pairs else {}
-    table = _before(table, "ess_bulk", judged | _distances(table, weights, terms))
+    table = _before(table, "ess_bulk", judged | _distances(table, weights, baseline, terms))
     numbers = ["rate_difference", lower, upper]
     totals = rates["totals"].sum("base_question").to_numpy()
     own_empty = np.array([totals[row] == 0 for row, _ in pairs], dtype=bool)
@@ -129,10 +130,10 @@ def _unexplained(draws: xr.DataArray, implied: xr.DataArray, hidden: np.ndarray,
     return {name: np.where(hidden, np.nan, values) for name, values in rest.items()}
 
 
-def _distances(table: pd.DataFrame, weights: xr.DataArray, terms: Terms) -> dict[str, np.ndarray]:
+def _distances(table: pd.DataFrame, weights: xr.DataArray, baseline: str, terms: Terms) -> dict[str, np.ndarray]:
     """Total variation and Jensen-Shannon divergence (nats) of the weights from the baseline's, by condition."""
-    others, base = weights.isel(condition=slice(1, None)), weights.isel(condition=0)
-    estimates = summary_table(others, terms.of("weights"), against=str(base["condition"].item()))
+    others, base = weights.drop_sel(condition=baseline), weights.sel(condition=baseline)
+    estimates = summary_table(others, terms.of("weights"), against=baseline)
     known = estimates.groupby("condition", sort=False)["mean"].apply(lambda own: own.notna().all())
     found = {}
     for name, distance in (("total_variation", total_variation), ("jensen_shannon", jensen_shannon)):

@@ -115,6 +115,11 @@ class Result:
         return self.collapsed.account
 
     @property
+    def thresholds(self) -> Thresholds:
+        """The thresholds of the checks."""
+        return Thresholds(**self.settings["thresholds"])
+
+    @property
     def conditions(self) -> tuple[str, ...]:
         """The conditions, the baseline first."""
         return self.prepared.conditions
@@ -176,12 +181,18 @@ class Result:
     def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Weight of every persona in every condition, averaged over the logged completions of the condition.
 
-        Columns ``condition, persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
+        Columns ``condition, persona, mean, eti89_lb, eti89_ub, unexplained, ess_bulk, ess_tail, r_hat, status``;
+        ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
+        largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements.
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
-        return tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size)
+        table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size)
+        shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
+        largest = shares.groupby("condition")["unexplained"].max()
+        table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
+        return table
 
     def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """δ of eq. (8): weight minus the weight in the baseline, for every other condition and persona.
@@ -197,6 +208,7 @@ class Result:
         self,
         outcome: Outcome | None = None,
         *,
+        against: str | None = None,
         scope: Scope = "these",
         rope: float = 0.01,
         ci_prob: float = CI_PROB,
@@ -206,6 +218,7 @@ class Result:
 
         Args:
             outcome: event and denominator. Default: the outcome of the model.
+            against: the condition that the others are compared with. Default: the baseline of the model.
             scope: as in :meth:`rates`.
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
             ci_prob: probability of the intervals, which also determines the claims: ``increase`` means that the
@@ -230,16 +243,21 @@ class Result:
         32: too large a part of the kind is unseen (:func:`simulacra.formalism.rates.unseen_share`).
 
         Raises:
-            InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
+            InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown condition or scope.
         """
         chosen = chosen_outcome(outcome, self.prepared)
-        rates, baseline = self._rates_of(chosen), self.model.baseline
+        baseline = self.model.baseline if against is None else against
+        if baseline not in self.conditions:
+            found = f"contrasts: there is no condition {against!r}"
+            raise InputError(found, expected=f"one of {', '.join(self.conditions)}", argument="against")
+        rates = self._rates_of(chosen)
         implied = self._implied(chosen, scope)
         return contrast_table(
             against_baseline(rates_in(rates, scope), baseline),
             None if implied is None else against_baseline(implied, baseline),
             self.draws("weights"),
             rates,
+            baseline,
             scope if isinstance(scope, str) else "mix",
             rope,
             self._terms(ci_prob, withhold=withhold),
@@ -515,7 +533,7 @@ class Result:
         )
 
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
-        return Terms(self.failed, Thresholds(**self.settings["thresholds"]), ci_prob, withhold)
+        return Terms(self.failed, self.thresholds, ci_prob, withhold)
 
     def _terms_of(self, of: str, persona: str | None, conditions: list[str]) -> Terms:
         """The terms of one quantity of a persona in some conditions: every check that concerns any of them."""
@@ -527,17 +545,17 @@ class Result:
 
     def _provenance(self, outcome: Outcome | None = None) -> Provenance:
         version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
-        return provenance_of(self.prepared, self.personas, outcome, seed=seed, version=version)
+        loosened = self.thresholds.loosened
+        return provenance_of(self.prepared, self.personas, outcome, seed=seed, version=version, loosened=loosened)
 
     def _rates_of(self, outcome: Outcome) -> xr.Dataset:
         """The posterior of the rate model for an outcome: that of the fit, or fitted now."""
         if outcome == self.model.outcome:
             return self.tree["rates"].to_dataset()
         if outcome not in self._other_rates:
-            thresholds = Thresholds(**self.settings["thresholds"])
             counts, draws = count_events(self.prepared, outcome), self.posterior.sizes
             self._other_rates[outcome] = fit_rates(
-                counts, thresholds, num_draws=draws["chain"] * draws["draw"], seed=int(self.settings["seed"])
+                counts, self.thresholds, num_draws=draws["chain"] * draws["draw"], seed=int(self.settings["seed"])
             )
         return self._other_rates[outcome]
 

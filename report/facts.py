@@ -164,7 +164,7 @@ def make_facts(
         baseline=baseline,
         unrated=unrated_sentence(result),
         headline="" if outcome is None else _headline(result, tables["contrasts"], outcome, rope),
-        checked=checks_sentence(result.checks),
+        checked=checks_sentence(result.checks, result.thresholds),
         failed=result.failed,
         withheld=withheld_sentence(tables),
         verdict="good" if result.ok else "bad" if missed else "fair",

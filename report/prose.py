@@ -10,7 +10,7 @@ import pandas as pd
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.formalism.rates import unseen_share
-from simulacra.inference import Check, Result
+from simulacra.inference import Check, Result, Thresholds
 from simulacra.inference.citation import decimals
 from simulacra.inference.tables import CI_PROB, bounds, level
 
@@ -291,15 +291,15 @@ def fitted_sentence(result: Result) -> str:
     )
 
 
-def checks_sentence(checks: Sequence[Check]) -> str:
-    """How many checks passed, with the extremes of R-hat, ESS and divergences."""
+def checks_sentence(checks: Sequence[Check], thresholds: Thresholds) -> str:
+    """How many checks passed, with the extremes of R-hat, ESS and divergences, and thresholds that were loosened."""
     values = {check.name: check.value for check in checks}
     passed = sum(check.passed for check in checks)
     r_hat = max(value for name, value in values.items() if name.endswith("r_hat"))  # of personas and of rates
     ess = min(value for name, value in values.items() if name.endswith(("ess_bulk", "ess_tail")))
     return (
         f"{passed} of {len(checks)} passed; R-hat at most {r_hat:.3f}, ESS at least {grouped(ess)}, "
-        f"{values['divergences']:.0f} divergences"
+        f"{values['divergences']:.0f} divergences" + (f"; {thresholds.loosened}" if thresholds.loosened else "")
     )
 
 

@@ -196,8 +196,10 @@ def test_weights_by_cell_average_to_weights_by_condition(fitted: Result) -> None
 
 def test_weights(fitted: Result) -> None:
     table = fitted.weights()
-    assert list(table) == ["condition", "persona", *_NUMBERS, *_DIAGNOSTICS, "status"]
+    assert list(table) == ["condition", "persona", *_NUMBERS, "unexplained", *_DIAGNOSTICS, "status"]
     assert len(table) == 9
+    shares = fitted.unexplained().set_index("condition")["unexplained"]
+    assert table["unexplained"].tolist() == shares[table["condition"]].tolist()
     row = table[(table["condition"] == "bad") & (table["persona"] == "misaligned")].iloc[0]
     draws = fitted.draws("weights").sel(condition="bad", persona="misaligned").to_numpy()
     assert row["mean"] == pytest.approx(draws.mean())
@@ -279,6 +281,21 @@ def test_rates(of: str, scope: str, fitted: Result, simulated) -> None:
             assert row["rate"] == pytest.approx(row["events"] / row["total"], abs=0.01)
             assert row["implied_lb"] < row["implied"] < row["implied_ub"]
             assert row["implied"] == pytest.approx(row["rate"], abs=0.03)
+
+
+def test_any_condition_can_be_the_one_that_others_are_compared_with(fitted: Result) -> None:
+    table = fitted.contrasts(against="bad").set_index("condition")
+    assert list(table.index) == ["base", "mild"]
+    usual = fitted.contrasts().set_index("condition").loc["bad"]
+    for name in ("rate_difference", "implied", "unexplained"):
+        assert table.loc["base", name] == pytest.approx(-usual[name])
+    assert (table.loc["base", "eti89_lb"], table.loc["base", "claim"]) == (
+        pytest.approx(-usual["eti89_ub"]),
+        "decrease",
+    )
+    assert table.loc["base", "total_variation"] == pytest.approx(usual["total_variation"])
+    with pytest.raises(ValueError, match=r"no condition 'worse'; expected one of base, bad, mild"):
+        fitted.contrasts(against="worse")
 
 
 def test_new_questions_are_less_certain_than_these(fitted: Result) -> None:
@@ -685,6 +702,17 @@ def test_a_number_that_was_not_gated_is_cited_as_such(fitted: Result) -> None:
     lax = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits})
     assert "small: below 1.1, not checked" in str(lax.cite("weight[bad, aligned]"))
     assert "checked" not in str(fitted.cite("weight[bad, aligned]"))
+
+
+def test_loosened_thresholds_are_part_of_every_citation(fitted: Result) -> None:
+    own = {**dataclasses.asdict(Thresholds()), "r_hat": 1.05, "ess": 100, "mode_gap": 20}
+    lax = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": own})
+    said = "thresholds loosened: r_hat 1.05 (default 1.01), ess 100 (default 400)"
+    for key in ("rate[bad]", "weight[bad, aligned]"):
+        assert f"; {said}; simulacra" in str(lax.cite(key))
+    assert said in str(lax.contrast("bad", "base").cite())
+    assert Thresholds(r_hat=1.05, ess=100).loosened == said
+    assert Thresholds(r_hat=1.001, ess=1000, mode_gap=20, misfit_p=0.1, unexplained=0.01).loosened == ""
 
 
 def test_unknown_keys_list_what_exists(fitted: Result) -> None:
