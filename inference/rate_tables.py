@@ -121,13 +121,26 @@ def about_new(said: str, questions: int) -> str:
 
 
 def _unexplained(draws: xr.DataArray, implied: xr.DataArray, hidden: np.ndarray, terms: Terms) -> dict[str, np.ndarray]:
-    """The difference minus the implied difference; their posteriors are taken as independent, which is conservative."""
+    """The difference minus the implied one, and their ratio; posteriors taken as independent, which is conservative.
+
+    There is a ratio only for a difference whose interval excludes zero.
+    """
     known, explained = (each.to_numpy().reshape(-1, each.sizes["group"]) for each in (draws, implied))
     size = min(len(known), len(explained))
     known_part, explained_part = (own[np.linspace(0, len(own) - 1, size).astype(int)] for own in (known, explained))
-    low, high = np.quantile(known_part - explained_part, ends(terms.ci_prob), axis=0)
-    rest = {"unexplained": known.mean(axis=0) - explained.mean(axis=0), "unexplained_lb": low, "unexplained_ub": high}
-    return {name: np.where(hidden, np.nan, values) for name, values in rest.items()}
+    low, high = np.quantile(known, ends(terms.ci_prob), axis=0)
+    no_ratio = hidden | ~((low > 0) | (high < 0))
+    ratio = explained_part / np.where(no_ratio, np.nan, known_part)
+    parts = {
+        "explained": (explained.mean(axis=0) / np.where(no_ratio, np.nan, known.mean(axis=0)), ratio),
+        "unexplained": (known.mean(axis=0) - explained.mean(axis=0), known_part - explained_part),
+    }
+    columns = {}
+    for name, (mean, own) in parts.items():
+        columns[name] = np.where(hidden, np.nan, mean)
+        for end, values in zip(("lb", "ub"), np.quantile(own, ends(terms.ci_prob), axis=0), strict=True):
+            columns[f"{name}_{end}"] = np.where(hidden, np.nan, values)
+    return columns
 
 
 def _distances(table: pd.DataFrame, weights: xr.DataArray, baseline: str, terms: Terms) -> dict[str, np.ndarray]:

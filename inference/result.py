@@ -227,12 +227,14 @@ class Result:
             withhold: withhold estimates that failed a check.
 
         Columns ``condition``, the contexts if the log has any, ``scope, questions, rate_difference, eti89_lb, eti89_ub,
-        claim, implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, judged, total_variation,
-        jensen_shannon, ess_bulk, ess_tail, r_hat, status``; ``questions`` and ``judged`` not for a mix. In every
-        context, a condition is compared with the baseline in the same context; ``questions`` is the number of base
-        questions that both were asked. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``.
-        ``implied`` is the part of the difference that the persona weights account for and ``unexplained`` the rest; a
-        difference that they do not account for is no evidence about personas. Both exist for these questions only.
+        claim, implied, implied_lb, implied_ub, explained, explained_lb, explained_ub, unexplained, unexplained_lb,
+        unexplained_ub, judged, total_variation, jensen_shannon, ess_bulk, ess_tail, r_hat, status``; ``questions`` and
+        ``judged`` not for a mix. In every context, a condition is compared with the baseline in the same context;
+        ``questions`` is the number of base questions that both were asked. ``claim`` is ``increase``, ``decrease``,
+        ``equivalent`` or ``undecided``.
+        ``implied`` is the part of the difference that the persona weights account for, ``explained`` its proportion of
+        the difference (where the interval of the difference excludes zero), and ``unexplained`` the rest; a difference
+        that they do not account for is no evidence about personas. All exist for these questions only.
         Every rate is that of the questions that its group was asked, in their logged proportions: where two groups were
         asked different questions, part of a difference is that of their questions.
         Jensen-Shannon is in nats. ``judged`` is the proportion of the completions of the condition that can show the

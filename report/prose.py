@@ -96,7 +96,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def interval(row: Mapping[str, Any], mean: str = "mean", *, ci_prob: float = CI_PROB) -> tuple[float, float, float]:
     """Mean and equal-tailed interval of a row; ``"implied"`` and ``"unexplained"`` have intervals of their own."""
-    lower, upper = (f"{mean}_lb", f"{mean}_ub") if mean in ("implied", "unexplained") else bounds(ci_prob)
+    lower, upper = (f"{mean}_lb", f"{mean}_ub") if mean in ("implied", "explained", "unexplained") else bounds(ci_prob)
     return float(row[mean]), float(row[lower]), float(row[upper])
 
 
@@ -157,12 +157,14 @@ def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
     """
     if math.isnan(row["implied"]):
         return "What the personas account for is withheld."
+    share = "" if math.isnan(row["explained"]) else f" ({row['explained']:.0%})"
     if abs(row["unexplained"]) > rope:
         return (
-            f"Personas account for {points(row['implied'])} points; {points(row['unexplained'])} are not explained by "
-            "personas."
+            f"Personas account for {points(row['implied'])} points{share}; {points(row['unexplained'])} are not "
+            "explained by personas."
         )
-    return f"Personas account for {points(row['implied'])} points." if row["claim"] in ("increase", "decrease") else ""
+    claimed = row["claim"] in ("increase", "decrease")
+    return f"Personas account for {points(row['implied'])} points{share}." if claimed else ""
 
 
 def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:

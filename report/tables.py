@@ -28,7 +28,7 @@ _LABELS = {
 }
 _DIGITS = {"ess_bulk": 0, "ess_tail": 0, "log_ratio": 2}
 _OF_DRAWS = ("mean", "rate", "rate_difference")  # columns that the equal-tailed interval of a table belongs to
-_OTHER_INTERVALS = ("implied", "unexplained")
+_OTHER_INTERVALS = ("implied", "explained", "unexplained")
 _PACKAGES = "% Needs \\usepackage{booktabs,siunitx} and, for signs such as < and |, \\usepackage[T1]{fontenc}.\n"
 
 
@@ -158,9 +158,15 @@ def _digits(table: pd.DataFrame, name: str) -> list[int]:
 
 
 def _elsewhere(table: pd.DataFrame, name: str) -> list[bool]:
-    """For every row, whether a column does not exist in its scope: personas explain rates on these questions only."""
+    """For every row, whether a column does not exist there, which is not the same as withheld.
+
+    Personas explain rates on these questions only, and a proportion of a difference needs a difference.
+    """
     explains = name in {f"{own}{end}" for own in _OTHER_INTERVALS for end in ("", "_lb", "_ub")}
-    return [explains and scope != "these" for scope in table.get("scope", ["these"] * len(table))]
+    elsewhere = [explains and scope != "these" for scope in table.get("scope", ["these"] * len(table))]
+    if name.startswith("explained") and "unexplained" in table:
+        return [other or known for other, known in zip(elsewhere, table["unexplained"].notna(), strict=True)]
+    return elsewhere
 
 
 def _rounded(table: pd.DataFrame, write: Callable[[float, int], str] = grouped) -> pd.DataFrame:
@@ -168,7 +174,7 @@ def _rounded(table: pd.DataFrame, write: Callable[[float, int], str] = grouped) 
     texts = table.astype(object)
     for name in _numeric(table):
         texts[name] = [
-            "" if elsewhere else WITHHELD if pd.isna(value) else write(value, digits)
+            write(value, digits) if pd.notna(value) else "" if elsewhere else WITHHELD
             for value, digits, elsewhere in zip(table[name], _digits(table, name), _elsewhere(table, name), strict=True)
         ]
     return texts.where(texts.notna(), "").astype(str)

@@ -233,7 +233,7 @@ def test_shifts(fitted: Result) -> None:
 def test_contrasts(fitted: Result) -> None:
     table = fitted.contrasts()
     columns = ["condition", "scope", "questions", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
-    explained = ["implied", "implied_lb", "implied_ub", "unexplained", "unexplained_lb", "unexplained_ub"]
+    explained = [f"{name}{end}" for name in ("implied", "explained", "unexplained") for end in ("", "_lb", "_ub")]
     distances = ["judged", "total_variation", "jensen_shannon"]
     assert list(table) == [*columns, *explained, *distances, *_DIAGNOSTICS, "status"]
     assert list(fitted.contrasts(scope="new")) == [*columns, *distances, *_DIAGNOSTICS, "status"]
@@ -250,6 +250,8 @@ def test_contrasts(fitted: Result) -> None:
     assert table.loc["bad", "rate_difference"] == pytest.approx(known)
     assert table.loc["bad", "implied"] == pytest.approx(explained_part)
     assert table.loc["bad", "unexplained"] == pytest.approx(known - explained_part)
+    assert table.loc["bad", "explained"] == pytest.approx(explained_part / known)
+    assert table.loc["bad", "explained_lb"] < 1 < table.loc["bad", "explained_ub"]
     assert table.loc["bad", "unexplained_lb"] < 0 < table.loc["bad", "unexplained_ub"]  # the model holds
     weights = fitted.draws("weights")
     moved = total_variation(weights.sel(condition="bad").to_numpy(), weights.sel(condition="base").to_numpy())

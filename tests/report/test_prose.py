@@ -28,6 +28,7 @@ _ROW = {
     "eti89_lb": -0.007,
     "eti89_ub": 0.004,
     "implied": -0.001,
+    "explained": math.nan,
     "unexplained": -0.001,
     "judged": 1.0,
 }
@@ -73,12 +74,13 @@ def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones(
 
 def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> None:
     increase = {**_ROW, "claim": "increase", "rate_difference": 0.2, "eti89_lb": 0.15, "eti89_ub": 0.25}
-    both = {**increase, "implied": 0.12, "unexplained": 0.08}
-    missed = "Personas account for +12.0 points; +8.0 are not explained by personas."
+    both = {**increase, "implied": 0.12, "explained": 0.6, "unexplained": 0.08}
+    missed = "Personas account for +12.0 points (60%); +8.0 are not explained by personas."
     assert explained_clause(both, 0.01) == missed
     assert missed in _sentence(both)
     assert (
-        explained_clause({**both, "implied": 0.195, "unexplained": 0.005}, 0.01) == "Personas account for +19.5 points."
+        explained_clause({**both, "implied": 0.195, "explained": 0.975, "unexplained": 0.005}, 0.01)
+        == "Personas account for +19.5 points (98%)."
     )
     assert explained_clause(_ROW, 0.01) == ""
     assert explained_clause({**_ROW, "unexplained": -0.03, "implied": 0.028}, 0.01).endswith(

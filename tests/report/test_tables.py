@@ -58,6 +58,7 @@ def test_markdown_renders_as_one_table_with_the_same_cells(tables: dict[str, pd.
     new = table.get("scope", pd.Series("these", table.index)) == "new"
     absent = table.select_dtypes("number").isna()
     absent.loc[new, [column for column in absent if column in explained]] = False  # not withheld: they do not exist
+    absent = absent.drop(columns=[column for column in absent if str(column).startswith("explained")])
     assert cells.count("withheld") >= int(absent.to_numpy().sum())
     if new.any():
         texts = pd.DataFrame([cells[row * table.shape[1] :][: table.shape[1]] for row in range(1, len(table) + 1)])
