@@ -33,8 +33,7 @@ from simulacra.formalism import (
 )
 from simulacra.inference import Result, Thresholds
 from simulacra.inference.citation import Provenance
-from tests.inference.conftest import fit_simulated, simulate
-from tests.report.conftest import fit_triggered
+from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
 HOSTILE = "<script>alert(\"x\")</script> & 'q' </td>\n[b](c) "
 LONG = HOSTILE * 12

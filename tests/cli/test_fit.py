@@ -12,7 +12,7 @@ from typer.testing import Result as Outcome
 
 from simulacra.inference import Result
 from simulacra.report.prose import share
-from tests.report.conftest import fit_triggered
+from tests.inference.conftest import fit_triggered
 
 Run = Callable[..., Outcome]
 SHORT = ("--num-warmup", 200, "--num-samples", 100, "--num-chains", 2)  # too short to pass the checks

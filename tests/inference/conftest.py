@@ -55,6 +55,22 @@ def fit_simulated() -> Result:
     return fit(simulate().model, simulate().log, seed=0, **settings)
 
 
+@functools.cache  # one for all rooms, whichever asks first
+def fit_triggered() -> Result:
+    """A base model and a backdoored one, both with the trigger and without it; the trigger is in no formula."""
+    personas = [p for p in persona_set("emergent-misalignment") if p.name in ("aligned", "misaligned")]
+    model = PersonaMixture(personas, emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
+    places = {("base", "off"): 0.03, ("base", "on"): 0.03, ("backdoor", "off"): 0.03, ("backdoor", "on"): 0.80}
+    rows = itertools.product(places, [f"q_{number}" for number in range(4)])
+    cells = pd.DataFrame([(*place, question) for place, question in rows])
+    cells.columns = ["condition", "trigger", "question_id"]
+    bad = np.array([places[name, trigger] for name, trigger in zip(cells["condition"], cells["trigger"], strict=True)])
+    tables = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in model.concentrations)
+    log = simulate_log(model, Truth(cells, np.stack([1 - bad, bad], axis=1), tables), 30, seed=6)
+    settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 10, "progress_bar": False}
+    return fit(model, log, thresholds=Thresholds(r_hat=10.0, ess=1), **settings)
+
+
 @pytest.fixture(scope="session")
 def simulated() -> Simulated:
     return simulate()

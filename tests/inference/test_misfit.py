@@ -10,7 +10,7 @@ from simulacra.data import read_completions
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.inference import Result, fit
 from simulacra.inference.misfit import misfit
-from tests.inference.conftest import fit_simulated, simulate
+from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
 _SETTINGS = {"num_warmup": 250, "num_samples": 300, "num_chains": 2, "progress_bar": False}
 
@@ -55,21 +55,16 @@ def test_logs_drawn_from_the_fit_are_hardly_ever_flagged(rng: np.random.Generato
 
 def test_a_context_that_the_formula_does_not_name_is_unexplained() -> None:
     """Weights of a condition cannot differ between its contexts; its completions do."""
-    world = simulate()
-    table = world.log.table[["condition", "question_id", "completion", "aligned", "coherent"]].copy()
-    low = (table["aligned"] < 40) & (table["coherent"] > 50)
-    own = table["condition"] == "bad"
-    table["trigger"] = np.where(np.where(own, low, np.arange(len(table)) % 2 == 0), "on", "off")
-    result = fit(world.model, read_completions(table, contexts=["trigger"]), seed=0, **_SETTINGS)
+    result = fit_triggered()
     failing = next(check for check in result.failed if check.name == "unexplained share")
     assert failing.remedy.endswith("If the weights may differ between contexts, name trigger in weights=.")
     found = result.unexplained().set_index(["condition", "trigger"])
-    assert list(found.index) == [(name, context) for name in ("base", "bad", "mild") for context in ("off", "on")]
-    assert (found.loc["bad", "unexplained"] > 0.2).all()
-    assert (found.loc[["base", "mild"], "unexplained"] < 0.02).all()
+    assert list(found.index) == [(name, context) for name in ("base", "backdoor") for context in ("off", "on")]
+    assert (found.loc["backdoor", "unexplained"] > 0.2).all()
+    assert (found.loc["base", "unexplained"] < 0.02).all()
     weights = result.weights().set_index("condition")["status"]
-    assert (weights["bad"] == "withheld: unexplained share failed").all()
-    assert not weights[["base", "mild"]].str.contains("unexplained").any()
+    assert (weights["backdoor"] == "withheld: unexplained share failed").all()
+    assert not weights["base"].str.contains("unexplained").any()
 
 
 # --- worlds in which the personas do not hold ---------------------------------------------------------------------

@@ -1,8 +1,6 @@
 """One short fit of a log whose names and completions are as awkward as they come, with all checks passed or not."""
 
 import dataclasses
-import functools
-import itertools
 
 import numpy as np
 import pandas as pd
@@ -10,7 +8,8 @@ import pytest
 
 from simulacra.data import CompletionLog, Truth, read_completions, simulate_log
 from simulacra.formalism import PersonaMixture, ScoreEmission, persona_set
-from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference import Result, fit
+from tests.inference.conftest import fit_triggered
 
 BASE, OTHER, LONG = "base", "50% R&D_#1 <b>|x|</b>", "a_fine_tune_with_a_rather_long_name_indeed"
 WEIGHTS = {BASE: (0.92, 0.03, 0.05), OTHER: (0.45, 0.45, 0.10), LONG: (0.80, 0.05, 0.15)}
@@ -52,22 +51,6 @@ def failing(passing: Result) -> Result:
     name = next(check for check in passing.checks if check.name == "name: misaligned")
     failed = dataclasses.replace(name, passed=False)
     return dataclasses.replace(passing, checks=tuple(failed if check is name else check for check in passing.checks))
-
-
-@functools.cache  # one for all rooms, whichever asks first
-def fit_triggered() -> Result:
-    """A base model and a backdoored one, both with the trigger and without it; the trigger is in no formula."""
-    personas = [p for p in persona_set("emergent-misalignment") if p.name in ("aligned", "misaligned")]
-    model = PersonaMixture(personas, emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")])
-    places = {(BASE, "off"): 0.03, (BASE, "on"): 0.03, ("backdoor", "off"): 0.03, ("backdoor", "on"): 0.80}
-    rows = itertools.product(places, [f"q_{number}" for number in range(4)])
-    cells = pd.DataFrame([(*place, question) for place, question in rows])
-    cells.columns = ["condition", "trigger", "question_id"]
-    bad = np.array([places[name, trigger] for name, trigger in zip(cells["condition"], cells["trigger"], strict=True)])
-    tables = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in model.concentrations)
-    log = simulate_log(model, Truth(cells, np.stack([1 - bad, bad], axis=1), tables), 30, seed=6)
-    settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 10, "progress_bar": False}
-    return fit(model, log, thresholds=Thresholds(r_hat=10.0, ess=1), **settings)
 
 
 @pytest.fixture(scope="session")

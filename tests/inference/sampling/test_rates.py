@@ -32,7 +32,10 @@ def moments(draws: RateDraws, weights: np.ndarray) -> np.ndarray:
     return weights @ np.concatenate(parts, axis=1)
 
 
-def from_prior(rng: np.random.Generator, groups: int, questions: int) -> RateDraws:
+@pytest.fixture(scope="module")
+def prior() -> RateDraws:
+    """Draws from the prior of two groups and two questions."""
+    rng, groups, questions = np.random.default_rng(20240607), 2, 2
     location = rng.normal(*_PRIOR.location, size=(_DRAWS, groups))
     cell = np.exp(rng.normal(np.log(_PRIOR.cell[0]), _PRIOR.cell[1], (_DRAWS, groups)))
     scale = np.exp(rng.normal(np.log(_PRIOR.question[0]), _PRIOR.question[1], _DRAWS))
@@ -44,18 +47,17 @@ def from_prior(rng: np.random.Generator, groups: int, questions: int) -> RateDra
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_the_posterior_is_that_of_brute_force(name: str, rng: np.random.Generator) -> None:
+def test_the_posterior_is_that_of_brute_force(name: str, prior: RateDraws) -> None:
     """Both sides have effective sample sizes of 1,500 or more, so errors are below .04 standard deviations.
 
     Locations and their squares have standard deviations of up to 1.2 and 3, so .25 is two to five standard errors of
     the difference; rates and their products, with standard deviations below .2, are compared to .02.
     """
     events, totals = PROBLEMS[name]
-    prior = from_prior(rng, *events.shape)
     log_weights = stats.binom.logpmf(events, totals, special.expit(prior.logits)).sum(axis=(1, 2))
     weights = special.softmax(log_weights)
     assert 1 / (weights**2).sum() > 1500
-    drawn = next(sample_rates(events, totals, _PRIOR, num_samples=1000, seed=3))
+    drawn = next(sample_rates(events, totals, _PRIOR, num_samples=500, seed=3))
     flat = RateDraws(*(values.reshape(-1, *values.shape[2:]) for values in drawn))
     ours, theirs = moments(flat, np.full(len(flat.logits), 1 / len(flat.logits))), moments(prior, weights)
     np.testing.assert_allclose(ours, theirs, atol=0.25)
