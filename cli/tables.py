@@ -53,7 +53,7 @@ def print_result(
 
 def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], ci_prob: float) -> None:
     weights, emissions = tables["weights"], tables["emissions"]
-    misfit = tables["unexplained"].groupby("condition")["unexplained"].max() if "unexplained" in tables else None
+    misfit = weights.groupby("condition")["unexplained"].first() if result.model.measurements else None
     table = simple_table(("condition", *result.personas, *(() if misfit is None else ("unexplained",))))
     for condition in result.conditions:
         rows = records(weights[weights["condition"] == condition])

@@ -21,7 +21,7 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.shifts import claim
 from simulacra.inference.citation import Citation, Provenance, cited
 from simulacra.inference.rate_tables import about_new
-from simulacra.inference.rates import paired_interval
+from simulacra.inference.rates import extended_interval
 from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 
 __all__ = ["Contrast", "Group", "find_group", "label"]
@@ -96,14 +96,13 @@ class Contrast:
         lower, upper = bounds(ci_prob)
         terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
         table = summary_table(self.draws.expand_dims(contrast=[self.name], axis=-1), terms)
-        both = self.by_question[np.isfinite(self.by_question)]
-        paired = paired_interval(both, ci_prob) if self.reduced else None
-        if paired is not None:
-            table[lower], table[upper] = np.minimum(table[lower], paired[0]), np.maximum(table[upper], paired[1])
+        if self.reduced:
+            limits = (float(table[lower].iloc[0]), float(table[upper].iloc[0]))
+            table[lower], table[upper] = extended_interval(limits, self.by_question, ci_prob)
         table.insert(1, "scope", self.scope)
         if self.of == "rates":
             said: str = claim(float(table[lower].iloc[0]), float(table[upper].iloc[0]), rope=rope)
-            said = about_new(said, len(both)) if self.scope == "new" else said
+            said = about_new(said, int(np.isfinite(self.by_question).sum())) if self.scope == "new" else said
             withheld = table["status"].iloc[0].startswith("withheld")
             table.insert(5, "claim", "withheld" if withheld else said)
         return table

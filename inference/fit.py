@@ -15,7 +15,7 @@ import dataclasses
 import numbers
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +32,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
+    Check,
     Thresholds,
     check_misfit,
     check_modes,
@@ -119,14 +120,15 @@ def fit(
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
         progress("rates", 0)
-        rates = None
+        rates, rate_checks = None, []
         if model.outcome is not None:
             events, draws = count_events(prepared, model.outcome), num_chains * first
             rates = fit_rates(events, thresholds, num_draws=draws, seed=settings.seed)
+            rate_checks = check_rates(rate_diagnostics(rates), thresholds)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, sampled, rates, settings, thresholds)
+            return _assemble(prepared, sampled, rates, rate_checks, settings, thresholds)
 
         results = map(checked, sample_posterior(prepared, settings, progress))
         result = next(results)
@@ -136,7 +138,12 @@ def fit(
 
 
 def _assemble(
-    prepared: Prepared, sampled: Sampled, rates: xr.Dataset | None, settings: Settings, thresholds: Thresholds
+    prepared: Prepared,
+    sampled: Sampled,
+    rates: xr.Dataset | None,
+    rate_checks: Sequence[Check],
+    settings: Settings,
+    thresholds: Thresholds,
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = sampled.parameters, np.zeros(settings.num_chains)
@@ -163,7 +170,7 @@ def _assemble(
         checks += check_misfit(found, thresholds)
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
-        checks += check_rates(rate_diagnostics(rates), thresholds)
+        checks += rate_checks
     fitting = [fitting_name(persona, index, names) for index, persona in enumerate(model.personas)]
     if fitting != list(model.names):
         renamed = dict(zip(model.names, fitting, strict=True))

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from simulacra.formalism.shifts import claim, jensen_shannon, total_variation
-from simulacra.inference.rates import baseline_pairs, extended_interval, groups_of
+from simulacra.inference.rates import baseline_pairs, extended_interval, groups_of, logged_shares, shows_event
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
 __all__ = ["about_new", "contrast_table", "rate_table"]
@@ -57,6 +57,7 @@ def contrast_table(
     draws: xr.DataArray,
     implied: xr.DataArray | None,
     weights: xr.DataArray,
+    diagnostics: xr.DataArray,
     rates: xr.Dataset,
     baseline: str,
     scope: str,
@@ -69,6 +70,7 @@ def contrast_table(
         draws: draws of the differences, dims ``(chain, draw, group)``.
         implied: draws of the implied differences on the logged questions, the same dims; ``None`` in any other scope.
         weights: draws of the weights, dims ``(chain, draw, condition, persona)``.
+        diagnostics: their diagnostics, with the dim ``diagnostic`` in place of ``chain, draw``.
         rates: posterior of the rate model, with its counts.
         baseline: the condition that the others are compared with.
         scope: name of the scope.
@@ -78,10 +80,16 @@ def contrast_table(
     lower, upper = bounds(terms.ci_prob)
     table = summary_table(draws, terms.of("contrasts")).rename(columns={"mean": "rate_difference"})
     pairs = baseline_pairs(groups_of(rates), baseline) if scope in ("these", "new") else []
-    questions = [_shared_questions(rates, pair) for pair in pairs]
+    shares = logged_shares(rates)
+    unasked = np.full(shares.shape[1], np.nan)
+    by_question = [unasked if base is None else shares[row] - shares[base] for row, base in pairs]
+    questions = [int(np.isfinite(own).sum()) for own in by_question]
     if scope == "new":
-        limits = zip(pairs, zip(table[lower], table[upper], strict=True), strict=True)
-        table[[lower, upper]] = [extended_interval(rates, *e, rope=rope, ci_prob=terms.ci_prob) for e in limits]
+        limits = table[[lower, upper]].to_numpy()
+        for place, (_, base) in enumerate(pairs):
+            if base is not None and shows_event(rates, base, rope):
+                limits[place] = extended_interval(tuple(limits[place]), by_question[place], terms.ci_prob)
+        table[[lower, upper]] = limits
     said: list[str] = [claim(*limits, rope=rope) for limits in zip(table[lower], table[upper], strict=True)]
     if scope == "new":
         said = [about_new(*each) for each in zip(said, questions, strict=True)]
@@ -93,7 +101,7 @@ def contrast_table(
         hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
         table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
     judged = {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]} if pairs else {}
-    table = _before(table, "ess_bulk", judged | _distances(table, weights, baseline, terms))
+    table = _before(table, "ess_bulk", judged | _distances(table, weights, diagnostics, baseline, terms))
     numbers = ["rate_difference", lower, upper]
     totals = rates["totals"].sum("base_question").to_numpy()
     own_empty = np.array([totals[row] == 0 for row, _ in pairs], dtype=bool)
@@ -106,13 +114,6 @@ def contrast_table(
     if terms.withhold:
         table.loc[table["status"].str.startswith("withheld"), "claim"] = "withheld"
     return table
-
-
-def _shared_questions(rates: xr.Dataset, pair: tuple[int, int | None]) -> int:
-    """Number of base questions that both groups were asked."""
-    group, baseline = pair
-    totals = rates["totals"].to_numpy()
-    return 0 if baseline is None else int(((totals[group] > 0) & (totals[baseline] > 0)).sum())
 
 
 def about_new(said: str, questions: int) -> str:
@@ -143,10 +144,13 @@ def _unexplained(draws: xr.DataArray, implied: xr.DataArray, hidden: np.ndarray,
     return columns
 
 
-def _distances(table: pd.DataFrame, weights: xr.DataArray, baseline: str, terms: Terms) -> dict[str, np.ndarray]:
+def _distances(
+    table: pd.DataFrame, weights: xr.DataArray, diagnostics: xr.DataArray, baseline: str, terms: Terms
+) -> dict[str, np.ndarray]:
     """Total variation and Jensen-Shannon divergence (nats) of the weights from the baseline's, by condition."""
     others, base = weights.drop_sel(condition=baseline), weights.sel(condition=baseline)
-    estimates = summary_table(others, terms.of("weights"), against=baseline)
+    own = diagnostics.drop_sel(condition=baseline)
+    estimates = summary_table(others, terms.of("weights"), diagnostics=own, against=baseline)
     known = estimates.groupby("condition", sort=False)["mean"].apply(lambda own: own.notna().all())
     found = {}
     for name, distance in (("total_variation", total_variation), ("jensen_shannon", jensen_shannon)):

@@ -42,6 +42,7 @@ __all__ = [
     "extended_interval",
     "fit_rates",
     "groups_of",
+    "logged_shares",
     "paired_interval",
     "rate_diagnostics",
     "rates_in",
@@ -289,21 +290,23 @@ def against_baseline(draws: xr.DataArray, baseline: str) -> xr.DataArray:
     return others.copy(data=others.to_numpy() - base).rename("contrasts")
 
 
-def extended_interval(
-    rates: xr.Dataset, pair: tuple[int, int | None], interval: tuple[float, float], *, rope: float, ci_prob: float
-) -> tuple[float, float]:
-    """The interval of a difference for new questions, extended where the rate model describes questions badly.
+def logged_shares(rates: xr.Dataset) -> np.ndarray:
+    """Events / total of every group by base question, shape ``(G, Q)``; NaN where a group was not asked a question."""
+    return (rates["events"] / rates["totals"].where(rates["totals"] > 0)).transpose("group", _QUESTION).to_numpy()
 
-    If the baseline shows the event more often than ``rope``, questions can disagree in the sign of the difference. The
-    interval is then extended to that of a paired t-test over the base questions that both groups were asked.
+
+def extended_interval(interval: tuple[float, float], difference: np.ndarray, ci_prob: float) -> tuple[float, float]:
+    """The interval of a difference for new questions, extended to that of a paired t-test over base questions.
+
+    For a group that is subtracted and shows the event (:func:`shows_event`): questions can then disagree in the sign of
+    the difference, which the rate model describes badly.
+
+    Args:
+        interval: that of the rate model.
+        difference: the difference of logged shares by base question, shape ``(Q,)``; NaN if a group was not asked it.
+        ci_prob: probability of the interval.
     """
-    events, totals = rates["events"].to_numpy(), rates["totals"].to_numpy()
-    group, baseline = pair
-    if baseline is None or not shows_event(rates, baseline, rope):
-        return interval
-    both = (totals[group] > 0) & (totals[baseline] > 0)
-    difference = events[group, both] / totals[group, both] - events[baseline, both] / totals[baseline, both]
-    paired = paired_interval(difference, ci_prob)
+    paired = paired_interval(difference[np.isfinite(difference)], ci_prob)
     return interval if paired is None else (min(interval[0], paired[0]), max(interval[1], paired[1]))
 
 

@@ -39,6 +39,7 @@ from simulacra.inference.rates import (
     against_baseline,
     count_events,
     fit_rates,
+    logged_shares,
     rates_in,
     scope_in_words,
     shows_event,
@@ -258,6 +259,7 @@ class Result:
             against_baseline(rates_in(rates, scope), baseline),
             None if implied is None else against_baseline(implied, baseline),
             self.draws("weights"),
+            self.diagnostics["weights"],
             rates,
             baseline,
             scope if isinstance(scope, str) else "mix",
@@ -327,7 +329,7 @@ class Result:
                     argument="outcome",
                 )
             if scope == "new":
-                shares = (rates["events"] / rates["totals"].where(rates["totals"] > 0)).to_numpy()
+                shares = logged_shares(rates)
                 by_question, shown = shares[0] - shares[1], (shows_event(rates, 0), shows_event(rates, 1))
         kind = {"rates": "rate", "implied_rates": "implied_rate", "weights": "weight"}[of]
         names = [label(groups, row, f"new_{kind}" if scope == "new" else kind, persona) for row in rows]

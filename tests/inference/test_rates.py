@@ -19,8 +19,10 @@ from simulacra.inference.rates import (
     extended_interval,
     fit_rates,
     groups_of,
+    logged_shares,
     rates_in,
     scope_in_words,
+    shows_event,
 )
 
 _RULE = "aligned < 30 and coherent > 50"
@@ -221,11 +223,14 @@ def test_where_the_baseline_shows_the_event_the_interval_is_extended_to_that_of_
     rates = fit_rates(counts, Thresholds(), seed=0)
     difference = (counts.events[1] - counts.events[0]) / 20
     paired = stats.ttest_1samp(difference, 0).confidence_interval(0.89)
-    lower, upper = extended_interval(rates, (1, 0), (-0.01, 0.02), rope=0.01, ci_prob=0.89)
+    shares = logged_shares(rates)
+    np.testing.assert_allclose(shares[1] - shares[0], difference)
+    lower, upper = extended_interval((-0.01, 0.02), np.append(shares[1] - shares[0], np.nan), 0.89)
     assert (lower, upper) == pytest.approx((paired.low, paired.high))
-    assert extended_interval(rates, (1, 0), (-0.9, 0.9), rope=0.01, ci_prob=0.89) == (-0.9, 0.9)
-    assert extended_interval(rates, (1, 0), (-0.01, 0.02), rope=0.9, ci_prob=0.89) == (-0.01, 0.02)
-    assert extended_interval(rates, (1, None), (-0.01, 0.02), rope=0.01, ci_prob=0.89) == (-0.01, 0.02)
+    assert extended_interval((-0.9, 0.9), difference, 0.89) == (-0.9, 0.9)
+    assert extended_interval((-0.01, 0.02), np.full(4, np.nan), 0.89) == (-0.01, 0.02)
+    assert shows_event(rates, 0)
+    assert not shows_event(rates, 0, rope=0.9)
 
 
 def test_a_question_that_one_condition_was_not_asked_does_not_count_for_it() -> None:
