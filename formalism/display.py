@@ -5,9 +5,9 @@ the middle. HTML inherits its colours, so that it is readable in light and dark 
 """
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["LINES", "WIDTH", "card", "html_card", "html_table", "html_table_of_html", "listing", "shorten"]
+__all__ = ["LINES", "WIDTH", "card", "html_card", "html_table", "html_table_of_html", "listing", "place", "shorten"]
 
 LINES, WIDTH = 8, 86
 """Maximum numbers of lines and characters per line of a ``repr``; fewer than 700 characters in total."""
@@ -34,6 +34,12 @@ def listing(names: Iterable[object], width: int = 70) -> str:
         if len(text) <= width:
             return text
     return f"{len(shown)}, from {shown[0]}"
+
+
+def place(coordinates: Mapping[str, object]) -> str:
+    """Coordinates of an estimate, ``"ft, trigger=on"``: conditions and personas by name, contexts with their column."""
+    named = ("condition", "persona")
+    return ", ".join(str(value) if name in named else f"{name}={value}" for name, value in coordinates.items())
 
 
 def card(*lines: str) -> str:

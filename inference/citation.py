@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.numerals import grouped
-from simulacra.formalism.display import card
+from simulacra.formalism.display import card, place
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.diagnostics import Check
@@ -165,14 +165,14 @@ def citable_tables(
     for prefix, name in (("", "these"), ("new_", "new")):
         rates, contrasts = table("rates", scope=name), table("contrasts", scope=name)
         columns = list(map(str, rates))
-        place = tuple(columns[: columns.index("scope")])
-        kinds[f"{prefix}rate"] = Citable(rates, place, "rate", limits, scope(name))
-        kinds[f"{prefix}rate_difference"] = Citable(contrasts, place, "rate_difference", limits, scope(name))
+        dims = tuple(columns[: columns.index("scope")])
+        kinds[f"{prefix}rate"] = Citable(rates, dims, "rate", limits, scope(name))
+        kinds[f"{prefix}rate_difference"] = Citable(contrasts, dims, "rate_difference", limits, scope(name))
         if name == "these":
             implied = _implied(rates, table("implied_rates"))
             unexplained = _unexplained(contrasts, table("implied_contrasts"))
-            kinds["implied_rate"] = Citable(implied, place, "implied", _IMPLIED, these)
-            kinds["unexplained"] = Citable(unexplained, place, "unexplained", _UNEXPLAINED, these)
+            kinds["implied_rate"] = Citable(implied, dims, "implied", _IMPLIED, these)
+            kinds["unexplained"] = Citable(unexplained, dims, "unexplained", _UNEXPLAINED, these)
     return kinds
 
 
@@ -231,13 +231,7 @@ def lost_names(names: Sequence[str], personas: Sequence[str], failed: Sequence[C
 def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, dict[Hashable, Any]]]:
     for name, source in tables.items():
         for row in source.table.to_dict("records"):
-            place = [_place(dim, row[dim]) for dim in source.dims]
-            yield f"{name}[{', '.join(place)}]", source, row
-
-
-def _place(dim: str, value: object) -> str:
-    """A coordinate in a key: the value of a condition or persona, ``trigger=on`` for a context."""
-    return str(value) if dim in ("condition", "persona") else f"{dim}={value}"
+            yield f"{name}[{place({dim: row[dim] for dim in source.dims})}]", source, row
 
 
 def citable(tables: Mapping[str, Citable]) -> tuple[str, ...]:
@@ -331,7 +325,7 @@ def _unknown(key: str, tables: Mapping[str, Citable], renamed: Mapping[str, str]
     near = difflib.get_close_matches(key, citable(tables), n=3)
     meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     shapes = [
-        f"{name}[{', '.join(' | '.join(_place(d, own) for own in source.table[d].unique()) for d in source.dims)}]"
+        f"{name}[{', '.join(' | '.join(place({d: own}) for own in source.table[d].unique()) for d in source.dims)}]"
         for name, source in tables.items()
     ]
     return "\n  ".join([f"There is no number {key!r} in this result.{meant} These can be cited:", *shapes])

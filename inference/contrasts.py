@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.formalism.display import card
+from simulacra.formalism.display import card, place
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.shifts import claim
 from simulacra.inference.citation import Citation, Provenance, cited
@@ -174,6 +174,5 @@ def _parsed(asked: Group, argument: str) -> dict[str, str]:
 
 def label(groups: pd.DataFrame, row: int, kind: str, persona: str | None = None) -> str:
     """The name of an estimate, as in keys of citations: ``"rate[ft, trigger=on]"``."""
-    own = groups.iloc[row].to_dict()
-    place = [str(own.pop("condition")), *(f"{name}={value}" for name, value in own.items())]
-    return f"{kind}[{', '.join([*place, *([persona] if persona else [])])}]"
+    own = {str(name): value for name, value in groups.iloc[row].items()}
+    return f"{kind}[{place(own | ({'persona': persona} if persona else {}))}]"

@@ -23,7 +23,7 @@ import xarray as xr
 from arviz_stats.sampling_diagnostics import bfmi, ess, rhat
 
 from simulacra.data.numerals import grouped
-from simulacra.formalism.display import WIDTH, card, html_table, listing
+from simulacra.formalism.display import WIDTH, card, html_table, listing, place
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
@@ -351,7 +351,7 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
         "condition behaves in a way that no mixture of these personas describes."
     )
     checks = []
-    contexts = [name for name, own in misfit.coords.items() if own.dims == ("group",) and name != "condition"]
+    contexts = [str(name) for name, own in misfit.coords.items() if own.dims == ("group",) and name != "condition"]
     argument: tuple[str, ...] = ("personas",)
     if contexts:
         remedy += f" If the weights may differ between contexts, name {', '.join(map(str, contexts))} in weights=."
@@ -359,8 +359,8 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
     for group in range(misfit.sizes["group"]):
         own = misfit.isel(group=group)
         share, p_value, name = float(own["unexplained"]), float(own["p_value"]), str(own["condition"].item())
-        place = ", ".join([name, *(f"{context}={own[context].item()}" for context in contexts)])
-        where = f"{place}: p = {p_value:.3f}"
+        group_place = place({key: own[key].item() for key in ("condition", *contexts)})
+        where = f"{group_place}: p = {p_value:.3f}"
         limit = float(thresholds.unexplained)
         passed = share <= limit or p_value >= thresholds.misfit_p
         found = Check(
@@ -378,8 +378,8 @@ def check_rates(diagnostics: xr.DataArray, thresholds: Thresholds) -> list[Check
         own = diagnostics.sel(diagnostic=name)
         if not np.isfinite(own).any():  # no rate has a denominator
             continue
-        place: Any = own.argmax(...) if name == "r_hat" else own.argmin(...)
-        worst = own.isel(place)
+        index: Any = own.argmax(...) if name == "r_hat" else own.argmin(...)
+        worst = own.isel(index)
         value = float(worst)
         passed = value <= limit if name == "r_hat" else value >= limit
         group = ", ".join(str(own.item()) for key, own in worst.coords.items() if key not in ("diagnostic", "scope"))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
+from simulacra.formalism.display import place
 from simulacra.formalism.rates import unseen_share
 from simulacra.inference import Check, Result, Thresholds
 from simulacra.inference.citation import decimals
@@ -107,7 +108,7 @@ def listed(names: Sequence[str]) -> str:
 
 def place_of(row: Mapping[str, Any]) -> str:
     """The condition of a row of rates, claims or unexplained shares, with its contexts: ``"backdoor, trigger=on"``."""
-    return ", ".join([str(row["condition"]), *(f"{name}={row[name]}" for name in _contexts(row))])
+    return place({name: row[name] for name in ("condition", *_contexts(row))})
 
 
 def _contexts(row: Mapping[str, Any]) -> list[str]:
