@@ -27,7 +27,7 @@ __all__ = [
 
 PANEL = "Reading the logs"
 """Heading of these options in the help."""
-_SCANS = {"layout": "rows", "duplicates": "keep", "encoding": "utf-8"}
+_SCANS = {"duplicates": "keep"}
 """Options of which a scan supports a single value."""
 
 Logs = Annotated[
@@ -97,14 +97,16 @@ class Reading:
         str | None, _option("Suffixes of question ids that mark prompt formats, e.g. _json,_template.", "SUFFIXES")
     ] = None
     base_question: Annotated[str | None, _option("Column with the base question.", "COLUMN")] = None
-    missing: Annotated[str | None, _option("Values that mean 'no score', e.g. -1,REFUSAL. Default: -1.", "VALUES")] = (
-        None
-    )
+    missing: Annotated[
+        str | None,
+        _option("Values that mean 'no score', e.g. -1,REFUSAL. Default: -1, if it is not on the scale.", "VALUES"),
+    ] = None
     duplicates: Annotated[
         Literal["keep", "drop"] | None, _option("Exact duplicates: keep (and report), or drop. Default: keep.")
     ] = None
     delimiter: Annotated[str | None, _option("Delimiter of CSV files. Default: a comma.", "CHAR")] = None
     encoding: Annotated[str | None, _option("Encoding of text files. Default: utf-8.", "NAME")] = None
+    decimal: Annotated[str | None, _option("Decimal mark of numbers, . or a comma. Default: a point.", "CHAR")] = None
 
     def read(self, logs: Sequence[str], *, quiet: bool = False) -> "CompletionLog":
         """Read logs.
@@ -131,11 +133,10 @@ class Reading:
         from simulacra.data import scan_completions
 
         arguments, known = self.arguments(), inspect.signature(scan_completions).parameters
-        free = {"measurements", "contexts"}  # every column may be either
-        refused = [name for name in arguments.keys() - known - free if arguments[name] != _SCANS.get(name)]
+        refused = [name for name in arguments.keys() - known if arguments[name] != _SCANS.get(name)]
         if refused:
             raise _refused(
-                f"--scan requires one row per completion in UTF-8 and does not detect duplicates: leave out "
+                f"--scan requires one row per completion and does not detect duplicates: leave out "
                 f"{', '.join(f'--{name}' for name in sorted(refused))}, or --scan."
             )
         return scan_completions(list(logs), **{name: arguments[name] for name in arguments.keys() & known.keys()})

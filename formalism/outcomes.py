@@ -69,6 +69,10 @@ class Rule:
         _walk(self._tree(), lambda name, *_: found.setdefault(name) is None, self.text)
         return tuple(found)
 
+    def with_thresholds(self, change: Callable[[str, float], float]) -> "Rule":
+        """The rule with other thresholds: ``change(measurement, threshold)`` gives each."""
+        return Rule(ast.unparse(_Thresholds(change).visit(self._tree())))
+
     def _columns(self, emissions: Sequence[AbstractEmission]) -> dict[str, int]:
         """The index of the emission of every measurement; raises if the rule uses a column without an emission."""
         columns = {emission.measurement: column for column, emission in enumerate(emissions)}
@@ -149,6 +153,22 @@ def _walk(node: ast.expr, answer: Callable, text: str) -> np.ndarray | np.bool_ 
         ]
         return np.logical_and.reduce(links)
     raise InputError(f"Rule {text!r}: {ast.unparse(node)!r} is not understood", expected=_EXPECTED, argument="outcome")
+
+
+class _Thresholds(ast.NodeTransformer):
+    """Changes the numbers with which measurements are compared."""
+
+    def __init__(self, change: Callable[[str, float], float]) -> None:
+        self._change = change
+
+    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+        operands = [node.left, *node.comparators]
+        names = [operand.id for operand in operands if isinstance(operand, ast.Name)]
+        changed = [
+            ast.Constant(self._change(names[0], value)) if isinstance(value := _constant(each), (int, float)) else each
+            for each in operands
+        ]
+        return ast.Compare(changed[0], node.ops, changed[1:])
 
 
 def _is_missing(node: ast.Call) -> bool:

@@ -34,6 +34,7 @@ from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
     Check,
     Thresholds,
+    check_baseline,
     check_misfit,
     check_modes,
     check_names,
@@ -164,6 +165,8 @@ def _assemble(
         *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
         check_modes(sampled.starts, thresholds),
     ]
+    of_baseline = prepared.counts[prepared.condition == 0].sum(axis=0)
+    checks += check_baseline(model.emissions, prepared.patterns, of_baseline, thresholds)
     if model.measurements:
         found = misfit(prepared, group_weights(posterior, prepared), parameters.probabilities, seed=settings.seed)
         tree["misfit"] = xr.DataTree(found)

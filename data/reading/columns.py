@@ -67,11 +67,13 @@ class Header:
         file: the file, as given.
         columns: names of columns with one value per row.
         nested: names of columns that contain lists.
+        excluded: columns that the reader could not keep, with the reason.
     """
 
     file: str
     columns: tuple[str, ...]
     nested: tuple[str, ...] = ()
+    excluded: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def folded(name: str) -> str:

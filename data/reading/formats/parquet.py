@@ -1,7 +1,10 @@
 """Parquet, through pyarrow."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -9,7 +12,7 @@ from simulacra.data.errors import LogError
 from simulacra.data.reading.formats.frame import sheet_of
 from simulacra.data.reading.formats.sheet import Sheet
 
-__all__ = ["read_parquet"]
+__all__ = ["open_parquet", "parquet_frame", "read_parquet"]
 
 
 def read_parquet(path: Path) -> Sheet:
@@ -18,13 +21,30 @@ def read_parquet(path: Path) -> Sheet:
     Raises:
         LogError: a file that is not Parquet, is truncated, or has no rows.
     """
+    with open_parquet(path) as file:
+        frame = parquet_frame(file.read())
+    return sheet_of(frame, str(path))
+
+
+@contextlib.contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file that is closed afterwards; errors while it is read are errors of the file.
+
+    Raises:
+        LogError: a file that is not Parquet, or is truncated.
+    """
     try:
-        frame = pq.ParquetFile(path).read().to_pandas()
-    except (pa.ArrowException, OSError, ValueError) as error:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
         raise LogError(
             f"the file is not readable as Parquet ({str(error).partition(chr(10))[0]})",
             file=path,
             expected="a complete Parquet file",
             remedy="check that it was copied completely and that Parquet is its actual format",
         ) from error
-    return sheet_of(frame, str(path))
+
+
+def parquet_frame(table: pa.Table) -> pd.DataFrame:
+    """A table of Arrow in pandas, with integers that have nulls as objects, because float64 would merge large ones."""
+    return table.to_pandas(integer_object_nulls=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
 
-__all__ = ["flat", "sheet_of_records"]
+__all__ = ["flat", "sheet_of_records", "unique_keys"]
 
 
 def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int], file: str | Path) -> Sheet:
@@ -22,6 +22,19 @@ def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int]
     """
     columns, lists = split_columns(pd.DataFrame([flat(record) for record in records], dtype=object))
     return Sheet(str(file), columns, np.array(places, dtype=np.int64), lists)
+
+
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, as ``object_pairs_hook`` of the library; JSON leaves open which value of a repeated key counts.
+
+    Raises:
+        ValueError: a key that occurs twice.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+    return record
 
 
 def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.layouts.lists import list_candidates, unfold
 from simulacra.data.reading.layouts.long import judges_of, long_columns, pivot
 
-__all__ = ["LAYOUTS", "as_rows"]
+__all__ = ["LAYOUTS", "as_rows", "recognise"]
 
 LAYOUTS: Mapping[str, str] = {
     "rows": "one row per completion",
@@ -46,15 +46,7 @@ def as_rows(
     Raises:
         LogError: an unknown layout, one that the file does not have, two that match, or none.
     """
-    if layout is not None and layout not in LAYOUTS:
-        known = "; ".join(f"{name!r} ({meaning})" for name, meaning in LAYOUTS.items())
-        raise LogError(
-            f"layout={layout!r} is unknown",
-            expected=known,
-            remedy="omit layout= to have it detected",
-            argument="layout",
-        )
-    seen = [_recognise(sheet, layout, columns, verdicts=verdicts) for sheet in sheets]
+    seen = [recognise(sheet, layout, columns, verdicts=verdicts) for sheet in sheets]
     judges = {judge for sheet, name in zip(sheets, seen, strict=True) if name == "long" for judge in judges_of(sheet)}
     return [_turn(sheet, name, columns, on, several=len(judges) > 1) for sheet, name in zip(sheets, seen, strict=True)]
 
@@ -69,7 +61,20 @@ def _turn(
     return sheet
 
 
-def _recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | None], *, verdicts: bool) -> str:
+def recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | None], *, verdicts: bool) -> str:
+    """The layout of a sheet, one of :data:`LAYOUTS`, from its columns; arguments are those of :func:`as_rows`.
+
+    Raises:
+        LogError: an unknown layout, one that the file does not have, two that match, or none.
+    """
+    if layout is not None and layout not in LAYOUTS:
+        known = "; ".join(f"{name!r} ({meaning})" for name, meaning in LAYOUTS.items())
+        raise LogError(
+            f"layout={layout!r} is unknown",
+            expected=known,
+            remedy="omit layout= to have it detected",
+            argument="layout",
+        )
     lists = list_candidates(sheet, columns)
     fits = {
         "rows": sheet.layout == "rows" and (verdicts or _has_texts(sheet, columns)),
