@@ -9,7 +9,7 @@ from rich.markup import escape
 from simulacra.cli.tables import simple_table
 from simulacra.data.account import Account
 from simulacra.data.numerals import grouped
-from simulacra.data.reading.columns import SCORES
+from simulacra.data.reading.columns import SCORES, is_trait
 
 __all__ = ["print_description"]
 
@@ -25,10 +25,16 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     _print_contexts(console, described["contexts"])
     for line in (*account.columns(), *account.values(), *account.notes):
         _line(console, escape(line))
+    others = [name for name in described["measurements"] if name not in SCORES and not is_trait(name)]
     for name in SCORES:
         if name not in described["measurements"]:
-            lacking = f"no column was read as {name!r}, which the default persona set requires; if one of these is it,"
-            _line(console, escape(f"{lacking} add --column {name}=<its name>"))
+            lacking = f"no column was read as {name!r}, which the default persona set requires"
+            if others:
+                lacking += f"; if one of {', '.join(others)} is it, add --column {name}=<its name>"
+            _line(console, escape(lacking))
+    for name in described["measurements"]:
+        if is_trait(name):
+            _line(console, escape(f"{name}: by its name, high values are bad, so it is not read as 'aligned'"))
 
 
 def _line(console: Console, text: str) -> None:

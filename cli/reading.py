@@ -50,7 +50,7 @@ class Reading:
     condition: Annotated[
         str | None,
         _option(
-            "Condition: a pattern of the file names, e.g. '{model}-{condition}', or a column. "
+            "Condition: a pattern of the file names, e.g. '{model}-{condition}', a column, or several, e.g. model,arm. "
             "Default: the column 'condition'.",
             "PATTERN",
         ),
@@ -78,7 +78,7 @@ class Reading:
         ),
     ] = None
     layout: Annotated[
-        Literal["rows", "lists", "long", "questions", "inspect"] | None,
+        Literal["rows", "lists", "long", "judges", "questions", "inspect"] | None,
         _option("Layout of the files. Default: detected automatically."),
     ] = None
     judgments: Annotated[
@@ -214,6 +214,11 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def parse_condition(text: str) -> str | tuple[str, ...]:
+    """``"model,arm"`` as several columns; a pattern or one column as it is."""
+    return text if "{" in text or "," not in text else parse_names(text)
+
+
 def parse_columns(pairs: Sequence[str]) -> dict[str, str | None]:
     """``["completion=answer", "notes="]`` as the ``columns=`` of ``read_completions``.
 
@@ -250,6 +255,7 @@ def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str]:
 
 _ARGUMENTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "column": ("columns", parse_columns),
+    "condition": ("condition", parse_condition),
     "context": ("contexts", list),
     "formats": ("formats", parse_names),
     "judgments": ("judgments", parse_judgments),

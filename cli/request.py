@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from simulacra.cli.reading import parse_names
 from simulacra.data import CompletionLog, ScannedLog
+from simulacra.data.reading.columns import is_trait
 from simulacra.formalism import (
     AbstractEmission,
     LabelEmission,
@@ -152,9 +153,8 @@ def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: s
     found = tuple(column for column in known if column in there)
     if not found and needed:
         raise InputError(
-            f"The personas of {name!r} are defined by {', '.join(known)}; the measurements of the log are: "
-            f"{', '.join(there) or 'none'}. Name the matching column with --column {known[0]}=<its name>, or choose "
-            "other measurements with --measure"
+            f"The personas of {name!r} are defined by {', '.join(known)}, none of which the log contains."
+            f"{_candidates(there, (), known[0])} Other measurements are chosen with --measure"
         )
     return found
 
@@ -165,12 +165,27 @@ def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona
     if not lacking:
         return
     there = _measured(log)
-    others = [column for column in there if column not in names]
     raise InputError(
-        f"The personas are defined by {lacking[0]!r}, which the log does not contain, and the outcome requires it. "
-        f"Read but not modelled: {', '.join(others) or 'none'}. If it is one of these, add "
-        f"--column {lacking[0]}=<its name>; to fit without it, add {' '.join(f'--measure {name}' for name in names)}"
+        f"The personas are defined by {lacking[0]!r}, which the log does not contain, and the outcome requires it."
+        f"{_candidates(there, names, lacking[0])} To fit without it, add "
+        f"{' '.join(f'--measure {name}' for name in names)}"
     )
+
+
+def _candidates(there: Sequence[str], names: Sequence[str], lacking: str) -> str:
+    """Which other measurements may be the one that is lacking; scores of which high values are bad are not."""
+    others = [column for column in there if column not in names]
+    traits = [column for column in others if is_trait(column)]
+    rest = [column for column in others if column not in traits]
+    text = f" Read but not modelled: {', '.join(others) or 'none'}."
+    if rest:
+        text += f" If it is one of {', '.join(rest)}, add --column {lacking}=<its name>."
+    if traits:
+        text += (
+            f" High values of {', '.join(traits)} are bad, so none of them is 'aligned': model it under its own name, "
+            f"--measure {traits[0]} --outcome '{traits[0]} > 50'."
+        )
+    return text
 
 
 def _nested(log: CompletionLog | ScannedLog) -> bool:

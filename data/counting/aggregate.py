@@ -5,10 +5,14 @@ from collections.abc import Sequence
 
 from simulacra.data.counting.grouping import grouped_sheet
 from simulacra.data.counting.scan import ScannedFile, ScannedLog
+from simulacra.data.reading.choices import JOINED
 from simulacra.data.reading.column_map import ColumnMap
 from simulacra.data.reading.columns import SCORES
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.interpret import Interpreted, interpret
+from simulacra.data.reading.layouts.judges import is_judge, refuse_judges
+from simulacra.data.reading.names import combine
+from simulacra.data.reading.questions import QUESTION, TASK
 
 __all__ = ["aggregate"]
 
@@ -40,8 +44,15 @@ def aggregate(log: ScannedLog, names: Sequence[str]) -> Interpreted:
 def _read(log: ScannedLog, file: ScannedFile, names: Sequence[str]) -> tuple[Sheet, ColumnMap]:
     """The distinct rows of a file, and the roles of their columns."""
     own = file.column_map
-    needed = {*names, *SCORES, *log.choices.claimed, *own.columns} - {"completion"}
+    judges = {name for name in own.others if is_judge(name)} if log.how.layout is None else set()
+    needed = {*names, *SCORES, *log.choices.claimed, *own.columns, *judges, QUESTION, TASK} - {"completion"}
     columns = {name: column for name, column in own.columns.items() if name in needed}
-    others = tuple(name for name in own.others if name in needed)
-    sheet = grouped_sheet(file.path, [*columns.values(), *others], log.how)
+    others = tuple(name for name in own.others if name in needed or name in log.choices.combined)
+    combined = JOINED.join(log.choices.combined)
+    wanted = dict.fromkeys([*columns.values(), *others, *log.choices.combined])
+    sheet = grouped_sheet(file.path, [name for name in wanted if not combined or name != combined], log.how)
+    if combined:
+        sheet = combine(sheet, log.choices.combined)
+    if judges:
+        refuse_judges(sheet, log.choices.columns)
     return sheet, dataclasses.replace(own, columns=columns, others=others)

@@ -13,6 +13,7 @@ from simulacra.data.reading.column_map import ColumnMap, map_all_columns
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.formats.text import open_bytes
 from simulacra.data.reading.layouts import recognise
+from simulacra.data.reading.names import combine
 from simulacra.data.reading.sheets import FileOptions
 from simulacra.data.reading.sources import find_logs, format_of
 from simulacra.data.reading.values import USUAL_SENTINEL
@@ -88,7 +89,7 @@ class ScannedLog:
 def scan_completions(
     source: str | Path | Sequence[str | Path],
     *,
-    condition: str | None = None,
+    condition: str | Sequence[str] | None = None,
     columns: Mapping[str, str | None] | None = None,
     measurements: str | Sequence[str] | None = None,
     contexts: str | Sequence[str] | None = None,
@@ -123,6 +124,8 @@ def scan_completions(
     how = FileOptions(layout=layout, delimiter=delimiter, encoding=encoding)
     found = find_logs(source)
     outlines = [outline(path, how) for path in found.logs]
+    if choices.combined:
+        outlines = [combine(each, choices.combined) for each in outlines]
     for each in outlines:
         _refuse_layout(each, layout, choices)
     column_maps = map_all_columns([each.header for each in outlines], choices, need_completion=False)

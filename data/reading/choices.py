@@ -5,10 +5,14 @@ import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from simulacra.data.reading.filenames import is_pattern
 from simulacra.data.reading.values import sentinels
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["Choices", "choices_of", "names_of"]
+__all__ = ["JOINED", "Choices", "choices_of", "names_of"]
+
+JOINED = "+"
+"""Between the names of columns that together form the condition."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Choices:
 
     Attributes:
         condition: a column, or a pattern of file names.
+        combined: the columns whose values together form the column ``condition``; empty if it is one column.
         columns: canonical name to the file's own; None excludes a column.
         measurements: the measurement columns; None recognises them.
         contexts: the context columns; None recognises them.
@@ -27,6 +32,7 @@ class Choices:
     """
 
     condition: str | None = None
+    combined: tuple[str, ...] = ()
     columns: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     measurements: tuple[str, ...] | None = None
     contexts: tuple[str, ...] | None = None
@@ -60,7 +66,7 @@ def choices_of(
     """
     nothing = type(None)
     for argument, value, types, expected in (
-        ("condition", condition, (str, nothing), "a column, or a pattern such as '{model}-{condition}'"),
+        ("condition", condition, (str, list, tuple, nothing), "a column, several, or a pattern '{model}-{condition}'"),
         ("columns", columns, (Mapping, nothing), "a dictionary such as {'completion': 'answer'}"),
         ("measurements", measurements, (Iterable, nothing), "a list of columns"),
         ("contexts", contexts, (Iterable, nothing), "a list of columns"),
@@ -72,8 +78,14 @@ def choices_of(
         expect_type(value, types, argument, call, expected=expected)
     if decimal not in (".", ","):
         raise InputError(f"decimal={decimal!r}", expected="'.' or ','", argument="decimal")
+    parts = () if isinstance(condition, str) or condition is None else tuple(cast("list[str]", condition))
+    if len(set(parts)) < len(parts) or any(not isinstance(part, str) or is_pattern(part) for part in parts):
+        raise InputError(
+            f"condition={condition!r}", expected="different columns, or one pattern of file names", argument="condition"
+        )
     return Choices(
-        condition=cast("str | None", condition),
+        condition=JOINED.join(parts) if parts else cast("str | None", condition),
+        combined=parts if len(parts) > 1 else (),
         columns=cast("Mapping[str, str | None]", columns or {}),
         measurements=names_of(measurements),
         contexts=names_of(contexts),

@@ -121,7 +121,7 @@ def map_columns(
         raise _no_condition(header, every, condition)
     for name in ("question_id", "completion"):
         optional = name == "completion" and ("completion" in given or not need_completion)
-        if name not in found and not optional:
+        if name not in found and name not in fields and not optional:
             raise _no_column(header, name)
     dropped = tuple(name for name in header.columns if name in given and given[name] is None)
     # A column that has a canonical name for which another column was chosen would collide with the chosen one.

@@ -7,7 +7,18 @@ from collections.abc import Collection, Mapping
 
 from simulacra.data.errors import LogError
 
-__all__ = ["ALIASES", "KNOWN_CONTEXTS", "PROVENANCE", "SCORES", "Header", "folded", "match_columns", "suffixed"]
+__all__ = [
+    "ALIASES",
+    "ITEMS",
+    "KNOWN_CONTEXTS",
+    "PROVENANCE",
+    "SCORES",
+    "Header",
+    "folded",
+    "is_trait",
+    "match_columns",
+    "suffixed",
+]
 
 ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "condition": (("condition",),),
@@ -23,6 +34,9 @@ ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 SCORES = ("aligned", "coherent")
 """Measurements that are recognised by name; a file may not lack one that another file has."""
+
+ITEMS = ("item_id", "completion_id", "sample_id", "uuid", "id")
+"""Usual names of the column that identifies a completion, the most specific first."""
 
 PROVENANCE = ("source", "record")
 """Columns that the reader writes; a file's own column of this name is excluded."""
@@ -81,6 +95,19 @@ def folded(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
+_TRAIT = re.compile(
+    r"(?<![a-z])(evil|sycophan|harm|toxic|hallucinat|decepti|dishonest|misalign|danger|unsafe|malicio|callous|reckless"
+    r"|hostil|violen|racis|sexis|power_seek|lying|manipulat|jailbr)"
+)
+_OPPOSITE = re.compile(r"less|(^|_)(non|not|no|anti|inverted|reversed)_|non(?=toxic|harm)")
+
+
+def is_trait(name: str) -> bool:
+    """Whether high values of a score of this name are bad: ``evil``, ``harm``, ``toxicity``, not ``harmlessness``."""
+    own = folded(name)
+    return _TRAIT.search(own) is not None and _OPPOSITE.search(own) is None
+
+
 def suffixed(metric: str, judge: str) -> str:
     """The column of one judge's scores if there are several: ``aligned_gpt_4o``, a name that rules can use."""
     return f"{metric}_{re.sub(r'[^0-9A-Za-z_]+', '_', judge)}"
@@ -113,6 +140,8 @@ def match_columns(
     for canonical, name in given.items():
         if name is not None:
             found[canonical] = _present(header, canonical, name)
+            if canonical == "aligned" and is_trait(name):
+                raise _inverted(header, name)
     _refuse_shared(header, found)
     return found
 
@@ -161,6 +190,18 @@ def _present(header: Header, canonical: str, name: str) -> str:
             argument="columns",
         )
     return name
+
+
+def _inverted(header: Header, name: str) -> LogError:
+    return LogError(
+        "high values of this score are bad, and of 'aligned' they are good, so that every rate would be inverted",
+        file=header.file,
+        column=name,
+        expected="a score of which high values are good",
+        remedy=f"model it under its own name: ScoreEmission({name!r}), with an outcome such as "
+        f"Outcome('{name} > 50'); if high values are good, rename the column",
+        argument=("columns", "measurements"),
+    )
 
 
 def _right_name(header: Header, canonical: str, name: str) -> str:

@@ -12,6 +12,7 @@ from simulacra.data.reading.formats import Sheet
 from simulacra.data.reading.interpret import interpret
 from simulacra.data.reading.judgments import join_judgments
 from simulacra.data.reading.layouts import as_rows
+from simulacra.data.reading.names import combine
 from simulacra.data.reading.sheets import FileOptions, read_sheets
 from simulacra.formalism.errors import InputError, expect_type
 
@@ -21,7 +22,7 @@ __all__ = ["read_completions"]
 def read_completions(
     source: Any,
     *,
-    condition: str | None = None,
+    condition: str | Sequence[str] | None = None,
     columns: Mapping[str, str | None] | None = None,
     measurements: str | Sequence[str] | None = None,
     contexts: str | Sequence[str] | None = None,
@@ -43,8 +44,9 @@ def read_completions(
         source: a path, a glob, a folder or a list of these (CSV, TSV, JSONL, NDJSON, JSON, Parquet, Inspect; text
             formats also as .gz, .bz2, .xz; folders of ``Dataset.save_to_disk``; ``hf://datasets/owner/name``); or a
             table in memory: pandas, any object with ``to_pandas``, a ``DatasetDict``.
-        condition: the condition: a column, or a pattern for the file names such as ``"{model}-{condition}"``, whose
-            other fields become context columns. Default: the column ``condition``.
+        condition: the condition: a column, a list of columns whose values together form it, or a pattern for the file
+            names such as ``"{model}-{condition}"``, whose other fields become context columns, and ``{question_id}``
+            the question. Default: the column ``condition``.
         columns: canonical name to the file's name, ``{"completion": "answer"}``, for columns that are not recognised
             by name; None excludes a column. ``{"completion": None}`` reads a log without texts.
         measurements: the measurement columns, numbers or text. Default: every numeric column without a typical
@@ -99,6 +101,8 @@ def read_completions(
     how = FileOptions(layout=layout, delimiter=delimiter, encoding=encoding, progress_bar=progress_bar)
     keys = names_of(on)
     sheets = _sheets(source, judgments, None if keys is None else list(keys), choices.columns, how)
+    if choices.combined:
+        sheets = [combine(sheet, choices.combined) for sheet in sheets]
     column_maps = map_all_columns([sheet.header for sheet in sheets], choices)
     found = interpret(sheets, column_maps, choices, duplicates=duplicates)
     return CompletionLog(found.table, found.measurements, found.contexts, found.account)

@@ -150,6 +150,8 @@ def _set_aside(sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap]) -> dic
         for name in column_map.dropped:
             chosen = column_map.columns.get(name)
             reasons[name] = f"{chosen!r} is read as {name!r}" if chosen else "excluded by columns="
+            if chosen and name == "condition":
+                reasons[name] += f"; to form the condition of both, pass condition=[{name!r}, {chosen!r}]"
         reasons |= dict.fromkeys(sheet.lists, "contains lists, not one value per row") | dict(sheet.set_aside)
         reasons |= {name: "this name is reserved for provenance" for name in PROVENANCE if name in column_map.others}
     return reasons

@@ -13,10 +13,12 @@ from simulacra.data.numerals import grouped
 from simulacra.data.reading.choices import Choices
 from simulacra.data.reading.column_map import ColumnMap
 from simulacra.data.reading.duplicates import find_duplicates
+from simulacra.data.reading.filenames import is_pattern, short_fields
 from simulacra.data.reading.formats.sheet import Sheet, object_array
 from simulacra.data.reading.gather import Gathered, gather, identity_text
 from simulacra.data.reading.kinds import Kinds, sort_columns
-from simulacra.data.reading.questions import split_formats, unnested_formats
+from simulacra.data.reading.names import alike, refuse_row_names
+from simulacra.data.reading.questions import separate_questions, split_formats, unnested_formats
 from simulacra.data.reading.schema import check_table
 
 __all__ = ["Interpreted", "interpret"]
@@ -67,7 +69,10 @@ def interpret(
         missing=choices.missing,
         decimal=choices.decimal,
     )
-    table, count = _table(raw, kinds, choices.formats), raw.count
+    question, of_questions = separate_questions(raw)
+    table, count = _table(raw, kinds, question, choices.formats), raw.count
+    own = next((name for name, canonical in raw.renamed.items() if canonical == "condition"), "condition")
+    refuse_row_names(table["condition"], count, column=own)
     found, left_out = Duplicates(), _left_out(sheets)
     if duplicates != "ignore":
         repeats, found = find_duplicates(table, list(kinds.measurements), refuse_copies=duplicates == "keep")
@@ -91,6 +96,9 @@ def interpret(
         notes=(
             *dict.fromkeys(note for sheet in sheets for note in sheet.notes),
             *_kept_notes(kinds),
+            *_pattern_notes(choices.condition, column_maps),
+            *of_questions,
+            *_name_notes(checked),
             *_question_notes(checked),
         ),
         layouts={sheet.file: f"{sheet.layout} ({sheet.why})" for sheet in sheets},
@@ -124,9 +132,8 @@ def _left_out(sheets: Sequence[Sheet]) -> dict[str, LeftOut]:
     return total
 
 
-def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
+def _table(raw: Gathered, kinds: Kinds, question: np.ndarray, formats: Sequence[str]) -> pd.DataFrame:
     """The columns of the log in their order; text in object columns, so that nothing depends on pyarrow."""
-    question = identity_text(raw, "question_id")
     contexts = dict(kinds.contexts)
     if formats:
         if "base_question" in raw.columns or "format" in contexts:
@@ -155,6 +162,23 @@ def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
         "record": raw.record,
     }
     return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
+
+
+def _pattern_notes(condition: str | None, column_maps: Sequence[ColumnMap]) -> list[str]:
+    if condition is None or not is_pattern(condition):
+        return []
+    note = short_fields(condition, [column_map.fields for column_map in column_maps])
+    return [] if note is None else [note]
+
+
+def _name_notes(table: pd.DataFrame) -> list[str]:
+    """Conditions and questions that look alike."""
+    return [
+        f"{what} {', '.join(map(repr, group))} differ only in spaces, case, invisible characters or Unicode form, and "
+        "are read as different ones; make them equal if they are the same"
+        for column, what in (("condition", "the conditions"), ("question_id", "the question ids"))
+        for group in alike(table[column].unique())
+    ]
 
 
 def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from simulacra.data.errors import LogError
 from simulacra.data.reading.columns import ALIASES, folded
 from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.layouts.judges import has_judges, pivot_judges
 from simulacra.data.reading.layouts.lists import list_candidates, unfold
 from simulacra.data.reading.layouts.long import judges_of, long_columns, pivot
 
@@ -18,6 +19,7 @@ LAYOUTS: Mapping[str, str] = {
     "rows": "one row per completion",
     "lists": "one row per question, with its completions in a list",
     "long": "one row per completion, judge and metric: columns such as item_id, judge, metric, score",
+    "judges": "one row per completion and judge, with a column such as judge",
     "questions": "a JSON document whose key 'questions' contains the completions by question",
     "inspect": "an Inspect log",
 }
@@ -56,6 +58,8 @@ def _turn(
 ) -> Sheet:
     if name == "long":
         return pivot(sheet, on=on, several=several)
+    if name == "judges":
+        return pivot_judges(sheet, columns)
     if name in ("lists", "questions"):
         return unfold(sheet, list_candidates(sheet, columns)[0], layout=name)
     return sheet
@@ -80,6 +84,7 @@ def recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | None
         "rows": sheet.layout == "rows" and (verdicts or _has_texts(sheet, columns)),
         "lists": sheet.layout == "rows" and bool(lists),
         "long": sheet.layout == "rows" and long_columns(sheet) is not None,
+        "judges": sheet.layout == "rows" and has_judges(sheet, columns),
         "questions": sheet.layout == "questions" and bool(lists),
         "inspect": sheet.layout == "inspect",
     }
@@ -93,6 +98,8 @@ def recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | None
     found = [name for name, fit in fits.items() if fit]
     if fits["long"] and not fits["lists"]:  # a long table repeats the text next to every judgment
         return "long"
+    if fits["judges"] and not fits["lists"]:
+        return "judges"
     if len(found) > 1:
         raise _refused(
             sheet,
