@@ -38,7 +38,7 @@ def aggregate(log: ScannedLog, names: Sequence[str]) -> Interpreted:
         duplicates="ignore",
     )
     notes = (*found.account.notes, *log.notes, "scanned: checked for copied files, not for repeated rows")
-    return dataclasses.replace(found, account=dataclasses.replace(found.account, notes=notes))
+    return dataclasses.replace(found, account=dataclasses.replace(found.account, renamed=log.renamed, notes=notes))
 
 
 def _read(log: ScannedLog, file: ScannedFile, names: Sequence[str]) -> tuple[Sheet, ColumnMap]:

@@ -1,0 +1,1 @@
+"""Generated inputs, many more than a test suite can afford."""
