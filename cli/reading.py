@@ -27,7 +27,7 @@ __all__ = [
 
 PANEL = "Reading the logs"
 """Heading of these options in the help."""
-_SCANS = {"duplicates": "keep"}
+_SCANS = {"duplicates": "keep", "errors": "exclude"}
 """Options of which a scan supports a single value."""
 
 Logs = Annotated[
@@ -107,6 +107,12 @@ class Reading:
     delimiter: Annotated[str | None, _option("Delimiter of CSV files. Default: a comma.", "CHAR")] = None
     encoding: Annotated[str | None, _option("Encoding of text files. Default: utf-8.", "NAME")] = None
     decimal: Annotated[str | None, _option("Decimal mark of numbers, . or a comma. Default: a point.", "CHAR")] = None
+
+    rows: Annotated[str | None, _option("Key of the rows in JSON documents, e.g. results.", "KEY")] = None
+    errors: Annotated[
+        Literal["exclude", "keep"] | None,
+        _option("Inspect samples that ended in an error and have scores. Default: exclude."),
+    ] = None
 
     def read(self, logs: Sequence[str], *, quiet: bool = False) -> "CompletionLog":
         """Read logs.

@@ -22,6 +22,7 @@ from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_checks, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CompletionLog, ScannedLog, describe
+from simulacra.data.counting.preview import preview
 from simulacra.data.extras import MissingExtraError
 from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
@@ -50,6 +51,7 @@ _OPTIONS = {
     "dtype": "--dtype NAME",
     "duplicates": "--duplicates drop",
     "encoding": "--encoding NAME",
+    "errors": "--errors keep",
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
     "formats": "--formats SUFFIXES",
@@ -71,6 +73,7 @@ _OPTIONS = {
     "question": "--question COLUMN",
     "references": "--references COLUMN",
     "rope": "--rope WIDTH",
+    "rows": "--rows KEY",
     "seed": "--seed N",
     "target_accept_prob": "--target-accept-prob P",
     "template": "--template TEXT",
@@ -143,7 +146,7 @@ class Session:
 
     def describe(self, log: CompletionLog) -> None:
         """Print the contents of a log."""
-        described = describe(log)
+        described = {**describe(log), **preview(log)}
         print_description(self._console, described)
         if self._as_json:
             typer.echo(json.dumps({"ok": True, **described}, ensure_ascii=False, allow_nan=False))

@@ -6,6 +6,7 @@ mixtures on arrays.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -344,6 +345,15 @@ def _check_emissions(
         raise InputError(
             f"PersonaMixture: expected one emission for each measurement, at least one; got {names}",
             argument="emissions",
+        )
+    unsafe = [name for name in names if "/" in name or not name.isprintable() or name != name.strip() or not name]
+    if unsafe:
+        safe = re.sub(r"[^0-9A-Za-z]+", "_", unsafe[0]).strip("_")
+        raise InputError(
+            f"PersonaMixture: the measurement {unsafe[0]!r} has a name that cannot be stored in a netCDF file",
+            expected="a name without slashes, control characters and outer spaces",
+            remedy=f"read the column under another name, columns={{{safe!r}: {unsafe[0]!r}}}",
+            argument=("columns", "measurements"),
         )
     if len(texts) > 1:
         raise InputError(

@@ -15,6 +15,7 @@ __all__ = [
     "SCORES",
     "Header",
     "folded",
+    "is_context",
     "is_trait",
     "match_columns",
     "suffixed",
@@ -26,6 +27,7 @@ ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "completion": (
         ("completion", "answer", "response", "generation"),
         ("completions", "answers", "responses", "generations", "outputs", "rollouts"),  # lists, unfolded
+        ("text", "output", "model_response", "model_output", "generated_text"),
     ),
     "aligned": (("aligned", "aligned_score", "alignment", "alignment_score"),),
     "coherent": (("coherent", "coherence", "coherent_score", "coherence_score"),),
@@ -93,6 +95,21 @@ class Header:
 def folded(name: str) -> str:
     """A name in the form in which names are compared, ``"Alignment Score"`` as ``alignment_score``."""
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
+
+
+_BOOKKEEPING = re.compile(
+    r"unnamed:_?\d+|(.*_)?(idx|index|timestamps?|times?|dates?|created(_at)?|generated_at|updated_at|duration(_m?s)?|"
+    r"latency(_?m?s)?|elapsed|seconds|tokens?|token_count|usage|cost|price|turns|num_chars|length|record_id|row(_id)?)"
+)
+
+
+def is_context(name: str) -> bool:
+    """Whether a column says how a completion was generated, by its name: contexts, indices, times and usage.
+
+    Such a column is never a measurement unless it is requested, even if its values are numbers.
+    """
+    last = folded(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.rpartition(".")[2]))
+    return folded(name) in KNOWN_CONTEXTS or last in KNOWN_CONTEXTS or _BOOKKEEPING.fullmatch(last) is not None
 
 
 _TRAIT = re.compile(

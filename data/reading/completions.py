@@ -36,6 +36,8 @@ def read_completions(
     delimiter: str | None = None,
     encoding: str = "utf-8",
     decimal: str = ".",
+    rows: str | None = None,
+    errors: Literal["exclude", "keep"] = "exclude",
     progress_bar: bool | None = None,
 ) -> CompletionLog:
     """Read judged completions into one validated table, or raise an error; no partial log is returned.
@@ -72,6 +74,10 @@ def read_completions(
         delimiter: of CSV files. Default: a comma, or a tab for ``.tsv``.
         encoding: of text files.
         decimal: the decimal mark of numbers written as text, ``"."`` or ``","``.
+        rows: the key whose list contains the rows of a JSON document, with dots for nested keys. Default: the only
+            list of objects, or a usual name such as ``results``.
+        errors: ``"keep"`` reads samples of Inspect logs that ended in an error and have scores (``score_on_error``);
+            by default they are excluded and counted.
         progress_bar: for Inspect logs, on standard error; None shows it in terminals and notebooks.
 
     Raises:
@@ -83,10 +89,13 @@ def read_completions(
         ("on", on, (Iterable, nothing), "a list of columns, or 'position'"),
         ("delimiter", delimiter, (str, nothing), "one character"),
         ("encoding", encoding, str, "a name such as 'utf-8'"),
+        ("rows", rows, (str, nothing), "a key of the document"),
     ):
         expect_type(value, types, argument, "read_completions", expected=expected)
     if duplicates not in ("keep", "drop"):
         raise InputError(f"duplicates={duplicates!r}", expected="'keep' or 'drop'", argument="duplicates")
+    if errors not in ("exclude", "keep"):
+        raise InputError(f"errors={errors!r}", expected="'exclude' or 'keep'", argument="errors")
     choices = choices_of(
         "read_completions",
         condition=condition,
@@ -98,7 +107,9 @@ def read_completions(
         formats=formats,
         decimal=decimal,
     )
-    how = FileOptions(layout=layout, delimiter=delimiter, encoding=encoding, progress_bar=progress_bar)
+    how = FileOptions(
+        layout=layout, delimiter=delimiter, encoding=encoding, rows=rows, errors=errors, progress_bar=progress_bar
+    )
     keys = names_of(on)
     sheets = _sheets(source, judgments, None if keys is None else list(keys), choices.columns, how)
     if choices.combined:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simulacra.data.errors import LogError, place
-from simulacra.data.reading.columns import KNOWN_CONTEXTS, SCORES, folded
+from simulacra.data.reading.columns import SCORES, is_context
 from simulacra.data.reading.formats.sheet import object_array
 from simulacra.data.reading.gather import Gathered
 from simulacra.data.reading.score_text import refuse_text
@@ -84,12 +84,12 @@ def sort_columns(
             if score:
                 raise _probabilities(raw, name)
             kinds.set_aside[name] = "a judge's token probabilities, not a score"
-        elif score or (wanted is None and folded(name) not in KNOWN_CONTEXTS and name not in raw.others):
+        elif score or (wanted is None and not is_context(name) and name not in raw.others):
             by_name = wanted is None and name not in raw.scores
             _read_measurement(
                 kinds, raw, name, score=score, by_name=by_name, missing=missing, decimal=decimal, keep=contexts
             )
-        elif contexts is None and (folded(name) in KNOWN_CONTEXTS or name in raw.others or not _all_numbers(values)):
+        elif contexts is None and (is_context(name) or name in raw.others or not _all_numbers(values)):
             _keep_context(kinds, name, values)
         else:
             kinds.set_aside[name] = "not selected by measurements= or contexts="

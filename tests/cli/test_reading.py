@@ -35,6 +35,8 @@ EVERYTHING = Reading(
     delimiter=";",
     encoding="cp1252",
     decimal=",",
+    rows="results",
+    errors="keep",
 )
 
 
@@ -77,10 +79,10 @@ def test_an_option_of_another_version_is_refused() -> None:
 
 
 def test_a_scan_refuses_what_it_cannot_honour_by_name() -> None:
-    with pytest.raises(ValueError, match="leave out --duplicates, --judgments, --on, or --scan"):
+    with pytest.raises(ValueError, match="leave out --duplicates, --errors, --judgments, --on, --rows, or --scan"):
         EVERYTHING.scan(["log.csv"])
     honoured = set(inspect.signature(scan_completions).parameters)
-    refused = {"duplicates", "judgments", "on"}
+    refused = {"duplicates", "errors", "judgments", "on", "rows"}
     assert {argument for argument in EVERYTHING.arguments() if argument not in refused} <= honoured
 
 

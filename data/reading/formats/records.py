@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
+from simulacra.data.reading.formats.tools import adapted
 
 __all__ = ["flat", "sheet_of_records", "unique_keys"]
 
@@ -39,6 +40,7 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """A record with nested objects flattened to names with dots; a judge's token probabilities stay one value."""
+    record = adapted(record)
     if any(isinstance(value, dict) for value in record.values()):
         return dict(_flatten(record, ""))
     return record
