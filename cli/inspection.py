@@ -84,7 +84,7 @@ def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> No
 
 def _print_assumed(console: Console, assumed: Mapping[str, str]) -> None:
     if assumed:
-        _line(console, "Assumed by a fit, unless declared otherwise with --score and --missing:")
+        _line(console, "A fit assumes scales from 0 to 100, unless --score declares others:")
     for name, text in assumed.items():
         _line(console, f"  {escape(name)}: {escape(text)}")
 

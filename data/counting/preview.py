@@ -22,8 +22,9 @@ def preview(log: CompletionLog) -> dict[str, Any]:
     """The usual rates of a log and the assumptions that they rest on, in plain JSON types.
 
     Returns:
-        ``assumed``, a sentence per score on its scale, direction and sentinels; ``refused``, what a fit with the default
-        emissions would refuse; ``outcome``, the usual rule on the scale of the scores, None without a score ``aligned``;
+        ``assumed``, a sentence per score on the scale that its values suggest, its direction and its sentinels;
+        ``refused``, what a fit with the default emissions would refuse; ``outcome``, the usual rule on these scales,
+        None without a score ``aligned``;
         ``rates``, per condition ``completions`` and, under each denominator, ``events``, ``of`` and ``rate`` (None if
         the denominator is empty).
     """
@@ -53,7 +54,7 @@ def _assumed(log: CompletionLog, name: str, scale: tuple[float, float], *, known
     direction = "high values are bad, by its name" if is_trait(name) else "high values are good" if known else "any"
     counts = log.account.sentinels.get(name, {})
     missing = ", ".join(f"{value} × {count}" for value, count in counts.items()) or "only empty values"
-    return f"scale {low:g} to {high:g}; direction: {direction}; read as missing: {missing}"
+    return f"the values suggest a scale from {low:g} to {high:g}; direction: {direction}; read as missing: {missing}"
 
 
 def _rates(log: CompletionLog, rule: str, scales: dict[str, tuple[float, float]]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def separate_questions(raw: Gathered) -> tuple[np.ndarray, tuple[str, ...]]:
     texts = raw.columns.get(QUESTION)
     if texts is None:
         return ids, ()
-    text = pd.Series(as_text(texts)).fillna("").str.split().str.join(" ").str.casefold()
+    text = [" ".join((value or "").split()).casefold() for value in as_text(texts)]
     table = pd.DataFrame({"id": ids, "text": text}).assign(row=np.arange(len(ids)))
     table = table[table["text"] != ""]
     if not _several(table, ["id"]).size:
