@@ -70,6 +70,7 @@ KNOWN_CONTEXTS = frozenset(
         "triggered",
         "format",
         "arm",
+        "target",
     ]
 )
 """Names of contexts: how a completion was generated, not a measurement of it, even if the values are numbers."""

@@ -110,6 +110,7 @@ def read_numbers(
 def _number(value: object, decimal: str) -> float:
     """A number, correctly rounded; forms that only Python accepts (``1_000``, other scripts' digits) are rejected."""
     if isinstance(value, str):
+        value = value.strip()
         if "_" in value or not value.isascii():
             raise ValueError(value)
         if decimal != ".":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
-from simulacra.data.reading.formats.records import sheet_of_records, unique_keys
+from simulacra.data.reading.formats.records import flat, sheet_of_records, unique_keys
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.formats.text import read_text
 
@@ -45,14 +45,14 @@ def read_json(path: Path, *, encoding: str = "utf-8", rows: str | None = None) -
             remedy="the file is truncated or damaged: write it again; if it has one object per line, name it .jsonl",
         ) from error
     if rows is not None:
-        return _sheet(_under(document, rows, path), path, f"the key {rows!r} contains the rows")
+        return _sheet(*_under(document, rows, path), path, f"the key {rows!r} contains the rows")
     if _is_rows(document):
         return sheet_of_records(document, range(1, len(document) + 1), path)
     if isinstance(document, dict):
         if isinstance(document.get("questions"), (dict, list)):
             records = list(_by_question(document, path))
             if records:
-                sheet = _sheet(records, path, "the key 'questions' contains completions by question")
+                sheet = _sheet(records, (), path, "the key 'questions' contains completions by question")
                 return dataclasses.replace(sheet, layout="questions")
         found = _rows_of(document, path)
         if found is not None:
@@ -66,15 +66,17 @@ def read_json(path: Path, *, encoding: str = "utf-8", rows: str | None = None) -
     )
 
 
-def _sheet(records: Sequence[Mapping[str, Any]], path: Path, why: str) -> Sheet:
-    return dataclasses.replace(sheet_of_records(records, range(1, len(records) + 1), path), why=why)
+def _sheet(records: Sequence[Mapping[str, Any]], above: Sequence[str], path: Path, why: str) -> Sheet:
+    """Records as a sheet; fields above all of them are no measurements of any."""
+    sheet = sheet_of_records(records, range(1, len(records) + 1), path)
+    return dataclasses.replace(sheet, why=why, contexts=tuple(name for name in above if name in sheet.columns))
 
 
 def _is_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(record, dict) for record in value)
 
 
-def _rows_of(document: Mapping[str, Any], path: Path) -> tuple[list[dict[str, Any]], Path, str] | None:
+def _rows_of(document: Mapping[str, Any], path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...], Path, str] | None:
     """The rows of an object with one list of objects, or with one list per condition; None if there are none."""
     found = {key: value for key, value in document.items() if _is_rows(value)}
     if not found:
@@ -84,10 +86,10 @@ def _rows_of(document: Mapping[str, Any], path: Path) -> tuple[list[dict[str, An
     if len(found) == 1 or len(named) == 1:
         key = named[0] if named else next(iter(found))
         if named or len(document) > 1 or any("condition" in record for record in found[key]):
-            return _above(document, key), path, f"the key {key!r} contains the rows"
+            return *_above(document, key), path, f"the key {key!r} contains the rows"
     if len(found) == len(document) and not named:
         rows = [{"condition": key, **record} for key, records in found.items() for record in records]
-        return rows, path, "every key is a condition and contains its rows"
+        return rows, (), path, "every key is a condition and contains its rows"
     raise LogError(
         f"the keys {', '.join(map(repr, found))} each contain a list of objects",
         file=path,
@@ -97,13 +99,18 @@ def _rows_of(document: Mapping[str, Any], path: Path) -> tuple[list[dict[str, An
     )
 
 
-def _above(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The rows under a key, with the fields above them that are not lists; those of a row count first."""
+def _above(document: Mapping[str, Any], key: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The rows under a key, with the fields above them that are not lists, and the names of these fields.
+
+    The fields of a row count first.
+    """
     fields = {name: value for name, value in document.items() if name != key and not isinstance(value, list)}
-    return [{**fields, **record} for record in document[key]]
+    own = {name for record in document[key] for name in record}
+    names = flat({name: value for name, value in fields.items() if name not in own})
+    return [{**fields, **record} for record in document[key]], tuple(names)
 
 
-def _under(document: Any, rows: str, path: Path) -> list[dict[str, Any]]:
+def _under(document: Any, rows: str, path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     *parents, last = rows.split(".")
     for key in parents:
         document = document.get(key) if isinstance(document, dict) else None

@@ -81,6 +81,10 @@ def test_all_words_are_listed_with_one_declaration_that_reads_them():
     assert log.account.sentinels == {"aligned": {"EXCELLENT": 2, "POOR": 1}}
 
 
+def test_spaces_around_numbers_are_no_text():
+    assert read_completions(_frame(["\u00a098", " 7\t"], "aligned")).table["aligned"].tolist() == [98.0, 7.0]
+
+
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [

@@ -30,9 +30,11 @@ def _without(name):
 
 @pytest.mark.parametrize("key", ["results", "samples", "sample_responses", "anything"])
 def test_rows_under_the_only_key_that_has_them(key, tmp_path):
-    path = _document(tmp_path, {"metadata": {"judge": "g"}, "tags": ["a"], key: ROWS})
+    path = _document(tmp_path, {"metadata": {"judge": "g"}, "rate": 0.25, "tags": ["a"], key: ROWS})
     log = read_completions(path)
     assert len(log) == 6
+    assert log.measurements == ("aligned",)
+    assert log.table["rate"].unique().tolist() == [0.25]
     assert log.table["metadata.judge"].unique().tolist() == ["g"]
     assert log.account.layouts == {str(path): f"rows (the key {key!r} contains the rows)"}
 
