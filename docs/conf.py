@@ -56,6 +56,8 @@ nitpick_ignore = [
     ("py:class", "simulacra.lm.scoring.work.Work"),
     ("py:class", "simulacra.data.reading.columns.Header"),
     ("py:class", "simulacra.data.reading.column_map.ColumnMap"),
+    ("py:class", "simulacra.data.reading.choices.Choices"),
+    ("py:class", "simulacra.data.reading.sheets.FileOptions"),
     ("py:class", "simulacra.formalism.weights._Term"),
 ]
 
