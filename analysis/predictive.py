@@ -19,7 +19,6 @@ from simulacra.data.counting.collapse import expect_log
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.simplex import inverse_ilr
-from simulacra.formalism.weights import WeightDesign
 from simulacra.inference.draws import chosen_outcome
 from simulacra.inference.posterior import parameters_of
 from simulacra.inference.result import Result
@@ -116,8 +115,7 @@ def _cell_probabilities(
     size = posterior.sizes["sample"]
     posterior = posterior.isel(sample=rng.choice(size, size=min(num_draws, size), replace=False))
     parameters = parameters_of(posterior, result.prepared)
-    draws = zip(parameters.latents, parameters.scales, strict=True)
-    weights = inverse_ilr(np.stack([_new_logits(result.design, *draw, cells, rng) for draw in draws]))
+    weights = inverse_ilr(result.design.new_logits(parameters.latents, parameters.scales, cells, rng))
     tables = parameters.probabilities
     happens = (weights @ outcome.numerator.probability(model.emissions, tables)[..., None])[..., 0]
     if outcome.denominator is None:
@@ -139,17 +137,3 @@ def _row(name: str, rate: np.ndarray, shown: np.ndarray, ci_prob: float, events:
         "predictive_ub": most,
         "covered": bool(least <= observed <= most) if total else None,
     }
-
-
-def _new_logits(
-    design: WeightDesign, latents: np.ndarray, scales: np.ndarray, cells: pd.DataFrame, rng: np.random.Generator
-) -> np.ndarray:
-    """One draw of the logits of new cells given the fitted ones, shape ``(new cells, K - 1)``."""
-    across = design.kernel(scales, cells)
-    known = design.covariance(scales) + _RIDGE * np.eye(len(design.cells))
-    solved = np.linalg.solve(known, across.T).T
-    mean = solved @ (design.basis @ latents)
-    rest = design.kernel_between(scales, cells) - solved @ across.T
-    values, vectors = np.linalg.eigh(rest)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    return mean + root @ rng.standard_normal((len(cells), latents.shape[1]))

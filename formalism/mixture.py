@@ -222,9 +222,9 @@ class PersonaMixture:
         size = len(self.personas)
         scales = numpyro.sample("scale", dist.LogNormal(design.scale_location, design.scale_spread).to_event(1))
         spread = jnp.sqrt(design.variances(scales))[:, None]
-        shape = (design.basis.shape[1], size - 1)
+        shape = (len(design.latents), size - 1)
         latents = numpyro.sample("latents", dist.Normal(0.0, jnp.broadcast_to(spread, shape)).to_event(2))
-        log_w = log_weights(jnp.asarray(design.basis) @ latents)  # eq. (2)
+        log_w = log_weights(design.logits(latents))  # eq. (2)
         probabilities = [
             numpyro.sample(f"{emission.measurement}_probs", dist.Dirichlet(concentration).to_event(1))
             for emission, concentration in zip(self.emissions, self.concentrations, strict=True)

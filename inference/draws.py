@@ -106,7 +106,7 @@ def weight_draws(posterior: xr.Dataset, prepared: Prepared, by: str = "condition
         return posterior["weights"]
     if by != "cell":
         raise InputError(f"draws('weights', by={by!r})", expected="'condition' or 'cell'", argument="by")
-    values = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
+    values = weights_of_cells(prepared.design, posterior["latents"].to_numpy())
     cells = {name: ("cell", prepared.design.cells[name].astype(str).to_numpy(str)) for name in prepared.design.cells}
     coords = {"persona": posterior["persona"].to_numpy(), **cells}
     return xr.DataArray(values, dims=("chain", "draw", "cell", "persona"), coords=coords, name="weights")
@@ -120,7 +120,7 @@ def group_weights(posterior: xr.Dataset, prepared: Prepared) -> np.ndarray:
     """Weights of every group, averaged over its logged completions, shape ``(chain, draw, G, K)``; they sum to one."""
     if not prepared.contexts:
         return posterior["weights"].to_numpy()
-    cells = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
+    cells = weights_of_cells(prepared.design, posterior["latents"].to_numpy())
     return np.einsum("gc,...ck->...gk", prepared.group_shares, cells, optimize=True)
 
 

@@ -25,12 +25,10 @@ References:
 
 import concurrent.futures
 import datetime
-import functools
 import importlib.metadata
 import os
 from collections.abc import Mapping
 
-import jax
 import numpy as np
 import xarray as xr
 
@@ -39,6 +37,7 @@ from simulacra.formalism.outcomes import implied_rates
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import inverse_ilr
+from simulacra.formalism.weights import WeightDesign
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
@@ -48,16 +47,14 @@ __all__ = ["build_tree", "condition_weights", "parameters_of", "weights_of_cells
 _PRIOR_DRAWS = 500
 
 
-def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
+def weights_of_cells(design: WeightDesign, latents: np.ndarray) -> np.ndarray:
     """Persona weights of every cell, eq. (2), shape ``(..., C, K)``, from latents ``(..., L, K - 1)``."""
-    return inverse_ilr(np.einsum("cl,...lr->...cr", basis, latents, optimize=True))
+    return inverse_ilr(design.logits(latents))
 
 
 def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
     """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``; they sum to one."""
-    return np.einsum(
-        "mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design.basis, latents), optimize=True
-    )
+    return np.einsum("mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design, latents), optimize=True)
 
 
 def build_tree(
@@ -73,7 +70,7 @@ def build_tree(
     """
     rng = np.random.default_rng([seed, 1])
     coords = _coords(prepared)
-    cell_weights = weights_of_cells(prepared.design.basis, parameters.latents)
+    cell_weights = weights_of_cells(prepared.design, parameters.latents)
     occurs = np.argwhere(prepared.counts > 0)
     groups = {
         "posterior": _parameters_dataset(prepared, parameters, coords),
@@ -187,10 +184,8 @@ def _log_likelihood(
 
 
 def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
-    one = functools.partial(log_prior, prepared.model, prepared.design)
-    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
-        densities = jax.jit(jax.vmap(jax.vmap(one)))(parameters)
-    return _dataset({name: (("chain", "draw"), np.asarray(values)) for name, values in densities.items()}, {})
+    densities = log_prior(prepared.model, prepared.design, parameters)
+    return _dataset({name: (("chain", "draw"), values) for name, values in densities.items()}, {})
 
 
 def _prior_draws(prepared: Prepared, rng: np.random.Generator) -> Parameters:

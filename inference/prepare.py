@@ -187,16 +187,13 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
     return assemble(model, design, collapsed, (*notes, *dropped, *design.notes))
 
 
-def design_of(
-    formula: str, collapsed: CollapsedLog, *, screen: bool = False, crossed: bool | None = None
-) -> WeightDesign:
+def design_of(formula: str, collapsed: CollapsedLog, *, screen: bool = False) -> WeightDesign:
     """Evaluate a formula on the cells of a log, merging cells that differ only in columns that it does not name.
 
     Args:
         formula: the weight formula.
         collapsed: the counts of the log.
         screen: whether effects of single cells with few completions are dropped.
-        crossed: as for :func:`~simulacra.formalism.weights.weight_design`.
 
     Returns:
         The design, with ``rows`` for the cells of the log.
@@ -207,7 +204,7 @@ def design_of(
     first = ~merged.duplicated()
     position = merged.groupby(list(merged.columns), sort=False, dropna=False).ngroup().to_numpy()
     counts = np.bincount(position, weights=np.asarray(collapsed.counts).sum(axis=1)) if screen else None
-    design = weight_design(formula, merged[first].reset_index(drop=True), counts=counts, crossed=crossed)
+    design = weight_design(formula, merged[first].reset_index(drop=True), counts=counts)
     return dataclasses.replace(design, rows=design.rows[position])
 
 

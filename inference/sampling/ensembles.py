@@ -1,19 +1,16 @@
 """Chains run in ensembles of two, with one thread per ensemble.
 
-XLA runs a program of small matrices on one core, so threads are needed to use several. Ensembles share only the space;
-each adapts its own step size and has its own random keys, so the draws do not depend on the number of cores.
+NumPy computes with one core, so threads are needed to use several. Ensembles share only the space; each adapts its own
+step size and has its own random numbers, so the draws do not depend on the number of cores.
 """
 
 import concurrent.futures
 from collections.abc import Callable, Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from simulacra.formalism.arrays import Key
 from simulacra.inference.sampling import hmc
-from simulacra.inference.sampling.problem import Space
+from simulacra.inference.sampling.space import Space
 
 __all__ = ["begin", "run"]
 
@@ -23,13 +20,13 @@ _SIZE = 2
 def begin(space: Space, whitened: np.ndarray, steps: Sequence[float]) -> list[hmc.State]:
     """Initial states of all ensembles at whitened positions ``(chain, D)``; ensembles take ``steps`` in turn."""
     parts = [whitened[start : start + _SIZE] for start in range(0, len(whitened), _SIZE)]
-    return [hmc.initial_state(space, jnp.asarray(part), steps[i % len(steps)]) for i, part in enumerate(parts)]
+    return [hmc.begin(space, part, steps[index % len(steps)]) for index, part in enumerate(parts)]
 
 
 def run(
     space: Space,
     states: Sequence[hmc.State],
-    key: Key,
+    seed: Sequence[int],
     *,
     num_steps: int,
     adapt: bool,
@@ -45,13 +42,12 @@ def run(
 
     def work(index: int) -> tuple[hmc.State, list[hmc.Draws]]:
         state, blocks = states[index], []
-        with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature; the setting belongs to a thread)
-            own = jax.random.fold_in(key, index)
-            for moved, draws in hmc.run(space, state, own, num_steps=num_steps, adapt=adapt, target=target):
-                state = moved
-                blocks.append(draws)
-                if index == 0:
-                    progress(hmc.BLOCK)
+        rng = np.random.default_rng([*seed, index])
+        for moved, draws in hmc.run(space, state, rng, num_steps=num_steps, adapt=adapt, target=target):
+            state = moved
+            blocks.append(draws)
+            if index == 0:
+                progress(hmc.BLOCK)
         return state, blocks
 
     with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
