@@ -21,7 +21,7 @@ from scipy import special
 from simulacra.formalism.prior import gamma_log_density, latent_log_density, normal_log_density
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.sampling.arrow import Arrow, Precision, factorise, gram, light, through
-from simulacra.inference.sampling.problem import Chart, Problem, split
+from simulacra.inference.sampling.problem import Chart, Problem, layout, split
 
 __all__ = ["CollapsedDensity"]
 
@@ -65,6 +65,7 @@ class CollapsedDensity:
 
     def __init__(self, problem: Problem, chart: Chart) -> None:
         self.problem, self.chart = problem, chart
+        self._layout = layout(problem)
         self._counts = np.ascontiguousarray(problem.counts.T)
         self._by_cell, self._by_pattern = problem.counts.sum(axis=1), problem.counts.sum(axis=0)
         self._contrasts = ilr_basis(problem.num_personas)
@@ -86,7 +87,7 @@ class CollapsedDensity:
         return self._evaluate(points, value=False)[1]
 
     def _evaluate(self, points: np.ndarray, *, value: bool) -> tuple[np.ndarray, np.ndarray]:
-        prior, point = self.problem.prior, split(self.problem, points)
+        prior, point = self.problem.prior, split(self._layout, points)
         emissions, latents = self._emissions(point.gammas), self._latents(point.log_scales, point.shared, point.own)
         weights = self._weights(latents.values)
         probability = emissions.components.swapaxes(1, 2) @ weights
@@ -96,9 +97,11 @@ class CollapsedDensity:
         by_latent, by_variance = self._by_latents(latents, by_logit)
         by_scale = 2 * np.exp(2 * point.log_scales) * ((by_variance / latents.variances) @ prior.multiplicity)
         by_scale -= (point.log_scales - prior.scale_location) / prior.scale_spread**2
-        shared, own = np.split(by_latent, [point.shared.shape[-1]], axis=-1)
-        parts = (self._by_emissions(emissions, expected), by_scale, shared, own)
-        gradient = np.concatenate([part.reshape(len(points), -1) for part in parts], axis=1)
+        gradient = np.empty_like(points)
+        parts = (self._by_emissions(emissions, expected), None, by_scale, *by_latent)
+        for where, part in zip(self._layout.parts, parts, strict=True):
+            if part is not None:  # there are no texts to calibrate
+                gradient[:, where] = part.reshape(len(points), -1)
         if not value:
             return np.empty(0), gradient
         log_prior = normal_log_density(point.log_scales, prior.scale_location, prior.scale_spread)
@@ -153,20 +156,22 @@ class CollapsedDensity:
         bend = -now.fold_slope * (now.fold_slope + now.fold * (1 - now.fold_slope)) / self._alpha
         return by_log_gamma * now.slope + bend / now.slope
 
-    def _by_latents(self, now: _Latents, by_logit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives with respect to z, and to log λ at fixed z, shape ``(point, L)``."""
-        own = by_logit[..., self._cells] * self._own_value
-        by_value = np.concatenate([through(self._shared_transposed, by_logit), own], axis=-1)
+    def _by_latents(self, now: _Latents, by_logit: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Derivatives with respect to z, shared and own, and to log λ at fixed z, shape ``(point, L)``."""
+        by_value, size = np.empty_like(now.values), self._shared.shape[1]
+        by_value[..., :size] = through(self._shared_transposed, by_logit)
+        by_value[..., size:] = by_logit[..., self._cells] * self._own_value
         relative, exponent = now.coordinates / now.spread, self.chart.noncentring
-        by_variance = exponent * by_value * now.values + (1 - exponent) * (now.coordinates * relative - 1)
-        return by_value * now.stretch - relative, 0.5 * by_variance.sum(axis=1)
+        by_variance = exponent * (by_value * now.values) + (1 - exponent) * (now.coordinates * relative - 1)
+        by_coordinate = by_value * now.stretch - relative
+        return (by_coordinate[..., :size], by_coordinate[..., size:]), 0.5 * by_variance.sum(axis=1)
 
     def arrow(self, points: np.ndarray) -> Arrow:
         """The preconditioner of the Fisher information averaged over points ``(n, D)``.
 
         The stretch of shared effects is averaged first, so that A is the same for all points.
         """
-        point = split(self.problem, points)
+        point = split(self._layout, points)
         size = point.shared.shape[-1]
         units = self._latents(point.log_scales, point.shared, point.own).stretch[..., :size].mean(axis=0)
         parts = [self._information(each[None]) for each in points]
@@ -189,7 +194,7 @@ class CollapsedDensity:
         Instead of the border: its block of emissions and scales, the block of these and the sums of effects, shape
         ``(e, k, S)``, the information of the logits of cells, shape ``(k, k, C)``, and the diagonal of the prior.
         """
-        prior, point = self.problem.prior, split(self.problem, points)
+        prior, point = self.problem.prior, split(self._layout, points)
         emissions, latents = self._emissions(point.gammas), self._latents(point.log_scales, point.shared, point.own)
         of_cells, of_both, of_emissions = self._of_likelihood(emissions, self._weights(latents.values)[0])
         # ζ depends on scales if it is not centred: derivatives of the logits and, a priori, of log λ.

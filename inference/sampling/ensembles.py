@@ -1,7 +1,9 @@
-"""Chains run in ensembles of two, with one thread per ensemble.
+"""Chains run in ensembles, with one thread per ensemble.
 
-NumPy computes with one core, so threads are needed to use several. Ensembles share only the space; each adapts its own
-step size and has its own random numbers, so the draws do not depend on the number of cores.
+Several chains cost little more than one if arrays are small, because NumPy then spends its time between operations.
+Small problems therefore have one ensemble of all chains. In large ones every operation takes long enough for threads to
+run at the same time, and ensembles have two chains. Ensembles share only the space; each adapts its own step size and
+has its own random numbers, so the draws do not depend on the number of cores.
 """
 
 import concurrent.futures
@@ -14,12 +16,15 @@ from simulacra.inference.sampling.space import Space
 
 __all__ = ["begin", "run"]
 
-_SIZE = 2
+_LARGE = 60_000
+"""Entries of the largest array of one chain, persona by cell by pattern, from which ensembles have two chains."""
 
 
 def begin(space: Space, whitened: np.ndarray, steps: Sequence[float]) -> list[hmc.State]:
     """Initial states of all ensembles at whitened positions ``(chain, D)``; ensembles take ``steps`` in turn."""
-    parts = [whitened[start : start + _SIZE] for start in range(0, len(whitened), _SIZE)]
+    problem = space.density.problem
+    size = 2 if problem.counts.size * problem.num_personas > _LARGE or problem.texts is not None else len(whitened)
+    parts = [whitened[start : start + size] for start in range(0, len(whitened), size)]
     return [hmc.begin(space, part, steps[index % len(steps)]) for index, part in enumerate(parts)]
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import optimize
 
 from simulacra.formalism.prior import Prior
-from simulacra.inference.sampling.problem import split
+from simulacra.inference.sampling.problem import layout, split
 from simulacra.inference.sampling.space import Density
 
 __all__ = ["Mode", "find_mode"]
@@ -52,9 +52,8 @@ def find_mode(density: Density, start: np.ndarray, rng: np.random.Generator) -> 
         start: initial point in that chart, shape ``(D,)``.
         rng: source of the draws that estimate variances.
     """
-    prior, sizes = density.problem.prior, density.problem.sizes
-    begins = sum(sizes[:2])
-    fixed = slice(begins, begins + sizes[2])
+    prior, parts = density.problem.prior, layout(density.problem)
+    fixed = parts.parts[2]  # scales
     vector = start.copy()
     probes = rng.standard_normal((_PROBES, start.size))
     variances = np.zeros(())
@@ -77,9 +76,9 @@ def find_mode(density: Density, start: np.ndarray, rng: np.random.Generator) -> 
             )
         vector = move(found.x)
         moved = density.arrow(vector[None]).positions(probes)
-        spread = split(density.problem, moved)
+        spread = split(parts, moved)
         variances = np.concatenate([spread.shared, spread.own], axis=-1).var(axis=0)
-        now = split(density.problem, vector)
+        now = split(parts, vector)
         squares = np.concatenate([now.shared, now.own], axis=-1) ** 2 + variances
         vector[fixed] = _fit_scales(prior, squares.sum(axis=0), len(squares), vector[fixed])
     return Mode(vector, variances)

@@ -47,8 +47,10 @@ from simulacra.formalism.weights import WeightDesign, cell_logits
 __all__ = [
     "Chart",
     "Coordinates",
+    "Layout",
     "Problem",
     "constrain",
+    "layout",
     "log_density",
     "make_problem",
     "natural_chart",
@@ -106,6 +108,13 @@ class Chart(NamedTuple):
     reference: Float[Array | np.ndarray, " latent"]
 
 
+class Layout(NamedTuple):
+    """Where the parts of the vector are: their slices, and the shapes of emissions and latents."""
+
+    parts: tuple[slice, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+
 class Coordinates(NamedTuple):
     """The parts of vectors, with any leading axes: u, the coordinates of τ and b, log σ, and z.
 
@@ -159,15 +168,24 @@ def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
     return Chart(np.hstack(tails), np.zeros((problem.num_personas - 1, latents)), np.ones(latents))
 
 
-def split(problem: Problem, vector: Any) -> Coordinates:
+def layout(problem: Problem) -> Layout:
+    """Where the parts of the vector of a problem are."""
+    sizes, coordinates = problem.sizes, problem.num_personas - 1
+    ends = np.cumsum(sizes).tolist()
+    shapes = (
+        (problem.num_personas, sum(problem.categories)),
+        (sizes[1],),
+        (sizes[2],),
+        *((coordinates, size // coordinates) for size in sizes[3:]),
+    )
+    return Layout(tuple(slice(end - size, end) for end, size in zip(ends, sizes, strict=True)), shapes)
+
+
+def split(layout: Layout, vector: Any) -> Coordinates:
     """The parts of vectors with any leading axes, NumPy or JAX arrays."""
-    lead, coordinates, ends = vector.shape[:-1], problem.num_personas - 1, np.cumsum(problem.sizes)
-    parts = [vector[..., end - size : end] for end, size in zip(ends, problem.sizes, strict=True)]
+    lead = vector.shape[:-1]
     return Coordinates(
-        parts[0].reshape(*lead, coordinates + 1, sum(problem.categories)),
-        parts[1],
-        parts[2],
-        *(part.reshape(*lead, coordinates, part.shape[-1] // coordinates) for part in parts[3:]),
+        *(vector[..., part].reshape(lead + shape) for part, shape in zip(layout.parts, layout.shapes, strict=True))
     )
 
 
@@ -196,7 +214,7 @@ def _unfold(log_gamma: np.ndarray, tail: np.ndarray, alpha: np.ndarray) -> np.nd
 
 def constrain(problem: Problem, chart: Chart, vector: Float[Array | np.ndarray, "*batch dimension"]) -> Parameters:
     """Parameters at points of the chart, NumPy or JAX arrays, with the leading axes of the points."""
-    xp, point = namespace(vector), split(problem, vector)
+    xp, point = namespace(vector), split(layout(problem), vector)
     probabilities = []
     for u, tail, alpha in zip(
         _tables(problem, point.gammas), _tables(problem, chart.tails), problem.prior.concentrations, strict=True
@@ -236,7 +254,7 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
 
 def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
     """Log posterior density in the chart, up to a constant: eqs. (1)-(4), the priors, and the Jacobians, in nats."""
-    point, prior = split(problem, vector), problem.prior
+    point, prior = split(layout(problem), vector), problem.prior
     log_prior = jnp.asarray(normal_log_density(point.calibration, prior.calibration_location, prior.calibration_spread))
     category_log_probs = []
     for u, tail, alpha in zip(

@@ -1,6 +1,6 @@
 """The whitened space in which chains move: a density, and coordinates in which it is close to standard normal."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from simulacra.inference.sampling.problem import Chart, Problem
 __all__ = ["Density", "Space"]
 
 
+@runtime_checkable
 class Density(Protocol):
     """A log posterior density in a chart, for several points at once."""
 
