@@ -156,15 +156,12 @@ class WeightDesign:
             )
         total = np.repeat(latents[..., :1, :], len(others), axis=-2)  # the intercept
         for index, term in enumerate(self.group_terms):
-            levels, codes = _levels(self.cells, others, term.factors)
-            position = np.full(levels, -1)
-            position[codes[: len(self.cells)]] = self._effect(index)
-            wanted = position[codes[len(self.cells) :]]
-            fresh = scales[..., index, None, None] * rng.standard_normal(
-                (*scales.shape[:-1], levels, latents.shape[-1])
-            )
-            effects = np.where((wanted < 0)[:, None], fresh[..., codes[len(self.cells) :], :], latents[..., wanted, :])
-            total = total + effects
+            known, wanted = _levels(self.cells, others, term.factors)
+            position = np.full(max(known.max(), wanted.max()) + 1, -1)
+            position[known] = self._effect(index)
+            at, shape = position[wanted], (*scales.shape[:-1], len(position), latents.shape[-1])
+            fresh = scales[..., index, None, None] * rng.standard_normal(shape)
+            total = total + np.where((at < 0)[:, None], fresh[..., wanted, :], latents[..., at, :])
         return total
 
     def _effect(self, index: int) -> np.ndarray:

@@ -24,6 +24,7 @@ References:
     map).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,17 +85,17 @@ class Arrow(NamedTuple):
         z = np.einsum("ijo,...jo->...io", self.root, own)
         z -= np.einsum("ijo,...jo->...io", self.effects, self._sums(x))
         first = x[..., : self.linear.shape[1]].astype(self.linear.dtype)
-        return np.concatenate([x, z.reshape(*x.shape[:-1], -1) - first @ self.linear.T], axis=-1)
+        return np.concatenate([x, _flat(z) - first @ self.linear.T], axis=-1)
 
     def pull(self, gradient: np.ndarray) -> np.ndarray:
         """Tᵀ g of gradients with respect to positions, shape ``(..., D)``."""
         x, own = self._parts(gradient)
-        flat = own.reshape(*x.shape[:-1], -1).astype(self.linear.dtype)
+        flat = _flat(own).astype(self.linear.dtype)
         back = through(self.shared_transposed, np.einsum("ijo,...io->...jo", self.effects, own))
-        x = x - np.concatenate([flat @ self.linear, (back * self.units).reshape(*x.shape[:-1], -1)], axis=-1)
+        x = x - np.concatenate([flat @ self.linear, _flat(back * self.units)], axis=-1)
         z = np.einsum("ijo,...io->...jo", self.root, own)
         v = x.astype(self.border.dtype) @ self.border.T
-        return np.concatenate([v.astype(x.dtype), z.reshape(*x.shape[:-1], -1)], axis=-1)
+        return np.concatenate([v.astype(x.dtype), _flat(z)], axis=-1)
 
     def whiten(self, positions: np.ndarray) -> np.ndarray:
         """T⁻¹ x, the inverse of :meth:`positions`, shape ``(..., D)``."""
@@ -103,8 +104,8 @@ class Arrow(NamedTuple):
         z = z + np.einsum("ijo,...jo->...io", self.effects, self._sums(x)) + (first @ self.linear.T).reshape(z.shape)
         inverse = np.linalg.inv(self.root.transpose(2, 0, 1)).transpose(1, 2, 0)
         own = np.einsum("ijo,...jo->...io", inverse, z)
-        v = np.linalg.solve(self.border.T.astype(x.dtype), x.reshape(-1, x.shape[-1]).T).T.reshape(x.shape)
-        return np.concatenate([v, own.reshape(*x.shape[:-1], -1)], axis=-1)
+        v = np.linalg.solve(self.border.T.astype(x.dtype), x[..., None])[..., 0]
+        return np.concatenate([v, _flat(own)], axis=-1)
 
     def _parts(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = len(self.border)
@@ -128,19 +129,18 @@ def factorise(precision: Precision) -> Arrow:
     first = precision.linear.shape[2]
     matrix = light(precision.shared)
     schur = precision.border.copy()
-    flat = precision.linear.reshape(-1, first)
-    schur[:first, :first] -= flat.T @ linear.reshape(-1, first)
+    schur[:first, :first] -= np.tensordot(precision.linear, linear, axes=[(0, 1), (0, 1)])
     across = through(light(precision.shared.T), (precision.effects.swapaxes(1, 2) @ linear).transpose(1, 2, 0))
-    across = (across * precision.units[:, None]).swapaxes(1, 2).reshape(-1, first)
-    schur[first:, :first] -= across
-    schur[:first, first:] -= across.T
+    across = _flat((across * precision.units[:, None]).swapaxes(0, 1))
+    schur[:first, first:] -= across
+    schur[first:, :first] -= across.T
     inner = (precision.effects.swapaxes(1, 2) @ effects).transpose(1, 2, 0)
     schur[first:, first:] -= gram(matrix, inner, precision.units)
     border = linalg.solve_triangular(linalg.cholesky(schur, lower=True), np.eye(len(schur)), lower=True)
     return Arrow(
         border=border,
         root=np.ascontiguousarray(root.transpose(1, 2, 0)),
-        linear=np.ascontiguousarray(linear.transpose(1, 0, 2).reshape(-1, first), dtype=np.float32),
+        linear=np.ascontiguousarray(_flat(linear.transpose(2, 1, 0)).T, dtype=np.float32),
         effects=np.ascontiguousarray(effects.transpose(1, 2, 0)),
         shared=matrix,
         shared_transposed=light(precision.shared.T),
@@ -190,7 +190,7 @@ def through(matrix: Any, values: np.ndarray) -> np.ndarray:
     """Apply a matrix ``(m, n)``, dense or sparse, to the last axis of values ``(..., n)``; shape ``(..., m)``."""
     if isinstance(matrix, np.ndarray):
         return values @ matrix.T
-    mapped = matrix @ values.reshape(-1, values.shape[-1]).T
+    mapped = matrix @ values.reshape(math.prod(values.shape[:-1]), values.shape[-1]).T
     return np.ascontiguousarray(mapped.T).reshape(*values.shape[:-1], matrix.shape[0])
 
 
@@ -210,4 +210,9 @@ def gram(matrix: Any, blocks: np.ndarray, units: np.ndarray) -> np.ndarray:
             product = product if isinstance(product, np.ndarray) else product.toarray()
             total[row, :, column] = product * np.multiply.outer(units[row], units[column])
             total[column, :, row] = total[row, :, column].T
-    return total.reshape(coordinates * effects, -1)
+    return total.reshape(coordinates * effects, coordinates * effects)
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """The last two axes as one."""
+    return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])

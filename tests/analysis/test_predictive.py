@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from simulacra.analysis import predict_rates
-from simulacra.analysis.predictive import _new_logits
 from simulacra.data import read_completions
 from simulacra.formalism import Outcome
 from simulacra.inference import Result
@@ -41,24 +40,6 @@ def test_known_questions_get_back_their_own_rates(passed: Result, simulated) -> 
     np.testing.assert_allclose(predicted["predicted"], implied["implied"].loc[predicted.index], atol=0.005)
     counted = (implied["events"] / implied["total"]).loc[predicted.index]
     np.testing.assert_allclose(predicted["observed"], counted, rtol=1e-12)
-
-
-def test_conditioning_agrees_with_the_joint_gaussian(passed: Result) -> None:
-    """Mean and covariance of new logits against the textbook formula, with the joint covariance written out."""
-    design, rng = passed.prepared.design, np.random.default_rng(0)
-    scales = np.array([1.5, 0.7, 0.4])[: len(design.terms)]
-    cells = pd.DataFrame({"condition": [design.cells["condition"][0]] * 2, "question_id": ["new", "newer"]})
-    latents = rng.normal(size=(design.basis.shape[1], 1))
-    draws = np.stack([_new_logits(design, latents, scales, cells, rng)[:, 0] for _ in range(4000)])
-    both = pd.concat([design.cells[["condition", "question_id"]], cells], ignore_index=True)
-    joint = design.kernel_between(scales, both)
-    size = len(design.cells)
-    gain = joint[size:, :size] @ np.linalg.pinv(joint[:size, :size])
-    mean = gain @ (design.basis @ latents)[:, 0]
-    covariance = joint[size:, size:] - gain @ joint[:size, size:]
-    error = np.sqrt(np.diag(covariance) / len(draws))
-    assert (np.abs(draws.mean(axis=0) - mean) < 4 * error).all()  # false alarm 1 in 8000
-    np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.15 * covariance.max())
 
 
 def test_a_fit_that_failed_predicts_nothing(passed: Result, simulated) -> None:

@@ -21,8 +21,8 @@ from simulacra.formalism.mixture import collapsed_log_likelihood, pattern_log_co
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import ilr_basis, log_weights
-from simulacra.inference.sampling import problem as engine
 from simulacra.inference.sampling import collapsed
+from simulacra.inference.sampling import problem as engine
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.problem import (
     Chart,
