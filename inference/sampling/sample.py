@@ -3,7 +3,7 @@
 Four steps lead from prepared data to draws:
 
 1. EM runs from jittered archetypes find the modes (:mod:`~simulacra.inference.sampling.initialise`). Chains rarely move
-   between modes, so all of them start near the best one.
+   between modes, so all chains of one call start near the same one.
 2. A Laplace approximation at this mode gives the coordinates, in which latents are partially non-centred, and a first
    preconditioner (:mod:`~simulacra.inference.sampling.laplace`).
 3. The warm-up has four stages, in all of which the step size is adapted. Before every stage but the first, the
@@ -45,11 +45,12 @@ from simulacra.inference.sampling.problem import (
 )
 from simulacra.inference.texts import Calibration, calibrate
 
-__all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
+__all__ = ["Sampled", "Settings", "Target", "find_modes", "num_iterations", "sample_posterior"]
 
 _STAGES = (0.125, 0.25, 0.5, 0.125)  # of the warm-up; the preconditioner is updated before all but the first
 _POINTS = 8  # number of draws over which curvature is averaged
 _FIRST_STEP = 0.2
+_SEARCH_SEED = 0
 _DISPERSION = 0.5  # of the initial positions of chains, in Laplace standard deviations
 
 
@@ -66,12 +67,22 @@ class Settings(NamedTuple):
     num_starts: int
 
 
+class Target(NamedTuple):
+    """The posterior density of a fit, the calibration of its texts, and the EM runs that searched for its modes.
+
+    ``starts`` are in order of decreasing log evidence.
+    """
+
+    problem: Problem
+    calibration: Calibration | None
+    starts: list[Start]
+
+
 class Sampled(NamedTuple):
-    """Draws with leading axes (chain, draw), sample statistics named as in ArviZ, and the EM runs, best first."""
+    """Draws with leading axes (chain, draw), and sample statistics named as in ArviZ."""
 
     parameters: Parameters
     stats: dict[str, np.ndarray]
-    starts: list[Start]
 
 
 def num_iterations(settings: Settings) -> int:
@@ -80,24 +91,36 @@ def num_iterations(settings: Settings) -> int:
     return sum(-(-length // hmc.BLOCK) * hmc.BLOCK for length in lengths)
 
 
-def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Iterator[Sampled]:
-    """Yield posterior draws: ``num_samples`` per chain, then, each time, the same chains continued to twice the length.
+def find_modes(prepared: Prepared, num_starts: int) -> Target:
+    """Search for the modes of the posterior; the search does not depend on the seed of the chains."""
+    patterns, counts = prepared.points
+    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
+    calibration = None if prepared.texts is None else calibrate(prepared.texts, problem.prior)
+    if calibration is not None:
+        problem = problem._replace(common_weights=jnp.asarray(calibration.common))
+    starts = em_starts(
+        prepared.in_condition @ counts,
+        patterns,
+        prepared.model.concentrations,
+        num_starts=num_starts,
+        rng=np.random.default_rng(_SEARCH_SEED),
+        ratios=None if calibration is None else calibration.ratios,
+    )
+    return Target(problem, calibration, starts)
 
-    NUTS yields once. ``progress(stage, iterations)`` is called after every block of iterations.
+
+def sample_posterior(
+    prepared: Prepared, target: Target, start: Start, settings: Settings, progress: Callable[[str, int], None]
+) -> Iterator[Sampled]:
+    """Yield posterior draws around the mode of ``start``: ``num_samples`` per chain, then, each time, twice the length.
+
+    Each time the same chains are continued; NUTS yields once. ``progress(stage, iterations)`` is called after every
+    block of iterations.
     """
     rng = np.random.default_rng(settings.seed)
     key = jax.random.key(settings.seed)
-    patterns, counts = prepared.points
-    by_condition = prepared.in_condition @ counts
-    progress("finding modes", 0)
-    problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
-    calibration = None if prepared.texts is None else calibrate(prepared.texts, problem.prior)
-    ratios = None if calibration is None else calibration.ratios
-    concentrations = prepared.model.concentrations
-    starts = em_starts(by_condition, patterns, concentrations, num_starts=settings.num_starts, rng=rng, ratios=ratios)
-    if calibration is not None:
-        problem = problem._replace(common_weights=jnp.asarray(calibration.common))
-    chart, mode = _chart_at_mode(prepared, problem, starts[0], calibration)
+    problem = target.problem
+    chart, mode = _chart_at_mode(prepared, problem, start, target.calibration)
     space, states = _warm_up(problem, chart, mode, settings, key, rng, progress)
     sampling_key = jax.random.fold_in(key, len(_STAGES))
     if settings.engine == "nuts":
@@ -110,13 +133,13 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
             chain_method=settings.chain_method,
         )
         progress("sampling", settings.num_samples)
-        yield Sampled(_parameters(problem, chart, positions), stats, starts)
+        yield Sampled(_parameters(problem, chart, positions), stats)
         return
     drawn: list[tuple[Parameters, dict[str, np.ndarray]]] = []
     for positions, stats in _sample_hmc(space, states, sampling_key, settings, progress):
         drawn.append((_parameters(problem, chart, positions), stats))
         parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *drawn)
-        yield Sampled(parameters, stats, starts)
+        yield Sampled(parameters, stats)
 
 
 def _chart_at_mode(
