@@ -1,7 +1,7 @@
 """Tables of rates and claims: what is known without personas, and what the personas explain of it.
 
 Rates and differences come from the rate model (:mod:`simulacra.inference.rates`); no check of the personas withholds
-them. Beside them stands what the weights and the personas imply for the same completions, eq. (7).
+them. They are shown next to what the weights and the personas imply for the same completions, eq. (7).
 """
 
 from collections.abc import Mapping, Sequence
