@@ -269,8 +269,8 @@ def component_probabilities(
     ``ratios``, shape ``(K, P)``, is an additional factor: density ratios of texts.
     """
     factors = [table[..., patterns[:, column]] for column, table in enumerate(probabilities)]
-    product = (factors.pop(0) if ratios is None else ratios).copy()
-    for factor in factors:
+    product, *rest = factors if ratios is None else [*factors, ratios.copy()]
+    for factor in rest:
         product = np.multiply(product, factor, out=product)
     return product
 

@@ -1,4 +1,4 @@
-"""Checks of a fit: convergence, competing modes, persona names, and what the personas leave unexplained.
+"""Checks of a fit: convergence, agreement of readings, persona names, and what the personas leave unexplained.
 
 Every check declares which estimates it withholds if it fails, and of which persona or condition; no check withholds an
 estimate that does not depend on it. In particular, rates and claims do not depend on personas, and only their own
@@ -27,16 +27,16 @@ from simulacra.formalism.display import WIDTH, card, html_table, listing, place
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
-from simulacra.inference.sampling.initialise import Start
+from simulacra.inference.readings import compare_readings
 
 __all__ = [
     "PERSONA_ESTIMATES",
     "Check",
     "Thresholds",
     "check_misfit",
-    "check_modes",
     "check_names",
     "check_rates",
+    "check_readings",
     "check_sampling",
     "checks_html",
     "convergence",
@@ -57,9 +57,10 @@ class Thresholds:
         ess: smallest acceptable bulk and tail effective sample size.
         e_bfmi: smallest acceptable energy fraction of missing information in any chain.
         small_weight: R-hat and ESS of weights with a posterior mean below this value are reported but not checked.
-        mode_gap: smallest acceptable difference, in nats, between the log evidence of the best mode and that of any
-            mode with other weights.
-        mode_distance: largest difference of any persona weight at which two EM runs count as the same mode.
+        mode_gap: difference in log evidence from the best mode, in nats, up to which a mode with other weights is
+            sampled as another reading (:mod:`simulacra.inference.readings`).
+        mode_distance: largest difference of any persona weight at which two EM runs count as the same mode, and of the
+            means of a probability at which two readings agree.
         unexplained: largest acceptable unexplained share of a condition (:mod:`simulacra.inference.misfit`), unless
             replicated logs show as large a discrepancy.
         misfit_p: smallest p-value at which a discrepancy counts as one that replicated logs show.
@@ -126,7 +127,7 @@ class Check:
         """The value as text."""
         if math.isfinite(self.value):
             return f"{self.value:.4g}" if self.value < 1000 else grouped(self.value)
-        return "no competing mode" if self.value > 0 else "not available"
+        return "not available"
 
     def __repr__(self) -> str:
         return card(
@@ -239,7 +240,8 @@ def checks_html(checks: Sequence[Check]) -> str:
 
 def lacks_draws(checks: Sequence[Check]) -> bool:
     """Whether only R-hat or ESS failed, and R-hat is small enough for more draws to be likely to fix it."""
-    failed = [c for c in checks if not c.passed and c.name != "unexplained share" and not c.name.startswith("rates: ")]
+    others = ("unexplained share", "readings", "rates: ")
+    failed = [check for check in checks if not check.passed and not check.name.startswith(others)]
     r_hat = max(check.value for check in checks if check.name == "r_hat")
     return bool(failed) and all(check.name in ("r_hat", "ess_bulk", "ess_tail") for check in failed) and r_hat < _NEARLY
 
@@ -260,18 +262,37 @@ def _gated(diagnostics: xr.Dataset, posterior: xr.Dataset, thresholds: Threshold
     return pd.concat(parts)
 
 
-def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:
-    """Whether a mode with other weights has a log evidence close to that of the best mode."""
-    best = starts[0]
-    rivals = [s for s in starts[1:] if np.abs(s.weights - best.weights).max() > thresholds.mode_distance]
-    gap = best.log_evidence - rivals[0].log_evidence if rivals else float("inf")
-    where = f"{len(rivals)} of {len(starts)} starts reached a different mode"
+def check_readings(readings: Sequence[xr.Dataset], more: int, thresholds: Thresholds) -> Check:
+    """Whether the readings agree about all probabilities; see :mod:`simulacra.inference.readings`.
+
+    Args:
+        readings: the posterior of every reading, the first first.
+        more: number of further modes that were not sampled; if there are any, nothing is known to agree.
+        thresholds: thresholds of the checks.
+    """
+    limit = thresholds.mode_distance
+    names = [str(name) for name in readings[0].data_vars if name not in ("latents", "scale", "temperature", "offset")]
+    worst, where, passed = 0.0, f"no other solution within {thresholds.mode_gap:g} nats", not more
+    for name in names if len(readings) > 1 else ():
+        first, *others = (own[name] for own in readings)
+        ranges = compare_readings(first, others, limit)
+        passed &= not ranges["disagree"].any()
+        apart = (ranges["reading_ub"] - ranges["reading_lb"]).fillna(1.0).to_numpy()  # named in one reading only
+        row = int(apart.argmax())
+        if apart[row] >= worst:
+            dims = first.dims[2:]
+            place = np.unravel_index(row, [first.sizes[dim] for dim in dims])
+            at = ", ".join(str(first[dim].to_numpy()[index]) for dim, index in zip(dims, place, strict=True))
+            worst, where = float(apart[row]), f"{len(readings)} readings; they differ most at {name}[{at}]"
+    if more:
+        where += f"; {more} more were not sampled"
     remedy = (
-        "The data are consistent with two solutions. Use more concentrated archetypes (Archetype.concentration) or a "
-        "smaller persona set; if both modes remain, report both."
+        "The data support several solutions, and estimates that differ between them are withheld; Result.readings() "
+        "shows all. Use more concentrated archetypes (Archetype.concentration) or a smaller persona set; if several "
+        "remain, report the range over readings."
     )
-    limit = thresholds.mode_gap
-    return Check("competing modes", gap >= limit, gap, limit, where, remedy, PERSONA_ESTIMATES, argument=("personas",))
+    withheld = PERSONA_ESTIMATES
+    return Check("readings", passed, worst, limit, where, remedy, withheld, each=not more, argument=("personas",))
 
 
 def check_names(

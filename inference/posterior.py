@@ -42,7 +42,7 @@ from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
-__all__ = ["build_tree", "condition_weights", "parameters_of", "weights_of_cells"]
+__all__ = ["build_tree", "condition_weights", "parameters_of", "posterior_dataset", "weights_of_cells"]
 
 _PRIOR_DRAWS = 500
 
@@ -96,6 +96,16 @@ def build_tree(
         "versions": [f"{name} {version}" for name, version in library_versions().items()],
     }
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **{f"/{name}": data for name, data in groups.items()}})
+
+
+def posterior_dataset(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
+    """The posterior group of the tree: weights, latents, scales, emissions, and with an outcome what they imply.
+
+    Args:
+        prepared: data, design and model.
+        parameters: posterior draws, leading axes ``(chain, draw)``.
+    """
+    return _parameters_dataset(prepared, parameters, _coords(prepared))
 
 
 def parameters_of(posterior: xr.Dataset, prepared: Prepared) -> Parameters:

@@ -1,10 +1,10 @@
 """Tables of rates and claims: what is known without personas, and what the personas explain of it.
 
 Rates and differences come from the rate model (:mod:`simulacra.inference.rates`); no check of the personas withholds
-them. Beside them stands what the weights and the personas imply for the same completions, eq. (7).
+them. They are shown next to what the weights and the personas imply for the same completions, eq. (7).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,14 @@ _ENOUGH_QUESTIONS = 32
 
 
 def rate_table(
-    draws: xr.DataArray, implied: xr.DataArray | None, rates: xr.Dataset, scope: str, terms: Terms
+    draws: xr.DataArray, implied: Sequence[xr.DataArray], rates: xr.Dataset, scope: str, terms: Terms
 ) -> pd.DataFrame:
     """Rates of every group, and the rates that its personas imply; see :meth:`simulacra.inference.Result.rates`.
 
     Args:
         draws: draws of the rates, dims ``(chain, draw, group)``.
-        implied: draws of the implied rates on the logged questions, the same dims; ``None`` in any other scope.
+        implied: draws of the implied rates on the logged questions in every reading, the same dims; none in any other
+            scope.
         rates: posterior of the rate model, with its counts.
         scope: name of the scope.
         terms: what is withheld.
@@ -47,16 +48,17 @@ def rate_table(
     sums["judged"] /= sums["completions"]
     table = summary_table(draws, terms.of("rates")).rename(columns={"mean": "rate"})
     table = _after(table, keys[-1], {"scope": scope, **{name: sums[name] for name in ("events", "total", "judged")}})
-    if implied is not None:
-        table = _after(table, upper, _part("implied", summary_table(implied, terms.of("implied_rates")), terms))
+    if implied:
+        own = summary_table(implied[0], terms.of("implied_rates"), others=implied[1:])
+        table = _after(table, upper, _part("implied", own, terms))
     empty = (sums["total"].to_numpy() == 0) | np.isnan(draws.to_numpy().sum(axis=(0, 1)))
     return _impossible(table, empty, ["rate", *bounds(terms.ci_prob)], _EMPTY)
 
 
 def contrast_table(
     draws: xr.DataArray,
-    implied: xr.DataArray | None,
-    weights: xr.DataArray,
+    implied: Sequence[xr.DataArray],
+    weights: Sequence[xr.DataArray],
     diagnostics: xr.DataArray,
     rates: xr.Dataset,
     baseline: str,
@@ -68,9 +70,10 @@ def contrast_table(
 
     Args:
         draws: draws of the differences, dims ``(chain, draw, group)``.
-        implied: draws of the implied differences on the logged questions, the same dims; ``None`` in any other scope.
-        weights: draws of the weights, dims ``(chain, draw, condition, persona)``.
-        diagnostics: their diagnostics, with the dim ``diagnostic`` in place of ``chain, draw``.
+        implied: draws of the implied differences on the logged questions in every reading, the same dims; none in any
+            other scope.
+        weights: draws of the weights in every reading, dims ``(chain, draw, condition, persona)``.
+        diagnostics: those of the first reading, with the dim ``diagnostic`` in place of ``chain, draw``.
         rates: posterior of the rate model, with its counts.
         baseline: the condition that the others are compared with.
         scope: name of the scope.
@@ -96,8 +99,9 @@ def contrast_table(
     table = _after(table, upper, {"claim": said})
     counted = {"questions": questions} if pairs else {}
     table = _after(table, str(list(places(draws))[-1]), {"scope": scope, **counted})
-    if implied is not None:
-        own = _part("implied", summary_table(implied, terms.of("implied_rates"), against=baseline), terms)
+    if implied:
+        estimates = summary_table(implied[0], terms.of("implied_rates"), against=baseline, others=implied[1:])
+        own = _part("implied", estimates, terms)
         hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
         table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
     judged = {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]} if pairs else {}
@@ -121,36 +125,46 @@ def about_new(said: str, questions: int) -> str:
     return said if questions >= (_ENOUGH_QUESTIONS if said == "equivalent" else _FEW_QUESTIONS) else "undecided"
 
 
-def _unexplained(draws: xr.DataArray, implied: xr.DataArray, hidden: np.ndarray, terms: Terms) -> dict[str, np.ndarray]:
+def _unexplained(
+    draws: xr.DataArray, implied: Sequence[xr.DataArray], hidden: np.ndarray, terms: Terms
+) -> dict[str, np.ndarray]:
     """The difference minus the implied one, and their ratio; posteriors taken as independent, which is conservative.
 
-    There is a ratio only for a difference whose interval excludes zero.
+    There is a ratio only for a difference whose interval excludes zero. Intervals contain those of all readings.
     """
-    known, explained = (each.to_numpy().reshape(-1, each.sizes["group"]) for each in (draws, implied))
-    size = min(len(known), len(explained))
-    known_part, explained_part = (own[np.linspace(0, len(own) - 1, size).astype(int)] for own in (known, explained))
+    known = draws.to_numpy().reshape(-1, draws.sizes["group"])
     low, high = np.quantile(known, ends(terms.ci_prob), axis=0)
     no_ratio = hidden | ~((low > 0) | (high < 0))
-    ratio = explained_part / np.where(no_ratio, np.nan, known_part)
-    parts = {
-        "explained": (explained.mean(axis=0) / np.where(no_ratio, np.nan, known.mean(axis=0)), ratio),
-        "unexplained": (known.mean(axis=0) - explained.mean(axis=0), known_part - explained_part),
-    }
+    means: list[list[np.ndarray]] = []
+    limits: list[list[np.ndarray]] = []
+    for each in implied:
+        explained = each.to_numpy().reshape(-1, known.shape[1])
+        size = min(len(known), len(explained))
+        known_part, own = (one[np.linspace(0, len(one) - 1, size).astype(int)] for one in (known, explained))
+        part = own / np.where(no_ratio, np.nan, known_part), known_part - own
+        limits.append([np.quantile(one, ends(terms.ci_prob), axis=0) for one in part])
+        mean = explained.mean(axis=0)
+        means.append([mean / np.where(no_ratio, np.nan, known.mean(axis=0)), known.mean(axis=0) - mean])
     columns = {}
-    for name, (mean, own) in parts.items():
-        columns[name] = np.where(hidden, np.nan, mean)
-        for end, values in zip(("lb", "ub"), np.quantile(own, ends(terms.ci_prob), axis=0), strict=True):
-            columns[f"{name}_{end}"] = np.where(hidden, np.nan, values)
+    for index, name in enumerate(("explained", "unexplained")):
+        lower, upper = zip(*(own[index] for own in limits), strict=True)
+        values = means[0][index], np.min(lower, axis=0), np.max(upper, axis=0)
+        for column, value in zip((name, f"{name}_lb", f"{name}_ub"), values, strict=True):
+            columns[column] = np.where(hidden, np.nan, value)
     return columns
 
 
 def _distances(
-    table: pd.DataFrame, weights: xr.DataArray, diagnostics: xr.DataArray, baseline: str, terms: Terms
+    table: pd.DataFrame, weights: Sequence[xr.DataArray], diagnostics: xr.DataArray, baseline: str, terms: Terms
 ) -> dict[str, np.ndarray]:
-    """Total variation and Jensen-Shannon divergence (nats) of the weights from the baseline's, by condition."""
-    others, base = weights.drop_sel(condition=baseline), weights.sel(condition=baseline)
+    """Total variation and Jensen-Shannon divergence (nats) of the weights from the baseline's, by condition.
+
+    They are those of the first reading, and withheld where readings disagree about a weight.
+    """
+    others, *in_readings = (own.drop_sel(condition=baseline) for own in weights)
+    base = weights[0].sel(condition=baseline)
     own = diagnostics.drop_sel(condition=baseline)
-    estimates = summary_table(others, terms.of("weights"), diagnostics=own, against=baseline)
+    estimates = summary_table(others, terms.of("weights"), diagnostics=own, against=baseline, others=in_readings)
     known = estimates.groupby("condition", sort=False)["mean"].apply(lambda own: own.notna().all())
     found = {}
     for name, distance in (("total_variation", total_variation), ("jensen_shannon", jensen_shannon)):

@@ -44,6 +44,7 @@ from simulacra.inference.rates import (
     scope_in_words,
     shows_event,
 )
+from simulacra.inference.readings import READING
 from simulacra.inference.responsibilities import collapse_again, row_responsibilities
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.tables import CI_PROB, Terms
@@ -137,7 +138,7 @@ class Result:
         return convergence(self.posterior, [str(name) for name in names])
 
     @overload
-    def draws(self, name: Literal["emissions"]) -> xr.Dataset: ...
+    def draws(self, name: Literal["emissions"], *, reading: int = ...) -> xr.Dataset: ...
     @overload
     def draws(
         self,
@@ -155,9 +156,16 @@ class Result:
         by: str = ...,
         outcome: Outcome | None = ...,
         scope: Scope = ...,
+        reading: int = ...,
     ) -> xr.DataArray: ...
     def draws(
-        self, name: str, *, by: str = "condition", outcome: Outcome | None = None, scope: Scope = "these"
+        self,
+        name: str,
+        *,
+        by: str = "condition",
+        outcome: Outcome | None = None,
+        scope: Scope = "these",
+        reading: int = 1,
     ) -> xr.DataArray | xr.Dataset:
         """The draws that the table of the same name summarises, dims ``(chain, draw, ...)``; nothing is withheld.
 
@@ -173,11 +181,29 @@ class Result:
                 ``cell`` with the columns of the cells as coordinates.
             outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model.
             scope: for rates and contrasts, as in :meth:`rates`.
+            reading: number of the reading, for quantities that depend on personas (:meth:`readings`).
 
         Raises:
-            InputError: an unknown name, ``by`` or scope; an argument that the quantity does not have; or no outcome.
+            InputError: an unknown name, ``by``, scope or reading; an argument that the quantity does not have; or no
+                outcome.
         """
-        return take_draws(name, self.posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
+        if not 1 <= reading <= len(self._posteriors):
+            raise InputError(
+                f"draws({name!r}, reading={reading!r})", expected=f"1 to {len(self._posteriors)}", argument="reading"
+            )
+        posterior = self._posteriors[reading - 1]
+        return take_draws(name, posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
+
+    def readings(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+        """Weight of every persona in every reading: the solutions that the data support, usually only one.
+
+        Columns ``reading, condition, persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat``. Personas are named
+        by their gates in that reading. Nothing is withheld: the table exists to compare readings, and none of them can
+        be cited by itself (:mod:`simulacra.inference.readings`).
+        """
+        terms = Terms((), self.thresholds, ci_prob, withhold=False)
+        parts = [tables.summary_table(posterior["weights"], terms) for posterior in self._posteriors]
+        return pd.concat(parts, keys=range(1, len(parts) + 1), names=["reading"]).reset_index(0).drop(columns="status")
 
     def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Weight of every persona in every condition, averaged over the logged completions of the condition.
@@ -189,7 +215,8 @@ class Result:
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
-        table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size)
+        others = self._in_readings("weights")[1:]
+        table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
@@ -203,7 +230,7 @@ class Result:
         support a claim: see :meth:`contrasts`.
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
-        return tables.shift_table(self.draws("weights"), self.model.baseline, terms)
+        return tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
 
     def contrasts(
         self,
@@ -254,11 +281,10 @@ class Result:
             found = f"contrasts: there is no condition {against!r}"
             raise InputError(found, expected=f"one of {', '.join(self.conditions)}", argument="against")
         rates = self._rates_of(chosen)
-        implied = self._implied(chosen, scope)
         return contrast_table(
             against_baseline(rates_in(rates, scope), baseline),
-            None if implied is None else against_baseline(implied, baseline),
-            self.draws("weights"),
+            [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
+            self._in_readings("weights"),
             self.diagnostics["weights"],
             rates,
             baseline,
@@ -409,10 +435,10 @@ class Result:
         Columns ``measurement, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``. If the
         model has an outcome, the last rows have ``outcome_given_persona`` in place of a measurement.
         """
-        own = {str(name): draws for name, draws in self.draws("emissions").data_vars.items()}
+        own = {name: [each[f"{name}_probs"] for each in self._posteriors] for name in self.model.measurements}
         diagnostics = {name: self.diagnostics[f"{name}_probs"] for name in own}
         for name in {"outcome_given_persona"} & set(self.posterior.data_vars):
-            own[name], diagnostics[name] = self.draws("outcome_given_persona"), self.diagnostics[name]
+            own[name], diagnostics[name] = self._in_readings(name), self.diagnostics[name]
         return tables.emission_table(own, diagnostics, self._terms(ci_prob, withhold=withhold).of("emissions"))
 
     def outcome_given_persona(
@@ -425,8 +451,9 @@ class Result:
         Raises:
             InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
-        draws = self.draws("outcome_given_persona", outcome=outcome)
-        return tables.summary_table(draws, self._terms(ci_prob, withhold=withhold).of("outcome_given_persona"))
+        draws, *others = self._in_readings("outcome_given_persona", outcome=outcome)
+        terms = self._terms(ci_prob, withhold=withhold).of("outcome_given_persona")
+        return tables.summary_table(draws, terms, others=others)
 
     def scales(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Standard deviation σ of the effects of every group-specific term of the formula, in ILR coordinates.
@@ -436,7 +463,9 @@ class Result:
         Raises:
             InputError: the formula has no such term.
         """
-        return tables.summary_table(self.draws("scales"), self._terms(ci_prob, withhold=withhold).of("scales"))
+        draws, *others = self._in_readings("scales")
+        terms = self._terms(ci_prob, withhold=withhold).of("scales")
+        return tables.summary_table(draws, terms, others=others, distance=np.inf)
 
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log, as in scikit-learn's ``predict_proba``; rows in log order.
@@ -563,12 +592,25 @@ class Result:
             )
         return self._other_rates[outcome]
 
-    def _implied(self, outcome: Outcome, scope: Scope) -> xr.DataArray | None:
-        """Draws of the implied rates along ``group``, on these questions; ``None`` for any other scope."""
+    @functools.cached_property
+    def _posteriors(self) -> list[xr.Dataset]:
+        """The posterior of every reading, the first first."""
+        others = sorted(name for name in self.tree.children if name.startswith(READING))
+        return [self.tree[name].to_dataset() for name in ("posterior", *others)]
+
+    def _in_readings(self, name: str, *, outcome: Outcome | None = None) -> list[Any]:
+        """Draws of a quantity that depends on the personas in every reading, the first first."""
+        return [
+            take_draws(name, posterior, self.prepared, self._rates_of, outcome=outcome)
+            for posterior in self._posteriors
+        ]
+
+    def _implied(self, outcome: Outcome, scope: Scope) -> list[xr.DataArray]:
+        """Draws of the implied rates along ``group`` in every reading, on these questions; none for any other scope."""
         if scope != "these":
-            return None
-        implied = self.draws("implied_rates", outcome=outcome)
-        return implied if "group" in implied.dims else implied.swap_dims(condition="group")
+            return []
+        implied = self._in_readings("implied_rates", outcome=outcome)
+        return [own if "group" in own.dims else own.swap_dims(condition="group") for own in implied]
 
     @functools.cached_property
     def _other_rates(self) -> dict[Outcome, xr.Dataset]:
@@ -593,5 +635,5 @@ class Result:
         if name not in ("implied_rates", "implied_contrasts"):
             table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **scope)
             return table
-        draws = self.draws("implied_rates" if name == "implied_rates" else "implied_contrasts")
-        return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"))
+        draws, *others = self._in_readings(name)
+        return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"), others=others)

@@ -22,6 +22,7 @@ from simulacra.formalism.shifts import log_ratio
 from simulacra.inference.diagnostics import Check, Thresholds, convergence
 from simulacra.inference.draws import differences
 from simulacra.inference.rates import groups_of
+from simulacra.inference.readings import compare_readings
 
 __all__ = [
     "CI_PROB",
@@ -100,6 +101,8 @@ def summary_table(
     diagnostics: xr.DataArray | None = None,
     size: np.ndarray | None = None,
     against: str | None = None,
+    others: Sequence[xr.DataArray] = (),
+    distance: float | None = None,
 ) -> pd.DataFrame:
     """One row for every coordinate of ``draws``: ``mean``, interval, ``ess_bulk, ess_tail, r_hat, status``.
 
@@ -110,6 +113,10 @@ def summary_table(
             computed from the draws.
         size: the weight of every row, shape ``(rows,)`` or that of the coordinates; small weights are not checked.
         against: a condition whose failed checks concern every row.
+        others: draws of the other readings, if the data support several (:mod:`simulacra.inference.readings`); the
+            interval then contains those of all, the columns ``reading_lb, reading_ub`` are the range of their means,
+            and estimates about which readings disagree are withheld.
+        distance: largest difference of means at which they agree. Default: the threshold ``mode_distance``.
     """
     if diagnostics is None:
         diagnostics = convergence(draws.to_dataset(name="draws"), ["draws"])["draws"]
@@ -125,6 +132,17 @@ def summary_table(
         _status({**row, "against": against}, weight, terms)
         for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
     ]
+    if others:
+        tolerance = terms.thresholds.mode_distance if distance is None else distance
+        ranges = compare_readings(draws, others, tolerance, ends(terms.ci_prob))
+        table[lower], table[upper] = ranges["lower"], ranges["upper"]
+        for name in ("reading_lb", "reading_ub"):
+            table.insert(list(table).index("ess_bulk"), name, ranges[name])
+        apart = ranges["disagree"] & ~table["status"].str.startswith("withheld")
+        table.loc[apart, "status"] = [
+            "withheld: readings disagree" + ("" if np.isnan(low) else f", {low:.3f} to {high:.3f}")
+            for low, high in zip(ranges["reading_lb"][apart], ranges["reading_ub"][apart], strict=True)
+        ]
     return _without_withheld(table, ["mean", lower, upper], terms)
 
 
@@ -141,15 +159,21 @@ def places(draws: xr.DataArray) -> pd.DataFrame:
     return index.to_frame(index=False)
 
 
-def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFrame:
+def shift_table(readings: Sequence[xr.DataArray], baseline: str, terms: Terms) -> pd.DataFrame:
     """Shifts of weights, eq. (8), with ``p_gt_0`` and ``log_ratio``; see :meth:`simulacra.inference.Result.shifts`.
 
-    Weights have dims ``(chain, draw, condition, persona)``; log-ratios are in nats.
+    Args:
+        readings: the weights in every reading, the first first, dims ``(chain, draw, condition, persona)``.
+        baseline: the baseline.
+        terms: what is withheld.
+
+    ``p_gt_0`` and ``log_ratio``, in nats, are those of the first reading.
     """
-    shifts = differences(weights, baseline)
+    weights = readings[0]
+    shifts, *others_shifts = (differences(own, baseline) for own in readings)
     others, base = weights.sel(condition=shifts["condition"]), weights.sel(condition=baseline, drop=True)
     size = np.maximum(others.mean(("chain", "draw")).to_numpy(), base.mean(("chain", "draw")).to_numpy())
-    table = summary_table(shifts, terms, size=size, against=baseline)
+    table = summary_table(shifts, terms, size=size, against=baseline, others=others_shifts)
     ratios = log_ratio(others.to_numpy(), base.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
     table.insert(5, "p_gt_0", (shifts > 0).mean(("chain", "draw")).to_numpy().ravel())
     table.insert(6, "log_ratio", ratios)
@@ -157,15 +181,16 @@ def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFr
 
 
 def emission_table(
-    draws: Mapping[str, xr.DataArray], diagnostics: Mapping[str, xr.DataArray], terms: Terms
+    readings: Mapping[str, Sequence[xr.DataArray]], diagnostics: Mapping[str, xr.DataArray], terms: Terms
 ) -> pd.DataFrame:
-    """P(category | persona) of every measurement, and of any other quantity in ``draws``, concatenated.
+    """P(category | persona) of every measurement, and of any other quantity in ``readings``, concatenated.
 
-    Draws have dims ``(chain, draw, persona, ...)``; diagnostics have ``diagnostic`` in place of the first two.
+    Draws in every reading have dims ``(chain, draw, persona, ...)``; diagnostics, of the first, have ``diagnostic`` in
+    place of the first two.
     """
     parts = []
-    for name, own in draws.items():
-        table = summary_table(own, terms, diagnostics=diagnostics[name])
+    for name, (own, *others) in readings.items():
+        table = summary_table(own, terms, diagnostics=diagnostics[name], others=others)
         table.insert(0, "measurement", name)
         parts.append(table.rename(columns={f"{name}_category": "category"}))
     nothing = pd.DataFrame(columns=["measurement", "persona", "mean", "status"])

@@ -3,7 +3,7 @@
 Four steps lead from prepared data to draws:
 
 1. EM runs from jittered archetypes find the modes (:mod:`~simulacra.inference.sampling.initialise`). Chains rarely move
-   between modes, so all of them start near the best one.
+   between modes, so all chains of one call start near the same one.
 2. A Laplace approximation at this mode gives the coordinates, in which latents are partially non-centred, and a first
    preconditioner (:mod:`~simulacra.inference.sampling.laplace`, :mod:`~simulacra.inference.sampling.arrow`).
 3. The warm-up has four stages, in all of which the step size is adapted. Before every stage but the first, the
@@ -42,11 +42,12 @@ from simulacra.inference.sampling.problem import Problem, constrain, make_proble
 from simulacra.inference.sampling.space import Density, Space
 from simulacra.inference.texts import Calibration, calibrate
 
-__all__ = ["Sampled", "Settings", "num_iterations", "sample_posterior"]
+__all__ = ["Sampled", "Settings", "Target", "find_modes", "num_iterations", "sample_posterior"]
 
 _STAGES = (0.125, 0.25, 0.5, 0.125)  # of the warm-up; the preconditioner is updated before all but the first
 _POINTS = 8  # number of draws over which curvature is averaged
 _FIRST_STEP = 0.2
+_SEARCH_SEED = 0
 _DISPERSION = 0.5  # of the initial positions of chains, in Laplace standard deviations
 
 
@@ -63,12 +64,22 @@ class Settings(NamedTuple):
     num_starts: int
 
 
+class Target(NamedTuple):
+    """The posterior density of a fit, the calibration of its texts, and the EM runs that searched for its modes.
+
+    ``starts`` are in order of decreasing log evidence.
+    """
+
+    problem: Problem
+    calibration: Calibration | None
+    starts: list[Start]
+
+
 class Sampled(NamedTuple):
-    """Draws with leading axes (chain, draw), sample statistics named as in ArviZ, and the EM runs, best first."""
+    """Draws with leading axes (chain, draw), and sample statistics named as in ArviZ."""
 
     parameters: Parameters
     stats: dict[str, np.ndarray]
-    starts: list[Start]
 
 
 def num_iterations(settings: Settings) -> int:
@@ -77,23 +88,34 @@ def num_iterations(settings: Settings) -> int:
     return sum(-(-length // hmc.BLOCK) * hmc.BLOCK for length in lengths)
 
 
-def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Iterator[Sampled]:
-    """Yield posterior draws: ``num_samples`` per chain, then, each time, the same chains continued to twice the length.
-
-    NUTS yields once. ``progress(stage, iterations)`` is called after every block of iterations.
-    """
-    rng = np.random.default_rng(settings.seed)
+def find_modes(prepared: Prepared, num_starts: int) -> Target:
+    """Search for the modes of the posterior; the search does not depend on the seed of the chains."""
     patterns, counts = prepared.points
-    by_condition = prepared.in_condition @ counts
-    progress("finding modes", 0)
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
     calibration = None if prepared.texts is None else calibrate(prepared.texts, problem.prior)
-    ratios = None if calibration is None else calibration.ratios
-    concentrations = prepared.model.concentrations
-    starts = em_starts(by_condition, patterns, concentrations, num_starts=settings.num_starts, rng=rng, ratios=ratios)
     if calibration is not None:
         problem = problem._replace(common_weights=calibration.common)
-    density, mode = _density_at_mode(prepared, problem, starts[0], calibration, rng)
+    starts = em_starts(
+        prepared.in_condition @ counts,
+        patterns,
+        prepared.model.concentrations,
+        num_starts=num_starts,
+        rng=np.random.default_rng(_SEARCH_SEED),
+        ratios=None if calibration is None else calibration.ratios,
+    )
+    return Target(problem, calibration, starts)
+
+
+def sample_posterior(
+    prepared: Prepared, target: Target, start: Start, settings: Settings, progress: Callable[[str, int], None]
+) -> Iterator[Sampled]:
+    """Yield posterior draws around the mode of ``start``: ``num_samples`` per chain, then, each time, twice the length.
+
+    Each time the same chains are continued; NUTS yields once. ``progress(stage, iterations)`` is called after every
+    block of iterations.
+    """
+    rng = np.random.default_rng(settings.seed)
+    density, mode = _density_at_mode(prepared, target, start, rng)
     space, states = _warm_up(density, mode, settings, rng, progress)
     if settings.engine == "nuts":
         positions, stats = nuts.run(
@@ -105,20 +127,20 @@ def sample_posterior(prepared: Prepared, settings: Settings, progress: Callable[
             chain_method=settings.chain_method,
         )
         progress("sampling", settings.num_samples)
-        yield Sampled(constrain(problem, density.chart, positions), stats, starts)
+        yield Sampled(constrain(target.problem, density.chart, positions), stats)
         return
     drawn: list[tuple[Parameters, dict[str, np.ndarray]]] = []
     for positions, stats in _sample_hmc(space, states, settings, progress):
-        drawn.append((constrain(problem, density.chart, positions), stats))
+        drawn.append((constrain(target.problem, density.chart, positions), stats))
         parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *drawn)
-        yield Sampled(parameters, stats, starts)
+        yield Sampled(parameters, stats)
 
 
 def _density_at_mode(
-    prepared: Prepared, problem: Problem, start: Start, calibration: Calibration | None, rng: np.random.Generator
+    prepared: Prepared, target: Target, start: Start, rng: np.random.Generator
 ) -> tuple[Density, np.ndarray]:
     """The density in partially non-centred coordinates, chosen by a Laplace approximation, and its mode in these."""
-    patterns, counts = prepared.points
+    (patterns, counts), (problem, calibration, _) = prepared.points, target
     ratios = None if calibration is None else calibration.ratios
     weights = cell_weights(start, counts, patterns, prepared.condition, ratios=ratios)
     components = component_probabilities(start.probabilities, patterns, ratios)

@@ -9,7 +9,6 @@ from simulacra.formalism import Archetype, Gate, Persona, ScoreEmission
 from simulacra.inference import Check, Thresholds
 from simulacra.inference.diagnostics import (
     check_misfit,
-    check_modes,
     check_names,
     check_rates,
     check_sampling,
@@ -17,7 +16,6 @@ from simulacra.inference.diagnostics import (
     fitting_name,
     lacks_draws,
 )
-from simulacra.inference.sampling.initialise import Start
 
 _CHAINS, _DRAWS = 4, 500
 
@@ -141,29 +139,6 @@ def test_energy_that_crawls_fails_and_is_betancourts_ratio(rng: np.random.Genera
     expected = np.square(np.diff(energy)).mean() / np.square(energy - energy.mean()).mean()
     assert check.value == pytest.approx(expected * (len(energy) - 1) / len(energy))  # ArviZ's variance has n - 1
     assert check.value == pytest.approx(float(arviz_stats.bfmi(stats)["energy"][3]))
-
-
-# --- modes ----------------------------------------------------------------------------------------------------------
-
-
-def _start(evidence: float, *weights: float) -> Start:
-    return Start(evidence, np.array([weights]), ())
-
-
-@pytest.mark.parametrize(
-    ("starts", "passed", "gap"),
-    [
-        ([_start(-100, 0.9, 0.1)], True, np.inf),
-        ([_start(-100, 0.9, 0.1), _start(-100.1, 0.88, 0.12)], True, np.inf),  # says the same
-        ([_start(-100, 0.9, 0.1), _start(-110, 0.5, 0.5)], True, 10.0),
-        ([_start(-100, 0.9, 0.1), _start(-109.9, 0.5, 0.5)], False, 9.9),
-        ([_start(-100, 0.9, 0.1), _start(-101, 0.9, 0.1), _start(-102, 0.2, 0.8), _start(-190, 0.5, 0.5)], False, 2.0),
-    ],
-)
-def test_modes_that_say_something_else_compete(starts: list[Start], passed: bool, gap: float) -> None:
-    check = check_modes(starts, Thresholds())
-    assert check.passed == passed
-    assert check.value == pytest.approx(gap)
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

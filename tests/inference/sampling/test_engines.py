@@ -1,7 +1,7 @@
 """The samplers against an integral computed without them, against each other, and against themselves."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import arviz_stats
@@ -22,7 +22,7 @@ from simulacra.inference.sampling.problem import (
     natural_chart,
     unconstrain,
 )
-from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
+from simulacra.inference.sampling.sample import Sampled, Settings, find_modes, num_iterations, sample_posterior
 
 _SIGMAS = 4.5
 """Every comparison of means allows this many standard errors: 30 of them fail by chance with probability 2e-4."""
@@ -44,7 +44,12 @@ def _settings(**changes: object) -> Settings:
 
 def _sample(prepared: Prepared, progress: Callable[[str, int], None] | None = None, **changes: object) -> Sampled:
     with jax.numpy_rank_promotion("allow" if changes.get("engine") == "nuts" else "raise"):  # NumPyro promotes ranks
-        return next(sample_posterior(prepared, _settings(**changes), progress or (lambda stage, iterations: None)))
+        return next(_segments(prepared, _settings(**changes), progress or (lambda stage, iterations: None)))
+
+
+def _segments(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Iterator[Sampled]:
+    target = find_modes(prepared, settings.num_starts)
+    return sample_posterior(prepared, target, target.starts[0], settings, progress)
 
 
 def _quantities(prepared: Prepared, parameters: Parameters) -> dict[str, np.ndarray]:
@@ -136,7 +141,7 @@ def test_the_same_seed_gives_the_same_draws_with_or_without_progress(tiny: Prepa
     for own, other in zip(_leaves(quiet), _leaves(loud), strict=True):
         np.testing.assert_array_equal(own, other)
     assert sum(iterations for _, iterations in calls) == num_iterations(_settings(num_warmup=200, num_samples=70))
-    assert list(dict.fromkeys(stage for stage, _ in calls)) == ["finding modes", "warming up", "sampling"]
+    assert list(dict.fromkeys(stage for stage, _ in calls)) == ["warming up", "sampling"]
     other = _short(tiny, seed=4)
     assert not np.array_equal(other.parameters.latents, quiet.parameters.latents)
 
@@ -157,7 +162,7 @@ def test_chains_go_on_where_they_stood(tiny: Prepared, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(ensembles, "run", watched)
     settings = _settings(num_warmup=200, num_samples=70)
-    short, twice, more = itertools.islice(sample_posterior(tiny, settings, lambda stage, iterations: None), 3)
+    short, twice, more = itertools.islice(_segments(tiny, settings, lambda stage, iterations: None), 3)
     assert [run.parameters.scales.shape for run in (short, twice, more)] == [(4, 70, 1), (4, 140, 1), (4, 280, 1)]
     for shorter, longer in ((short, twice), (twice, more)):
         for own, other in zip(_leaves(shorter), _leaves(longer), strict=True):
