@@ -368,8 +368,8 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
     """
     remedy = (
         "The personas do not account for the scores of this condition, so its weights are withheld; its rate does not "
-        "depend on them. A larger persona set (emergent-misalignment-6) often resolves this; if it does not, the "
-        "condition behaves in a way that no mixture of these personas describes."
+        "depend on them. simulacra.analysis.try_persona_sets fits larger persona sets and reports which of them pass; "
+        "if none does, the condition behaves in a way that no mixture of these personas describes."
     )
     checks = []
     contexts = [str(name) for name, own in misfit.coords.items() if own.dims == ("group",) and name != "condition"]

@@ -17,7 +17,7 @@ from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.weights import WeightDesign, weight_design
 
-__all__ = ["Prepared", "assemble", "design_of", "on_design", "prepare"]
+__all__ = ["Prepared", "assemble", "design_of", "on_design", "prepare", "without_idle"]
 
 _BASE = ("condition", "question_id", "base_question")
 _CONTEXTS = frozenset(("trigger", "triggered", "framing", "system_prompt", "checkpoint", "step", "context"))
@@ -181,8 +181,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             stacklevel=3,
         )
     notes = [*_unmodelled(model, log), *_pooled(log)]
-    counts = np.asarray(collapsed.counts, dtype=float)
-    model, dropped = (model, []) if model.likelihood else _without_idle(model, collapsed, counts)
+    model, dropped = (model, []) if model.likelihood else without_idle(model, collapsed)
     design = design_of(model.weights, collapsed, screen=True)
     return assemble(model, design, collapsed, (*notes, *dropped, *design.notes))
 
@@ -302,10 +301,12 @@ def _unmodelled(model: PersonaMixture, log: CompletionLog | ScannedLog | Collaps
     return notes
 
 
-def _without_idle(
-    model: PersonaMixture, collapsed: CollapsedLog, counts: np.ndarray
-) -> tuple[PersonaMixture, list[str]]:
-    """Leave out personas whose evidence hardly occurs, because their component would fit something else."""
+def without_idle(model: PersonaMixture, collapsed: CollapsedLog) -> tuple[PersonaMixture, list[str]]:
+    """Leave out personas whose evidence hardly occurs, because their component would fit something else.
+
+    Returns the model without them, and notes that say so.
+    """
+    counts = np.asarray(collapsed.counts, dtype=float)
     condition = collapsed.cells["condition"].to_numpy()
     by_condition = pd.DataFrame(counts).groupby(condition).sum().to_numpy()
     by_condition = by_condition / by_condition.sum(axis=1, keepdims=True)

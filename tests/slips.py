@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulacra.analysis import fit_conditioning, fit_in_context, predict_rates
+from simulacra.analysis import fit_conditioning, fit_in_context, predict_rates, try_persona_sets
 from simulacra.data import CompletionLog, collapse, load_demo, read_completions
 from simulacra.formalism import (
     Archetype,
@@ -293,6 +293,10 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "predict: swapped": (
         lambda w: predict_rates(w.log, w.result),
         r"result is of type CompletionLog; .* predict_rates\(result, log\)",
+    ),
+    "persona sets: of a log": (
+        lambda w: try_persona_sets(w.log),
+        r"result is of type CompletionLog; expected a Result, as returned by fit",
     ),
     "predict: a table": (lambda w: predict_rates(w.result, w.log.table), r"log is of type DataFrame; expected a log"),
     "predict: outcome is a word": (
