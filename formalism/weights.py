@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from simulacra.formalism.arrays import namespace
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 
@@ -179,8 +180,13 @@ class WeightDesign:
 
 
 def cell_logits(shared: Any, own: Any, own_value: Any, latents: Any) -> Any:
-    """η = A ζ from the parts of A that a :class:`WeightDesign` stores, on NumPy or JAX arrays."""
-    return shared @ latents[..., : shared.shape[1], :] + own_value[:, None] * latents[..., own, :]
+    """η = A ζ from the parts of A that a :class:`WeightDesign` stores, on NumPy or JAX arrays.
+
+    The shared part is one product of matrices for all leading axes.
+    """
+    xp = namespace(latents)
+    common = xp.tensordot(latents[..., : shared.shape[1], :], xp.asarray(shared), axes=[[-2], [1]])
+    return common.swapaxes(-1, -2) + own_value[:, None] * latents[..., own, :]
 
 
 def latent_variances(fixed_variance: Any, multiplicity: Any, squared_scales: Any) -> Any:

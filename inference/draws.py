@@ -12,7 +12,7 @@ import xarray as xr
 
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome, implied_rates
-from simulacra.inference.posterior import weights_of_cells
+from simulacra.inference.posterior import average_weights, weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, against_baseline, rates_in
 
@@ -120,8 +120,7 @@ def group_weights(posterior: xr.Dataset, prepared: Prepared) -> np.ndarray:
     """Weights of every group, averaged over its logged completions, shape ``(chain, draw, G, K)``; they sum to one."""
     if not prepared.contexts:
         return posterior["weights"].to_numpy()
-    cells = weights_of_cells(prepared.design, posterior["latents"].to_numpy())
-    return np.einsum("gc,...ck->...gk", prepared.group_shares, cells, optimize=True)
+    return average_weights(prepared.design, posterior["latents"].to_numpy(), prepared.group_shares)
 
 
 def by_condition(draws: xr.DataArray) -> xr.DataArray:

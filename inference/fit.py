@@ -97,8 +97,8 @@ def fit(
         num_samples: draws per chain. Default: 1000; if only R-hat or ESS then narrowly fails, HMC continues to 2000
             or 4000.
         num_chains: number of chains.
-        engine: ``"hmc"``, HMC with jittered trajectory lengths, in ensembles of two chains with one thread each; or
-            ``"nuts"``, NumPyro's NUTS in the same preconditioned space, which is several times slower and serves as an
+        engine: ``"hmc"``, HMC with jittered trajectory lengths; or ``"nuts"``, NumPyro's NUTS in the same
+            preconditioned space with a density compiled by JAX, which is several times slower and serves as an
             independent check.
         chain_method: how NUTS runs its chains, as in NumPyro; not used by HMC.
         target_accept_prob: target acceptance rate of the step size adaptation.
@@ -107,7 +107,7 @@ def fit(
         thresholds: thresholds of the checks.
         progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks.
         compilation_cache: whether to keep compiled programs on disk between processes, in JAX's own cache if one is
-            configured, otherwise in the user's cache folder.
+            configured, otherwise in the user's cache folder. Scores and labels need none, texts and NUTS do.
 
     Returns:
         A :class:`~simulacra.inference.result.Result`. If checks fail, it is returned as well: ``ok`` is false, and the
@@ -126,7 +126,7 @@ def fit(
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
-    # One BLAS thread: more would compete with XLA's threads, and round differently from machine to machine.
+    # One BLAS thread: more would compete with the threads of chains, and round differently from machine to machine.
     with (
         threadpool_limits(limits=1, user_api="blas"),
         jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)

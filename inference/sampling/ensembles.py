@@ -8,7 +8,9 @@ has its own random numbers, so the draws do not depend on the number of cores.
 
 import concurrent.futures
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import jax
 import numpy as np
 
 from simulacra.inference.sampling import hmc
@@ -37,29 +39,41 @@ def run(
     adapt: bool,
     target: float,
     progress: Callable[[int], None],
+    transform: Callable[[np.ndarray], Any] | None = None,
 ) -> tuple[list[hmc.State], hmc.Draws]:
     """Run every ensemble for ``num_steps`` iterations, rounded up to whole blocks.
 
+    Args:
+        space: the whitened posterior.
+        states: states of the ensembles.
+        seed: seed of the random numbers; every ensemble has its own.
+        num_steps: number of iterations.
+        adapt: whether to adapt step sizes.
+        target: target acceptance rate of the adaptation.
+        progress: called with the number of iterations by the first ensemble after each of its blocks.
+        transform: what is kept of the positions of a block; a tree of arrays with the same leading axes.
+
     Returns:
-        The final states, and the draws of all chains, shapes ``(iteration, chain)``. The first ensemble calls
-        ``progress(iterations)`` after each of its blocks.
+        The final states, and the draws of all chains, shapes ``(chain, iteration)``.
     """
 
-    def work(index: int) -> tuple[hmc.State, list[hmc.Draws]]:
+    def work(index: int) -> tuple[hmc.State, hmc.Draws]:
         state, blocks = states[index], []
         rng = np.random.default_rng([*seed, index])
         for moved, draws in hmc.run(space, state, rng, num_steps=num_steps, adapt=adapt, target=target):
             state = moved
-            blocks.append(draws)
+            blocks.append(draws if transform is None else draws._replace(position=transform(draws.position)))
             if index == 0:
                 progress(hmc.BLOCK)
-        return state, blocks
+        return state, jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
 
     with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
         done = list(pool.map(work, range(len(states))))
-    joined = [np.concatenate([_field(blocks, name) for _, blocks in done], axis=1) for name in hmc.Draws._fields]
-    return [state for state, _ in done], hmc.Draws(*joined)
+    return [state for state, _ in done], jax.tree.map(_by_chain, *(draws for _, draws in done))
 
 
-def _field(blocks: Sequence[hmc.Draws], name: str) -> np.ndarray:
-    return np.concatenate([getattr(block, name) for block in blocks])
+def _by_chain(*parts: np.ndarray) -> np.ndarray:
+    """The draws of ensembles ``(iteration, chain, ...)`` as one array ``(chain, iteration, ...)``."""
+    iterations, _, *rest = parts[0].shape
+    joined = np.empty((sum(part.shape[1] for part in parts), iterations, *rest), dtype=parts[0].dtype)
+    return np.concatenate([part.swapaxes(0, 1) for part in parts], out=joined)

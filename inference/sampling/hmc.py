@@ -24,7 +24,8 @@ BLOCK = 50
 TRAJECTORY = 2.5
 """Mean trajectory length in posterior standard deviations."""
 
-JIT = (0.0, 5.0)
+_JITTER = (0.5, 1.5)  # of lengths, relative to the mean
+
 _MAX_STEPS = 64
 _DIVERGENCE = 1000.0  # energy error of a divergent trajectory; NumPyro's threshold
 
@@ -114,7 +115,7 @@ def run(
 def _iterate(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
     """One iteration; the position of the draw is still whitened."""
     momentum = rng.standard_normal(state.whitened.shape)
-    num_steps = int(np.clip(np.ceil(rng.uniform(*JIT) / step), 1, _MAX_STEPS))
+    num_steps = int(np.clip(np.ceil(TRAJECTORY * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
     energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
     whitened, gradient = state.whitened, state.gradient
     momentum = momentum + 0.5 * step * gradient

@@ -127,11 +127,11 @@ def sample_posterior(
             chain_method=settings.chain_method,
         )
         progress("sampling", settings.num_samples)
-        yield Sampled(constrain(target.problem, density.chart, positions), stats)
+        yield Sampled(_parameters(density, positions), stats)
         return
     drawn: list[tuple[Parameters, dict[str, np.ndarray]]] = []
-    for positions, stats in _sample_hmc(space, states, settings, progress):
-        drawn.append((constrain(target.problem, density.chart, positions), stats))
+    for segment in _sample_hmc(space, states, settings, progress):
+        drawn.append(segment)
         parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *drawn)
         yield Sampled(parameters, stats)
 
@@ -175,10 +175,12 @@ def _warm_up(
     kept: list[np.ndarray] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
         if kept:
-            flat = np.concatenate(kept[-2:]).reshape(-1, mode.size)  # long directions are visible in many draws only
+            flat = np.concatenate(kept[-2:], axis=1).reshape(
+                -1, mode.size
+            )  # long directions are visible in many draws only
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             space = Space(density, flat.mean(axis=0), stretch(density.arrow(points), flat))
-            states = ensembles.begin(space, space.whiten(kept[-1][-1]), [state.step for state in states])
+            states = ensembles.begin(space, space.whiten(kept[-1][:, -1]), [state.step for state in states])
         states, draws = ensembles.run(
             space,
             states,
@@ -198,7 +200,7 @@ def _stage_lengths(num_warmup: int) -> list[int]:
 
 def _sample_hmc(
     space: Space, states: list[hmc.State], settings: Settings, progress: Callable[[str, int], None]
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[Parameters, dict[str, np.ndarray]]]:
     """Yield consecutive segments of the chains: ``num_samples`` draws, then each time as many as drawn so far."""
     for again in itertools.count():
         length = settings.num_samples << max(again - 1, 0)
@@ -210,6 +212,13 @@ def _sample_hmc(
             adapt=False,
             target=settings.target_accept_prob,
             progress=functools.partial(progress, "continuing sampling" if again else "sampling"),
+            transform=functools.partial(_parameters, space.density),
         )
-        stats = {name: value[:length].swapaxes(0, 1) for name, value in draws._asdict().items()}
+        stats = jax.tree.map(lambda values, length=length: values[:, :length], draws._asdict())
         yield stats.pop("position"), stats
+
+
+def _parameters(density: Density, positions: np.ndarray) -> Parameters:
+    """Parameters at positions; latents, which take most of the memory of a fit, in single precision."""
+    parameters = constrain(density.problem, density.chart, positions)
+    return parameters._replace(latents=parameters.latents.astype(np.float32))
