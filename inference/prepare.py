@@ -124,6 +124,21 @@ class Prepared:
         return self.collapsed.cells[list(self.groups)].merge(position, how="left")["group"].to_numpy()
 
     @property
+    def logged_questions(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The base question of every cell of the collapsed log, int, shape ``(cells,)``, and the names of all Q."""
+        cells = self.collapsed.cells
+        numbers, names = pd.factorize(cells["base_question" if "base_question" in cells else "question_id"].astype(str))
+        return numbers, tuple(map(str, names))
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Whether a group was asked a base question, shape ``(G, Q)``."""
+        question, names = self.logged_questions
+        asked = np.zeros((len(self.groups), len(names)), dtype=bool)
+        asked[self.group, question] = True
+        return asked
+
+    @property
     def group_shares(self) -> np.ndarray:
         """Proportion of the completions of every group in each cell of the design, shape ``(G, C)``."""
         shares = np.zeros((len(self.groups), len(self.counts)))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -28,9 +27,10 @@ from simulacra.inference.citation import (
     lost_names,
     provenance_of,
 )
-from simulacra.inference.contrasts import Contrast, Group, find_group, label
+from simulacra.inference.contrasts import Compared, Contrast, Contrasts, all_pairs, compared, contrast_of
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
-from simulacra.inference.draws import chosen_outcome, group_weights, take_draws
+from simulacra.inference.draws import by_group, chosen_outcome, take_draws
+from simulacra.inference.groups import Group
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
@@ -39,10 +39,9 @@ from simulacra.inference.rates import (
     against_baseline,
     count_events,
     fit_rates,
-    logged_shares,
     rates_in,
     scope_in_words,
-    shows_event,
+    scope_name,
 )
 from simulacra.inference.responsibilities import collapse_again, row_responsibilities
 from simulacra.inference.store import Stored, read_result, write_result
@@ -198,9 +197,9 @@ class Result:
     def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """δ of eq. (8): weight minus the weight in the baseline, for every other condition and persona.
 
-        Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, ess_bulk, ess_tail, r_hat,
-        status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats. A shift of weights alone does not
-        support a claim: see :meth:`contrasts`.
+        Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, comparisons, ess_bulk, ess_tail,
+        r_hat, status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats, and ``comparisons`` as in
+        :meth:`contrasts`. A shift of weights alone does not support a claim: see :meth:`contrasts`.
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
         return tables.shift_table(self.draws("weights"), self.model.baseline, terms)
@@ -227,17 +226,20 @@ class Result:
                 within the region.
             withhold: withhold estimates that failed a check.
 
-        Columns ``condition``, the contexts if the log has any, ``scope, questions, rate_difference, eti89_lb, eti89_ub,
-        claim, implied, implied_lb, implied_ub, explained, explained_lb, explained_ub, unexplained, unexplained_lb,
-        unexplained_ub, judged, total_variation, jensen_shannon, ess_bulk, ess_tail, r_hat, status``; ``questions`` and
-        ``judged`` not for a mix. In every context, a condition is compared with the baseline in the same context;
-        ``questions`` is the number of base questions that both were asked. ``claim`` is ``increase``, ``decrease``,
-        ``equivalent`` or ``undecided``.
+        Columns ``condition``, the contexts if the log has any, ``scope, questions, asked, rate_difference, eti89_lb,
+        eti89_ub, claim, comparisons, implied, implied_lb, implied_ub, explained, explained_lb, explained_ub,
+        unexplained, unexplained_lb, unexplained_ub, judged, total_variation, jensen_shannon, ess_bulk, ess_tail, r_hat,
+        status``; ``questions``, ``asked`` and ``judged`` not for a mix. In every context, a condition is compared with
+        the baseline in the same context. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
+        it follows from the interval of this comparison alone, and ``comparisons`` is the number of comparisons in the
+        table, some of which are expected to miss (:meth:`pairs` compares all conditions with one another).
         ``implied`` is the part of the difference that the persona weights account for, ``explained`` its proportion of
         the difference (where the interval of the difference excludes zero), and ``unexplained`` the rest; a difference
         that they do not account for is no evidence about personas. All exist for these questions only.
         Every rate is that of the questions that its group was asked, in their logged proportions: where two groups were
-        asked different questions, part of a difference is that of their questions.
+        asked different questions, part of a difference is that of their questions. ``questions`` is the number of base
+        questions that both were asked, ``asked`` that of those that either was. If there is none that both were asked,
+        a difference on these questions is withheld, and nothing is claimed about new ones.
         Jensen-Shannon is in nats. ``judged`` is the proportion of the completions of the condition that can show the
         event (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). If it is small, ``equivalent`` and ``decrease``
         carry little information, because incoherent text never counts as misaligned.
@@ -262,7 +264,7 @@ class Result:
             self.diagnostics["weights"],
             rates,
             baseline,
-            scope if isinstance(scope, str) else "mix",
+            scope_name(scope),
             rope,
             self._terms(ci_prob, withhold=withhold),
         )
@@ -274,77 +276,53 @@ class Result:
         *,
         of: str = "rates",
         persona: str | None = None,
-        scope: str = "these",
+        scope: Scope = "these",
         outcome: Outcome | None = None,
     ) -> Contrast:
-        """The difference between any two groups; contrasts can be subtracted from one another.
+        """The difference between any two groups or means of groups; contrasts can be subtracted from one another.
 
         Args:
             group: a condition, with its context if the log has contexts: ``"ft"``, ``"condition=ft, trigger=on"`` or a
-                mapping.
-            minus: the group that is subtracted.
+                mapping. A list stands for the mean of its groups, ``["ft-a", "ft-b"]``, and a mapping of groups to
+                shares for a weighted mean, ``{"ft-a": 0.9, "ft-b": 0.1}``.
+            minus: the group or mean that is subtracted.
             of: the quantity that is compared: ``"rates"``, ``"implied_rates"`` or ``"weights"``.
             persona: for weights, whose.
-            scope: ``"these"`` or, for rates, ``"new"`` questions.
+            scope: as for :meth:`rates`; rates can be compared in every scope, other quantities on these questions.
             outcome: for rates. Default: the outcome of the model.
 
         Raises:
-            InputError: an unknown group, quantity, persona or scope; or no outcome.
+            InputError: an unknown group, quantity, persona or scope; no outcome; the same groups on both sides; a group
+                without completions in the denominator; or, for these questions, groups without a common question.
 
         Example:
             The effect of a trigger on a fine-tune beyond its effect on the base model is
             ``result.contrast("ft, trigger=on", "ft, trigger=off") - result.contrast("base, trigger=on", "base,
             trigger=off")``.
         """
-        groups = self.prepared.groups.astype(str)
-        rows = find_group(groups, group, "group"), find_group(groups, minus, "minus")
-        if of not in ("rates", "implied_rates", "weights"):
-            raise InputError(f"contrast: of={of!r}", expected="'rates', 'implied_rates' or 'weights'", argument="of")
-        if (persona in self.personas) != (of == "weights"):
-            raise InputError(
-                f"contrast(of={of!r}, persona={persona!r})",
-                expected=f"for weights, one of {', '.join(self.personas)}; otherwise no persona",
-                argument="persona",
-            )
-        if scope not in ("these", "new") or (scope == "new" and of != "rates"):
-            raise InputError(
-                f"contrast(of={of!r}, scope={scope!r})",
-                expected="scope 'these' or, for rates, 'new'",
-                argument="scope",
-            )
-        by_question, shown = np.zeros(0), (False, False)
-        if of == "weights":
-            values = group_weights(self.posterior, self.prepared)[..., self.personas.index(str(persona))]
-            draws = xr.DataArray(values, dims=("chain", "draw", "group"))
-        else:
-            drawn: Any = take_draws(of, self.posterior, self.prepared, self._rates_of, outcome=outcome, scope=scope)
-            draws = drawn if "group" in drawn.dims else drawn.swap_dims(condition="group")
-        if of == "rates":
-            rates = self._rates_of(chosen_outcome(outcome, self.prepared)).isel(group=list(rows))
-            empty = [str(name) for name, own in zip((group, minus), rates["totals"], strict=True) if not own.any()]
-            if empty:
-                raise InputError(
-                    f"contrast: {empty[0]} has no completions in the denominator of the outcome",
-                    remedy="choose another denominator, such as of='all'",
-                    argument="outcome",
-                )
-            if scope == "new":
-                shares = logged_shares(rates)
-                by_question, shown = shares[0] - shares[1], (shows_event(rates, 0), shows_event(rates, 1))
-        kind = {"rates": "rate", "implied_rates": "implied_rate", "weights": "weight"}[of]
-        names = [label(groups, row, f"new_{kind}" if scope == "new" else kind, persona) for row in rows]
-        return Contrast(
-            name=" − ".join(names),
-            of=of,
-            scope=scope,
-            words=self.in_words(scope),
-            draws=(draws.isel(group=rows[0]) - draws.isel(group=rows[1])).reset_coords(drop=True),
-            by_question=by_question,
-            raised=shown[0],
-            reduced=shown[1],
-            terms=self._terms_of(of, persona, groups["condition"].iloc[list(rows)].tolist()),
-            provenance=self._provenance(outcome),
-        )
+        return contrast_of(self._compared(of, persona, scope, outcome), group, minus, persona)
+
+    def pairs(
+        self,
+        *,
+        of: str = "rates",
+        persona: str | None = None,
+        scope: Scope = "these",
+        outcome: Outcome | None = None,
+    ) -> Contrasts:
+        """The difference between every two conditions, in the same context; arguments as for :meth:`contrast`.
+
+        Of two conditions, that which comes first in :attr:`conditions` is subtracted. The size of the family is stated
+        in every row and citation; intervals and claims are those of single contrasts.
+
+        Raises:
+            InputError: an unknown quantity, persona or scope; no outcome; or a single condition.
+
+        Example:
+            ``result.pairs(scope="new").table()`` has one row for every pair, and ``result.pairs()["rate[a] −
+            rate[b]"].cite()`` cites one of them.
+        """
+        return all_pairs(self._compared(of, persona, scope, outcome), persona)
 
     def rates(
         self,
@@ -375,9 +353,8 @@ class Result:
         """
         chosen = chosen_outcome(outcome, self.prepared)
         rates = self._rates_of(chosen)
-        name = scope if isinstance(scope, str) else "mix"
         terms = self._terms(ci_prob, withhold=withhold)
-        return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, name, terms)
+        return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, scope_name(scope), terms)
 
     def in_words(self, scope: Scope = "these") -> str:
         """A scope in words, for display: ``"on these 24 questions (8 base questions)"``.
@@ -484,7 +461,7 @@ class Result:
 
         Example:
             ``str(result.cite("rate_difference[insecure]"))`` is ``"0.175 on these 24 questions (8 base questions) (89%
-            ETI 0.161–0.189; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
+            ETI 0.161–0.189; R̂ 1.00, ESS 2 113; one of 4 comparisons; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         renamed = lost_names(self.model.names, self.personas, self.failed)
         return find(key, self._citable(ci_prob), self._provenance(), probability=ci_prob, renamed=renamed)
@@ -539,12 +516,17 @@ class Result:
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
         return Terms(self.failed, self.thresholds, ci_prob, withhold)
 
-    def _terms_of(self, of: str, persona: str | None, conditions: list[str]) -> Terms:
-        """The terms of one quantity of a persona in some conditions: every check that concerns any of them."""
-        own = self._terms(CI_PROB, withhold=True).of(of)
-        failed = (c for c in own.failed if c.persona in (None, persona) and c.condition in (None, *conditions))
-        return dataclasses.replace(
-            own, failed=tuple(dataclasses.replace(check, persona=None, condition=None) for check in failed)
+    def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | None) -> Compared:
+        return compared(
+            of,
+            persona,
+            scope,
+            outcome,
+            posterior=self.posterior,
+            prepared=self.prepared,
+            rates_of=self._rates_of,
+            terms=self._terms(CI_PROB, withhold=True).of,
+            provenance=self._provenance(outcome),
         )
 
     def _provenance(self, outcome: Outcome | None = None) -> Provenance:
@@ -567,8 +549,7 @@ class Result:
         """Draws of the implied rates along ``group``, on these questions; ``None`` for any other scope."""
         if scope != "these":
             return None
-        implied = self.draws("implied_rates", outcome=outcome)
-        return implied if "group" in implied.dims else implied.swap_dims(condition="group")
+        return by_group(self.draws("implied_rates", outcome=outcome))
 
     @functools.cached_property
     def _other_rates(self) -> dict[Outcome, xr.Dataset]:

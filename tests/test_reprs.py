@@ -31,7 +31,7 @@ from simulacra.formalism import (
     persona_set,
     weight_design,
 )
-from simulacra.inference import Result, Thresholds
+from simulacra.inference import Contrasts, Result, Thresholds
 from simulacra.inference.citation import Provenance
 from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
@@ -164,7 +164,8 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
         scope=LONG,
         provenance=Provenance(LONG, LONG, 0, LONG),
     ),
-    "Contrast": lambda _: dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG * 3, words=LONG),
+    "Contrast": lambda _: dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG * 3),
+    "Contrasts": lambda _: Contrasts([dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG)] * 40),
     "Thresholds": lambda _: Thresholds(),
     "Result": lambda _: _large_result(),
     "Conditioning": lambda _: _conditioning(),
