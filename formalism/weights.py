@@ -35,7 +35,7 @@ from simulacra.formalism.simplex import ilr_basis
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WeightDesign", "describe_formula", "latent_variances", "weight_design"]
+__all__ = ["WeightDesign", "describe_formula", "latent_variances", "named_columns", "weight_design"]
 
 INTERCEPT_SD = 1.5
 COMMON_SD = 2.0
@@ -224,7 +224,7 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
             remedy="remove everything up to and including '~'",
             argument="weights",
         )
-    variables = sorted(str(name) for name in description.var_names if name)
+    variables = named_columns(formula)
     unknown = [name for name in variables if name not in cells]
     if unknown:
         near = difflib.get_close_matches(unknown[0], cells.columns, n=1)
@@ -271,6 +271,11 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
         if isinstance(term, GroupSpecificTerm)
     ]
     return common, groups
+
+
+def named_columns(formula: str) -> list[str]:
+    """The columns that a formula names, sorted."""
+    return sorted(str(name) for name in describe_formula(formula).var_names if name)
 
 
 def describe_formula(formula: str) -> Any:

@@ -32,7 +32,13 @@ from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 
 __all__ = ["Compared", "Contrast", "Contrasts", "all_pairs", "compared", "contrast_of"]
 
-_KINDS = {"rates": "rate", "implied_rates": "implied_rate", "weights": "weight"}
+KINDS = {
+    "rates": "rate",
+    "implied_rates": "implied_rate",
+    "weights": "weight",
+    "predicted_rates": "predicted_rate",
+}
+"""What is compared, and how it is called in keys of citations."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,12 +46,13 @@ class Compared:
     """The quantity that contrasts compare, with its draws in every group.
 
     Attributes:
-        of: ``"rates"``, ``"implied_rates"`` or ``"weights"``.
+        of: ``"rates"``, ``"implied_rates"``, ``"weights"`` or ``"predicted_rates"``.
         scope: ``"these"``, ``"new"`` or a mix.
         words: the scope in words.
         groups: the groups, one row each, as text: condition and contexts; for weights, also ``persona``.
         draws: dims ``(chain, draw, group)``, in [0, 1].
-        asked: whether a group was asked a base question, shape ``(G, Q)``; ``None`` for a mix.
+        asked: whether a group was asked a base question, shape ``(G, Q)``; ``None`` if that does not matter, as for a
+            mix.
         rates: counts of events, for rates on these or new questions.
         terms: what is withheld.
         provenance: model, data, seed and version.
@@ -61,15 +68,15 @@ class Compared:
     terms: Terms
     provenance: Provenance
 
-    @property
-    def same(self) -> tuple[object, ...]:
-        """What two contrasts must have in common to be subtracted."""
-        return self.of, self.scope, self.provenance
+    def equals(self, other: "Compared") -> bool:
+        """Whether this is the same quantity, outcome, scope and fit, so that contrasts of both can be subtracted."""
+        own, theirs = (self.of, self.scope, self.provenance), (other.of, other.scope, other.provenance)
+        return own == theirs and np.array_equal(self.draws, other.draws, equal_nan=True)
 
     def label(self, shares: np.ndarray) -> str:
         """The name of a mean of groups, as in keys of citations."""
         prefix = "" if self.scope == "these" else f"{scope_name(self.scope)}_"
-        return mean_label(self.groups, shares, f"{prefix}{_KINDS[self.of]}")
+        return mean_label(self.groups, shares, f"{prefix}{KINDS[self.of]}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +103,7 @@ class Contrast:
         """
         expect_type(other, Contrast, "other", "Contrast", expected="a Contrast, as Result.contrast returns")
         own, theirs = self.compared, other.compared
-        if own.same != theirs.same:
+        if not own.equals(theirs):
             raise InputError(
                 f"{self.name} ({own.of}, {own.words}) and {other.name} ({theirs.of}, {theirs.words}) cannot be "
                 "subtracted",
@@ -126,13 +133,13 @@ class Contrast:
         empty |= False if asked is None else ~asked.any(axis=1)
         if empty.any():
             return f"{names[empty.argmax()]} has no completions in the denominator of the outcome"
-        if self.compared.scope == "these" and self._questions["questions"] == 0:
+        if self.compared.scope == "these" and self._questions.get("questions") == 0:
             return no_common_question(names)
         return ""
 
     @property
     def _questions(self) -> dict[str, int]:
-        """``questions``, which all of its groups were asked, and ``asked``, which any was; neither for a mix."""
+        """``questions``, which all of its groups were asked, and ``asked``, which any was; if they matter."""
         if self.compared.asked is None:
             return {}
         questions, asked = common_questions(self.coefficients[None], self.compared.asked)
@@ -266,7 +273,7 @@ def compared(
         InputError: an unknown quantity, persona or scope; or no outcome.
     """
     personas = list(map(str, posterior["persona"].to_numpy()))
-    if of not in _KINDS:
+    if of not in ("rates", "implied_rates", "weights"):
         raise InputError(f"contrast: of={of!r}", expected="'rates', 'implied_rates' or 'weights'", argument="of")
     if (persona in personas) != (of == "weights"):
         raise InputError(

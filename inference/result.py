@@ -464,7 +464,13 @@ class Result:
             ETI 0.161–0.189; R̂ 1.00, ESS 2 113; one of 4 comparisons; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         renamed = lost_names(self.model.names, self.personas, self.failed)
-        return find(key, self._citable(ci_prob), self._provenance(), probability=ci_prob, renamed=renamed)
+        return find(key, self._citable(ci_prob), self.provenance(), probability=ci_prob, renamed=renamed)
+
+    def provenance(self, outcome: Outcome | None = None) -> Provenance:
+        """Model, data, seed and version of the numbers of this result, for the outcome of the model or another."""
+        version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
+        loosened = self.thresholds.loosened
+        return provenance_of(self.prepared, self.personas, outcome, seed=seed, version=version, loosened=loosened)
 
     def save(self, path: str | Path) -> Path:
         """Write the draws to ``path`` (netCDF) and everything else next to it (JSON).
@@ -526,13 +532,8 @@ class Result:
             prepared=self.prepared,
             rates_of=self._rates_of,
             terms=self._terms(CI_PROB, withhold=True).of,
-            provenance=self._provenance(outcome),
+            provenance=self.provenance(outcome),
         )
-
-    def _provenance(self, outcome: Outcome | None = None) -> Provenance:
-        version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
-        loosened = self.thresholds.loosened
-        return provenance_of(self.prepared, self.personas, outcome, seed=seed, version=version, loosened=loosened)
 
     def _rates_of(self, outcome: Outcome) -> xr.Dataset:
         """The posterior of the rate model for an outcome: that of the fit, or fitted now."""

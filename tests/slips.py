@@ -292,9 +292,13 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "citation: a number": (lambda _: format_citation(0.3), r"citation is 0\.3; expected a Citation"),
     "predict: swapped": (
         lambda w: predict_rates(w.log, w.result),
-        r"result is of type CompletionLog; .* predict_rates\(result, log\)",
+        r"result is of type CompletionLog; .* predict\(result, log\)",
     ),
-    "predict: a table": (lambda w: predict_rates(w.result, w.log.table), r"log is of type DataFrame; expected a log"),
+    "predict: a table": (
+        lambda w: predict_rates(w.result, w.log.table),
+        r"the table has a column 'completion'; expected one row per cell, .*read_completions",
+    ),
+    "predict: a list": (lambda w: predict_rates(w.result, [1]), r"log is of type list; expected a log.*table of cells"),
     "predict: outcome is a word": (
         lambda w: predict_rates(w.result, w.log, "aligned < 30"),
         r"outcome is 'aligned < 30'; expected an Outcome",

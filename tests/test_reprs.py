@@ -16,7 +16,7 @@ import simulacra.analysis
 import simulacra.data
 import simulacra.formalism
 import simulacra.inference
-from simulacra.analysis import Conditioning, InContext
+from simulacra.analysis import Conditioning, InContext, Prediction
 from simulacra.data import CompletionLog, Truth, collapse, read_completions, scan_completions
 from simulacra.data.account import LeftOut
 from simulacra.formalism import (
@@ -166,6 +166,9 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     ),
     "Contrast": lambda _: dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG * 3),
     "Contrasts": lambda _: Contrasts([dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG)] * 40),
+    "Prediction": lambda _: Prediction(
+        dataclasses.replace(fit_simulated().contrast("bad", "base").compared, words=LONG), None, None
+    ),
     "Thresholds": lambda _: Thresholds(),
     "Result": lambda _: _large_result(),
     "Conditioning": lambda _: _conditioning(),

@@ -86,7 +86,9 @@ def distinct_rows(log: ScannedLog, columns: Sequence[str], *, limit: int | None 
         end = "" if limit is None else f" LIMIT {limit}"
         query = f"SELECT DISTINCT {', '.join(selected)} FROM {_relation(file)}{end}"
         part = pd.DataFrame(fetch(query, file.path) if keys else [()], columns=keys, dtype=object)
-        parts.append(part.assign(**{name: file.column_map.fields[name] for name in columns if name not in keys}))
+        for name in (name for name in columns if name not in keys):
+            part[name] = pd.Series([file.column_map.fields[name]] * len(part), dtype=object)
+        parts.append(part)
     rows = pd.concat(parts, ignore_index=True)
     return pd.DataFrame({name: tidy_context(rows[name].to_numpy(dtype=object)) for name in columns})
 
