@@ -16,7 +16,16 @@ from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, against_baseline, rates_in
 
-__all__ = ["DRAWS", "by_group", "chosen_outcome", "differences", "group_weights", "take_draws", "weight_draws"]
+__all__ = [
+    "DRAWS",
+    "by_condition",
+    "by_group",
+    "chosen_outcome",
+    "differences",
+    "group_weights",
+    "take_draws",
+    "weight_draws",
+]
 
 
 def take_draws(

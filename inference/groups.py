@@ -56,7 +56,7 @@ def _are_numbers(values: Any) -> bool:
     return all(isinstance(value, numbers.Real) for value in values)
 
 
-def find_group(groups: pd.DataFrame, asked: str | Mapping[str, object], argument: str) -> int:
+def find_group(groups: pd.DataFrame, asked: Group, argument: str) -> int:
     """The row of the group that is asked for.
 
     Args:
@@ -69,7 +69,7 @@ def find_group(groups: pd.DataFrame, asked: str | Mapping[str, object], argument
         InputError: an unknown column, or none or several groups with these values.
     """
     shown = names_of(groups)
-    if asked in shown:
+    if isinstance(asked, str) and asked in shown:
         return shown.index(asked)
     named = isinstance(asked, str) and asked in groups["condition"].tolist()
     wanted = {"condition": asked} if named else _parsed(asked, argument)
@@ -94,7 +94,7 @@ def find_group(groups: pd.DataFrame, asked: str | Mapping[str, object], argument
     return int(fits.argmax())
 
 
-def _parsed(asked: str | Mapping[str, object], argument: str) -> dict[str, str]:
+def _parsed(asked: Any, argument: str) -> dict[str, str]:
     expected = (
         "a group such as 'ft', 'condition=ft, trigger=on' or {'condition': 'ft', 'trigger': 'on'}, or a list of groups"
     )

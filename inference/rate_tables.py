@@ -139,19 +139,17 @@ def supported(
     Raises:
         InputError: ``rope`` is negative.
     """
-    limits = limits.copy()
-    if scope == "new" and rates is not None:
-        shares = logged_shares(rates)
-        shows = np.array([shows_event(rates, group, rope) for group in range(len(shares))])
-        for row, own in enumerate(coefficients):
-            used = own != 0
-            if (shows & (own < 0)).any():
-                limits[row] = extended_interval(tuple(limits[row]), own[used] @ shares[used], ci_prob)
-    said: list[str] = [claim(*own, rope=rope) for own in limits.tolist()]
-    if scope == "new" and rates is not None:
-        questions, _ = common_questions(coefficients, np.isfinite(shares))
-        said = [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]
-    return limits, said
+    if scope != "new" or rates is None:
+        return limits, [claim(*own, rope=rope) for own in limits.tolist()]
+    limits, shares = limits.copy(), logged_shares(rates)
+    shows = np.array([shows_event(rates, group, rope) for group in range(len(shares))])
+    for row, own in enumerate(coefficients):
+        used = own != 0
+        if (shows & (own < 0)).any():
+            limits[row] = extended_interval(tuple(limits[row]), own[used] @ shares[used], ci_prob)
+    questions, _ = common_questions(coefficients, np.isfinite(shares))
+    said = [claim(*own, rope=rope) for own in limits.tolist()]
+    return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]
 
 
 def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from simulacra.formalism.display import card, html_card, listing
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.partitions import Partition
 from simulacra.formalism.weights import WeightDesign
 from simulacra.inference import tables
 from simulacra.inference.citation import (
@@ -29,9 +30,10 @@ from simulacra.inference.citation import (
 )
 from simulacra.inference.contrasts import Compared, Contrast, Contrasts, all_pairs, compared, contrast_of
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
-from simulacra.inference.draws import by_group, chosen_outcome, take_draws
+from simulacra.inference.draws import by_condition, by_group, chosen_outcome, take_draws
 from simulacra.inference.groups import Group
 from simulacra.inference.misfit import misfit_table
+from simulacra.inference.partitions import partition_draws, partition_table
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
 from simulacra.inference.rates import (
@@ -152,11 +154,11 @@ class Result:
         ],
         *,
         by: str = ...,
-        outcome: Outcome | None = ...,
+        outcome: Outcome | Partition | None = ...,
         scope: Scope = ...,
     ) -> xr.DataArray: ...
     def draws(
-        self, name: str, *, by: str = "condition", outcome: Outcome | None = None, scope: Scope = "these"
+        self, name: str, *, by: str = "condition", outcome: Outcome | Partition | None = None, scope: Scope = "these"
     ) -> xr.DataArray | xr.Dataset:
         """The draws that the table of the same name summarises, dims ``(chain, draw, ...)``; nothing is withheld.
 
@@ -170,12 +172,17 @@ class Result:
                 those of the personas.
             by: for weights: ``"condition"``, averaged over the logged completions of the condition; or ``"cell"``, dim
                 ``cell`` with the columns of the cells as coordinates.
-            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model.
+            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model. Rates of a
+                partition have the additional dim ``category``.
             scope: for rates and contrasts, as in :meth:`rates`.
 
         Raises:
             InputError: an unknown name, ``by`` or scope; an argument that the quantity does not have; or no outcome.
         """
+        if isinstance(outcome, Partition):
+            if name != "rates" or by != "condition":
+                raise InputError(f"draws({name!r}): only 'rates' have a partition", argument="outcome")
+            return by_condition(partition_draws(self._stages(outcome), outcome, scope))
         return take_draws(name, self.posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
 
     def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
@@ -326,7 +333,7 @@ class Result:
 
     def rates(
         self,
-        outcome: Outcome | None = None,
+        outcome: Outcome | Partition | None = None,
         *,
         scope: Scope = "these",
         ci_prob: float = CI_PROB,
@@ -335,7 +342,7 @@ class Result:
         """Rate of every condition, in every context in which it was sampled, and the rate that the personas imply.
 
         Args:
-            outcome: event and denominator. Default: the outcome of the model.
+            outcome: event and denominator, or a partition into categories. Default: the outcome of the model.
             scope: the questions that the rates are about: ``"these"``, the logged questions in their logged
                 proportions; ``"new"``, new questions of the same kind; or proportions that you state, such as
                 ``{"trigger": {"on": 0.01, "off": 0.99}}``, of a context or of ``"base_question"``.
@@ -346,14 +353,17 @@ class Result:
         eti89_ub, implied, implied_lb, implied_ub, ess_bulk, ess_tail, r_hat, status``; ``judged`` as in
         :meth:`contrasts`. ``rate`` is estimated from the events alone, without personas
         (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of eq. (7),
-        for these questions.
+        for these questions. For a partition, there is a row for every category, named in the column ``category``; the
+        rates of a group sum to one.
 
         Raises:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
         """
+        terms = self._terms(ci_prob, withhold=withhold)
+        if isinstance(outcome, Partition):
+            return partition_table(self._stages(outcome), outcome, self.prepared, scope, self._implied, terms)
         chosen = chosen_outcome(outcome, self.prepared)
         rates = self._rates_of(chosen)
-        terms = self._terms(ci_prob, withhold=withhold)
         return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, scope_name(scope), terms)
 
     def in_words(self, scope: Scope = "these") -> str:
@@ -535,16 +545,22 @@ class Result:
             provenance=self.provenance(outcome),
         )
 
-    def _rates_of(self, outcome: Outcome) -> xr.Dataset:
-        """The posterior of the rate model for an outcome: that of the fit, or fitted now."""
-        if outcome == self.model.outcome:
+    def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:
+        """The posterior of the rate model for an outcome: that of the fit, or fitted now.
+
+        Stages of a partition have random numbers of their own, because their draws are multiplied.
+        """
+        if outcome == self.model.outcome and stage == 0:
             return self.tree["rates"].to_dataset()
-        if outcome not in self._other_rates:
+        if (outcome, stage) not in self._other_rates:
             counts, draws = count_events(self.prepared, outcome), self.posterior.sizes
-            self._other_rates[outcome] = fit_rates(
-                counts, self.thresholds, num_draws=draws["chain"] * draws["draw"], seed=int(self.settings["seed"])
-            )
-        return self._other_rates[outcome]
+            seed, num_draws = int(self.settings["seed"]) + stage, draws["chain"] * draws["draw"]
+            fitted = fit_rates(counts, self.thresholds, num_draws=num_draws, seed=seed)
+            self._other_rates[outcome, stage] = fitted
+        return self._other_rates[outcome, stage]
+
+    def _stages(self, partition: Partition) -> list[xr.Dataset]:
+        return [self._rates_of(outcome, stage) for stage, outcome in enumerate(partition.stages)]
 
     def _implied(self, outcome: Outcome, scope: Scope) -> xr.DataArray | None:
         """Draws of the implied rates along ``group``, on these questions; ``None`` for any other scope."""
@@ -553,8 +569,8 @@ class Result:
         return by_group(self.draws("implied_rates", outcome=outcome))
 
     @functools.cached_property
-    def _other_rates(self) -> dict[Outcome, xr.Dataset]:
-        """Posteriors of the rate model for outcomes that are not the model's; filled on demand."""
+    def _other_rates(self) -> dict[tuple[Outcome, int], xr.Dataset]:
+        """Posteriors of the rate model for outcomes that are not the model's, and their stages; filled on demand."""
         return {}
 
     @functools.cached_property
