@@ -23,7 +23,8 @@ from simulacra.formalism.new_cells import logits_of_new_cells
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import named_columns
-from simulacra.inference.contrasts import Compared, Contrast, contrast_of
+from simulacra.inference.compared import Compared
+from simulacra.inference.contrasts import Contrast, contrast_of
 from simulacra.inference.draws import chosen_outcome
 from simulacra.inference.groups import Group, names_of
 from simulacra.inference.posterior import parameters_of

@@ -28,7 +28,8 @@ from simulacra.inference.citation import (
     lost_names,
     provenance_of,
 )
-from simulacra.inference.contrasts import Compared, Contrast, Contrasts, all_pairs, compared, contrast_of
+from simulacra.inference.compared import Compared, compared
+from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contrast_of
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
 from simulacra.inference.draws import by_condition, by_group, chosen_outcome, take_draws
 from simulacra.inference.groups import Group
