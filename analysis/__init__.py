@@ -11,4 +11,6 @@ from simulacra.analysis.conditioning import fit_conditioning as fit_conditioning
 from simulacra.analysis.conditioning import predict_shifts as predict_shifts
 from simulacra.analysis.in_context import InContext as InContext
 from simulacra.analysis.in_context import fit_in_context as fit_in_context
+from simulacra.analysis.predictive import Prediction as Prediction
+from simulacra.analysis.predictive import predict as predict
 from simulacra.analysis.predictive import predict_rates as predict_rates

@@ -28,7 +28,7 @@ from simulacra.inference.result import Result
 
 __all__ = ["alternatives_in_words", "try_persona_sets"]
 
-_SHORT = {"num_warmup": 200, "num_samples": 500}
+_WARMUP, _DRAWS = 200, 500
 
 
 def try_persona_sets(
@@ -62,8 +62,9 @@ def try_persona_sets(
             result.collapsed,
             seed=seed,
             thresholds=dataclasses.replace(result.thresholds, r_hat=np.inf, ess=0),
+            num_warmup=_WARMUP,
+            num_samples=_DRAWS,
             progress_bar=False,
-            **_SHORT,
         )
         rows.append({"personas": name, **_verdict(other)})
     return pd.DataFrame(rows)
@@ -82,7 +83,7 @@ def alternatives_in_words(table: pd.DataFrame) -> str:
 
 def _usual_sets(result: Result) -> dict[str, Sequence[Persona]]:
     model = result.model
-    larger = {
+    larger: dict[str, Sequence[Persona]] = {
         name: personas
         for name, personas in PERSONA_SETS.items()
         if len(personas) > len(model.personas)

@@ -177,6 +177,7 @@ def shift_table(readings: Sequence[xr.DataArray], baseline: str, terms: Terms) -
     ratios = log_ratio(others.to_numpy(), base.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
     table.insert(5, "p_gt_0", (shifts > 0).mean(("chain", "draw")).to_numpy().ravel())
     table.insert(6, "log_ratio", ratios)
+    table.insert(7, "comparisons", len(table))
     return _without_withheld(table, ["p_gt_0", "log_ratio"], terms)
 
 

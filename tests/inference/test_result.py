@@ -211,7 +211,7 @@ def test_weights(fitted: Result) -> None:
 
 def test_shifts(fitted: Result) -> None:
     table = fitted.shifts()
-    columns = ["condition", "persona", *_NUMBERS, "p_gt_0", "log_ratio", *_DIAGNOSTICS, "status"]
+    columns = ["condition", "persona", *_NUMBERS, "p_gt_0", "log_ratio", "comparisons", *_DIAGNOSTICS, "status"]
     assert list(table) == columns
     assert table[["condition", "persona"]].to_numpy().tolist() == [
         [condition, persona] for condition in fitted.conditions[1:] for persona in fitted.personas
@@ -232,7 +232,8 @@ def test_shifts(fitted: Result) -> None:
 
 def test_contrasts(fitted: Result) -> None:
     table = fitted.contrasts()
-    columns = ["condition", "scope", "questions", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
+    columns = ["condition", "scope", "questions", "asked", "rate_difference", "eti89_lb", "eti89_ub"]
+    columns += ["claim", "comparisons"]
     explained = [f"{name}{end}" for name in ("implied", "explained", "unexplained") for end in ("", "_lb", "_ub")]
     distances = ["judged", "total_variation", "jensen_shannon"]
     assert list(table) == [*columns, *explained, *distances, *_DIAGNOSTICS, "status"]
