@@ -18,7 +18,7 @@ import xarray as xr
 
 from simulacra.formalism.display import card, place
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.shifts import claim
+from simulacra.formalism.shifts import claim, sign_probability
 from simulacra.inference.citation import Citation, Provenance, cited
 from simulacra.inference.rate_tables import about_new
 from simulacra.inference.rates import extended_interval
@@ -85,10 +85,10 @@ class Contrast:
     def table(self, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """One row: ``contrast, scope, mean, eti89_lb, eti89_ub, claim, ess_bulk, ess_tail, r_hat, status``.
 
-        ``claim`` follows from the interval as in :meth:`~simulacra.inference.Result.contrasts`. There is none for
-        weights and implied rates, because a difference of weights alone does not support one. For new questions, the
-        interval is extended to that of a paired t-test over base questions if a group that is subtracted shows the
-        event.
+        ``claim`` follows from the interval and the sign as in :meth:`~simulacra.inference.Result.contrasts`. There is
+        none for weights and implied rates, because a difference of weights alone does not support one. For new
+        questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
+        shows the event.
 
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.
@@ -101,7 +101,8 @@ class Contrast:
             table[lower], table[upper] = extended_interval(limits, self.by_question, ci_prob)
         table.insert(1, "scope", self.scope)
         if self.of == "rates":
-            said: str = claim(float(table[lower].iloc[0]), float(table[upper].iloc[0]), rope=rope)
+            p_sign = float(sign_probability(self.draws.to_numpy(), axis=(0, 1)))
+            said: str = claim(float(table[lower].iloc[0]), float(table[upper].iloc[0]), rope=rope, p_sign=p_sign)
             said = about_new(said, int(np.isfinite(self.by_question).sum())) if self.scope == "new" else said
             withheld = table["status"].iloc[0].startswith("withheld")
             table.insert(5, "claim", "withheld" if withheld else said)

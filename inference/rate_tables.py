@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.formalism.shifts import claim, jensen_shannon, total_variation
+from simulacra.formalism.shifts import claim, jensen_shannon, sign_probability, total_variation
 from simulacra.inference.rates import baseline_pairs, extended_interval, groups_of, logged_shares, shows_event
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
@@ -90,7 +90,8 @@ def contrast_table(
             if base is not None and shows_event(rates, base, rope):
                 limits[place] = extended_interval(tuple(limits[place]), by_question[place], terms.ci_prob)
         table[[lower, upper]] = limits
-    said: list[str] = [claim(*limits, rope=rope) for limits in zip(table[lower], table[upper], strict=True)]
+    sides = zip(table[lower], table[upper], sign_probability(draws.to_numpy(), axis=(0, 1)), strict=True)
+    said: list[str] = [claim(low, high, rope=rope, p_sign=float(p_sign)) for low, high, p_sign in sides]
     if scope == "new":
         said = [about_new(*each) for each in zip(said, questions, strict=True)]
     table = _after(table, upper, {"claim": said})
