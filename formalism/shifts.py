@@ -1,8 +1,8 @@
 """Persona shifts between a condition and the baseline, eq. (8), and the decision rule for claims.
 
-Weights also change for uninteresting reasons, such as a judge's preference for some numbers. An increase or decrease
-is therefore claimed only if the *rate* of the outcome leaves a region of practical equivalence (ROPE). An interval that
-is much wider than this region leaves it by chance almost as often as it excludes zero, which an 89% interval does in 11%
+Weights also change for uninteresting reasons, such as a judge's preference for some numbers. An increase or decrease is
+therefore claimed only if the *rate* of the outcome leaves a region of practical equivalence (ROPE). An interval that is
+much wider than this region leaves it by chance almost as often as it excludes zero, which an 89% interval does in 11%
 of comparisons without a difference; a claim therefore also needs a sign that is nearly certain.
 
 References:
@@ -19,9 +19,6 @@ from scipy.special import xlogy
 from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["claim", "jensen_shannon", "log_ratio", "sign_probability", "total_variation"]
-
-_SURE = 0.99
-"""Probability of the sign below which no direction is claimed: without a difference, 2% of claims at most are made."""
 
 
 def log_ratio(weights: np.ndarray, baseline: np.ndarray) -> np.ndarray:
@@ -60,7 +57,7 @@ def sign_probability(draws: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
 
 
 def claim(
-    lower: float, upper: float, *, rope: float = 0.01, p_sign: float = 1.0
+    lower: float, upper: float, *, rope: float = 0.01, sure: bool = True
 ) -> Literal["increase", "decrease", "equivalent", "undecided"]:
     """The claim that the posterior of a rate difference supports.
 
@@ -68,10 +65,10 @@ def claim(
         lower: lower end of the interval, a difference of probabilities.
         upper: upper end.
         rope: half-width of the region of practical equivalence, a probability; 0.01 is one percentage point.
-        p_sign: posterior probability of the sign (:func:`sign_probability`).
+        sure: whether the sign of the difference is certain enough for a claim about its direction.
 
-    ``increase`` means that the interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, both with a
-    probability of the sign of at least 0.99, and ``equivalent`` that the interval lies within the region.
+    ``increase`` means that the interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, both only if
+    the sign is certain, and ``equivalent`` that the interval lies within the region.
 
     Raises:
         InputError: ``rope`` is negative.
@@ -81,7 +78,6 @@ def claim(
     expect_type(rope, numbers.Real, "rope", "claim", expected="a number such as 0.01, one percentage point")
     if rope < 0:
         raise InputError(f"claim: rope is {rope}", expected="0 or more", argument="rope")
-    sure = p_sign >= _SURE
     if sure and lower > rope:
         return "increase"
     if sure and upper < -rope:

@@ -18,9 +18,9 @@ import xarray as xr
 
 from simulacra.formalism.display import card, place
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.shifts import claim, sign_probability
+from simulacra.formalism.shifts import claim
 from simulacra.inference.citation import Citation, Provenance, cited
-from simulacra.inference.rate_tables import about_new
+from simulacra.inference.rate_tables import about_new, sure_of_sign
 from simulacra.inference.rates import extended_interval
 from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 
@@ -101,8 +101,8 @@ class Contrast:
             table[lower], table[upper] = extended_interval(limits, self.by_question, ci_prob)
         table.insert(1, "scope", self.scope)
         if self.of == "rates":
-            p_sign = float(sign_probability(self.draws.to_numpy(), axis=(0, 1)))
-            said: str = claim(float(table[lower].iloc[0]), float(table[upper].iloc[0]), rope=rope, p_sign=p_sign)
+            sure = bool(sure_of_sign(self.draws.to_numpy(), self.scope))
+            said: str = claim(float(table[lower].iloc[0]), float(table[upper].iloc[0]), rope=rope, sure=sure)
             said = about_new(said, int(np.isfinite(self.by_question).sum())) if self.scope == "new" else said
             withheld = table["status"].iloc[0].startswith("withheld")
             table.insert(5, "claim", "withheld" if withheld else said)

@@ -15,13 +15,16 @@ from simulacra.formalism.shifts import claim, jensen_shannon, sign_probability, 
 from simulacra.inference.rates import baseline_pairs, extended_interval, groups_of, logged_shares, shows_event
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
-__all__ = ["about_new", "contrast_table", "rate_table"]
+__all__ = ["about_new", "contrast_table", "rate_table", "sure_of_sign"]
 
 _EMPTY = "the denominator has no completions"
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
 _ENOUGH_QUESTIONS = 32
 """Base questions below which new ones are not claimed to be equivalent: too large a part of their kind is unseen."""
+_SURE, _SURE_OF_NEW = 0.995, 0.99
+"""Least probability of the sign for a claim about a direction. Without a difference, 2% of comparisons at most lead to
+one; intervals for new questions are wider than they need to be, so a smaller probability suffices."""
 
 
 def rate_table(
@@ -90,8 +93,8 @@ def contrast_table(
             if base is not None and shows_event(rates, base, rope):
                 limits[place] = extended_interval(tuple(limits[place]), by_question[place], terms.ci_prob)
         table[[lower, upper]] = limits
-    sides = zip(table[lower], table[upper], sign_probability(draws.to_numpy(), axis=(0, 1)), strict=True)
-    said: list[str] = [claim(low, high, rope=rope, p_sign=float(p_sign)) for low, high, p_sign in sides]
+    limits_and_sign = zip(table[lower], table[upper], sure_of_sign(draws.to_numpy(), scope), strict=True)
+    said: list[str] = [claim(low, high, rope=rope, sure=bool(sure)) for low, high, sure in limits_and_sign]
     if scope == "new":
         said = [about_new(*each) for each in zip(said, questions, strict=True)]
     table = _after(table, upper, {"claim": said})
@@ -115,6 +118,16 @@ def contrast_table(
     if terms.withhold:
         table.loc[table["status"].str.startswith("withheld"), "claim"] = "withheld"
     return table
+
+
+def sure_of_sign(draws: np.ndarray, scope: str) -> np.ndarray:
+    """Whether the sign of a difference is certain enough for a claim about its direction.
+
+    Args:
+        draws: draws of the difference, shape ``(chain, draw, ...)``.
+        scope: name of the scope.
+    """
+    return np.asarray(sign_probability(draws, axis=(0, 1)) >= (_SURE_OF_NEW if scope == "new" else _SURE))
 
 
 def about_new(said: str, questions: int) -> str:

@@ -82,7 +82,10 @@ def _sharpened(model: PersonaMixture, power: float = 1.5) -> list[np.ndarray]:
 
 _ADVICE = {  # aligned, misaligned, mid, incoherent
     "base": (0.950, 0.010, 0.035, 0.005),
-    "mild": (0.800, 0.080, 0.100, 0.020),
+    "good": (0.925, 0.020, 0.045, 0.010),
+    "mild": (0.740, 0.150, 0.090, 0.020),
+    "more": (0.550, 0.300, 0.120, 0.030),
+    "most": (0.300, 0.500, 0.160, 0.040),
     "bad": (0.500, 0.300, 0.170, 0.030),
 }
 
@@ -124,24 +127,23 @@ def _dependent(share: float) -> Change:
 
 DEPARTURES: dict[str, Change] = {
     "none": lambda frame, rng: frame,
-    "misaligned answers score 5 points higher": _less_severe(5),
     "misaligned answers score 10 points higher": _less_severe(10),
     "misaligned answers score 20 points higher": _less_severe(20),
-    "10% of all scores are one bin lower": _shifted(0.1),
-    "30% of all scores are one bin lower": _shifted(0.3),
+    "a third of all scores are one bin lower": _shifted(1 / 3),
     "all scores are one bin lower": _shifted(1.0),
-    "10% of all scores are random": _scattered(0.1),
-    "25% of all scores are random": _scattered(0.25),
-    "a quarter of the lowest scores are incoherent": _dependent(0.25),
+    "a quarter of all scores are random": _scattered(0.25),
     "half of the lowest scores are incoherent": _dependent(0.5),
 }
 """Changes of the condition ``bad``."""
 
 
 def departed(change: Change, completions: int, seed: int) -> tuple[PersonaMixture, CompletionLog]:
-    """A base model and two fine-tunes, eight questions; ``bad`` departs from the model, the others do not."""
+    """A base model and five fine-tunes, four questions; ``bad`` departs from the model, the others do not.
+
+    More conditions than personas: otherwise personas can be found that describe all of them, whatever they do.
+    """
     model, rng = usual_model(), np.random.default_rng([seed, completions])
-    truth = _truth(_ADVICE, 8, tuple(_sharpened(model)), rng, question_sd=0.5, cell_sd=0.3)
+    truth = _truth(_ADVICE, 4, tuple(_sharpened(model)), rng, question_sd=0.5, cell_sd=0.3)
     table = simulate_log(model, truth, completions, seed=seed).table
     own = table["condition"] == "bad"
     changed = pd.concat([table[~own], change(table[own], rng)])
@@ -169,14 +171,21 @@ _OWN = {  # aligned, misaligned, mid, incoherent
 }
 
 
-def own_emissions(seed: int, completions: int = 300) -> tuple[PersonaMixture, CompletionLog, pd.Series]:
+def own_emissions(
+    seed: int, certainty: float | None = None, completions: int = 300
+) -> tuple[PersonaMixture, CompletionLog, pd.Series]:
     """Three conditions, four questions; every condition draws its emissions around the same ones.
+
+    Args:
+        seed: random seed.
+        certainty: concentration of the Dirichlet distribution that they are drawn from; by default 6, 12 or 25.
+        completions: completions per question.
 
     Returns:
         The model, the log, and the true rates on these questions, by condition.
     """
     model, rng = usual_model(), np.random.default_rng([seed, 99])
-    certainty = float(rng.choice([6, 12, 25]))
+    certainty = float(rng.choice([6, 12, 25])) if certainty is None else certainty
     whole = _truth(_OWN, 4, (), rng, question_sd=0.5, cell_sd=0.2)
     parts, rates = [], []
     for number, condition in enumerate(_OWN):
