@@ -105,9 +105,10 @@ class Contrast:
         """One row: ``contrast, scope, questions, asked, mean, eti89_lb, eti89_ub, claim, comparisons, ess_bulk, …``.
 
         ``questions``, ``asked``, ``claim`` and ``comparisons`` as in :meth:`~simulacra.inference.Result.contrasts`,
-        followed by ``ess_bulk, ess_tail, r_hat, status``. There is no claim for weights and implied rates, because a
-        difference of weights alone does not support one. For new questions, the interval is extended to that of a
-        paired t-test over base questions if a group that is subtracted shows the event.
+        followed by ``ess_bulk, ess_tail, r_hat, status``; ``claim`` follows from the interval and the sign. There is no
+        claim for weights and implied rates, because a difference of weights alone does not support one. For new
+        questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
+        shows the event.
 
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.
@@ -122,7 +123,8 @@ class Contrast:
         said: dict[str, Any] = {}
         if self.compared.of == "rates":
             coefficients, rates, scope = self.coefficients[None], self.compared.rates, self.compared.scope
-            limits, claims = supported(table[numbers[1:]].to_numpy(), coefficients, rates, scope, rope, ci_prob)
+            limits = table[numbers[1:]].to_numpy()
+            limits, claims = supported(draws.to_numpy(), limits, coefficients, rates, scope, rope, ci_prob)
             table[numbers[1:]], said = limits, {"claim": claims}
         if self.impossible:
             table[numbers], table["status"] = np.nan, f"withheld: {self.impossible}"

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from scipy import special
 
+from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.partitions import Partition
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import rate_table

@@ -11,17 +11,28 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.formalism.shifts import claim, jensen_shannon, total_variation
+from simulacra.formalism.shifts import claim, jensen_shannon, sign_probability, total_variation
 from simulacra.inference.rates import Scope, baseline_pairs, extended_interval, groups_of, logged_shares, shows_event
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
-__all__ = ["about_new", "common_questions", "contrast_table", "no_common_question", "rate_table", "supported"]
+__all__ = [
+    "about_new",
+    "common_questions",
+    "contrast_table",
+    "no_common_question",
+    "rate_table",
+    "supported",
+    "sure_of_sign",
+]
 
 _EMPTY = "the denominator has no completions"
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
 _ENOUGH_QUESTIONS = 32
 """Base questions below which new ones are not claimed to be equivalent: too large a part of their kind is unseen."""
+_SURE, _SURE_OF_NEW = 0.995, 0.99
+"""Least probability of the sign for a claim about a direction. Without a difference, 2% of comparisons at most lead to
+one; intervals for new questions are wider than they need to be, so a smaller probability suffices."""
 
 
 def rate_table(
@@ -87,7 +98,8 @@ def contrast_table(
     for place, (row, base) in enumerate(pairs):
         coefficients[place, row] = 1
         coefficients[place, [] if base is None else base] = -1
-    limits, said = supported(table[[lower, upper]].to_numpy(), coefficients, rates, scope, rope, terms.ci_prob)
+    limits = table[[lower, upper]].to_numpy()
+    limits, said = supported(draws.to_numpy(), limits, coefficients, rates, scope, rope, terms.ci_prob)
     table[[lower, upper]] = limits
     table = _after(table, upper, {"claim": said, "comparisons": len(table)})
     totals = rates["totals"].transpose("group", "base_question").to_numpy()
@@ -120,6 +132,7 @@ def contrast_table(
 
 
 def supported(
+    draws: np.ndarray,
     limits: np.ndarray,
     coefficients: np.ndarray,
     rates: xr.Dataset | None,
@@ -133,6 +146,8 @@ def supported(
     subtracted shows the event.
 
     Args:
+        draws: draws of the contrasts, shape ``(chain, draw, R)``; without a nearly certain sign, no direction is
+            claimed.
         limits: intervals of the rate model, shape ``(R, 2)``.
         coefficients: the coefficient of every group, shape ``(R, G)``.
         rates: posterior of the rate model, with its counts; not used for a mix.
@@ -143,8 +158,9 @@ def supported(
     Raises:
         InputError: ``rope`` is negative.
     """
+    sure = sure_of_sign(draws, scope)
     if scope != "new" or rates is None:
-        return limits, [claim(*own, rope=rope) for own in limits.tolist()]
+        return limits, _claims(limits, sure, rope)
     limits, shares = limits.copy(), logged_shares(rates)
     shows = np.array([shows_event(rates, group, rope) for group in range(len(shares))])
     for row, own in enumerate(coefficients):
@@ -152,8 +168,25 @@ def supported(
         if (shows & (own < 0)).any():
             limits[row] = extended_interval(tuple(limits[row]), own[used] @ shares[used], ci_prob)
     questions, _ = common_questions(coefficients, np.isfinite(shares))
-    said = [claim(*own, rope=rope) for own in limits.tolist()]
+    said = _claims(limits, sure, rope)
     return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]
+
+
+def sure_of_sign(draws: np.ndarray, scope: Scope) -> np.ndarray:
+    """Whether the sign of a difference is certain enough for a claim about its direction.
+
+    Args:
+        draws: draws of the difference, shape ``(chain, draw, ...)``.
+        scope: the scope of the rates.
+    """
+    return np.asarray(sign_probability(draws, axis=(0, 1)) >= (_SURE_OF_NEW if scope == "new" else _SURE))
+
+
+def _claims(limits: np.ndarray, sure: np.ndarray, rope: float | int) -> list[str]:
+    return [
+        claim(lower, upper, rope=rope, sure=bool(own))
+        for (lower, upper), own in zip(limits.tolist(), sure, strict=True)
+    ]
 
 
 def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

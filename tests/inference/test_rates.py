@@ -13,6 +13,7 @@ from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_
 from simulacra.formalism.outcomes import implied_rates
 from simulacra.inference import Thresholds
 from simulacra.inference.prepare import Prepared, prepare
+from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import (
     EventCounts,
     against_baseline,
@@ -275,6 +276,16 @@ def test_where_the_baseline_shows_the_event_the_interval_is_extended_to_that_of_
     assert extended_interval((-0.01, 0.02), np.full(4, np.nan), 0.89) == (-0.01, 0.02)
     assert shows_event(rates, 0)
     assert not shows_event(rates, 0, rope=0.9)
+
+
+def test_a_claim_without_a_difference_is_rare() -> None:
+    """With an error of four points and no difference, 6.5% of 89% intervals leave the region; 1 or 2% become claims."""
+    estimates = 0.04 * np.random.default_rng(0).standard_normal(100_000)
+    beyond = np.abs(estimates) - 0.04 * stats.norm.ppf(0.945) > 0.01
+    draws = estimates[::100] + 0.04 * stats.norm.ppf(np.linspace(0, 1, 4002)[1:-1])[:, None]
+    assert beyond.mean() == pytest.approx(0.065, abs=0.003)
+    for scope, share in (("these", 0.01), ("new", 0.02)):
+        assert sure_of_sign(draws[None], scope).mean() == pytest.approx(share, abs=0.008)
 
 
 def test_a_question_that_one_condition_was_not_asked_does_not_count_for_it() -> None:
