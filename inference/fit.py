@@ -28,29 +28,29 @@ from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.counting.collapse import expect_log
-from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.inference.diagnostics import (
     Check,
     Thresholds,
+    check_labels,
     check_misfit,
     check_modes,
-    check_names,
     check_rates,
     check_sampling,
     convergence,
-    fitting_name,
     lacks_draws,
 )
 from simulacra.inference.draws import group_weights
 from simulacra.inference.misfit import misfit
+from simulacra.inference.names import check_names, describe_absent, find_evidence, fitting_name
 from simulacra.inference.posterior import build_tree
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import count_events, fit_rates, rate_diagnostics
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.relabel import relabel
 from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
+from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.texts import describe_texts
 
 __all__ = ["fit"]
@@ -146,28 +146,29 @@ def _assemble(
     thresholds: Thresholds,
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
-    parameters, switched = sampled.parameters, np.zeros(settings.num_chains)
+    parameters, labels = sampled.parameters, []
     if prepared.texts is None:  # otherwise every persona is tied to its prompt, and labels cannot switch
         parameters, switched = relabel(parameters, sampled.starts[0].probabilities)
+        labels = [check_labels(switched, sampled.parameters.probabilities, parameters.probabilities, thresholds)]
     notes = [*prepared.notes, *describe_texts(prepared, parameters)]
-    if switched.any():
-        times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
-        notes.append(f"labels were switched in {times} of {draws} draws and corrected.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
     diagnostics = convergence(posterior, [str(name) for name in gated])
-    means = [table.mean(axis=(0, 1)) for table in parameters.probabilities]
-    names = check_names(model.personas, model.emissions, means)
+    evidence = find_evidence(prepared, posterior, thresholds)
+    names = check_names(model, parameters.probabilities, evidence, thresholds)
+    notes += describe_absent(model, evidence, thresholds)
     checks = [
         *names,  # first: a persona that is absent from the log causes poor mixing and competing modes
         *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
         check_modes(sampled.starts, thresholds),
+        *labels,
     ]
     if model.measurements:
         found = misfit(prepared, group_weights(posterior, prepared), parameters.probabilities, seed=settings.seed)
         tree["misfit"] = xr.DataTree(found)
         checks += check_misfit(found, thresholds)
+    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior, model))
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
         checks += rate_checks
