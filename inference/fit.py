@@ -28,24 +28,23 @@ from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.counting.collapse import expect_log
-from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
 from simulacra.inference.diagnostics import (
     Check,
     Thresholds,
+    check_labels,
     check_misfit,
-    check_names,
     check_rates,
     check_readings,
     check_sampling,
     convergence,
-    fitting_name,
     lacks_draws,
 )
 from simulacra.inference.draws import group_weights
 from simulacra.inference.misfit import misfit
+from simulacra.inference.names import check_names, describe_absent, find_evidence, fitting_name
 from simulacra.inference.posterior import build_tree, posterior_dataset
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import count_events, fit_rates, rate_diagnostics
@@ -61,6 +60,7 @@ from simulacra.inference.sampling.sample import (
     num_iterations,
     sample_posterior,
 )
+from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.texts import describe_texts
 
 __all__ = ["fit"]
@@ -143,7 +143,9 @@ def fit(
         target = find_modes(prepared, settings.num_starts)
         best = target.starts[0]
         rivals = rival_modes(target.starts, gap=thresholds.mode_gap, distance=thresholds.mode_distance)
-        readings = [_sample_reading(prepared, target, rival, settings, progress) for rival in rivals[:_MOST_RIVALS]]
+        readings = [
+            _sample_reading(prepared, target, rival, settings, thresholds, progress) for rival in rivals[:_MOST_RIVALS]
+        ]
         more = max(len(rivals) - _MOST_RIVALS, 0)
 
         def checked(sampled: Sampled) -> Result:
@@ -158,14 +160,20 @@ def fit(
 
 
 def _sample_reading(
-    prepared: Prepared, target: Target, start: Start, settings: Settings, progress: Callable[[str, int], None]
+    prepared: Prepared,
+    target: Target,
+    start: Start,
+    settings: Settings,
+    thresholds: Thresholds,
+    progress: Callable[[str, int], None],
 ) -> xr.Dataset:
     """The posterior around another mode, with personas named by their gates."""
     short = settings._replace(num_samples=min(settings.num_samples, _READING_DRAWS), engine="hmc")
     sampled = next(sample_posterior(prepared, target, start, short, progress))
     parameters, _ = _relabelled(prepared, sampled, start)
-    posterior, model = posterior_dataset(prepared, parameters), prepared.model
-    names = check_names(model.personas, model.emissions, _mean_emissions(parameters))
+    posterior = posterior_dataset(prepared, parameters)
+    evidence = find_evidence(prepared, posterior, thresholds)
+    names = check_names(prepared.model, parameters.probabilities, evidence, thresholds)
     return posterior.assign_coords(persona=_fitting_names(prepared, names))
 
 
@@ -174,10 +182,6 @@ def _relabelled(prepared: Prepared, sampled: Sampled, start: Start) -> tuple[Par
     if prepared.texts is not None:  # every persona is tied to its prompt, and labels cannot switch
         return sampled.parameters, np.zeros(len(sampled.stats["lp"]))
     return relabel(sampled.parameters, start.probabilities)
-
-
-def _mean_emissions(parameters: Parameters) -> list[np.ndarray]:
-    return [table.mean(axis=(0, 1)) for table in parameters.probabilities]
 
 
 def _fitting_names(prepared: Prepared, names: Sequence[Check]) -> np.ndarray:
@@ -199,25 +203,27 @@ def _assemble(
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = _relabelled(prepared, sampled, start)
     notes = [*prepared.notes, *describe_texts(prepared, parameters)]
-    if switched.any():
-        times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
-        notes.append(f"labels were switched in {times} of {draws} draws and corrected.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
     diagnostics = convergence(posterior, [str(name) for name in gated])
-    names = check_names(model.personas, model.emissions, _mean_emissions(parameters))
+    evidence = find_evidence(prepared, posterior, thresholds)
+    names = check_names(model, parameters.probabilities, evidence, thresholds)
+    notes += describe_absent(model, evidence, thresholds)
     fitting = _fitting_names(prepared, names)
     readings = distinct_readings([posterior.assign_coords(persona=fitting), *rivals], distance=thresholds.mode_distance)
+    labels = (sampled.parameters.probabilities, parameters.probabilities)
     checks = [
         *names,  # first: a persona that is absent from the log causes poor mixing and several readings
         *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
         check_readings(readings, more, thresholds),
+        *([] if prepared.texts is not None else [check_labels(switched, *labels, thresholds)]),
     ]
     if model.measurements:
         found = misfit(prepared, group_weights(posterior, prepared), parameters.probabilities, seed=settings.seed)
         tree["misfit"] = xr.DataTree(found)
         checks += check_misfit(found, thresholds)
+    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior, model))
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
         checks += rate_checks

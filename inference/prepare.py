@@ -190,10 +190,12 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             "are not conditions, pass condition=... when reading the log to state where the conditions are",
             argument=("baseline", "condition"),
         )
-    if "coherent" not in model.measurements and "misaligned" in model.names:
+    misaligned = [persona for persona in model.personas if persona.name == "misaligned"]
+    if any("coherent" in model.unmeasured(gate) for persona in misaligned for gate in model.gates(persona)):
         warnings.warn(
             "No coherence measurement: an alignment judge scores incoherent text as misaligned, so the name "
-            "'misaligned' will be withheld. Add a coherence score, or rename the persona.",
+            "'misaligned' will be withheld. Add a coherence score, give the persona a gate of its own on 'coherent' if "
+            "that score is not from 0 to 100, or rename the persona.",
             stacklevel=3,
         )
     notes = [*_unmodelled(model, log), *_pooled(model, log)]
@@ -261,9 +263,9 @@ def _check_texts(model: PersonaMixture, collapsed: CollapsedLog) -> None:
 def _check_rules(model: PersonaMixture) -> None:
     """Raise, before anything is sampled, if a threshold of a gate or of the outcome is not a bin edge."""
     nothing = np.zeros((0, len(model.emissions)), dtype=int)
-    for rule in (Rule(gate.rule) for persona in model.personas for gate in persona.gates):
-        if set(rule.measurements) <= set(model.measurements):
-            rule.holds(model.emissions, nothing)
+    for gate in (gate for persona in model.personas for gate in model.gates(persona)):
+        if not model.unmeasured(gate):
+            Rule(gate.rule).holds(model.emissions, nothing)
     if model.outcome is not None:
         model.outcome.numerator.holds(model.emissions, nothing)
 

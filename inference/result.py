@@ -32,9 +32,11 @@ from simulacra.inference.citation import (
 from simulacra.inference.compared import Compared, compared
 from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contrast_of
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
-from simulacra.inference.draws import by_condition, by_group, chosen_outcome, take_draws
+from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
+from simulacra.inference.marks import marked, same_outcome
 from simulacra.inference.misfit import misfit_table
+from simulacra.inference.names import absent_personas, find_evidence
 from simulacra.inference.partitions import partition_draws, partition_table
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
@@ -135,6 +137,12 @@ class Result:
         return tuple(map(str, self.posterior["persona"].to_numpy()))
 
     @functools.cached_property
+    def absent(self) -> tuple[str, ...]:
+        """Personas that hardly any completion shows: their weights are upper bounds, their emissions are withheld."""
+        evidence = find_evidence(self.prepared, self.posterior, self.thresholds)
+        return tuple(self.personas[index] for index in absent_personas(self.model, evidence, self.thresholds))
+
+    @functools.cached_property
     def diagnostics(self) -> xr.Dataset:
         """R-hat, bulk ESS and tail ESS of weights, implied rates, emissions and scales, along ``diagnostic``."""
         names = [name for name in self.posterior.data_vars if name != "latents"]
@@ -218,13 +226,17 @@ class Result:
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, unexplained, ess_bulk, ess_tail, r_hat, status``;
         ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
-        largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements.
+        largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements. A ``status`` of
+        ``prior-driven`` gives the range of the mean with half and twice the concentration of the archetypes, which
+        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``upper bound`` means that hardly any completions
+        show the persona (:attr:`absent`).
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
         others = self._in_readings("weights")[1:]
         table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
+        table = marked(table, self._sensitivity, terms, absent=self.absent)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
@@ -235,10 +247,16 @@ class Result:
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, comparisons, ess_bulk, ess_tail,
         r_hat, status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats, and ``comparisons`` as in
-        :meth:`contrasts`. A shift of weights alone does not support a claim: see :meth:`contrasts`.
+        :meth:`contrasts`. A shift of weights alone does not support a claim (see :meth:`contrasts`), and ``status``
+        states where the rate of the outcome does not differ: the judge may have used its scale differently. Other marks
+        are those of :meth:`weights`.
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
-        return tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
+        table = tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
+        moved = differences(self._sensitivity, self.model.baseline)
+        outcome = self.model.outcome
+        same = {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, ci_prob)
+        return marked(table, moved, terms, absent=self.absent, same=same)
 
     def contrasts(
         self,
@@ -562,7 +580,12 @@ class Result:
         )
 
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
-        return Terms(self.failed, self.thresholds, ci_prob, withhold)
+        return Terms(self.failed, self.thresholds, ci_prob, withhold, self.absent)
+
+    @property
+    def _sensitivity(self) -> xr.DataArray:
+        """Mean weights with other concentrations of the archetypes, dims ``factor, condition, persona``."""
+        return self.tree["sensitivity"].to_dataset()["weights"]
 
     def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | None) -> Compared:
         return compared(

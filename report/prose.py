@@ -349,10 +349,10 @@ def withheld_sentence(tables: Mapping[str, pd.DataFrame]) -> str:
 
 
 def gate_sentence(check: Check) -> str:
-    """The requirement of a name gate and the estimate."""
+    """The requirement of a name gate, and the probability that it holds."""
     if math.isnan(check.value):
         return f"{check.where}, so the name cannot be verified"
-    return f"{check.where} = {check.value:.2f} (required: ≥ {check.threshold:.2f})"
+    return f"{check.where}. Probability {check.value:.2f} (required: {check.threshold:.2f})"
 
 
 def withheld_reason(result: Result, persona: str) -> str:
