@@ -364,8 +364,8 @@ def _common_effects(formula: str, cells: "pd.DataFrame", common: list[str]) -> l
 def _group_effects(formula: str, cells: "pd.DataFrame", groups: list[Term]) -> list[_Columns]:
     """The effects of every group-specific term. Indicators of levels do not need formulae, whose matrices are dense."""
     sloped = {term.factors for term in groups if not term.intercept}
-    written = [written(term, groups) for term in groups if term.factors in sloped]
-    matrices = evaluate_part(" + ".join(["1", *written]), formula, cells) if written else None
+    slopes = [written(term, groups) for term in groups if term.factors in sloped]
+    matrices = evaluate_part(" + ".join(["1", *slopes]), formula, cells) if slopes else None
     found = []
     for index, term in enumerate(groups):
         if matrices is None or term.factors not in sloped:
