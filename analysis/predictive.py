@@ -74,7 +74,7 @@ class Prediction:
         if self.counted is not None and self.replicated is not None:
             least, most = np.quantile(self.replicated, ends(ci_prob), axis=0)
             inside = (least <= table["observed"]) & (table["observed"] <= most)
-            covered = inside.astype(object).where(table["total"] > 0, None)
+            covered = inside.astype(object).where(table["total"] > 0, None).infer_objects()
             table = table.assign(predictive_lb=least, predictive_ub=most, covered=covered)
         return table
 

@@ -11,7 +11,8 @@ so that they sum to one in every draw, and each π is the rate of an :class:`~si
 multinomial likelihood of the categories is the product of the binomial ones.
 
 References:
-    Agresti (2013), Categorical Data Analysis, 3rd edition, section 8.3.6 (continuation-ratio logits).
+    Agresti (2013), Categorical Data Analysis, 3rd edition, ISBN 978-0-470-46363-5, section 8.3.6 (continuation-ratio
+    logits).
 """
 
 import dataclasses

@@ -1,4 +1,9 @@
-"""Quantities that contrasts compare: rates, implied rates, weights or predicted rates, with their draws by group."""
+"""Quantities that contrasts compare: rates, implied rates, weights or predicted rates, with their draws by group.
+
+References:
+    Searle, Speed & Milliken (1980), Population marginal means in the linear model, doi:10.1080/00031305.1980.10483031
+    (linear combinations of groups).
+"""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -64,7 +69,7 @@ class Compared:
         return own == theirs and np.array_equal(self.draws, other.draws, equal_nan=True)
 
     def label(self, shares: np.ndarray) -> str:
-        """The name of a mean of groups, as in keys of citations."""
+        """The name of a mean of groups, as in keys of citations; ``shares`` have the shape ``(G,)``."""
         prefix = "" if self.scope == "these" else f"{scope_name(self.scope)}_"
         return mean_label(self.groups, shares, f"{prefix}{_KINDS[self.of]}")
 

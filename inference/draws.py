@@ -139,7 +139,7 @@ def by_condition(draws: xr.DataArray) -> xr.DataArray:
 
 
 def by_group(draws: xr.DataArray) -> xr.DataArray:
-    """The inverse of :func:`by_condition`: draws along ``group``."""
+    """The inverse of :func:`by_condition`: draws with dims ``(chain, draw, group)``."""
     return draws if "group" in draws.dims else draws.swap_dims(condition="group")
 
 

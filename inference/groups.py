@@ -2,6 +2,10 @@
 
 A contrast is a linear combination of groups, so every group that is asked for becomes a vector of shares that sum to
 one, and a contrast the difference of two such vectors.
+
+References:
+    Searle, Speed & Milliken (1980), Population marginal means in the linear model, doi:10.1080/00031305.1980.10483031
+    (linear combinations of groups).
 """
 
 import numbers
@@ -113,7 +117,13 @@ def names_of(groups: pd.DataFrame) -> list[str]:
 
 
 def mean_label(groups: pd.DataFrame, shares: np.ndarray, kind: str) -> str:
-    """The name of an estimate or of a mean of estimates: ``"rate[ft, trigger=on]"``, ``"mean(rate[a], rate[b])"``."""
+    """The name of an estimate or of a mean of estimates: ``"rate[ft, trigger=on]"``, ``"mean(rate[a], rate[b])"``.
+
+    Args:
+        groups: as for :func:`shares_of`.
+        shares: the share of every group, shape ``(G,)``.
+        kind: the quantity, such as ``"rate"``.
+    """
     rows = np.flatnonzero(shares)
     names = [f"{kind}[{name}]" for name in names_of(groups.iloc[rows])]
     if len(rows) == 1:

@@ -3,6 +3,10 @@
 Each stage of a :class:`~simulacra.formalism.partitions.Partition` is an outcome with a rate model of its own, fitted
 with random numbers of its own: given the counts, stages are independent. The probability of a category in a cell is the
 product over stages, and every scope follows from the cells as for a single outcome.
+
+References:
+    Agresti (2013), Categorical Data Analysis, 3rd edition, ISBN 978-0-470-46363-5, section 8.3.6 (continuation-ratio
+    logits).
 """
 
 from collections.abc import Callable, Sequence

@@ -134,7 +134,10 @@ def test_a_log_with_covariates_is_predicted_by_context(dosed: Result) -> None:
     assert own[["events", "total"]].equals(counted[["events", "total"]])
     implied = dosed.draws("implied_rates").mean(("chain", "draw")).to_numpy()
     np.testing.assert_allclose(own["predicted"], implied, atol=1e-12)
+    assert own["covered"].dtype == bool
     assert own["covered"].sum() >= 5
+    none = predict_rates(dosed, held_out, Outcome("aligned < 30", of="aligned < 30 and aligned >= 90"), num_draws=50)
+    assert none["covered"].isna().all()
 
 
 @pytest.mark.parametrize(
