@@ -61,7 +61,8 @@ def calibrate(texts: Texts, prior: Prior) -> Calibration:
         log_r = log_density_ratios(texts.reference_log_likelihoods, *calibrated(point, size))
         log_resp = jax.nn.log_softmax(log_r + jnp.log(share)[:, None], axis=0)
         own = log_resp[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
-        return -normal_log_density(point, prior.calibration_location, prior.calibration_spread) - own.sum()
+        log_prior = normal_log_density(point, prior.calibration_location, prior.calibration_spread)
+        return jnp.asarray(-log_prior - own.sum())
 
     found = optimize.minimize(
         lambda point: tuple(map(np.asarray, negative(point))), prior.calibration_location, jac=True

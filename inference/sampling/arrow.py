@@ -129,7 +129,7 @@ def factorise(precision: Precision) -> Arrow:
     first = precision.linear.shape[2]
     matrix = light(precision.shared)
     schur = precision.border.copy()
-    schur[:first, :first] -= np.tensordot(precision.linear, linear, axes=[(0, 1), (0, 1)])
+    schur[:first, :first] -= np.einsum("oie,oif->ef", precision.linear, linear, optimize=True)
     across = through(light(precision.shared.T), (precision.effects.swapaxes(1, 2) @ linear).transpose(1, 2, 0))
     across = _flat((across * precision.units[:, None]).swapaxes(0, 1))
     schur[:first, first:] -= across

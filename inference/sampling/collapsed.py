@@ -67,13 +67,14 @@ class CollapsedDensity:
         self.problem, self.chart = problem, chart
         self._layout = layout(problem)
         self._counts = np.ascontiguousarray(problem.counts.T)
+        shared = np.asarray(problem.shared)
         self._by_cell, self._by_pattern = problem.counts.sum(axis=1), problem.counts.sum(axis=0)
         self._contrasts = ilr_basis(problem.num_personas)
         sizes = problem.categories
         self._alpha = np.hstack(problem.prior.concentrations)
         self._one_hot = np.hstack([np.eye(size)[problem.patterns[:, index]] for index, size in enumerate(sizes)])
         self._starts, self._measurement = np.cumsum((0, *sizes[:-1])), np.repeat(np.arange(len(sizes)), sizes)
-        self._shared, self._shared_transposed = light(problem.shared), light(problem.shared.T)
+        self._shared, self._shared_transposed = light(shared), light(shared.T)
         cells = np.flatnonzero(problem.own >= 0)
         self._cells = slice(None) if len(cells) == len(problem.own) else cells  # a slice is not copied
         self._own_value = problem.own_value[self._cells]
@@ -176,7 +177,7 @@ class CollapsedDensity:
         units = self._latents(point.log_scales, point.shared, point.own).stretch[..., :size].mean(axis=0)
         parts = [self._information(each[None]) for each in points]
         own, linear, effects, first, across, of_cells, diagonal = (
-            sum(each) / len(points) for each in zip(*parts, strict=True)
+            np.sum(each, axis=0) / len(points) for each in zip(*parts, strict=True)
         )
         border = np.block(
             [
@@ -185,7 +186,7 @@ class CollapsedDensity:
             ]
         )
         border[np.diag_indices(len(border))] += diagonal
-        rows = self.problem.shared[self._cells]
+        rows = np.asarray(self.problem.shared)[self._cells]
         return factorise(Precision(own, linear, effects, border, rows, units))
 
     def _information(self, points: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -58,23 +58,7 @@ def find_mode(density: Density, start: np.ndarray, rng: np.random.Generator) -> 
     probes = rng.standard_normal((_PROBES, start.size))
     variances = np.zeros(())
     for _ in range(_ROUNDS):
-        arrow = density.arrow(vector[None])
-
-        def move(whitened: np.ndarray, arrow=arrow, base=vector) -> np.ndarray:  # noqa: ANN001
-            step = arrow.positions(whitened)
-            step[fixed] = 0.0
-            return base + step
-
-        def negative(whitened: np.ndarray, arrow=arrow) -> tuple[float, np.ndarray]:  # noqa: ANN001
-            value, gradient = density.value_and_gradient(move(whitened)[None])
-            gradient[:, fixed] = 0.0
-            return -float(value[0]), -arrow.pull(gradient)[0]
-
-        with np.errstate(all="ignore"):
-            found = optimize.minimize(
-                negative, np.zeros(start.size), jac=True, method="L-BFGS-B", options={"maxiter": 50, "ftol": 1e-9}
-            )
-        vector = move(found.x)
+        vector = _climb(density, vector, fixed)
         moved = density.arrow(vector[None]).positions(probes)
         spread = split(parts, moved)
         variances = np.concatenate([spread.shared, spread.own], axis=-1).var(axis=0)
@@ -82,6 +66,26 @@ def find_mode(density: Density, start: np.ndarray, rng: np.random.Generator) -> 
         squares = np.concatenate([now.shared, now.own], axis=-1) ** 2 + variances
         vector[fixed] = _fit_scales(prior, squares.sum(axis=0), len(squares), vector[fixed])
     return Mode(vector, variances)
+
+
+def _climb(density: Density, base: np.ndarray, fixed: slice) -> np.ndarray:
+    """The mode over all coordinates but fixed ones, by L-BFGS in whitened coordinates from ``base``."""
+    arrow = density.arrow(base[None])
+
+    def move(whitened: np.ndarray) -> np.ndarray:
+        step = arrow.positions(whitened)
+        step[fixed] = 0.0
+        return base + step
+
+    def negative(whitened: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = density.value_and_gradient(move(whitened)[None])
+        gradient[:, fixed] = 0.0
+        return -float(value[0]), -arrow.pull(gradient)[0]
+
+    with np.errstate(all="ignore"):  # a step may be far too long at first
+        options = {"maxiter": 50, "ftol": 1e-9}
+        found = optimize.minimize(negative, np.zeros(base.size), jac=True, method="L-BFGS-B", options=options)
+    return move(found.x)
 
 
 def _fit_scales(prior: Prior, second_moments: np.ndarray, copies: int, log_scales: np.ndarray) -> np.ndarray:

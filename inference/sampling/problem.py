@@ -66,7 +66,7 @@ class Problem(NamedTuple):
     """Data and prior of a fit, as arrays.
 
     ``shared``, ``own`` and ``own_value`` are the parts of A (:class:`~simulacra.formalism.WeightDesign`),
-    ``common_weights`` is the initial value of the search for the best common mixture of texts.
+    ``common_weights`` is the initial value of the search for the best common mixture of texts, shape ``(K,)``, or None.
     """
 
     counts: Float[Array | np.ndarray, "cell pattern"]
@@ -76,7 +76,7 @@ class Problem(NamedTuple):
     own: Int[Array | np.ndarray, " cell"]
     own_value: Float[Array | np.ndarray, " cell"]
     texts: Texts | None
-    common_weights: Float[Array | np.ndarray, " persona"] | None
+    common_weights: Any
 
     @property
     def num_personas(self) -> int:
