@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
-from simulacra.inference.marks import BOUND, SAME_OUTCOME
+from simulacra.inference.marks import ABSENT, SAME_OUTCOME
 from simulacra.inference.tables import CI_PROB, bounds, level
 from simulacra.report.prose import difference, interval, points
 
@@ -52,11 +52,11 @@ def print_shifts(
 
 
 def _reading(rows: pd.DataFrame, ci_prob: float) -> str:
-    """The personas whose interval excludes zero; bounds and weights that were not checked are not considered."""
+    """The personas whose interval excludes zero, without absent ones and weights that were not checked."""
     held, (lower, upper) = rows["mean"].isna(), bounds(ci_prob)
     if held.all():
         return "withheld, see the checks."
-    sure = rows[~rows["status"].str.startswith(("small", BOUND))]
+    sure = rows[~rows["status"].str.startswith(("small", ABSENT))]
     gained = sure[sure[lower] > 0].sort_values("mean", ascending=False)
     lost = sure[sure[upper] < 0].sort_values("mean")
     parts = [

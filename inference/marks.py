@@ -1,6 +1,6 @@
 """Marks of weights and shifts: what the status of an estimate that is shown says beyond its checks.
 
-A mark withholds nothing. It states that a weight is an upper bound, because the log hardly shows its persona
+A mark withholds nothing. It states that a persona is absent, because hardly any completions are attributed to it
 (:mod:`simulacra.inference.names`); that it is *prior-driven*, because its mean leaves its interval if archetypes are
 half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); or that the outcome does not differ although a
 weight does.
@@ -18,11 +18,11 @@ from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import against_baseline, rates_in
 from simulacra.inference.tables import Terms, bounds, ends
 
-__all__ = ["BOUND", "PRIOR_DRIVEN", "SAME_OUTCOME", "marked", "same_outcome"]
+__all__ = ["ABSENT", "PRIOR_DRIVEN", "SAME_OUTCOME", "marked", "same_outcome"]
 
-BOUND = "upper bound"
+ABSENT = "absent"
 PRIOR_DRIVEN = "prior-driven"
-SAME_OUTCOME = "no difference in outcome; may be the judge's use of its scale"
+SAME_OUTCOME = "no difference in outcome claimed; may be the judge's use of its scale"
 _MOSTLY = 0.5
 """Proportion of completions that can be judged below which a condition's outcome says little about its weights."""
 
@@ -41,7 +41,7 @@ def marked(
         table: one row per condition and persona.
         moved: their means at other concentrations, dims ``factor, condition, persona``.
         terms: the probability of the intervals.
-        absent: personas that the log hardly shows.
+        absent: personas to which hardly any completions are attributed.
         same: for shifts, the conditions whose outcome does not differ from the baseline's, with the personas
             whose shift that concerns.
     """
@@ -53,7 +53,7 @@ def marked(
     for row in table.to_dict("records"):
         low, high = (ranges[end][row["condition"], row["persona"]] for end in ("low", "high"))
         marks = [
-            f"{BOUND}: hardly any completions show this persona" if row["persona"] in absent else "",
+            f"{ABSENT}: hardly any completions are attributed to this persona" if row["persona"] in absent else "",
             f"{PRIOR_DRIVEN} ({low:.3f} to {high:.3f})".replace("-0", "−0")
             if low < row[lower] or high > row[upper]
             else "",
@@ -91,4 +91,4 @@ def same_outcome(
         if np.isnan(lower) or claim(lower, upper, sure=bool(own)) in ("increase", "decrease"):
             seen.discard(str(name))
     graded = tuple(name for name, own in zip(personas, model.personas, strict=True) if own.evidence is None)
-    return dict.fromkeys(seen, graded)
+    return dict.fromkeys(seen - {model.baseline}, graded)

@@ -12,9 +12,10 @@ rule under the persona:
 A completion y counts :math:`r_z(y)^2` towards persona z, its squared responsibility: in a mixture, the Fisher
 information about the emission of z is that of :math:`Σ r_z(y)^2` completions whose persona is known.
 
-A persona to which the log attributes too little for the second probability, and whose weight may be near zero in every
-condition, is *absent*. Its weights are then upper bounds, which hold for its archetype; its emissions are those of the
-archetype and are withheld.
+A persona is *absent* if the log attributes too little to it for the second probability, and its weight may be near
+zero in every condition. It keeps its name, because its weights are those of its archetype; its emissions, about which
+the log says nothing, are withheld. A persona with evidence (``Persona.evidence``) cannot be absent: it is in the model
+because completions show that evidence, and if they are not attributed to it, its name fails.
 
 References:
     Louis (1982), Finding the observed information matrix when using the EM algorithm,
@@ -49,7 +50,7 @@ class Evidence(NamedTuple):
     Attributes:
         patterns: category codes of the measurement patterns, shape ``(P, E)``.
         attributed: attributed completions by persona and pattern, Σ r², shape ``(K, P)``.
-        rare: whether the weight of a persona may be near zero in every condition, bool, shape ``(K,)``.
+        rare: whether a persona has no evidence and its weight may be near zero in every condition, shape ``(K,)``.
     """
 
     patterns: np.ndarray
@@ -66,11 +67,12 @@ def find_evidence(prepared: Prepared, posterior: xr.Dataset, thresholds: Thresho
     components = component_probabilities(tables, prepared.patterns)
     responsible = responsibilities(weights.mean(axis=(0, 1)), components)
     counts = prepared.in_condition @ prepared.counts
-    least = np.quantile(weights, ends(CI_PROB)[0], axis=(0, 1))
+    least = np.quantile(weights, ends(CI_PROB)[0], axis=(0, 1)).max(axis=0)
+    without = np.array([persona.evidence is None for persona in prepared.model.personas])
     return Evidence(
         patterns=prepared.patterns,
         attributed=np.einsum("mp,mpk->kp", counts, responsible**2),
-        rare=(least < thresholds.small_weight).all(axis=0),
+        rare=without & (least < thresholds.small_weight),
     )
 
 
@@ -174,8 +176,8 @@ def describe_absent(model: PersonaMixture, evidence: Evidence | None, thresholds
     if evidence is None:
         return []
     return [
-        f"hardly any completions show the persona {model.names[index]!r} ({_count(evidence, index)} are attributed to "
-        "it): its weights are upper bounds, and its emissions, which are those of its archetype, are withheld."
+        f"the persona {model.names[index]!r} is absent: hardly any completions are attributed to it "
+        f"({_count(evidence, index)}), so its emissions are those of its archetype and are withheld."
         for index in absent_personas(model, evidence, thresholds)
     ]
 

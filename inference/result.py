@@ -138,7 +138,7 @@ class Result:
 
     @functools.cached_property
     def absent(self) -> tuple[str, ...]:
-        """Personas that hardly any completion shows: their weights are upper bounds, their emissions are withheld."""
+        """Personas to which hardly any completions are attributed; their emissions are withheld."""
         evidence = find_evidence(self.prepared, self.posterior, self.thresholds)
         return tuple(self.personas[index] for index in absent_personas(self.model, evidence, self.thresholds))
 
@@ -228,8 +228,8 @@ class Result:
         ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
         largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements. A ``status`` of
         ``prior-driven`` gives the range of the mean with half and twice the concentration of the archetypes, which
-        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``upper bound`` means that hardly any completions
-        show the persona (:attr:`absent`).
+        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``absent`` means that hardly any completions are
+        attributed to the persona (:attr:`absent`).
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()

@@ -9,7 +9,7 @@ with :math:`S = Σ α \log θ` over personas and categories, so that
 
 the covariance over the posterior draws. The mean moves by this slope times log c, its linear response.
 
-Importance sampling from the same draws would not need the linear extrapolation, but S varies by 2 to 10 nats between
+Importance sampling from the same draws would not need the linear extrapolation, but S varies by 4 to 10 nats between
 draws, so that few draws carry all the weight: its Pareto k exceeds 0.7 in all logs tried.
 
 References:

@@ -83,7 +83,7 @@ class Terms:
         thresholds: thresholds of R-hat, ESS and small weights.
         ci_prob: probability of the intervals.
         withhold: whether estimates that a failed check concerns are withheld.
-        absent: personas that hardly any completion shows, whose emissions are those of their archetypes.
+        absent: personas to which hardly any completions are attributed, so that their emissions are unknown.
     """
 
     failed: tuple[Check, ...]
@@ -246,7 +246,7 @@ def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
         if of_persona and check.condition in (None, row.get("condition"), row["against"]):
             return f"withheld: {check.name} failed"
     if row.get("persona") in terms.absent:
-        return "withheld: hardly any completions show this persona"
+        return "withheld: hardly any completions are attributed to this persona"
     limits = terms.thresholds
     ess = min(row["ess_bulk"], row["ess_tail"])
     if row["r_hat"] <= limits.r_hat and ess >= limits.ess:

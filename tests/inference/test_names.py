@@ -95,7 +95,7 @@ def test_a_persona_that_is_absent_keeps_its_name_and_is_said_to_be_absent(rng: n
     assert absent_personas(_MODEL, _evidence(0.2, 0.1, 0), Thresholds()) == ()  # which fails its gate instead
     assert absent_personas(_MODEL, _evidence(2, 40, 0, rare=True), Thresholds()) == ()  # it is soft
     (note,) = describe_absent(_MODEL, nothing, Thresholds())
-    assert note.startswith("hardly any completions show the persona 'low' (0.3 are attributed to it)")
+    assert note.startswith("the persona 'low' is absent: hardly any completions are attributed to it (0.3)")
 
 
 def test_completions_are_attributed_as_far_as_they_identify_their_persona(simulated: Simulated) -> None:
@@ -126,7 +126,7 @@ def test_completions_are_attributed_as_far_as_they_identify_their_persona(simula
 def test_a_weight_that_may_be_near_zero_in_every_condition_is_rare(simulated: Simulated) -> None:
     prepared = prepare(simulated.model, simulated.log)
     rng = np.random.default_rng(0)
-    own = {"base": (97.0, 1.5, 1.5), "bad": (97.0, 1.5, 1.5), "mild": (50.0, 1.5, 48.5)}
+    own = {"base": (97.0, 1.5, 1.5), "bad": (97.0, 1.5, 1.5), "mild": (50.0, 1.5, 1.5)}
     weights = np.stack([rng.dirichlet(own[name], size=(4, 500)) for name in prepared.conditions], axis=2)
     posterior = xr.Dataset({"weights": (("chain", "draw", "condition", "persona"), weights)})
     for emission, table in zip(simulated.model.emissions, simulated.truth.probabilities, strict=True):

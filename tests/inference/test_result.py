@@ -110,6 +110,7 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
         "constant_data",
         "rates",
         "misfit",
+        "sensitivity",
     }
     posterior = fitted.posterior
     assert dict(posterior.sizes) == {
@@ -464,6 +465,7 @@ DECLARED = {  # every check: what its failure withholds
     "divergences": _ALL,
     "e_bfmi": _ALL,
     "readings": set(),
+    "label switching": _ALL,
     "name: misaligned": {"weights", "shifts", "emissions", "outcome_given_persona"},
     "unexplained share": {"weights", "shifts"},
     "rates: r_hat": set(),
