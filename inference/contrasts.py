@@ -88,7 +88,7 @@ class Contrast:
         ``claim`` follows from the interval and the sign as in :meth:`~simulacra.inference.Result.contrasts`. There is
         none for weights and implied rates, because a difference of weights alone does not support one. For new
         questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
-        shows the event.
+        shows the event, or if there are 20 of them.
 
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.
@@ -96,9 +96,10 @@ class Contrast:
         lower, upper = bounds(ci_prob)
         terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
         table = summary_table(self.draws.expand_dims(contrast=[self.name], axis=-1), terms)
-        if self.reduced:
+        if self.scope == "new":
             limits = (float(table[lower].iloc[0]), float(table[upper].iloc[0]))
-            table[lower], table[upper] = extended_interval(limits, self.by_question, ci_prob)
+            extended = extended_interval(limits, self.by_question, ci_prob, reduced=self.reduced)
+            table[lower], table[upper] = extended
         table.insert(1, "scope", self.scope)
         if self.of == "rates":
             sure = bool(sure_of_sign(self.draws.to_numpy(), self.scope))

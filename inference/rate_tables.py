@@ -90,8 +90,9 @@ def contrast_table(
     if scope == "new":
         limits = table[[lower, upper]].to_numpy()
         for place, (_, base) in enumerate(pairs):
-            if base is not None and shows_event(rates, base, rope):
-                limits[place] = extended_interval(tuple(limits[place]), by_question[place], terms.ci_prob)
+            reduced = base is not None and shows_event(rates, base, rope)
+            own = by_question[place]
+            limits[place] = extended_interval(tuple(limits[place]), own, terms.ci_prob, reduced=reduced)
         table[[lower, upper]] = limits
     limits_and_sign = zip(table[lower], table[upper], sure_of_sign(draws.to_numpy(), scope), strict=True)
     said: list[str] = [claim(low, high, rope=rope, sure=bool(sure)) for low, high, sure in limits_and_sign]
