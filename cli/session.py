@@ -1,5 +1,6 @@
 """A run of a command: printed output, written files and the exit code."""
 
+import dataclasses
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
 from simulacra.cli.folder import RESULT, check_folder, read_summary, write_folder
 from simulacra.cli.inspection import print_description
 from simulacra.cli.reading import Reading
@@ -76,6 +78,10 @@ _OPTIONS = {
     "weights": "--weights FORMULA",
 }
 """The options that set the Python arguments named by errors and checks."""
+
+
+_MOST_CELLS = 1000
+"""Cells of a log up to which other persona sets are tried, in a few seconds, if these leave something unexplained."""
 
 
 class Session:
@@ -179,6 +185,9 @@ class Session:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
         reported = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
+        if _is_worth_trying(result):
+            tried = alternatives_in_words(try_persona_sets(result))
+            result = dataclasses.replace(result, notes=(*result.notes, tried))
         for warning in caught:
             if warning.category is not UserWarning:  # of another library, so not a note
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
@@ -307,3 +316,8 @@ def _spelling(arguments: Iterable[str]) -> str | None:
     """The options that set these Python arguments; None if there are none."""
     known = [f"{name}= is {_OPTIONS[name]}" for name in dict.fromkeys(arguments) if name in _OPTIONS]
     return f"On the command line: {', '.join(known)}." if known else None
+
+
+def _is_worth_trying(result: Result) -> bool:
+    missed = any(check.name == "unexplained share" for check in result.failed)
+    return missed and result.model.likelihood is None and len(result.collapsed.cells) <= _MOST_CELLS

@@ -19,6 +19,7 @@ import itertools
 import math
 import numbers
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,11 +43,13 @@ __all__ = [
     "extended_interval",
     "fit_rates",
     "groups_of",
+    "in_common",
     "logged_shares",
     "paired_interval",
     "rate_diagnostics",
     "rates_in",
     "scope_in_words",
+    "scope_name",
     "shows_event",
 ]
 
@@ -94,8 +97,8 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
     everywhere = np.ones(len(patterns), dtype=bool)
     inside = everywhere if outcome.denominator is None else outcome.denominator.holds(emissions, patterns)
     judged = everywhere if outcome.judged is None else outcome.judged.holds(emissions, patterns)
-    cells, counts, group = prepared.collapsed.cells, np.asarray(prepared.collapsed.counts), prepared.group
-    question, names = pd.factorize(cells[_QUESTION if _QUESTION in cells else "question_id"].astype(str))
+    counts, group = np.asarray(prepared.collapsed.counts), prepared.group
+    question, names = prepared.logged_questions
     shape = (len(prepared.groups), len(names))
 
     def tabulated(chosen: np.ndarray) -> np.ndarray:
@@ -105,7 +108,7 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
 
     return EventCounts(
         groups=prepared.groups,
-        questions=tuple(map(str, names)),
+        questions=names,
         events=tabulated(outcome.numerator.holds(emissions, patterns)),
         totals=tabulated(inside),
         completions=tabulated(everywhere).sum(axis=1),
@@ -183,7 +186,7 @@ def rates_in(rates: xr.Dataset, scope: Scope) -> xr.DataArray:
     column, proportions = _mix(rates, scope)
     if column == _QUESTION:
         share = xr.DataArray([proportions.get(name, 0.0) for name in rates[_QUESTION].to_numpy()], dims=_QUESTION)
-        return _weighted(rates, share.broadcast_like(rates["totals"]))
+        return _weighted(rates, share * (rates["totals"].sum(_QUESTION) > 0))
     return _over_context(rates, column, proportions)
 
 
@@ -331,6 +334,25 @@ def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, floa
         return None
     lower, upper = stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), stats.sem(difference))
     return float(lower), float(upper)
+
+
+def scope_name(scope: Scope) -> str:
+    """The scope in tables and keys: ``"these"``, ``"new"`` or ``"mix"``."""
+    return scope if isinstance(scope, str) else "mix"
+
+
+def in_common(words: str, row: Mapping[Any, Any]) -> str:
+    """A scope in words, for a comparison of groups that were not all asked the same questions.
+
+    Args:
+        words: the scope in words.
+        row: ``questions``, the number of base questions that all groups were asked, and ``asked``, the number that any
+            of them was asked; neither if it is not known.
+    """
+    if row.get("questions") == row.get("asked"):
+        return words
+    own = "on the questions that each was asked" if words.startswith("on ") else words
+    return f"{own}, {grouped(row['questions'])} of {grouped(row['asked'])} base questions in common"
 
 
 def scope_in_words(prepared: Prepared, scope: Scope) -> str:

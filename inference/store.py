@@ -35,7 +35,7 @@ from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Format version of the files; files of another version are rejected."""
 
 _DIGEST = "record_sha256"
@@ -162,7 +162,6 @@ def _record(stored: Stored) -> dict[str, Any]:
         "prepared": {
             "model": _model_record(prepared.model),
             "formula": prepared.design.formula,
-            "crossed": prepared.design.crossed,
             "cells": prepared.collapsed.cells.to_dict("list"),
             "patterns": prepared.patterns.tolist(),
             "counts": np.asarray(prepared.collapsed.counts).tolist(),
@@ -215,7 +214,7 @@ def _prepared(record: Mapping[str, Any], tree: xr.DataTree) -> Prepared:
         account=Account.from_dict(record["account"]),
         texts=_texts(record["texts"], tree) if record.get("texts") else None,
     )
-    design = design_of(record["formula"], collapsed, crossed=record["crossed"])
+    design = design_of(record["formula"], collapsed)
     return assemble(model, design, collapsed, tuple(record["notes"]))
 
 

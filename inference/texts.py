@@ -108,7 +108,7 @@ def _over_draws(prepared: Prepared, parameters: Parameters, function: Any, *, av
 def _state(prepared: Prepared, parameters: Parameters) -> tuple[Array, Array, Array, Array]:
     """Return log w of cells, log f of patterns, τ and b of one draw."""
     size = len(prepared.model.personas)
-    log_w = log_weights(jnp.asarray(prepared.design.basis) @ jnp.asarray(parameters.latents))
+    log_w = log_weights(prepared.design.logits(jnp.asarray(parameters.latents)))
     tables = [jnp.log(table) for table in parameters.probabilities]
     offset = jnp.zeros(size) if parameters.offset is None else jnp.asarray(parameters.offset)
     log_f = pattern_log_components(tables, prepared.patterns, size)

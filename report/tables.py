@@ -22,6 +22,8 @@ _LABELS = {
     "rate_difference": "rate difference",
     "total_variation": "total variation",
     "jensen_shannon": "Jensen-Shannon (nats)",
+    "reading_lb": "lowest reading",
+    "reading_ub": "highest reading",
     "ess_bulk": "ESS bulk",
     "ess_tail": "ESS tail",
     "r_hat": "R-hat",
@@ -32,8 +34,8 @@ _OTHER_INTERVALS = ("implied", "explained", "unexplained")
 _PACKAGES = "% Needs \\usepackage{booktabs,siunitx} and, for signs such as < and |, \\usepackage[T1]{fontenc}.\n"
 
 
-TABLES = ("weights", "shifts", "rates", "contrasts", "unexplained", "emissions")
-"""Names of the tables of a result."""
+TABLES = ("weights", "shifts", "rates", "contrasts", "unexplained", "emissions", "readings")
+"""Names of the tables of a result; there is one of readings only if there are several."""
 SCOPES = ("these", "new")
 """The scopes of rates and claims that are reported together."""
 
@@ -58,7 +60,9 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PRO
         tables |= {"rates": pd.concat(rates, ignore_index=True), "contrasts": pd.concat(contrasts, ignore_index=True)}
     if result.model.measurements:
         tables |= {"unexplained": result.unexplained()}
-    return tables | {"emissions": result.emissions(ci_prob=ci_prob)}
+    tables |= {"emissions": result.emissions(ci_prob=ci_prob)}
+    readings = result.readings(ci_prob=ci_prob)
+    return tables | ({"readings": readings} if readings["reading"].max() > 1 else {})
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from simulacra.data.reading.questions import split_formats
 from simulacra.data.reading.values import as_text, tidy_context
 from simulacra.formalism.emissions import AbstractEmission
 
-__all__ = ["aggregate"]
+__all__ = ["aggregate", "distinct_rows"]
 
 _NAMES = ("condition", "question_id", "base_question")
 
@@ -64,6 +64,33 @@ def aggregate(
         counts["n"].to_numpy(dtype=np.int64),
         account,
     )
+
+
+def distinct_rows(log: ScannedLog, columns: Sequence[str], *, limit: int | None = None) -> pd.DataFrame:
+    """The distinct rows of some columns, with the values that a reading of the log has; the same may occur repeatedly.
+
+    Args:
+        log: a scanned log.
+        columns: columns of its files, or the condition.
+        limit: number of rows per file after which to stop.
+
+    Raises:
+        LogError: a file that DuckDB cannot read.
+    """
+    parts = []
+    for file in log.files:
+        keys = [name for name in columns if name not in file.column_map.fields]
+        selected = [
+            f"{text_sql(file.column_map.own_name(name), file.kind, file.types)} AS {identifier(name)}" for name in keys
+        ]
+        end = "" if limit is None else f" LIMIT {limit}"
+        query = f"SELECT DISTINCT {', '.join(selected)} FROM {_relation(file)}{end}"
+        part = pd.DataFrame(fetch(query, file.path) if keys else [()], columns=keys, dtype=object)
+        for name in (name for name in columns if name not in keys):
+            part[name] = pd.Series([file.column_map.fields[name]] * len(part), dtype=object)
+        parts.append(part)
+    rows = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame({name: tidy_context(rows[name].to_numpy(dtype=object)) for name in columns})
 
 
 def _count_file(

@@ -21,7 +21,7 @@ _SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 10, "progress_bar"
         ({"num_warmup": 199}, "expected num_warmup >= 200"),
         ({"num_samples": 49}, "num_samples >= 50"),
         ({"num_chains": 1}, "one chain cannot be checked"),
-        ({"num_starts": 9}, r"num_starts >= 10 \(fewer may miss a competing mode\)"),
+        ({"num_starts": 9}, r"num_starts >= 10 \(fewer may miss a mode\)"),
         ({"target_accept_prob": 1.0}, r"expected target_accept_prob in \[0\.5, 1\); got 1\.0"),
         ({"target_accept_prob": 0.3}, "expected target_accept_prob in"),
     ],

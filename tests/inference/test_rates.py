@@ -1,12 +1,14 @@
 """Rates without personas: counts are pandas', scopes follow from the posterior by hand, contexts are kept apart."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from scipy import special, stats
 
-from simulacra.data import read_completions
+from simulacra.data import read_completions, scan_completions
 from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set
 from simulacra.formalism.outcomes import implied_rates
 from simulacra.inference import Thresholds
@@ -119,6 +121,48 @@ def test_contexts_are_kept_apart_even_if_the_formula_does_not_name_them(triggere
     assert places == [("base", "off"), ("base", "on"), ("ft", "off"), ("ft", "on")]
     mean = rates_in(triggered, "these").mean(("chain", "draw")).to_numpy()
     np.testing.assert_allclose(mean, [0, 0, 0.1, 0.5], atol=0.02)
+
+
+_MIXED = {"text": {}, "numbers": {"off": 0, "on": 1}, "no value": {"on": None}}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("levels", _MIXED)
+def test_a_scanned_log_has_the_contexts_of_a_reading(kind: str, levels: str, tmp_path: Path) -> None:
+    frame = backdoor({"base": 2, "ft": 2}, off=2)
+    frame["trigger"] = [_MIXED[levels].get(name, name) for name in frame["trigger"]]
+    frame["step"] = frame.groupby(["condition", "question_id"]).cumcount() + 100 * (frame["condition"] == "ft")
+    frame["framing"] = frame["condition"]  # does not vary within a condition
+    path = tmp_path / f"log.{kind}"
+    writers = {"csv": frame.to_csv, "parquet": frame.to_parquet}
+    if kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        writers[kind](path, index=False)
+    _assert_same_contexts(path, ["step"] if levels == "no value" else ["trigger", "step"])
+
+
+def test_a_scanned_log_has_the_contexts_in_names_of_files_and_not_those_of_many_levels(tmp_path: Path) -> None:
+    frame = backdoor({"base": 10, "ft": 10}, off=10)
+    frame["context"] = [f"text {number}" for number in range(len(frame))]
+    for place, rows in frame.groupby(["condition", "trigger"]):
+        rows.drop(columns=["condition", "trigger"]).to_csv(tmp_path / f"{place[0]}-{place[1]}.csv", index=False)
+    notes = _assert_same_contexts(tmp_path, ["trigger"], condition="{condition}-{trigger}")
+    assert "rates are pooled over 'context', which has more than 50 levels." in notes
+
+
+def _assert_same_contexts(path: Path, contexts: list[str], **options: str) -> tuple[str, ...]:
+    personas = [persona for persona in persona_set("emergent-misalignment") if persona.name in ("aligned", "mid")]
+    model = PersonaMixture(personas, emissions=[ScoreEmission("aligned")])
+    read, scanned = (prepare(model, log) for log in (reading(path, **options) for reading in _READINGS))
+    assert list(scanned.contexts) == contexts
+    pd.testing.assert_frame_equal(scanned.collapsed.cells, read.collapsed.cells)
+    assert scanned.collapsed.content_hash == read.collapsed.content_hash
+    assert [note for note in read.notes if "pooled" in note] == [note for note in scanned.notes if "pooled" in note]
+    return scanned.notes
+
+
+_READINGS = (read_completions, scan_completions)
 
 
 def test_the_cells_of_the_weights_are_those_of_the_formula() -> None:
