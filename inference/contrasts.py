@@ -108,7 +108,7 @@ class Contrast:
         followed by ``ess_bulk, ess_tail, r_hat, status``; ``claim`` follows from the interval and the sign. There is no
         claim for weights and implied rates, because a difference of weights alone does not support one. For new
         questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
-        shows the event.
+        shows the event, or if there are 20 of them.
 
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.

@@ -142,8 +142,7 @@ def supported(
 ) -> tuple[np.ndarray, list[str]]:
     """Intervals of R contrasts of rates, shape ``(R, 2)``, and the claims that they support.
 
-    For new questions, intervals are extended (:func:`~simulacra.inference.rates.extended_interval`) if a group that is
-    subtracted shows the event.
+    For new questions, intervals are extended (:func:`~simulacra.inference.rates.extended_interval`).
 
     Args:
         draws: draws of the contrasts, shape ``(chain, draw, R)``; without a nearly certain sign, no direction is
@@ -165,8 +164,8 @@ def supported(
     shows = np.array([shows_event(rates, group, rope) for group in range(len(shares))])
     for row, own in enumerate(coefficients):
         used = own != 0
-        if (shows & (own < 0)).any():
-            limits[row] = extended_interval(tuple(limits[row]), own[used] @ shares[used], ci_prob)
+        reduced = bool((shows & (own < 0)).any())
+        limits[row] = extended_interval(tuple(limits[row]), own[used] @ shares[used], ci_prob, reduced=reduced)
     questions, _ = common_questions(coefficients, np.isfinite(shares))
     said = _claims(limits, sure, rope)
     return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]

@@ -60,6 +60,8 @@ _FEWEST = 50  # draws per chain
 _BLOCKS = 4
 """Draws are added up to this multiple of the first number if R-hat or ESS fails."""
 _QUESTION = "base_question"
+_MANY_QUESTIONS = 20
+"""Base questions from which the interval for new ones is extended to that of a paired t-test in any case."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,18 +300,25 @@ def logged_shares(rates: xr.Dataset) -> np.ndarray:
     return (rates["events"] / rates["totals"].where(rates["totals"] > 0)).transpose("group", _QUESTION).to_numpy()
 
 
-def extended_interval(interval: tuple[float, float], difference: np.ndarray, ci_prob: float) -> tuple[float, float]:
+def extended_interval(
+    interval: tuple[float, float], difference: np.ndarray, ci_prob: float, *, reduced: bool
+) -> tuple[float, float]:
     """The interval of a difference for new questions, extended to that of a paired t-test over base questions.
 
-    For a group that is subtracted and shows the event (:func:`shows_event`): questions can then disagree in the sign of
-    the difference, which the rate model describes badly.
+    It is extended in two cases. If a group that is subtracted shows the event (:func:`shows_event`), questions can
+    disagree in the sign of the difference, which the rate model describes badly. With 20 base questions or more, the
+    t-test no longer needs normal differences, and protects against tails that are heavier than the model's.
 
     Args:
         interval: that of the rate model.
         difference: the difference of logged shares by base question, shape ``(Q,)``; NaN if a group was not asked it.
         ci_prob: probability of the interval.
+        reduced: whether a group that is subtracted shows the event.
     """
-    paired = paired_interval(difference[np.isfinite(difference)], ci_prob)
+    asked = difference[np.isfinite(difference)]
+    if not reduced and len(asked) < _MANY_QUESTIONS:
+        return interval
+    paired = paired_interval(asked, ci_prob)
     return interval if paired is None else (min(interval[0], paired[0]), max(interval[1], paired[1]))
 
 

@@ -19,7 +19,7 @@ from scipy import special
 from simulacra.formalism.rates import new_question_rate, rate_prior, unseen_share
 from simulacra.formalism.shifts import claim
 from simulacra.inference.rate_tables import about_new, sure_of_sign
-from simulacra.inference.rates import paired_interval
+from simulacra.inference.rates import extended_interval
 from simulacra.inference.sampling import rates as sampler
 
 LOGS, COMPLETIONS, FINE_TUNES, CHAINS, DRAWS = 200, 40, 3, 2, 400
@@ -136,14 +136,12 @@ def _framed(rates: np.ndarray) -> np.ndarray:
 
 
 def _extended(ends: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """As the package does, where the baseline shows the event."""
+    """As the package extends intervals for new questions."""
     wider = ends.copy()
     for log, tuned in np.ndindex(LOGS, FINE_TUNES):
-        if shares[log, 0].mean() > ROPE:
-            paired = paired_interval(shares[log, 1 + tuned] - shares[log, 0], LEVEL)
-            if paired is not None:
-                wider[0, log, tuned] = min(ends[0, log, tuned], paired[0])
-                wider[1, log, tuned] = max(ends[1, log, tuned], paired[1])
+        own, base = shares[log, 1 + tuned], shares[log, 0]
+        interval = (float(ends[0, log, tuned]), float(ends[1, log, tuned]))
+        wider[:, log, tuned] = extended_interval(interval, own - base, LEVEL, reduced=bool(base.mean() > ROPE))
     return wider
 
 

@@ -23,6 +23,7 @@ from simulacra.inference.rates import (
     fit_rates,
     groups_of,
     logged_shares,
+    paired_interval,
     rates_in,
     scope_in_words,
     shows_event,
@@ -270,10 +271,13 @@ def test_where_the_baseline_shows_the_event_the_interval_is_extended_to_that_of_
     paired = stats.ttest_1samp(difference, 0).confidence_interval(0.89)
     shares = logged_shares(rates)
     np.testing.assert_allclose(shares[1] - shares[0], difference)
-    lower, upper = extended_interval((-0.01, 0.02), np.append(shares[1] - shares[0], np.nan), 0.89)
+    lower, upper = extended_interval((-0.01, 0.02), np.append(shares[1] - shares[0], np.nan), 0.89, reduced=True)
     assert (lower, upper) == pytest.approx((paired.low, paired.high))
-    assert extended_interval((-0.9, 0.9), difference, 0.89) == (-0.9, 0.9)
-    assert extended_interval((-0.01, 0.02), np.full(4, np.nan), 0.89) == (-0.01, 0.02)
+    assert extended_interval((-0.9, 0.9), difference, 0.89, reduced=True) == (-0.9, 0.9)
+    assert extended_interval((-0.01, 0.02), np.full(4, np.nan), 0.89, reduced=True) == (-0.01, 0.02)
+    assert extended_interval((-0.01, 0.02), difference, 0.89, reduced=False) == (-0.01, 0.02)
+    many = np.tile(difference, 5)
+    assert extended_interval((0.1, 0.1), many, 0.89, reduced=False) == paired_interval(many, 0.89)
     assert shows_event(rates, 0)
     assert not shows_event(rates, 0, rope=0.9)
 
