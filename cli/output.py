@@ -6,7 +6,8 @@ import errno
 import io
 import os
 import unicodedata
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -46,7 +47,7 @@ class Output:
         error: why the stream failed; None if it did not, or if its reader left (``| head``).
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = io.StringIO() if stream is None else stream
         self._open = True
         self.error: OSError | None = None
@@ -64,7 +65,7 @@ class Output:
         """Write what is buffered."""
         self._attempt(self._stream.flush)
 
-    def _attempt(self, step: Any) -> None:
+    def _attempt(self, step: Callable[[], object]) -> None:
         if not self._open:
             return
         try:

@@ -33,8 +33,9 @@ def write_folder(
 ) -> Path:
     """Fill a new folder and let it replace ``folder``, in one step where the operating system can.
 
-    If filling fails, ``folder`` is left unchanged. If it cannot be replaced, or ``may_replace`` rejects what it contains, both
-    are kept: the new folder is put next to it, with the first free name among ``folder-2``, ``folder-3``, ...
+    If filling fails, ``folder`` is left unchanged. If it cannot be replaced, or ``may_replace`` rejects what it
+    contains, both are kept: the new folder is put next to it, as the first of ``folder-2``, ``folder-3``, ... that is
+    free.
 
     Args:
         folder: the target; its parent is created. A symbolic link stays one.
@@ -59,8 +60,7 @@ def write_folder(
                     old = _replace(folder, new)
                     if old is None or may_replace(contents_of(old)):
                         return folder
-                    _replace(folder, old)  # something appeared in it in the meantime
-                    new = old
+                    new = _replace(folder, old) or new  # something appeared in it in the meantime
             return _put_next_to(folder, new)
 
 

@@ -1,4 +1,4 @@
-"""Temporary folders next to what is being written; those of a process that was killed are removed by the next writer."""
+"""Temporary folders next to what is being written; the next writer removes those of a process that was killed."""
 
 import contextlib
 import hashlib

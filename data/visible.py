@@ -22,4 +22,8 @@ def _shown(character: str) -> str:
     acts = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
     if not acts or character in _LINES or character in _JOINERS:
         return character
-    return character.encode("ascii", "backslashreplace").decode() if not character.isascii() else f"\\x{ord(character):02x}"
+    return (
+        character.encode("ascii", "backslashreplace").decode()
+        if not character.isascii()
+        else f"\\x{ord(character):02x}"
+    )

@@ -15,7 +15,7 @@ import dataclasses
 import numbers
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -31,23 +31,13 @@ from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
-from simulacra.inference.diagnostics import (
-    Check,
-    Thresholds,
-    check_misfit,
-    check_modes,
-    check_names,
-    check_rates,
-    check_sampling,
-    convergence,
-    fitting_name,
-    lacks_draws,
-)
+from simulacra.inference.checks import check_draws, with_fitting_names
+from simulacra.inference.diagnostics import Thresholds, check_modes, lacks_draws
 from simulacra.inference.draws import group_weights
 from simulacra.inference.misfit import misfit
 from simulacra.inference.posterior import build_tree
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.rates import count_events, fit_rates, rate_diagnostics
+from simulacra.inference.rates import count_events, fit_rates
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.relabel import relabel
 from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
@@ -120,15 +110,14 @@ def fit(
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
         progress("rates", 0)
-        rates, rate_checks = None, []
+        rates = None
         if model.outcome is not None:
             events, draws = count_events(prepared, model.outcome), num_chains * first
             rates = fit_rates(events, thresholds, num_draws=draws, seed=settings.seed)
-            rate_checks = check_rates(rate_diagnostics(rates), thresholds)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, sampled, rates, rate_checks, settings, thresholds)
+            return _assemble(prepared, sampled, rates, settings, thresholds)
 
         results = map(checked, sample_posterior(prepared, settings, progress))
         result = next(results)
@@ -141,7 +130,6 @@ def _assemble(
     prepared: Prepared,
     sampled: Sampled,
     rates: xr.Dataset | None,
-    rate_checks: Sequence[Check],
     settings: Settings,
     thresholds: Thresholds,
 ) -> Result:
@@ -154,34 +142,20 @@ def _assemble(
         times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
         notes.append(f"labels were switched in {times} of {draws} draws and corrected.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
-    posterior, model = tree["posterior"].to_dataset(), prepared.model
-    gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
-    diagnostics = convergence(posterior, [str(name) for name in gated])
-    means = [table.mean(axis=(0, 1)) for table in parameters.probabilities]
-    names = check_names(model.personas, model.emissions, means)
-    checks = [
-        *names,  # first: a persona that is absent from the log causes poor mixing and competing modes
-        *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
-        check_modes(sampled.starts, thresholds),
-    ]
-    if model.measurements:
-        found = misfit(prepared, group_weights(posterior, prepared), parameters.probabilities, seed=settings.seed)
-        tree["misfit"] = xr.DataTree(found)
-        checks += check_misfit(found, thresholds)
+    if prepared.model.measurements:
+        weights = group_weights(tree["posterior"].to_dataset(), prepared)
+        tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
-        checks += rate_checks
-    fitting = [fitting_name(persona, index, names) for index, persona in enumerate(model.personas)]
-    if fitting != list(model.names):
-        renamed = dict(zip(model.names, fitting, strict=True))
-        checks = [
-            dataclasses.replace(check, persona=renamed.get(check.persona or "", check.persona)) for check in checks
-        ]
+    checks, names = with_fitting_names(
+        [*check_draws(prepared, tree, thresholds), check_modes(sampled.starts, thresholds)], prepared
+    )
+    if names != prepared.model.names:
         tree = tree.map_over_datasets(
-            lambda data: data.assign_coords(persona=np.array(fitting)) if "persona" in data.dims else data
+            lambda data: data.assign_coords(persona=np.array(names)) if "persona" in data.dims else data
         )
     record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
-    return Result(tree, prepared, tuple(checks), record, tuple(notes))
+    return Result(tree, prepared, checks, record, tuple(notes))
 
 
 def _check_arguments(model: object, log: object, thresholds: object, settings: Settings) -> None:
