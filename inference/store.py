@@ -110,8 +110,8 @@ def read_result(path: Path) -> Stored:
                 argument="path",
             )
     record = _read_record(settings)
-    with arrays.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != record[_ARRAYS]:
+    with arrays.open("rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != record[_ARRAYS]:
             raise InputError(
                 f"{arrays}: not the draws that were written with {settings.name}: the two are from different fits, or "
                 "the file was edited or is damaged",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulacra.data import CompletionLog
 from simulacra.data.atomic import write_atomically
 from simulacra.data.extras import import_extra
+from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB
@@ -106,6 +107,7 @@ def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
         loader=jinja2.PackageLoader("simulacra.report", "templates"),
         autoescape=suffix == ".html",
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,  # and not markup, which is ours
         trim_blocks=True,
         lstrip_blocks=True,
     )
