@@ -75,6 +75,13 @@ def test_completions_and_names_are_shown_as_they_are(page: Page) -> None:
     assert LONG in page.words
 
 
+def test_characters_of_completions_that_act_are_shown(page: Page, passing: Result, log, tmp_path: Path) -> None:
+    text = write_report(passing, tmp_path / "report.md", log=log).read_text(encoding="utf-8")
+    for shown in (page.words, text):
+        assert r"\x1b]0;title\x07\u202e" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
 def test_every_figure_has_alternative_text(page: Page) -> None:
     assert page.tags.count("svg") == page.attributes.count(("role", "img")) >= 11
     labels = [value for name, value in page.attributes if name == "aria-label"]
