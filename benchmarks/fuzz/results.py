@@ -1,6 +1,6 @@
 """Saved results that are damaged or forged: what ``Result.load`` says about thousands of mutants.
 
-Run with ``python -m benchmarks.fuzz.results RESULT [--mutants 2000] [--forged 500] [--seed 0]``, where ``RESULT`` is the
+Run with ``python -m benchmarks.fuzz.results RESULT [--mutants 2000] [--forged 500] [--seed 0]``; ``RESULT`` is the
 output folder of a fit. Three kinds of mutants: of the bytes of ``fit.nc``; of the bytes of ``fit.json``; and of the
 values of the record, with its hash made to match. Each must be refused with an ``InputError``, or have the draws of the
 original.

@@ -63,7 +63,8 @@ def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
     def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
         with import_extra("matplotlib", "report").rc_context(dict(STYLE)):
             figure = function(*args, **kwargs)
-        for text in figure.findobj(import_extra("matplotlib.text", "report").Text):
+        texts: list[Any] = figure.findobj(import_extra("matplotlib.text", "report").Text)
+        for text in texts:
             text.set_text(visible(text.get_text()))
         return figure
 
