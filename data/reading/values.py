@@ -73,7 +73,7 @@ def read_numbers(values: np.ndarray, missing: tuple[str, ...] = ()) -> Numbers:
         try:
             numbers[index] = _number(value)
             kind[index] = "p" if word else "n"
-        except ValueError:
+        except (ValueError, OverflowError):
             kind[index] = "t"
     kinds = kind[codes]
     tally = np.bincount(codes[kinds == "m"], minlength=len(unique)) if len(unique) else np.zeros(0, dtype=int)
@@ -104,7 +104,7 @@ def holds_probabilities(values: np.ndarray) -> bool:
 def _is_probabilities(text: str) -> bool:
     try:
         return is_probabilities(ast.literal_eval(text.strip()))
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # "{{}}", or nested too deeply
         return False
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
-from simulacra.data.reading.formats.records import sheet_of_records
+from simulacra.data.reading.formats.records import refuse_surrogates, sheet_of_records
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.formats.text import read_text
 
@@ -28,6 +28,7 @@ def read_json(path: Path, *, encoding: str = "utf-8") -> Sheet:
     text = read_text(path, encoding=encoding)
     try:
         document = json.loads(text)
+        refuse_surrogates(text, document)
     except (ValueError, RecursionError) as error:  # RecursionError: brackets nested beyond what Python reads
         where = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise LogError(

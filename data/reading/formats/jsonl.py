@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
-from simulacra.data.reading.formats.records import sheet_of_records
+from simulacra.data.reading.formats.records import refuse_surrogates, sheet_of_records
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.formats.text import open_text, read_text
 
@@ -39,6 +39,7 @@ def line_of_object(path: Path, record: int) -> int:
 def _record(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
+        refuse_surrogates(line, record)
     except (ValueError, RecursionError) as error:  # RecursionError: brackets nested beyond what Python reads
         where = str(error)
         if isinstance(error, json.JSONDecodeError):

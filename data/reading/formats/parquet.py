@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulacra.data.errors import LogError
+from simulacra.data.reading.formats.expansion import refuse_expansion
 from simulacra.data.reading.formats.frame import sheet_of
 from simulacra.data.reading.formats.sheet import Sheet
 
@@ -19,8 +20,13 @@ def read_parquet(path: Path) -> Sheet:
         LogError: a file that is not Parquet, is truncated, or has no rows.
     """
     try:
-        frame = pq.ParquetFile(path).read().to_pandas()
-    except (pa.ArrowException, OSError, ValueError) as error:
+        with pq.ParquetFile(path) as file:
+            table = _bounded_table(file, path)
+            table.validate(full=True)  # else text that is not UTF-8 is noticed later, elsewhere
+            frame = table.to_pandas()
+    except LogError:
+        raise
+    except Exception as error:  # of pyarrow, pandas, or of the JSON and text in the metadata
         raise LogError(
             f"the file is not readable as Parquet ({str(error).partition(chr(10))[0]})",
             file=path,
@@ -28,3 +34,13 @@ def read_parquet(path: Path) -> Sheet:
             remedy="check that it was copied completely and that Parquet is its actual format",
         ) from error
     return sheet_of(frame, str(path))
+
+
+def _bounded_table(file: pq.ParquetFile, path: Path) -> pa.Table:
+    """The whole table, read batch by batch, so that a file that expands beyond all proportion is noticed."""
+    batches, size = [], 0
+    for batch in file.iter_batches():
+        batches.append(batch)
+        size += batch.nbytes
+        refuse_expansion(path, size)
+    return pa.Table.from_batches(batches, file.schema_arrow)

@@ -4,10 +4,12 @@ import bz2
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from simulacra.data.errors import LogError
+from simulacra.data.reading.formats.expansion import bounded
 
 __all__ = ["open_text", "read_text"]
 
@@ -27,7 +29,7 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
     try:
         with _open(path) as stream:
             raw = stream.read()
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise LogError(
             f"the file cannot be read ({error})",
             file=path,
@@ -61,11 +63,7 @@ def open_text(path: Path) -> io.TextIOWrapper:
 
 
 def _open(path: Path) -> io.BufferedIOBase:
-    return _OPENERS.get(path.suffix, _open_plain)(path)
-
-
-def _open_plain(path: Path) -> io.BufferedIOBase:
-    return path.open("rb")
+    return bounded(_OPENERS[path.suffix](path), path) if path.suffix in _OPENERS else path.open("rb")
 
 
 def _guess(raw: bytes) -> str:
