@@ -25,6 +25,7 @@ from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_checks, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CompletionLog, ScannedLog, describe
+from simulacra.data.counting.preview import preview
 from simulacra.data.extras import MissingExtraError
 from simulacra.data.visible import visible
 from simulacra.formalism import InputError, PersonaMixture
@@ -42,16 +43,19 @@ _OPTIONS = {
     "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
     "batch_tokens": "--batch-tokens N",
+    "bounds": "--score NAME:LOW-HIGH",
     "ci_prob": "--ci-prob P",
     "columns": "--column NAME=OWN",
     "condition": "--condition PATTERN",
     "contexts": "--context NAME",
     "cuts": "--cuts NAME:CUTS",
+    "decimal": "--decimal ,",
     "delimiter": "--delimiter CHAR",
     "device": "--device NAME",
     "dtype": "--dtype NAME",
     "duplicates": "--duplicates drop",
     "encoding": "--encoding NAME",
+    "errors": "--errors keep",
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
     "formats": "--formats SUFFIXES",
@@ -73,6 +77,7 @@ _OPTIONS = {
     "question": "--question COLUMN",
     "references": "--references COLUMN",
     "rope": "--rope WIDTH",
+    "rows": "--rows KEY",
     "seed": "--seed N",
     "target_accept_prob": "--target-accept-prob P",
     "template": "--template TEXT",
@@ -162,7 +167,7 @@ class Session:
 
     def describe(self, log: CompletionLog) -> None:
         """Print the contents of a log."""
-        described = describe(log)
+        described = {**describe(log), **preview(log)}
         print_description(self._console, described)
         if self._as_json:
             self._say_json({"ok": True, **described})

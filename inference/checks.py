@@ -10,6 +10,7 @@ import xarray as xr
 from simulacra.inference.diagnostics import (
     Check,
     Thresholds,
+    check_baseline,
     check_misfit,
     check_rates,
     check_sampling,
@@ -37,9 +38,11 @@ def check_draws(prepared: Prepared, tree: xr.DataTree, thresholds: Thresholds) -
         parameters_of(posterior, prepared).probabilities,
         find_evidence(prepared, posterior, thresholds),
     )
+    of_baseline = prepared.counts[prepared.condition == 0].sum(axis=0)
     return [
         *check_names(model, probabilities, evidence, thresholds),  # first: an absent persona causes poor mixing
         *check_sampling(convergence(posterior, gated), posterior, tree["sample_stats"].to_dataset(), thresholds),
+        *check_baseline(model.emissions, prepared.patterns, of_baseline, thresholds),
         *(check_misfit(tree["misfit"].to_dataset(), thresholds) if "misfit" in tree.children else ()),
         *(check_rates(rate_diagnostics(tree["rates"].to_dataset()), thresholds) if "rates" in tree.children else ()),
     ]

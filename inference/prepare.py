@@ -161,9 +161,10 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             the formula names an unknown column; a term has only one level; or a measurement is missing (from the
             readers, with file and line).
     """
-    collapsed = log
+    collapsed, pooled = log, list[str]()
     if not isinstance(collapsed, CollapsedLog):
-        by = _cell_columns(model, collapsed)
+        telling = _telling(model, collapsed)
+        by, pooled = _cell_columns(model, collapsed, telling), _pooled(telling)
         collapsed = collapse(collapsed, model.emissions, by=by, likelihood=model.likelihood, personas=model.names)
     _check_texts(model, collapsed)
     if tuple(collapsed.measurements) != model.measurements:
@@ -198,7 +199,7 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             "that score is not from 0 to 100, or rename the persona.",
             stacklevel=3,
         )
-    notes = [*_unmodelled(model, log), *_pooled(model, log)]
+    notes = [*_unmodelled(model, log), *pooled]
     model, dropped = (model, []) if model.likelihood else without_idle(model, collapsed)
     design = design_of(model.weights, collapsed, screen=True)
     return assemble(model, design, collapsed, (*notes, *dropped, *design.notes))
@@ -270,35 +271,29 @@ def _check_rules(model: PersonaMixture) -> None:
         model.outcome.numerator.holds(model.emissions, nothing)
 
 
-def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tuple[str, ...]:
+def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog, telling: pd.DataFrame) -> tuple[str, ...]:
     """Condition, question, base question, every context that the formula names, and those by which rates differ."""
     known = log.contexts if isinstance(log, CompletionLog) else log.columns
     named = [name for name in known if name not in _BASE and _names(model.weights, name)]
-    reported = [name for name in _telling(model, log) if _is_reported(_values(log, name), name)]
+    reported = [name for name in map(str, telling) if name != "condition" and _is_reported(telling, name)]
     return tuple(dict.fromkeys((*_BASE, *named, *reported)))
 
 
-def _telling(model: PersonaMixture, log: CompletionLog | ScannedLog) -> list[str]:
-    """Contexts whose names suggest that rates differ by them."""
+def _telling(model: PersonaMixture, log: CompletionLog | ScannedLog) -> pd.DataFrame:
+    """The condition, and the contexts whose names suggest that rates differ by them; of a scan, its distinct rows."""
     known = log.contexts if isinstance(log, CompletionLog) else log.columns
-    return [name for name in known if name.casefold() in _CONTEXTS and name not in model.measurements]
+    names = [name for name in known if name.casefold() in _CONTEXTS and name not in model.measurements]
+    if not names:
+        return pd.DataFrame({"condition": []})
+    columns = ["condition", *names]
+    return log.table[columns] if isinstance(log, CompletionLog) else distinct_rows(log, columns)
 
 
-def _values(log: CompletionLog | ScannedLog, name: str) -> pd.DataFrame:
-    """A table with all values of a context by condition; of a scanned log, only those that exceed the most levels."""
-    if isinstance(log, CompletionLog):
-        return log.table
-    values = distinct_rows(log, [name], limit=_MOST_LEVELS + 2)  # two more: one may be missing
-    return values if values[name].nunique() > _MOST_LEVELS else distinct_rows(log, ["condition", name])
-
-
-def _pooled(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:
+def _pooled(telling: pd.DataFrame) -> list[str]:
     """Notes on contexts over which rates are pooled although their names suggest that they matter."""
-    if isinstance(log, CollapsedLog):
-        return []
     notes = []
-    for name in _telling(model, log):
-        values = _values(log, name)[name]
+    for name in map(str, telling.columns.drop("condition")):
+        values = telling[name]
         if values.nunique() > _MOST_LEVELS:
             notes.append(f"rates are pooled over {name!r}, which has more than {_MOST_LEVELS} levels.")
         elif values.isna().any() and values.notna().any():

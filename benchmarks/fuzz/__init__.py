@@ -1,1 +1,1 @@
-"""Hostile and damaged input in large numbers, and processes that are killed; ``python -m benchmarks.fuzz.results``."""
+"""Generated, hostile and damaged input in large numbers, and processes that are killed."""

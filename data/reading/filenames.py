@@ -19,7 +19,7 @@ from simulacra.data.errors import LogError
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.sources import stem_of
 
-__all__ = ["is_pattern", "read_name", "suggest_pattern"]
+__all__ = ["is_pattern", "read_name", "short_fields", "suggest_pattern"]
 
 _FORGOTTEN = ("sep", "_")
 _MOST_WAYS = 1_000_000
@@ -73,6 +73,26 @@ def _ways(pattern: str, name: str) -> int:
         math.comb(name.count(literal) if literal else len(name), times)
         for literal, times in collections.Counter(between).items()
     )
+
+
+def short_fields(pattern: str, fields: Sequence[Mapping[str, object]]) -> str | None:
+    """A note on a pattern whose fields follow one another directly, if that leaves one of them one or two letters.
+
+    Args:
+        pattern: the pattern.
+        fields: the fields of every file.
+    """
+    if "}{" not in pattern:
+        return None
+    for name in dict.fromkeys(name for own in fields for name in own):
+        values = [str(own[name]) for own in fields if isinstance(own.get(name), str)]
+        if any(re.fullmatch(r"[^\W\d_]{1,2}", value) for value in values):
+            others = ", ".join(f"{key} {value!r}" for key, value in fields[0].items())
+            return (
+                f"the pattern {pattern!r} gives {others}: a field matches as few characters as possible, so fields "
+                "without a separator between them split words; write the separator, as in '{model}-{condition}'"
+            )
+    return None
 
 
 def suggest_pattern(paths: Sequence[Path]) -> str:

@@ -10,6 +10,7 @@ import xarray as xr
 from simulacra.inference import Check, Thresholds
 from simulacra.inference.diagnostics import (
     PERSONA_ESTIMATES,
+    check_baseline,
     check_labels,
     check_misfit,
     check_rates,
@@ -224,3 +225,31 @@ def test_more_draws_are_wanted_where_they_help(r_hat: float, ess: float, name: f
         Check("rates: r_hat", False, 1.02, 1.01, "", ""),  # of other chains
     ]
     assert lacks_draws(checks) is lacks
+
+
+@pytest.mark.parametrize(
+    ("aligned", "coherent", "bounds", "passed"),
+    [
+        (90, 90, (0, 100), True),
+        (5, 90, (0, 100), False),  # the direction, perhaps
+        (90, 30, (0, 100), False),
+        (9, 9, (0, 100), False),  # a scale from 1 to 10
+        (9, 9, (1, 10), True),
+        (2, 9, (1, 10), False),
+    ],
+)
+def test_a_baseline_that_is_nearly_all_bad_fails_and_withholds_rates(
+    aligned: int, coherent: int, bounds: tuple[int, int], passed: bool
+) -> None:
+    emissions = [ScoreEmission("aligned", bounds=bounds), ScoreEmission("coherent", bounds=bounds)]
+    usual = [each.encode(np.array([aligned, 60 * bounds[1] / 100])) for each in emissions[:1]]
+    patterns = np.stack([*usual, emissions[1].encode(np.array([coherent, bounds[1]]))], axis=1)
+    (check,) = check_baseline(emissions, patterns, np.array([95, 5]), Thresholds())
+    assert check.passed == passed
+    assert {"rates", "contrasts", "weights", "shifts"} <= set(check.withholds)
+    assert "Scale or direction?" in check.remedy
+    (check,) = check_baseline(emissions, patterns, np.array([89, 11]), Thresholds())
+    assert check.passed
+    (check,) = check_baseline(emissions, patterns, np.array([95, 5]), Thresholds(baseline=1))
+    assert check.passed
+    assert check_baseline([ScoreEmission("evil")], patterns[:, :1], np.array([95, 5]), Thresholds()) == []

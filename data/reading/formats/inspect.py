@@ -34,7 +34,7 @@ _OWN = ("question_id", "epoch", "completion", "question", "model", "task", "limi
 _EXAMPLES = 3
 
 
-def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
+def read_inspect(path: Path, *, errors: str = "exclude", progress_bar: bool | None = None) -> Sheet:
     """Read the samples of one Inspect log; a record is a sample's 1-based position in the log.
 
     Columns are ``question_id`` (the sample's id), ``epoch``, ``completion``, ``question`` (its input), ``model``,
@@ -45,6 +45,7 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
 
     Args:
         path: the log.
+        errors: ``"keep"`` keeps samples that ended in an error and have scores.
         progress_bar: show progress on standard error; None does so in terminals and notebooks.
 
     Raises:
@@ -57,7 +58,7 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
         header = api.read_eval_log(str(path), header_only=True)
     records, places, judged, left_out, edited = [], [], [], collections.defaultdict(list), 0
     for position, sample in enumerate(_samples(api, path, progress_bar=progress_bar), start=1):
-        reason = _unusable(sample)
+        reason = _unusable(sample, errors)
         if reason is not None:
             left_out[reason].append(place(path, position))
             continue
@@ -127,11 +128,11 @@ def _tracked(items: list[Any], path: Path, *, show: bool | None) -> Iterable[Any
     return track(items, f"reading {path.name}", console=console, transient=True, disable=not wanted)
 
 
-def _unusable(sample: Any) -> str | None:
+def _unusable(sample: Any, errors: str) -> str | None:
     """Why a sample is not a judged completion."""
     if sample.invalidation is not None:
         return "the sample was invalidated"
-    if sample.error is not None:
+    if sample.error is not None and not (errors == "keep" and sample.scores):
         return "the sample ended in an error"
     return None if sample.scores else "the sample has no scores"
 
@@ -197,8 +198,19 @@ def _provenance(header: Any) -> dict[str, str]:
     return {name: value for name, value in said.items() if value}
 
 
+def _planned(spec: Any) -> int:
+    """The number of samples of one epoch; 0 if it is not known."""
+    size, limit = spec.dataset.samples or 0, spec.config.limit
+    if getattr(spec.config, "sample_id", None) is not None:
+        return len(spec.dataset.sample_ids or ())
+    if limit is None or not size:
+        return size
+    start, stop = (0, limit) if isinstance(limit, int) else limit
+    return max(0, min(size, stop) - start)
+
+
 def _notes(header: Any, path: Path, found: int, edited: int) -> Iterator[str]:
-    planned = (header.eval.dataset.samples or 0) * (header.eval.config.epochs or 1)
+    planned = _planned(header.eval) * (header.eval.config.epochs or 1)
     if header.status != "success":
         yield f"{path}: the evaluation's status is {header.status!r}; {found} of {planned or '?'} samples were logged"
     elif planned and planned != found:

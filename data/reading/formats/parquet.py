@@ -1,7 +1,10 @@
 """Parquet, through pyarrow."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -10,7 +13,7 @@ from simulacra.data.reading.formats.expansion import refuse_expansion
 from simulacra.data.reading.formats.frame import sheet_of
 from simulacra.data.reading.formats.sheet import Sheet
 
-__all__ = ["read_parquet"]
+__all__ = ["open_parquet", "parquet_frame", "read_parquet"]
 
 
 def read_parquet(path: Path) -> Sheet:
@@ -19,11 +22,21 @@ def read_parquet(path: Path) -> Sheet:
     Raises:
         LogError: a file that is not Parquet, is truncated, or has no rows.
     """
+    with open_parquet(path) as file:
+        frame = parquet_frame(_bounded_table(file, path))
+    return sheet_of(frame, str(path))
+
+
+@contextlib.contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file that is closed afterwards; errors while it is read are errors of the file.
+
+    Raises:
+        LogError: a file that is not Parquet, or is truncated.
+    """
     try:
         with pq.ParquetFile(path) as file:
-            table = _bounded_table(file, path)
-            table.validate(full=True)  # else text that is not UTF-8 is noticed later, elsewhere
-            frame = table.to_pandas()
+            yield file
     except LogError:
         raise
     except Exception as error:  # of pyarrow, pandas, or of the JSON and text in the metadata
@@ -33,7 +46,12 @@ def read_parquet(path: Path) -> Sheet:
             expected="a complete Parquet file",
             remedy="check that it was copied completely and that Parquet is its actual format",
         ) from error
-    return sheet_of(frame, str(path))
+
+
+def parquet_frame(table: pa.Table) -> pd.DataFrame:
+    """A table of Arrow in pandas, with integers that have nulls as objects, because float64 would merge large ones."""
+    table.validate(full=True)  # else text that is not UTF-8 is noticed later, elsewhere
+    return table.to_pandas(integer_object_nulls=True)
 
 
 def _bounded_table(file: pq.ParquetFile, path: Path) -> pa.Table:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
+from simulacra.data.reading.formats.tools import adapted
 
-__all__ = ["flat", "refuse_surrogates", "sheet_of_records"]
+__all__ = ["flat", "refuse_surrogates", "sheet_of_records", "unique_keys"]
 
 
 def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int], file: str | Path) -> Sheet:
@@ -25,8 +26,22 @@ def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int]
     return Sheet(str(file), columns, np.array(places, dtype=np.int64), lists)
 
 
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, as ``object_pairs_hook`` of the library; JSON leaves open which value of a repeated key counts.
+
+    Raises:
+        ValueError: a key that occurs twice.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+    return record
+
+
 def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """A record with nested objects flattened to names with dots; a judge's token probabilities stay one value."""
+    record = adapted(record)
     if any(isinstance(value, dict) for value in record.values()):
         return dict(_flatten(record, ""))
     return record
