@@ -97,7 +97,7 @@ def test_a_condition_that_behaves_differently_is_flagged_and_its_rate_is_right(
     flagged = {check.condition for check in result.failed if check.name == "unexplained share"}
     assert flagged == {changed}
     weights = result.weights()
-    assert weights.loc[weights["condition"] == changed, "status"].str.startswith("withheld: unexplained").all()
+    assert weights.loc[weights["condition"] == changed, "status"].str.startswith("withheld").all()
     event = (table["aligned"] < 30) & (table["coherent"] > 50)
     observed = event.groupby(table["condition"]).mean()
     rates = result.rates().set_index("condition")
