@@ -85,8 +85,8 @@ class Session:
 
     An :class:`~simulacra.formalism.InputError`, an error of the operating system or a missing extra ends the run with
     exit code 2, a message on standard error and, with ``--json``, an object ``{"error": …}`` on standard output; no
-    file is written, except that a fit that has run is always saved, and the message says where. Any other exception is a bug and receives a note that says so. A result that failed checks ends the
-    run with exit code 3.
+    file is written, except that a fit that has run is always saved, and the message says where. Any other exception is
+    a bug and receives a note that says so. A result that failed checks ends the run with exit code 3.
 
     Args:
         out: output folder; ``None`` writes no files.
