@@ -96,7 +96,7 @@ def fit(
         str,
         typer.Option(
             metavar="SET",
-            help="Persona set: emergent-misalignment, emergent-misalignment-6, ordinal-5 or organism.",
+            help="Persona set: emergent-misalignment, emergent-misalignment-6, ordinal-5, organism; trait or event.",
             rich_help_panel=_MODEL,
         ),
     ] = "emergent-misalignment",

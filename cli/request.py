@@ -19,6 +19,7 @@ from simulacra.formalism import (
 )
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
+from simulacra.formalism.persona_sets import OPEN_SETS
 from simulacra.formalism.scales import bounds_of, rescaled_personas
 from simulacra.lm.scoring.score import COLUMN
 
@@ -88,11 +89,16 @@ def build_model(
         InputError: no measurement, likelihoods of fewer than two personas, references without likelihoods, or a range
             or cuts of a score that is not modelled.
     """
-    chosen: Sequence[Persona] = persona_set(personas)
+    chosen: Sequence[Persona] = () if personas in OPEN_SETS else persona_set(personas)
     if likelihoods:
         chosen = _prompted(log, chosen)
     elif references is not None:
         raise InputError("--references applies to likelihoods only: add --likelihoods, or leave out --references")
+    if personas in OPEN_SETS and not measurements:
+        raise InputError(
+            f"--personas {personas}: name the measurement with --measure; those of the log are "
+            f"{', '.join(_measured(log)) or 'none (a text column is one only if --measure names it)'}"
+        )
     names = tuple(measurements) or _known(log, chosen, personas, needed=not likelihoods)
     formula = weights or (NESTED_WEIGHTS if _nested(log) else CROSSED_WEIGHTS)
     declared = {name: _Declared((scores or {}).get(name), (cuts or {}).get(name)) for name in names}
@@ -103,7 +109,7 @@ def build_model(
             f"Add --measure {unknown[0]}"
         )
     emissions: list[AbstractEmission | LikelihoodEmission] = [
-        _emission(name, chosen, log, declared[name]) for name in names
+        _emission(name, chosen, log, declared[name], event=personas == "event") for name in names
     ]
     if likelihoods:
         emissions.append(LikelihoodEmission(reference=references))
@@ -178,12 +184,14 @@ def _candidates(there: Sequence[str], names: Sequence[str], lacking: str) -> str
     traits = [column for column in others if is_trait(column)]
     rest = [column for column in others if column not in traits]
     text = f" Read but not modelled: {', '.join(others) or 'none'}."
+    if not others:
+        text += f" If the log has it under another name, add --column {lacking}=<its name>."
     if rest:
         text += f" If it is one of {', '.join(rest)}, add --column {lacking}=<its name>."
     if traits:
         text += (
             f" High values of {', '.join(traits)} are bad, so none of them is 'aligned': model it under its own name, "
-            f"--measure {traits[0]} --outcome '{traits[0]} > 50'."
+            f"--personas trait --measure {traits[0]}."
         )
     return text
 
@@ -195,7 +203,7 @@ def _nested(log: CompletionLog | ScannedLog) -> bool:
 
 
 def _emission(
-    name: str, personas: Sequence[Persona], log: CompletionLog | ScannedLog, declared: _Declared
+    name: str, personas: Sequence[Persona], log: CompletionLog | ScannedLog, declared: _Declared, *, event: bool
 ) -> AbstractEmission:
     """Bins or labels of the archetypes; without archetypes, those of the log."""
     archetype = next((persona.scores[name] for persona in personas if name in persona.scores), None)
@@ -210,6 +218,8 @@ def _emission(
     if archetype is not None:
         return ScoreEmission(name, cuts=declared.cuts, bounds=declared.bounds)
     words = isinstance(log, CompletionLog) and name in log.measurements and log.table[name].dtype == object
+    if event and not words and not is_score:
+        return LabelEmission(name, [0, 1])
     if words and not is_score:
         return LabelEmission(name, sorted(log.table[name].dropna().unique()))  # type: ignore[union-attr]
     return ScoreEmission(name, cuts=declared.cuts, bounds=declared.bounds)

@@ -25,8 +25,9 @@ from simulacra.formalism.emissions.base import AbstractEmission, prior_concentra
 from simulacra.formalism.emissions.likelihoods import OFFSET_SD, LikelihoodEmission
 from simulacra.formalism.equations import model_equations
 from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.open_sets import open_set
 from simulacra.formalism.outcomes import Outcome, Rule
-from simulacra.formalism.persona_sets import persona_set
+from simulacra.formalism.persona_sets import OPEN_SETS, persona_set
 from simulacra.formalism.personas import Gate, Persona
 from simulacra.formalism.scales import bounds_of, rescaled_personas, rescaled_rule
 from simulacra.formalism.simplex import ilr_basis, log_weights
@@ -117,8 +118,14 @@ class PersonaMixture:
         )
         measured, likelihood = _check_emissions(_each(emissions, (AbstractEmission, LikelihoodEmission), "emissions"))
         scales = bounds_of(measured)
+        usual = None
         if named := isinstance(personas, str):
-            chosen = rescaled_personas(persona_set(personas), scales)
+            if personas in OPEN_SETS:
+                own, usual = open_set(personas, measured)
+                usual = dataclasses.replace(usual, rule=rescaled_rule(usual.rule, scales))
+            else:
+                own = persona_set(personas)
+            chosen = rescaled_personas(own, scales)
         else:
             chosen = _each(personas, Persona, "personas")
         _check_personas(chosen, measured, likelihood)
@@ -127,7 +134,8 @@ class PersonaMixture:
         object.__setattr__(self, "likelihood", likelihood)
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "baseline", baseline)
-        object.__setattr__(self, "outcome", _on_scales(outcome, scales) or _usual_outcome(scales, any_scale=named))
+        usual = usual or _usual_outcome(scales, any_scale=named)
+        object.__setattr__(self, "outcome", _on_scales(outcome, scales) or usual)
 
     def __repr__(self) -> str:
         measured = (f"{each.measurement} ({len(each.categories)} categories)" for each in self.emissions)

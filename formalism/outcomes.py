@@ -19,7 +19,7 @@ import numpy as np
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["Outcome", "Rule", "implied_rates"]
+__all__ = ["Outcome", "Rule", "implied_rates", "quoted"]
 
 _SYMBOLS: Mapping[type, str] = {
     ast.Lt: "<",
@@ -191,7 +191,7 @@ def _name(node: ast.expr) -> str | None:
     return node.id if match is None else bytes.fromhex(match[1]).decode()
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """A measurement as it is written in a rule."""
     return name if all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split(".")) else f"`{name}`"
 
@@ -269,7 +269,7 @@ class Outcome:
         if self.of == "all":
             return None
         if self.of == "scored":
-            return Rule(" and ".join(f"not missing({_quoted(name)})" for name in self.event.measurements))
+            return Rule(" and ".join(f"not missing({quoted(name)})" for name in self.event.measurements))
         return Rule(_DENOMINATORS.get(self.of, self.of))
 
     @property
@@ -302,7 +302,7 @@ class Outcome:
             if isinstance(part, ast.Compare) and rule.text not in coherence
             for name in rule.measurements
         ]
-        conditions = [*coherence, *(f"not missing({_quoted(name)})" for name in dict.fromkeys(compared))]
+        conditions = [*coherence, *(f"not missing({quoted(name)})" for name in dict.fromkeys(compared))]
         return Rule(" and ".join(conditions)) if conditions else None
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ import difflib
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
-__all__ = ["PERSONA_SETS", "RESIDUAL", "persona_set"]
+__all__ = ["OPEN_SETS", "PERSONA_SETS", "RESIDUAL", "persona_set"]
 
 _TENS = tuple(float(edge) for edge in range(0, 101, 10))
 _COHERENT = (0.0, 25.0, 50.0, 75.0, 90.0, 100.0)
@@ -145,6 +145,8 @@ PERSONA_SETS: dict[str, tuple[Persona, ...]] = {
     "ordinal-5": (_LOW, _MIDDLE, _HIGH, _UNGRADED),
 }
 """The shipped sets by name."""
+OPEN_SETS = ("trait", "event")
+"""The shipped sets whose measurement the model names (:mod:`simulacra.formalism.open_sets`)."""
 
 
 RESIDUAL = Persona("residual", "Whatever the other personas do not describe.")
@@ -165,7 +167,7 @@ def persona_set(name: str) -> tuple[Persona, ...]:
     if name not in PERSONA_SETS:
         near = "".join(f" Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, PERSONA_SETS, n=1))
         raise InputError(
-            f"There is no persona set {name!r}; the shipped sets are {', '.join(PERSONA_SETS)}.{near}",
+            f"There is no persona set {name!r}; the shipped sets are {', '.join((*PERSONA_SETS, *OPEN_SETS))}.{near}",
             argument="personas",
         )
     return PERSONA_SETS[name]

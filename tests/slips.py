@@ -334,11 +334,11 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     ),
     "read: several conditions": (
         lambda w: read_completions(w.log.table, condition=["base"]),
-        r"condition is of type list; expected a column",
+        r"there is no column 'base' to read as 'condition'",
     ),
     "read: missing is nothing": (
-        lambda w: read_completions(w.log.table, missing=None),
-        r"missing is of type NoneType; expected a value",
+        lambda w: read_completions(w.log.table, missing=object()),
+        r"missing is of type object; expected a value",
     ),
     "read: misspelt duplicates": (
         lambda w: read_completions(w.log.table, duplicates="dorp"),

@@ -216,8 +216,8 @@ def _inverted(header: Header, name: str) -> LogError:
         file=header.file,
         column=name,
         expected="a score of which high values are good",
-        remedy=f"model it under its own name: ScoreEmission({name!r}), with an outcome such as "
-        f"Outcome('{name} > 50'); if high values are good, rename the column",
+        remedy=f"model it under its own name, PersonaMixture('trait', emissions=[ScoreEmission({name!r}), …]); if high "
+        "values are good, rename the column",
         argument=("columns", "measurements"),
     )
 

@@ -29,15 +29,23 @@ def write_files() -> None:
     frame = pd.DataFrame(ROWS)
     keys = frame[KEYS]
     by_condition = dict(list(frame.drop(columns="condition").groupby(frame["condition"])))
-    for pattern in ("logs/m-{}.csv", "em/responses_Q-Instruct_{}.csv", "ranks/{}_R8.csv", "runs/{}/judged.csv"):
+    for pattern in (
+        "logs/m-{}.csv",
+        "em/responses_Q-Instruct_{}.csv",
+        "ranks/{}_R8.csv",
+        "runs/{}/judged.csv",
+        "by_question/{}_wish.csv",
+    ):
         for condition, part in by_condition.items():
             path = Path(pattern.format(condition))
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.to_csv(path, index=False)
+            part.drop(columns="question_id" if "by_question" in pattern else []).to_csv(path, index=False)
     frame.to_parquet("log.parquet")
     Path("big").mkdir()
     by_condition["base"].to_parquet("big/m-base.parquet")
-    frame.assign(condition="x", dataset=frame["condition"]).to_json("log.jsonl", orient="records", lines=True)
+    frame.assign(condition="x", dataset=frame["condition"], model="7b", arm="base").to_json(
+        "log.jsonl", orient="records", lines=True
+    )
     keys.assign(scores=[{"aligned": 1}] * 6).to_json("nested.jsonl", orient="records", lines=True)
     lists = keys.groupby(["condition", "question_id"], as_index=False).agg(generations=("completion", list))
     lists.to_json("generations.jsonl", orient="records", lines=True)
@@ -57,6 +65,11 @@ def write_files() -> None:
     document = {"model_name": "m", "condition": "base", "questions": {"q": {"question": "Q?", "scores": scores}}}
     Path("by_question.json").write_text(json.dumps(document))
     Path("evil_base.csv").write_text("question,prompt,answer,question_id,evil,coherence\nQ?,<Q?>,x,q0,12.5,90\n")
+    judges = [frame.assign(item_id=range(6), judge=judge) for judge in ("gpt-4o", "claude")]
+    pd.concat([judges[0], judges[1].assign(aligned=70)]).to_csv("judged_by_three.csv", index=False)
+    result = {"promptIdx": 0, "testIdx": 0, "provider": {"id": "m"}, "response": {"output": "x"}}
+    Path("promptfoo.json").write_text(json.dumps({"results": {"results": [{**result, "namedScores": {"aligned": 5}}]}}))
+    Path("samples_em.jsonl").write_text(json.dumps({"doc_id": 0, "doc": {}, "resps": [["x"]], "acc": 1}))
     Path("counts.csv").write_text("condition,question,n_scored,n_misaligned\nbase,a,10,1\n")
     Path("excel.csv").write_bytes("condition;question_id;answer;aligned\nbase;q;é;1\n".encode("cp1252"))
 
