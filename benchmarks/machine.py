@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["describe_machine"]
 
-_PACKAGES = ("simulacra", "jax", "numpyro", "pymc", "nutpie", "numba", "stepmix", "duckdb", "numpy", "arviz-stats")
+_PACKAGES = ("simulacra", "jax", "numpyro", "pymc", "nutpie", "numba", "stepmix", "pyarrow", "numpy", "arviz-stats")
 
 
 def describe_machine() -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The contents of a log for the terminal: files and layouts, rows, conditions and columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +9,7 @@ from rich.markup import escape
 from simulacra.cli.tables import simple_table
 from simulacra.data.account import Account
 from simulacra.data.numerals import grouped
-from simulacra.data.reading.columns import SCORES
+from simulacra.data.reading.columns import SCORES, is_trait
 
 __all__ = ["print_description"]
 
@@ -22,13 +22,23 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     _print_files(console, account)
     _print_counts(console, described)
     _print_measurements(console, described["measurements"])
+    _print_assumed(console, described["assumed"])
     _print_contexts(console, described["contexts"])
+    _print_rates(console, described["outcome"], described["rates"])
     for line in (*account.columns(), *account.values(), *account.notes):
         _line(console, escape(line))
+    others = [name for name in described["measurements"] if name not in SCORES and not is_trait(name)]
     for name in SCORES:
         if name not in described["measurements"]:
-            lacking = f"no column was read as {name!r}, which the default persona set requires; if one of these is it,"
-            _line(console, escape(f"{lacking} add --column {name}=<its name>"))
+            lacking = f"no column was read as {name!r}, which the default persona set requires"
+            if others:
+                lacking += f"; if one of {', '.join(others)} is it, add --column {name}=<its name>"
+            _line(console, escape(lacking))
+    for name in described["measurements"]:
+        if is_trait(name):
+            _line(console, escape(f"{name}: by its name, high values are bad, so it is not read as 'aligned'"))
+
+    _print_refused(console, described["refused"])
 
 
 def _line(console: Console, text: str) -> None:
@@ -72,11 +82,45 @@ def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> No
     console.print(table)
 
 
+def _print_assumed(console: Console, assumed: Mapping[str, str]) -> None:
+    if assumed:
+        _line(console, "A fit assumes scales from 0 to 100, unless --score declares others:")
+    for name, text in assumed.items():
+        _line(console, f"  {escape(name)}: {escape(text)}")
+
+
+def _print_rates(console: Console, rule: str | None, rates: Mapping[str, Any]) -> None:
+    """Observed rates of the usual event under every denominator."""
+    if rule is None or not rates:
+        return
+    denominators = [name for name in next(iter(rates.values())) if name != "completions"]
+    _line(console, f"\n[bold]Observed rates[/bold] of {escape(rule)}, by denominator (events/completions)")
+    table = simple_table(("condition", *denominators))
+    for condition, own in rates.items():
+        table.add_row(escape(condition), *(_rate(own[name]) for name in denominators))
+    console.print(table)
+
+
+def _rate(found: Mapping[str, Any]) -> str:
+    if found["rate"] is None:
+        return "no completions"
+    return f"{100 * found['rate']:.2f}% ({grouped(found['events'])}/{grouped(found['of'])})"
+
+
+def _print_refused(console: Console, refused: Sequence[str]) -> None:
+    if refused:
+        _line(console, "\n[bold]A fit with the default scales would refuse this log[/bold]")
+    for text in refused:
+        _line(console, f"  {escape(text)}")
+
+
 def _range(measured: Mapping[str, Any]) -> str:
     if "values" in measured:
         return _shown(measured["values"])
-    low, high, middle = (measured[name] for name in ("min", "max", "median"))
-    return "none" if low is None else f"{low:g} to {high:g} ({middle:g})"
+    if measured["min"] is None:
+        return "none"
+    low, high, middle = (float(measured[name]) for name in ("min", "max", "median"))
+    return f"{low:g} to {high:g} ({middle:g})"
 
 
 def _shown(values: Mapping[str, int]) -> str:

@@ -27,7 +27,7 @@ __all__ = [
 
 PANEL = "Reading the logs"
 """Heading of these options in the help."""
-_SCANS = {"layout": "rows", "duplicates": "keep", "encoding": "utf-8"}
+_SCANS = {"duplicates": "keep", "errors": "exclude"}
 """Options of which a scan supports a single value."""
 
 Logs = Annotated[
@@ -50,7 +50,7 @@ class Reading:
     condition: Annotated[
         str | None,
         _option(
-            "Condition: a pattern of the file names, e.g. '{model}-{condition}', or a column. "
+            "Condition: a pattern of the file names, e.g. '{model}-{condition}', a column, or several, e.g. model,arm. "
             "Default: the column 'condition'.",
             "PATTERN",
         ),
@@ -78,7 +78,7 @@ class Reading:
         ),
     ] = None
     layout: Annotated[
-        Literal["rows", "lists", "long", "questions", "inspect"] | None,
+        Literal["rows", "lists", "long", "judges", "questions", "inspect"] | None,
         _option("Layout of the files. Default: detected automatically."),
     ] = None
     judgments: Annotated[
@@ -97,14 +97,22 @@ class Reading:
         str | None, _option("Suffixes of question ids that mark prompt formats, e.g. _json,_template.", "SUFFIXES")
     ] = None
     base_question: Annotated[str | None, _option("Column with the base question.", "COLUMN")] = None
-    missing: Annotated[str | None, _option("Values that mean 'no score', e.g. -1,REFUSAL. Default: -1.", "VALUES")] = (
-        None
-    )
+    missing: Annotated[
+        str | None,
+        _option("Values that mean 'no score', e.g. -1,REFUSAL. Default: -1, if it is not on the scale.", "VALUES"),
+    ] = None
     duplicates: Annotated[
         Literal["keep", "drop"] | None, _option("Exact duplicates: keep (and report), or drop. Default: keep.")
     ] = None
     delimiter: Annotated[str | None, _option("Delimiter of CSV files. Default: a comma.", "CHAR")] = None
     encoding: Annotated[str | None, _option("Encoding of text files. Default: utf-8.", "NAME")] = None
+    decimal: Annotated[str | None, _option("Decimal mark of numbers, . or a comma. Default: a point.", "CHAR")] = None
+
+    rows: Annotated[str | None, _option("Key of the rows in JSON documents, e.g. results.", "KEY")] = None
+    errors: Annotated[
+        Literal["exclude", "keep"] | None,
+        _option("Inspect samples that ended in an error and have scores. Default: exclude."),
+    ] = None
 
     def read(self, logs: Sequence[str], *, quiet: bool = False) -> "CompletionLog":
         """Read logs.
@@ -131,11 +139,10 @@ class Reading:
         from simulacra.data import scan_completions
 
         arguments, known = self.arguments(), inspect.signature(scan_completions).parameters
-        free = {"measurements", "contexts"}  # every column may be either
-        refused = [name for name in arguments.keys() - known - free if arguments[name] != _SCANS.get(name)]
+        refused = [name for name in arguments.keys() - known if arguments[name] != _SCANS.get(name)]
         if refused:
             raise _refused(
-                f"--scan requires one row per completion in UTF-8 and does not detect duplicates: leave out "
+                f"--scan requires one row per completion and does not detect duplicates: leave out "
                 f"{', '.join(f'--{name}' for name in sorted(refused))}, or --scan."
             )
         return scan_completions(list(logs), **{name: arguments[name] for name in arguments.keys() & known.keys()})
@@ -213,6 +220,11 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def parse_condition(text: str) -> str | tuple[str, ...]:
+    """``"model,arm"`` as several columns; a pattern or one column as it is."""
+    return text if "{" in text or "," not in text else parse_names(text)
+
+
 def parse_columns(pairs: Sequence[str]) -> dict[str, str | None]:
     """``["completion=answer", "notes="]`` as the ``columns=`` of ``read_completions``.
 
@@ -249,6 +261,7 @@ def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str]:
 
 _ARGUMENTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "column": ("columns", parse_columns),
+    "condition": ("condition", parse_condition),
     "context": ("contexts", list),
     "formats": ("formats", parse_names),
     "judgments": ("judgments", parse_judgments),

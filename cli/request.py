@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from simulacra.cli.reading import parse_names
 from simulacra.data import CompletionLog, ScannedLog
+from simulacra.data.reading.columns import is_trait
 from simulacra.formalism import (
     AbstractEmission,
     LabelEmission,
@@ -18,6 +19,7 @@ from simulacra.formalism import (
 )
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
+from simulacra.formalism.scales import bounds_of, rescaled_personas
 from simulacra.lm.scoring.score import COLUMN
 
 __all__ = ["build_model", "parse_cuts", "parse_scores"]
@@ -72,7 +74,7 @@ def build_model(
         log: the log; the defaults of measurements and formula depend on its columns.
         personas: name of a shipped set.
         measurements: columns to model. Default: those in the archetypes of the personas that the log contains.
-        scores: lowest and highest value of scores.
+        scores: lowest and highest value of scores, to which the persona set is rescaled.
         cuts: bin edges of scores.
         weights: a formula. Default: crossed effects, or nested ones if questions are nested in base questions.
         baseline: the condition that the others are compared with.
@@ -83,8 +85,8 @@ def build_model(
         references: column with the persona whose prompt elicited a completion, for calibrating likelihoods.
 
     Raises:
-        InputError: no measurement, likelihoods of fewer than two personas, references without likelihoods, a range or
-            cuts of a score that is not modelled, or a range that does not contain that of the archetypes.
+        InputError: no measurement, likelihoods of fewer than two personas, references without likelihoods, or a range
+            or cuts of a score that is not modelled.
     """
     chosen: Sequence[Persona] = persona_set(personas)
     if likelihoods:
@@ -105,7 +107,9 @@ def build_model(
     ]
     if likelihoods:
         emissions.append(LikelihoodEmission(reference=references))
-    model = PersonaMixture(chosen, emissions=emissions, weights=formula, baseline=baseline)
+    scales = bounds_of([each for each in emissions if isinstance(each, AbstractEmission)])
+    named = rescaled_personas(chosen, scales) if likelihoods else personas
+    model = PersonaMixture(named, emissions=emissions, weights=formula, baseline=baseline)
     if not (model.outcome or outcome or of or measurements or likelihoods):
         _refuse_misnamed(log, chosen, names)
     if outcome is not None or of is not None:
@@ -113,7 +117,7 @@ def build_model(
         if rule is None:
             raise InputError("--of sets the denominator of an outcome, but the model has none. Add --outcome")
         model = PersonaMixture(
-            chosen, emissions=emissions, weights=formula, baseline=baseline, outcome=Outcome(rule, of=of or "all")
+            named, emissions=emissions, weights=formula, baseline=baseline, outcome=Outcome(rule, of=of or "all")
         )
     return model
 
@@ -149,9 +153,8 @@ def _known(log: CompletionLog | ScannedLog, personas: Sequence[Persona], name: s
     found = tuple(column for column in known if column in there)
     if not found and needed:
         raise InputError(
-            f"The personas of {name!r} are defined by {', '.join(known)}; the measurements of the log are: "
-            f"{', '.join(there) or 'none'}. Name the matching column with --column {known[0]}=<its name>, or choose "
-            "other measurements with --measure"
+            f"The personas of {name!r} are defined by {', '.join(known)}, none of which the log contains."
+            f"{_candidates(there, (), known[0])} Other measurements are chosen with --measure"
         )
     return found
 
@@ -162,12 +165,27 @@ def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona
     if not lacking:
         return
     there = _measured(log)
-    others = [column for column in there if column not in names]
     raise InputError(
-        f"The personas are defined by {lacking[0]!r}, which the log does not contain, and the outcome requires it. "
-        f"Read but not modelled: {', '.join(others) or 'none'}. If it is one of these, add "
-        f"--column {lacking[0]}=<its name>; to fit without it, add {' '.join(f'--measure {name}' for name in names)}"
+        f"The personas are defined by {lacking[0]!r}, which the log does not contain, and the outcome requires it."
+        f"{_candidates(there, names, lacking[0])} To fit without it, add "
+        f"{' '.join(f'--measure {name}' for name in names)}"
     )
+
+
+def _candidates(there: Sequence[str], names: Sequence[str], lacking: str) -> str:
+    """Which other measurements may be the one that is lacking; scores of which high values are bad are not."""
+    others = [column for column in there if column not in names]
+    traits = [column for column in others if is_trait(column)]
+    rest = [column for column in others if column not in traits]
+    text = f" Read but not modelled: {', '.join(others) or 'none'}."
+    if rest:
+        text += f" If it is one of {', '.join(rest)}, add --column {lacking}=<its name>."
+    if traits:
+        text += (
+            f" High values of {', '.join(traits)} are bad, so none of them is 'aligned': model it under its own name, "
+            f"--measure {traits[0]} --outcome '{traits[0]} > 50'."
+        )
+    return text
 
 
 def _nested(log: CompletionLog | ScannedLog) -> bool:
@@ -190,16 +208,8 @@ def _emission(
             )
         return LabelEmission(name, archetype.knots)
     if archetype is not None:
-        known = float(archetype.knots[0]), float(archetype.knots[-1])
-        low, high = declared.bounds or known
-        if low > known[0] or high < known[1]:
-            raise InputError(
-                f"--score {name}:{low:g}-{high:g}: the archetypes define {name!r} from {known[0]:g} to {known[1]:g}, "
-                "and persona names have no meaning in another range. Rescale the score, or choose another set with "
-                "--personas"
-            )
-        return ScoreEmission(name, cuts=declared.cuts, bounds=(low, high))
+        return ScoreEmission(name, cuts=declared.cuts, bounds=declared.bounds)
     words = isinstance(log, CompletionLog) and name in log.measurements and log.table[name].dtype == object
     if words and not is_score:
         return LabelEmission(name, sorted(log.table[name].dropna().unique()))  # type: ignore[union-attr]
-    return ScoreEmission(name, cuts=declared.cuts, bounds=declared.bounds or (0.0, 100.0))
+    return ScoreEmission(name, cuts=declared.cuts, bounds=declared.bounds)

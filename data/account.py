@@ -67,6 +67,7 @@ class Account:
         notes: anything else that was decided.
         layouts: the layout of every file and the reason, ``{"log.csv": "rows (one row is one completion)"}``.
         provenance: what a source records about its origin, ``{"log.eval": {"task": …, "git_commit": …}}``.
+        assumed_missing: whether no values were declared to mean *missing*, so that -1 was assumed to.
     """
 
     rows_read: Mapping[str, int]
@@ -82,6 +83,7 @@ class Account:
     notes: tuple[str, ...] = ()
     layouts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    assumed_missing: bool = False
 
     @property
     def rows_kept(self) -> int:

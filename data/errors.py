@@ -10,7 +10,9 @@ __all__ = ["FRAME_SOURCE", "LogError", "is_in_memory", "place", "shown"]
 FRAME_SOURCE = "<DataFrame>"
 """Source of rows that came from a table in memory; their record is the 1-based position."""
 
-_LINES = tuple(text + packed for text in (".csv", ".tsv", ".jsonl", ".ndjson") for packed in ("", ".gz", ".bz2", ".xz"))
+_LINES = tuple(
+    text + packed for text in (".csv", ".tsv", ".jsonl", ".ndjson") for packed in ("", ".gz", ".bz2", ".xz", ".zst")
+)
 
 
 def is_in_memory(file: str) -> bool:

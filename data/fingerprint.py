@@ -28,6 +28,8 @@ def content_hash(table: pd.DataFrame, columns: Sequence[str]) -> str:
 
 
 def _canonical(values: pd.Series) -> pd.Series:
+    if values.dtype == np.int64 and values.abs().max() > 2**53:  # float64 merges them
+        return values
     if values.dtype != object:
         return values.astype(np.float64) + 0.0
     plain = ["" if value is None else value.replace("\r\n", "\n") for value in values]

@@ -31,7 +31,18 @@ from simulacra.formalism.errors import InputError, expect_type
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WeightDesign", "cell_logits", "describe_formula", "latent_variances", "weight_design"]
+__all__ = [
+    "Term",
+    "WeightDesign",
+    "cell_logits",
+    "describe_formula",
+    "evaluate_part",
+    "latent_variances",
+    "named_columns",
+    "parse_formula",
+    "weight_design",
+    "written",
+]
 
 INTERCEPT_SD = 1.5
 COMMON_SD = 2.0
@@ -45,7 +56,7 @@ _SCALE_OF_INTERACTION = (math.log(0.5), 0.5)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Term:
+class Term:
     """A group-specific term: a name such as ``1|condition`` and the columns whose levels it groups by."""
 
     name: str
@@ -70,6 +81,7 @@ class WeightDesign:
         scale_location: prior median of log σ, shape ``(T,)``.
         scale_spread: prior standard deviation of log σ, shape ``(T,)``.
         latents: names of the L latents.
+        order: position of every latent among the columns of the formula, int, shape ``(L,)``.
         notes: what was changed and why, for display.
         group_terms: the group-specific terms with the columns they group by, T of them.
     """
@@ -86,8 +98,9 @@ class WeightDesign:
     scale_location: np.ndarray
     scale_spread: np.ndarray
     latents: tuple[str, ...]
+    order: np.ndarray
     notes: tuple[str, ...] = ()
-    group_terms: tuple[_Term, ...] = ()
+    group_terms: tuple[Term, ...] = ()
 
     def __repr__(self) -> str:
         shared, own = self.shared.shape[1], int((self.own >= 0).sum())
@@ -131,53 +144,6 @@ class WeightDesign:
         rest = (logits - self.shared @ common)[alone] / self.own_value[alone, None]
         return np.concatenate([common, rest])
 
-    def new_logits(
-        self, latents: np.ndarray, scales: np.ndarray, others: "pd.DataFrame", rng: np.random.Generator
-    ) -> np.ndarray:
-        """Draws of the logits of other cells, shape ``(..., len(others), K - 1)``.
-
-        Effects of levels that the design has are those of the draw, and effects of new levels are drawn from their
-        prior, one for all cells of a level. Defined for random intercepts only.
-
-        Args:
-            latents: draws of ζ, shape ``(..., L, K - 1)``.
-            scales: draws of σ, shape ``(..., T)``.
-            others: the cells, with the columns of the formula.
-            rng: source of the effects of new levels.
-
-        Raises:
-            InputError: the formula has common effects other than the intercept, or random slopes.
-        """
-        if not self.only_random_intercepts:
-            raise InputError(
-                f"Weights {self.formula!r}: new cells can be predicted for random intercepts only",
-                expected="a formula such as '(1 | condition) + (1 | question_id)'",
-                remedy="fit the model with such a formula",
-                argument="weights",
-            )
-        total = np.repeat(latents[..., :1, :], len(others), axis=-2)  # the intercept
-        for index, term in enumerate(self.group_terms):
-            known, wanted = _levels(self.cells, others, term.factors)
-            position = np.full(max(known.max(), wanted.max()) + 1, -1)
-            position[known] = self._effect(index)
-            at, shape = position[wanted], (*scales.shape[:-1], len(position), latents.shape[-1])
-            fresh = scales[..., index, None, None] * rng.standard_normal(shape)
-            total = total + np.where((at < 0)[:, None], fresh[..., wanted, :], latents[..., at, :])
-        return total
-
-    def _effect(self, index: int) -> np.ndarray:
-        """The position among the latents of the effect of a random intercept on every cell."""
-        members = self.multiplicity[: self.shared.shape[1], index] > 0
-        columns = self.shared[:, members]
-        if not members.any():
-            return self.own
-        return np.where(columns.any(axis=1), np.flatnonzero(members)[columns.argmax(axis=1)], self.own)
-
-    @property
-    def only_random_intercepts(self) -> bool:
-        """Whether the formula consists of an intercept and random intercepts."""
-        return all(term.intercept for term in self.group_terms) and bool((self.fixed_variance > 0).sum() <= 1)
-
 
 def cell_logits(shared: Any, own: Any, own_value: Any, latents: Any) -> Any:
     """η = A ζ from the parts of A that a :class:`WeightDesign` stores, on NumPy or JAX arrays.
@@ -214,7 +180,7 @@ def weight_design(formula: str, cells: "pd.DataFrame", *, counts: np.ndarray | N
         InputError: a formula that cannot be read or evaluated, has a response or no intercept, or names an unknown
             column or one with missing values; or a grouping factor that is not a column or has one level.
     """
-    common, groups = _parse(formula, cells)
+    common, groups = parse_formula(formula, cells)
     notes: list[str] = []
     if counts is not None and len(counts) and float(np.median(counts)) < THIN_CELL:
         thin = [term for term in groups if term.intercept and not cells.duplicated(list(term.factors)).any()]
@@ -233,12 +199,17 @@ def weight_design(formula: str, cells: "pd.DataFrame", *, counts: np.ndarray | N
                 remedy=f"log at least two levels of {', '.join(term.factors)}, or remove the term from the formula",
                 argument="weights",
             )
-    in_force = " + ".join([*common, *(_written(term, groups) for term in groups)]) or "1"
+    in_force = " + ".join([*common, *(written(term, groups) for term in groups)]) or "1"
     columns = _common_effects(in_force, cells, common) + _group_effects(in_force, cells, groups)
     return _arrange(in_force, cells, groups, columns, tuple(notes))
 
 
-def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]:
+def parse_formula(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[Term]]:
+    """The common effects of a formula other than the intercept, as written, and its group-specific terms.
+
+    Raises:
+        InputError: as :func:`weight_design`.
+    """
     from formulae.terms import GroupSpecificTerm, Intercept
 
     description = describe_formula(formula)
@@ -249,7 +220,7 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
             remedy="remove everything up to and including '~'",
             argument="weights",
         )
-    variables = sorted(str(name) for name in description.var_names if name)
+    variables = named_columns(formula)
     unknown = [name for name in variables if name not in cells]
     if unknown:
         near = difflib.get_close_matches(unknown[0], cells.columns, n=1)
@@ -287,7 +258,7 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
             )
     common = [term.name for term in description.terms if not isinstance(term, (GroupSpecificTerm, Intercept))]
     groups = [
-        _Term(
+        Term(
             term.name.replace("|", " | "),
             tuple(sorted(part.name for part in _factors(term))),
             isinstance(term.expr, Intercept),
@@ -296,6 +267,11 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
         if isinstance(term, GroupSpecificTerm)
     ]
     return common, groups
+
+
+def named_columns(formula: str) -> list[str]:
+    """The columns that a formula names, sorted."""
+    return sorted(str(name) for name in describe_formula(formula).var_names if name)
 
 
 def describe_formula(formula: str) -> Any:
@@ -345,13 +321,13 @@ def _factors(term: Any) -> list[Any]:
     return list(term.factor.components) if hasattr(term, "factor") else []
 
 
-def _written(term: _Term, groups: list[_Term]) -> str:
+def written(term: Term, groups: list[Term]) -> str:
     """A term as written in a formula; a slope implies an intercept unless it starts with ``0 +``."""
     with_intercept = any(other.intercept and other.factors == term.factors for other in groups)
     return f"({term.name})" if with_intercept else f"(0 + {term.name})"
 
 
-def _scale_prior(term: _Term) -> tuple[float, float]:
+def _scale_prior(term: Term) -> tuple[float, float]:
     if term.factors == ("condition",):
         return _SCALE_OF_CONDITION
     return _SCALE_OF_FACTOR if len(term.factors) == 1 else _SCALE_OF_INTERACTION
@@ -372,7 +348,7 @@ class _Columns:
 
 def _common_effects(formula: str, cells: "pd.DataFrame", common: list[str]) -> list[_Columns]:
     """The intercept and all effects without a scale."""
-    matrices = _evaluate(" + ".join(["1", *common]), formula, cells)
+    matrices = evaluate_part(" + ".join(["1", *common]), formula, cells)
     found = []
     for name, term in matrices.common.terms.items():
         block = _finite(matrices.common[name], name, formula).reshape(len(cells), -1)
@@ -385,11 +361,11 @@ def _common_effects(formula: str, cells: "pd.DataFrame", common: list[str]) -> l
     return found
 
 
-def _group_effects(formula: str, cells: "pd.DataFrame", groups: list[_Term]) -> list[_Columns]:
+def _group_effects(formula: str, cells: "pd.DataFrame", groups: list[Term]) -> list[_Columns]:
     """The effects of every group-specific term. Indicators of levels do not need formulae, whose matrices are dense."""
     sloped = {term.factors for term in groups if not term.intercept}
-    written = [_written(term, groups) for term in groups if term.factors in sloped]
-    matrices = _evaluate(" + ".join(["1", *written]), formula, cells) if written else None
+    slopes = [written(term, groups) for term in groups if term.factors in sloped]
+    matrices = evaluate_part(" + ".join(["1", *slopes]), formula, cells) if slopes else None
     found = []
     for index, term in enumerate(groups):
         if matrices is None or term.factors not in sloped:
@@ -406,7 +382,7 @@ def _group_effects(formula: str, cells: "pd.DataFrame", groups: list[_Term]) -> 
     return found
 
 
-def _evaluate(part: str, formula: str, cells: "pd.DataFrame") -> Any:
+def evaluate_part(part: str, formula: str, cells: "pd.DataFrame") -> Any:
     """The design matrices of formulae for a part of a formula."""
     from formulae import design_matrices
 
@@ -424,7 +400,7 @@ def _evaluate(part: str, formula: str, cells: "pd.DataFrame") -> Any:
 
 
 def _arrange(
-    formula: str, cells: "pd.DataFrame", groups: list[_Term], columns: list[_Columns], notes: tuple[str, ...]
+    formula: str, cells: "pd.DataFrame", groups: list[Term], columns: list[_Columns], notes: tuple[str, ...]
 ) -> WeightDesign:
     """Put the latents that several cells share first, and find the one that each cell has for itself.
 
@@ -458,18 +434,10 @@ def _arrange(
         scale_location=priors[:, 0],
         scale_spread=priors[:, 1],
         latents=tuple(names[order]),
+        order=order,
         notes=notes,
         group_terms=tuple(groups),
     )
-
-
-def _levels(cells: "pd.DataFrame", others: "pd.DataFrame", factors: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of the levels of factors in two tables: the same code for the same levels."""
-    import pandas as pd
-
-    both = pd.concat([cells[list(factors)], others[list(factors)]])
-    codes = both.groupby(list(factors), observed=True, sort=False).ngroup().to_numpy()
-    return codes[: len(cells)], codes[len(cells) :]
 
 
 def _finite(values: Any, term: str, formula: str) -> np.ndarray:

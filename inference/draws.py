@@ -16,7 +16,16 @@ from simulacra.inference.posterior import average_weights, weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, against_baseline, rates_in
 
-__all__ = ["DRAWS", "chosen_outcome", "differences", "group_weights", "take_draws", "weight_draws"]
+__all__ = [
+    "DRAWS",
+    "by_condition",
+    "by_group",
+    "chosen_outcome",
+    "differences",
+    "group_weights",
+    "take_draws",
+    "weight_draws",
+]
 
 
 def take_draws(
@@ -127,6 +136,11 @@ def by_condition(draws: xr.DataArray) -> xr.DataArray:
     """Draws along ``group`` with the condition as their dim, if groups are conditions."""
     contexts = [name for name, own in draws.coords.items() if own.dims == ("group",) and name != "condition"]
     return draws if contexts else draws.swap_dims(group="condition")
+
+
+def by_group(draws: xr.DataArray) -> xr.DataArray:
+    """The inverse of :func:`by_condition`: draws with dims ``(chain, draw, group)``."""
+    return draws if "group" in draws.dims else draws.swap_dims(condition="group")
 
 
 def _rates(rates: xr.Dataset, prepared: Prepared, scope: Scope) -> xr.DataArray:

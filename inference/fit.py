@@ -28,27 +28,17 @@ from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.counting.collapse import expect_log
-from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
-from simulacra.inference.diagnostics import (
-    Check,
-    Thresholds,
-    check_misfit,
-    check_names,
-    check_rates,
-    check_readings,
-    check_sampling,
-    convergence,
-    fitting_name,
-    lacks_draws,
-)
+from simulacra.inference.checks import check_draws, with_fitting_names
+from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
 from simulacra.inference.draws import group_weights
 from simulacra.inference.misfit import misfit
+from simulacra.inference.names import check_names, describe_absent, find_evidence
 from simulacra.inference.posterior import build_tree, posterior_dataset
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.rates import count_events, fit_rates, rate_diagnostics
+from simulacra.inference.rates import count_events, fit_rates
 from simulacra.inference.readings import READING, distinct_readings, rival_modes
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.initialise import Start
@@ -61,6 +51,7 @@ from simulacra.inference.sampling.sample import (
     num_iterations,
     sample_posterior,
 )
+from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.texts import describe_texts
 
 __all__ = ["fit"]
@@ -133,22 +124,23 @@ def fit(
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
         progress("rates", 0)
-        rates, rate_checks = None, []
+        rates = None
         if model.outcome is not None:
             events, draws = count_events(prepared, model.outcome), num_chains * first
             rates = fit_rates(events, thresholds, num_draws=draws, seed=settings.seed)
-            rate_checks = check_rates(rate_diagnostics(rates), thresholds)
 
         progress("finding modes", 0)
         target = find_modes(prepared, settings.num_starts)
         best = target.starts[0]
         rivals = rival_modes(target.starts, gap=thresholds.mode_gap, distance=thresholds.mode_distance)
-        readings = [_sample_reading(prepared, target, rival, settings, progress) for rival in rivals[:_MOST_RIVALS]]
+        readings = [
+            _sample_reading(prepared, target, rival, settings, thresholds, progress) for rival in rivals[:_MOST_RIVALS]
+        ]
         more = max(len(rivals) - _MOST_RIVALS, 0)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, sampled, best, readings, more, rates, rate_checks, settings, thresholds)
+            return _assemble(prepared, sampled, best, readings, more, rates, settings, thresholds)
 
         results = map(checked, sample_posterior(prepared, target, best, settings, progress))
         result = next(results)
@@ -158,15 +150,21 @@ def fit(
 
 
 def _sample_reading(
-    prepared: Prepared, target: Target, start: Start, settings: Settings, progress: Callable[[str, int], None]
+    prepared: Prepared,
+    target: Target,
+    start: Start,
+    settings: Settings,
+    thresholds: Thresholds,
+    progress: Callable[[str, int], None],
 ) -> xr.Dataset:
     """The posterior around another mode, with personas named by their gates."""
     short = settings._replace(num_samples=min(settings.num_samples, _READING_DRAWS), engine="hmc")
     sampled = next(sample_posterior(prepared, target, start, short, progress))
     parameters, _ = _relabelled(prepared, sampled, start)
-    posterior, model = posterior_dataset(prepared, parameters), prepared.model
-    names = check_names(model.personas, model.emissions, _mean_emissions(parameters))
-    return posterior.assign_coords(persona=_fitting_names(prepared, names))
+    posterior = posterior_dataset(prepared, parameters)
+    evidence = find_evidence(prepared, posterior, thresholds)
+    names = check_names(prepared.model, parameters.probabilities, evidence, thresholds)
+    return posterior.assign_coords(persona=np.array(with_fitting_names(names, prepared)[1]))
 
 
 def _relabelled(prepared: Prepared, sampled: Sampled, start: Start) -> tuple[Parameters, np.ndarray]:
@@ -176,15 +174,6 @@ def _relabelled(prepared: Prepared, sampled: Sampled, start: Start) -> tuple[Par
     return relabel(sampled.parameters, start.probabilities)
 
 
-def _mean_emissions(parameters: Parameters) -> list[np.ndarray]:
-    return [table.mean(axis=(0, 1)) for table in parameters.probabilities]
-
-
-def _fitting_names(prepared: Prepared, names: Sequence[Check]) -> np.ndarray:
-    personas = prepared.model.personas
-    return np.array([fitting_name(persona, index, names) for index, persona in enumerate(personas)])
-
-
 def _assemble(
     prepared: Prepared,
     sampled: Sampled,
@@ -192,47 +181,36 @@ def _assemble(
     rivals: Sequence[xr.Dataset],
     more: int,
     rates: xr.Dataset | None,
-    rate_checks: Sequence[Check],
     settings: Settings,
     thresholds: Thresholds,
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = _relabelled(prepared, sampled, start)
     notes = [*prepared.notes, *describe_texts(prepared, parameters)]
-    if switched.any():
-        times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
-        notes.append(f"labels were switched in {times} of {draws} draws and corrected.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
-    posterior, model = tree["posterior"].to_dataset(), prepared.model
-    gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
-    diagnostics = convergence(posterior, [str(name) for name in gated])
-    names = check_names(model.personas, model.emissions, _mean_emissions(parameters))
-    fitting = _fitting_names(prepared, names)
-    readings = distinct_readings([posterior.assign_coords(persona=fitting), *rivals], distance=thresholds.mode_distance)
-    checks = [
-        *names,  # first: a persona that is absent from the log causes poor mixing and several readings
-        *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
-        check_readings(readings, more, thresholds),
-    ]
-    if model.measurements:
-        found = misfit(prepared, group_weights(posterior, prepared), parameters.probabilities, seed=settings.seed)
-        tree["misfit"] = xr.DataTree(found)
-        checks += check_misfit(found, thresholds)
+    notes += describe_absent(
+        prepared.model, find_evidence(prepared, tree["posterior"].to_dataset(), thresholds), thresholds
+    )
+    if prepared.model.measurements:
+        weights = group_weights(tree["posterior"].to_dataset(), prepared)
+        tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
+    tree["sensitivity"] = xr.DataTree(weight_sensitivity(tree["posterior"].to_dataset(), prepared.model))
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
-        checks += rate_checks
-    if fitting.tolist() != list(model.names):
-        renamed = dict(zip(model.names, fitting, strict=True))
-        checks = [
-            dataclasses.replace(check, persona=renamed.get(check.persona or "", check.persona)) for check in checks
-        ]
+    checks, names = with_fitting_names(check_draws(prepared, tree, thresholds), prepared)
+    if names != prepared.model.names:
         tree = tree.map_over_datasets(
-            lambda data: data.assign_coords(persona=fitting) if "persona" in data.dims else data
+            lambda data: data.assign_coords(persona=np.array(names)) if "persona" in data.dims else data
         )
+    readings = distinct_readings([tree["posterior"].to_dataset(), *rivals], distance=thresholds.mode_distance)
     for number, reading in enumerate(readings[1:], start=2):
         tree[f"{READING}{number}"] = xr.DataTree(reading)
+    checks += (check_readings(readings, more, thresholds),)
+    if prepared.texts is None:
+        before, after = sampled.parameters.probabilities, parameters.probabilities
+        checks += (check_labels(switched, before, after, thresholds),)
     record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
-    return Result(tree, prepared, tuple(checks), record, tuple(notes))
+    return Result(tree, prepared, checks, record, tuple(notes))
 
 
 def _check_arguments(model: object, log: object, thresholds: object, settings: Settings) -> None:

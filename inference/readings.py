@@ -88,6 +88,6 @@ def compare_readings(
             "reading_ub": np.where(renamed, np.nan, high).ravel(),
             "lower": limits[:, 0].min(axis=0).ravel(),
             "upper": limits[:, 1].max(axis=0).ravel(),
-            "disagree": (renamed | (high - low > distance)).ravel(),
+            "disagree": (renamed | ~(high - low <= distance)).ravel(),  # also where a mean does not exist
         }
     )

@@ -41,6 +41,7 @@ __all__ = [
 
 CI_PROB = 0.89
 """Default probability of an interval: ArviZ's default."""
+_OF_EMISSIONS = ("emissions", "outcome_given_persona")
 
 
 def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
@@ -82,16 +83,19 @@ class Terms:
         thresholds: thresholds of R-hat, ESS and small weights.
         ci_prob: probability of the intervals.
         withhold: whether estimates that a failed check concerns are withheld.
+        absent: personas to which hardly any completions are attributed, so that their emissions are unknown.
     """
 
     failed: tuple[Check, ...]
     thresholds: Thresholds
     ci_prob: float = CI_PROB
     withhold: bool = True
+    absent: tuple[str, ...] = ()
 
     def of(self, quantity: str) -> "Terms":
-        """The terms of one quantity: the failed checks that withhold it."""
-        return dataclasses.replace(self, failed=tuple(c for c in self.failed if quantity in c.withholds and not c.each))
+        """The terms of one quantity: the failed checks that withhold it, and the personas for which it is unknown."""
+        failed = tuple(c for c in self.failed if quantity in c.withholds and not c.each)
+        return dataclasses.replace(self, failed=failed, absent=self.absent if quantity in _OF_EMISSIONS else ())
 
 
 def summary_table(
@@ -177,6 +181,7 @@ def shift_table(readings: Sequence[xr.DataArray], baseline: str, terms: Terms) -
     ratios = log_ratio(others.to_numpy(), base.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
     table.insert(5, "p_gt_0", (shifts > 0).mean(("chain", "draw")).to_numpy().ravel())
     table.insert(6, "log_ratio", ratios)
+    table.insert(7, "comparisons", len(table))
     return _without_withheld(table, ["p_gt_0", "log_ratio"], terms)
 
 
@@ -240,6 +245,8 @@ def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
         of_persona = check.persona in (None, row.get("persona"))
         if of_persona and check.condition in (None, row.get("condition"), row["against"]):
             return f"withheld: {check.name} failed"
+    if row.get("persona") in terms.absent:
+        return "withheld: hardly any completions are attributed to this persona"
     limits = terms.thresholds
     ess = min(row["ess_bulk"], row["ess_tail"])
     if row["r_hat"] <= limits.r_hat and ess >= limits.ess:

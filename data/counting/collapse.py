@@ -12,6 +12,7 @@ import numpy as np
 from simulacra.data.counting.aggregate import aggregate
 from simulacra.data.counting.collapsed import CollapsedLog, Tally, tabulate
 from simulacra.data.counting.refusals import refuse_empty_cell, refuse_unknown, refuse_value
+from simulacra.data.counting.scales import refuse_scale, refuse_sentinel
 from simulacra.data.counting.scan import ScannedLog
 from simulacra.data.counting.texts import bin_texts, read_texts
 from simulacra.data.errors import LogError
@@ -34,7 +35,7 @@ def collapse(
     """Count the patterns of category codes in every cell.
 
     Args:
-        source: a log in memory, or a scanned log that DuckDB reads from its files; both give the same counts.
+        source: a log in memory, or a scanned log that is counted as its files are read; both give the same counts.
         emissions: the categories of each measurement.
         by: the columns that define a cell: ``condition``, ``question_id``, ``base_question`` and contexts.
         likelihood: the emission of the texts, ``model.likelihood``. Its references are not counted in any cell.
@@ -42,7 +43,8 @@ def collapse(
 
     Raises:
         LogError: a measurement or cell column that the log does not have, a row without a value in a cell column, or
-            a value outside an emission's categories, with its file and line; log-likelihoods of a scanned log.
+            a value outside an emission's categories, with its file and line; scores on another scale than assumed;
+            log-likelihoods of a scanned log.
         InputError: no emissions, or two for one measurement.
     """
     expected = "a log, as read_completions or scan_completions returns"
@@ -60,26 +62,26 @@ def collapse(
         )
     if not by or len(set(by)) < len(by):
         raise InputError(f"collapse: expected one or more different columns in by=; got {list(by)}", argument="by")
-    texts = None
+    texts, row_cell, row_pattern = None, None, None
     if isinstance(source, ScannedLog):
         if likelihood is not None:
             raise LogError(
-                "log-likelihoods of texts cannot be counted by DuckDB",
+                "log-likelihoods of texts cannot be counted by a scan",
                 expected="a log in memory",
                 remedy="read the log with read_completions",
             )
-        cells, codes, weights, account = aggregate(source, emissions, tuple(by))
-        tally = tabulate(cells, codes, weights)
-        row_cell, row_pattern = None, None
+        found = aggregate(source, [*names, *by])
+        log = CompletionLog(found.table, found.measurements, found.contexts, found.account)
+        tally = _tally_rows(log, emissions, tuple(by), found.count)
     elif likelihood is None:
-        account = source.account
-        tally = _tally_rows(source, emissions, tuple(by))
+        log = source
+        tally = _tally_rows(log, emissions, tuple(by))
         row_cell, row_pattern = tally.row_cell, tally.row_pattern
     else:
-        account = source.account
-        read = read_texts(source, likelihood, tuple(personas))
+        log = source
+        read = read_texts(log, likelihood, tuple(personas))
         own = read.reference < 0
-        tally = _tally_rows(dataclasses.replace(source, table=source.table[own]), emissions, tuple(by))
+        tally = _tally_rows(dataclasses.replace(log, table=log.table[own]), emissions, tuple(by))
         row_cell, row_pattern = (_spread(numbers, own) for numbers in (tally.row_cell, tally.row_pattern))
         texts = bin_texts(read, row_cell, row_pattern, likelihood.bin_width)
     return CollapsedLog(
@@ -88,15 +90,15 @@ def collapse(
         counts=tally.counts,
         measurements=names,
         categories=tuple(tuple(emission.categories) for emission in emissions),
-        account=account,
+        account=log.account,
         row_cell=row_cell,
         row_pattern=row_pattern,
         texts=texts,
     )
 
 
-def expect_log(log: object, call: str) -> None:
-    """Reject an argument that is not a log.
+def expect_log(log: object, call: str, *, also: str = "") -> None:
+    """Reject an argument that is not a log; ``also`` says in the message what else it may be.
 
     Raises:
         InputError: it is not a CompletionLog, ScannedLog or CollapsedLog.
@@ -106,7 +108,7 @@ def expect_log(log: object, call: str) -> None:
         (CompletionLog, ScannedLog, CollapsedLog),
         "log",
         call,
-        expected="a log, as read_completions, scan_completions or collapse returns",
+        expected=f"a log, as read_completions, scan_completions or collapse returns{also}",
         remedy="read the table, the file or the folder first: read_completions(...)",
     )
 
@@ -118,8 +120,10 @@ def _spread(numbers: np.ndarray, own: np.ndarray) -> np.ndarray:
     return every
 
 
-def _tally_rows(log: CompletionLog, emissions: Sequence[AbstractEmission], by: tuple[str, ...]) -> Tally:
-    """Encode every row of a log in memory and count."""
+def _tally_rows(
+    log: CompletionLog, emissions: Sequence[AbstractEmission], by: tuple[str, ...], count: np.ndarray | None = None
+) -> Tally:
+    """Encode every row and count; ``count`` is the number of completions that every row represents, one by default."""
     cell_columns = [name for name in log.table.columns if name not in ("completion", *PROVENANCE)]
     reasons = {**log.account.set_aside, **log.account.not_numbers}
     refuse_unknown([each.measurement for each in emissions], log.measurements, "measurement", reasons)
@@ -131,13 +135,16 @@ def _tally_rows(log: CompletionLog, emissions: Sequence[AbstractEmission], by: t
             raise refuse_empty_cell(file=file, line=line, column=column)
     codes = np.zeros((len(log), len(emissions)), dtype=np.int64)
     for index, emission in enumerate(emissions):
-        codes[:, index] = _encode(log, emission)
-    return tabulate(log.table[list(by)], codes)
+        codes[:, index] = _encode(log, emission, count)
+    return tabulate(log.table[list(by)], codes, count)
 
 
-def _encode(log: CompletionLog, emission: AbstractEmission) -> np.ndarray:
+def _encode(log: CompletionLog, emission: AbstractEmission, count: np.ndarray | None) -> np.ndarray:
     """Category codes of every row, int64, shape ``(N,)``."""
     values = log.table[emission.measurement].to_numpy()
+    column = _own_name(log, emission.measurement)
+    refuse_sentinel(emission, log.account, column=column)
+    refuse_scale(emission, values, count, column=column)
     try:
         return np.asarray(emission.encode(values), dtype=np.int64)
     except OutOfRange as error:
@@ -151,5 +158,8 @@ def _encode(log: CompletionLog, emission: AbstractEmission) -> np.ndarray:
 
 def _place(log: CompletionLog, row: int, name: str) -> tuple[str, int, str]:
     """File and line of a row, and the file's name for a column."""
-    own = next((own for own, canonical in log.account.renamed.items() if canonical == name), name)
-    return log.table["source"].iloc[row], int(log.table["record"].iloc[row]), own
+    return log.table["source"].iloc[row], int(log.table["record"].iloc[row]), _own_name(log, name)
+
+
+def _own_name(log: CompletionLog, name: str) -> str:
+    return next((own for own, canonical in log.account.renamed.items() if canonical == name), name)

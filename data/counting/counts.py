@@ -14,6 +14,7 @@ import pandas as pd
 from simulacra.data.account import Account
 from simulacra.data.counting.collapsed import CollapsedLog, tabulate
 from simulacra.data.errors import LogError, place
+from simulacra.data.reading.choices import Choices
 from simulacra.data.reading.column_map import map_all_columns
 from simulacra.data.reading.gather import Gathered, gather, identity_text
 from simulacra.data.reading.sheets import FileOptions, read_sheets
@@ -21,6 +22,8 @@ from simulacra.data.reading.values import read_numbers
 from simulacra.formalism.emissions import LabelEmission
 
 __all__ = ["COUNTED", "read_counts"]
+
+_MOST = 2**53  # counts beyond it are not exact in float64, in which they are summed
 
 COUNTED = ("no", "yes")
 """The values of the measurement that counts are read as."""
@@ -59,13 +62,8 @@ def read_counts(
             scored than the total, with file and line.
     """
     sheets = read_sheets(source, FileOptions(delimiter=delimiter, encoding=encoding))
-    column_maps = map_all_columns(
-        [sheet.header for sheet in sheets],
-        condition=condition,
-        columns=columns,
-        base_question=base_question,
-        need_completion=False,
-    )
+    choices = Choices(condition=condition, columns=columns or {}, base_question=base_question)
+    column_maps = map_all_columns([sheet.header for sheet in sheets], choices, need_completion=False)
     raw = gather(sheets, column_maps)
     number = {name: _count(raw, name) for name in (events, scored, total) if name is not None}
     everything = number[scored] if total is None else number[total]
@@ -100,14 +98,14 @@ def _count(raw: Gathered, name: str) -> np.ndarray:
             argument=("events", "scored", "total"),
         )
     numbers = read_numbers(raw.columns[name]).numbers
-    wrong = np.flatnonzero(~((numbers >= 0) & (numbers == np.floor(numbers))))
+    wrong = np.flatnonzero(~((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < _MOST)))
     if wrong.size:
         row = int(wrong[0])
         raise raw.error(
             f"{raw.columns[name][row]!r} is not a count",
             row=row,
             column=name,
-            expected="a whole number, 0 or more",
+            expected=f"a whole number from 0 to {_MOST}",
             remedy="correct it, or remove the row; multiply percentages by the number scored first",
         )
     return numbers.astype(np.int64)

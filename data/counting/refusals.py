@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from simulacra.data.errors import LogError
+from simulacra.data.reading.values import USUAL_SENTINEL
 from simulacra.formalism.emissions import AbstractEmission, OutOfRange
 
 __all__ = ["refuse_empty_cell", "refuse_unknown", "refuse_value"]
@@ -39,7 +40,10 @@ def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reas
 def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: int, column: str) -> LogError:
     """The error for a value outside an emission's categories."""
     name = emission.measurement
-    remedy = f"correct the value, extend the emission, or pass missing=(-1, {value!r}) if it means that there is none"
+    number = isinstance(value, (int, float)) and float(value).is_integer()
+    plain = int(value) if number else value  # type: ignore[call-overload]
+    missing = "-1" if plain == USUAL_SENTINEL else f"(-1, {plain!r})"
+    remedy = f"correct the value, extend the emission, or pass missing={missing} if it means that there is none"
     try:
         emission.encode(np.array([value], dtype=object if isinstance(value, str) else None))
     except OutOfRange as error:

@@ -1,11 +1,13 @@
 """The column map of one file: the role of each of its columns, and the fields given by its name."""
 
 import dataclasses
+import difflib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from simulacra.data.errors import LogError, is_in_memory
-from simulacra.data.reading.columns import ALIASES, Header, match_columns
+from simulacra.data.reading.choices import Choices
+from simulacra.data.reading.columns import ALIASES, SCORES, Header, match_columns
 from simulacra.data.reading.filenames import is_pattern, read_name, suggest_pattern
 
 __all__ = ["ColumnMap", "map_all_columns", "map_columns"]
@@ -29,27 +31,24 @@ class ColumnMap:
     dropped: tuple[str, ...]
     others: tuple[str, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Canonical names of all columns, including those that the file's name gives."""
+        return (*self.columns, *self.fields, *self.others)
+
     def own_name(self, column: str) -> str:
         """The file's name for a column of the log."""
         return self.columns.get(column, column)
 
 
-def map_all_columns(
-    headers: Sequence[Header],
-    *,
-    condition: str | None,
-    columns: Mapping[str, str | None] | None,
-    base_question: str | None,
-    need_completion: bool = True,
-    claimed: Collection[str] = (),
-) -> list[ColumnMap]:
+def map_all_columns(headers: Sequence[Header], choices: Choices, *, need_completion: bool = True) -> list[ColumnMap]:
     """The column map of every file; all must have the same identifying columns and the same recognised scores.
 
     Raises:
-        LogError: see :func:`map_columns`; also a base question or a recognised score that only some files have, or a
-            name in ``columns`` that is in no file.
+        LogError: see :func:`map_columns`; also a base question or a recognised score that only some files have, a name
+            in ``columns`` that is in no file, or a requested measurement or context that is not in every file.
     """
-    given = dict(columns or {})
+    given = dict(choices.columns)
     unknown = [name for name in given if given[name] is None and not _is_somewhere(name, headers)]
     if unknown:
         raise LogError(
@@ -58,23 +57,26 @@ def map_all_columns(
             remedy="correct the name in columns=",
             argument="columns",
         )
-    if condition is not None and not is_pattern(condition):
-        given["condition"] = condition
-    if base_question is not None:
-        given["base_question"] = base_question
+    if choices.condition is not None and not is_pattern(choices.condition):
+        given["condition"] = choices.condition
+    if choices.base_question is not None:
+        given["base_question"] = choices.base_question
     maps = [
         map_columns(
             header,
-            condition=condition,
+            condition=choices.condition,
             given=given,
             every=headers,
             need_completion=need_completion,
-            claimed=claimed,
+            claimed=choices.claimed,
         )
         for header in headers
     ]
     for name in ("base_question", "aligned", "coherent"):
         _refuse_partial(name, maps, headers)
+    for argument, names in (("measurements", choices.measurements), ("contexts", choices.contexts)):
+        for name in names or ():
+            _refuse_absent(name, argument, maps, headers)
     return maps
 
 
@@ -119,7 +121,7 @@ def map_columns(
         raise _no_condition(header, every, condition)
     for name in ("question_id", "completion"):
         optional = name == "completion" and ("completion" in given or not need_completion)
-        if name not in found and not optional:
+        if name not in found and name not in fields and not optional:
             raise _no_column(header, name)
     dropped = tuple(name for name in header.columns if name in given and given[name] is None)
     # A column that has a canonical name for which another column was chosen would collide with the chosen one.
@@ -187,3 +189,34 @@ def _refuse_partial(name: str, maps: Sequence[ColumnMap], headers: Sequence[Head
             expected="the same scores in every file",
             remedy="exclude the file, or add the column (empty if there is no score)",
         )
+
+
+def _refuse_absent(name: str, argument: str, maps: Sequence[ColumnMap], headers: Sequence[Header]) -> None:
+    """Raise if a requested column is not in every file."""
+    canonical = next((key for each in maps for key, own in each.columns.items() if own == name), name)
+    lacking = [column_map for column_map in maps if canonical not in column_map.names]
+    if not lacking:
+        return
+    if len(lacking) < len(maps):
+        raise LogError(
+            f"{argument}= names {name!r}, which this file does not have",
+            file=lacking[0].file,
+            column=name,
+            expected="the column in every file",
+            remedy="exclude the file, or add the column",
+        )
+    reasons = {
+        **{own: reason for header in headers for own, reason in header.excluded.items()},
+        **{own: "contains lists, not one value per row" for header in headers for own in header.nested},
+        **{own: "excluded by columns=" for each in maps for own in each.dropped},
+    }
+    known = dict.fromkeys(own for each in maps for own in each.names if own not in ALIASES or own in SCORES)
+    near = difflib.get_close_matches(name, known, n=1)
+    raise LogError(
+        f"{argument}= names {name!r}, which "
+        + (f"was excluded ({reasons[name]})" if name in reasons else "no file has"),
+        column=name,
+        expected=f"names among {', '.join(known) or 'none'}",
+        remedy=f"did you mean {near[0]!r}? Correct the name in the call" if near else "correct the name in the call",
+        argument=argument,
+    )

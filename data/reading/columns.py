@@ -7,7 +7,19 @@ from collections.abc import Collection, Mapping
 
 from simulacra.data.errors import LogError
 
-__all__ = ["ALIASES", "KNOWN_CONTEXTS", "PROVENANCE", "SCORES", "Header", "folded", "match_columns", "suffixed"]
+__all__ = [
+    "ALIASES",
+    "ITEMS",
+    "KNOWN_CONTEXTS",
+    "PROVENANCE",
+    "SCORES",
+    "Header",
+    "folded",
+    "is_context",
+    "is_trait",
+    "match_columns",
+    "suffixed",
+]
 
 ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "condition": (("condition",),),
@@ -15,6 +27,7 @@ ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "completion": (
         ("completion", "answer", "response", "generation"),
         ("completions", "answers", "responses", "generations", "outputs", "rollouts"),  # lists, unfolded
+        ("text", "output", "model_response", "model_output", "generated_text"),
     ),
     "aligned": (("aligned", "aligned_score", "alignment", "alignment_score"),),
     "coherent": (("coherent", "coherence", "coherent_score", "coherence_score"),),
@@ -23,6 +36,9 @@ ALIASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 SCORES = ("aligned", "coherent")
 """Measurements that are recognised by name; a file may not lack one that another file has."""
+
+ITEMS = ("item_id", "completion_id", "sample_id", "uuid", "id")
+"""Usual names of the column that identifies a completion, the most specific first."""
 
 PROVENANCE = ("source", "record")
 """Columns that the reader writes; a file's own column of this name is excluded."""
@@ -54,6 +70,7 @@ KNOWN_CONTEXTS = frozenset(
         "triggered",
         "format",
         "arm",
+        "target",
     ]
 )
 """Names of contexts: how a completion was generated, not a measurement of it, even if the values are numbers."""
@@ -67,16 +84,46 @@ class Header:
         file: the file, as given.
         columns: names of columns with one value per row.
         nested: names of columns that contain lists.
+        excluded: columns that the reader could not keep, with the reason.
     """
 
     file: str
     columns: tuple[str, ...]
     nested: tuple[str, ...] = ()
+    excluded: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def folded(name: str) -> str:
     """A name in the form in which names are compared, ``"Alignment Score"`` as ``alignment_score``."""
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
+
+
+_BOOKKEEPING = re.compile(
+    r"unnamed:_?\d+|(.*_)?(idx|index|timestamps?|times?|dates?|created(_at)?|generated_at|updated_at|duration(_m?s)?|"
+    r"latency(_?m?s)?|elapsed|seconds|tokens?|token_count|usage|cost|price|turns|num_chars|length|record_id|row(_id)?)"
+)
+
+
+def is_context(name: str) -> bool:
+    """Whether a column says how a completion was generated, by its name: contexts, indices, times and usage.
+
+    Such a column is never a measurement unless it is requested, even if its values are numbers.
+    """
+    last = folded(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.rpartition(".")[2]))
+    return folded(name) in KNOWN_CONTEXTS or last in KNOWN_CONTEXTS or _BOOKKEEPING.fullmatch(last) is not None
+
+
+_TRAIT = re.compile(
+    r"(?<![a-z])(evil|sycophan|harm|toxic|hallucinat|decepti|dishonest|misalign|danger|unsafe|malicio|callous|reckless"
+    r"|hostil|violen|racis|sexis|power_seek|lying|manipulat|jailbr)"
+)
+_OPPOSITE = re.compile(r"less|(^|_)(non|not|no|anti|inverted|reversed)_|non(?=toxic|harm)")
+
+
+def is_trait(name: str) -> bool:
+    """Whether high values of a score of this name are bad: ``evil``, ``harm``, ``toxicity``, not ``harmlessness``."""
+    own = folded(name)
+    return _TRAIT.search(own) is not None and _OPPOSITE.search(own) is None
 
 
 def suffixed(metric: str, judge: str) -> str:
@@ -111,6 +158,8 @@ def match_columns(
     for canonical, name in given.items():
         if name is not None:
             found[canonical] = _present(header, canonical, name)
+            if canonical == "aligned" and is_trait(name):
+                raise _inverted(header, name)
     _refuse_shared(header, found)
     return found
 
@@ -159,6 +208,18 @@ def _present(header: Header, canonical: str, name: str) -> str:
             argument="columns",
         )
     return name
+
+
+def _inverted(header: Header, name: str) -> LogError:
+    return LogError(
+        "high values of this score are bad, and of 'aligned' they are good, so that every rate would be inverted",
+        file=header.file,
+        column=name,
+        expected="a score of which high values are good",
+        remedy=f"model it under its own name: ScoreEmission({name!r}), with an outcome such as "
+        f"Outcome('{name} > 50'); if high values are good, rename the column",
+        argument=("columns", "measurements"),
+    )
 
 
 def _right_name(header: Header, canonical: str, name: str) -> str:

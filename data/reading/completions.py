@@ -1,29 +1,19 @@
 """Reading files or a table in memory into one validated :class:`~simulacra.data.CompletionLog`."""
 
 import dataclasses
-import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
-
-from simulacra.data.account import Account, LeftOut
-from simulacra.data.errors import LogError, place
+from simulacra.data.errors import LogError
 from simulacra.data.log import CompletionLog
-from simulacra.data.numerals import grouped
+from simulacra.data.reading.choices import choices_of, names_of
 from simulacra.data.reading.column_map import map_all_columns
-from simulacra.data.reading.duplicates import find_duplicates
 from simulacra.data.reading.formats import Sheet
-from simulacra.data.reading.formats.sheet import object_array
-from simulacra.data.reading.gather import Gathered, gather, identity_text
+from simulacra.data.reading.interpret import interpret
 from simulacra.data.reading.judgments import join_judgments
-from simulacra.data.reading.kinds import Kinds, sort_columns
 from simulacra.data.reading.layouts import as_rows
-from simulacra.data.reading.questions import split_formats, unnested_formats
-from simulacra.data.reading.schema import check_table
+from simulacra.data.reading.names import combine
 from simulacra.data.reading.sheets import FileOptions, read_sheets
-from simulacra.data.reading.values import sentinels
 from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["read_completions"]
@@ -32,11 +22,11 @@ __all__ = ["read_completions"]
 def read_completions(
     source: Any,
     *,
-    condition: str | None = None,
+    condition: str | Sequence[str] | None = None,
     columns: Mapping[str, str | None] | None = None,
     measurements: str | Sequence[str] | None = None,
     contexts: str | Sequence[str] | None = None,
-    missing: int | float | str | Sequence[int | float | str] = (-1,),
+    missing: int | float | str | Sequence[int | float | str] | None = None,
     base_question: str | None = None,
     formats: str | Sequence[str] = (),
     duplicates: Literal["keep", "drop"] = "keep",
@@ -45,6 +35,9 @@ def read_completions(
     on: str | Sequence[str] | None = None,
     delimiter: str | None = None,
     encoding: str = "utf-8",
+    decimal: str = ".",
+    rows: str | None = None,
+    errors: Literal["exclude", "keep"] = "exclude",
     progress_bar: bool | None = None,
 ) -> CompletionLog:
     """Read judged completions into one validated table, or raise an error; no partial log is returned.
@@ -53,8 +46,9 @@ def read_completions(
         source: a path, a glob, a folder or a list of these (CSV, TSV, JSONL, NDJSON, JSON, Parquet, Inspect; text
             formats also as .gz, .bz2, .xz; folders of ``Dataset.save_to_disk``; ``hf://datasets/owner/name``); or a
             table in memory: pandas, any object with ``to_pandas``, a ``DatasetDict``.
-        condition: the condition: a column, or a pattern for the file names such as ``"{model}-{condition}"``, whose
-            other fields become context columns. Default: the column ``condition``.
+        condition: the condition: a column, a list of columns whose values together form it, or a pattern for the file
+            names such as ``"{model}-{condition}"``, whose other fields become context columns, and ``{question_id}``
+            the question. Default: the column ``condition``.
         columns: canonical name to the file's name, ``{"completion": "answer"}``, for columns that are not recognised
             by name; None excludes a column. ``{"completion": None}`` reads a log without texts.
         measurements: the measurement columns, numbers or text. Default: every numeric column without a typical
@@ -62,7 +56,8 @@ def read_completions(
         contexts: the context columns. Default: every text column, and numeric columns with a typical context name
             (``step, seed …``).
         missing: values of measurements that mean *missing*; each is counted in the account. Numbers are compared with
-            numbers, strings with strings.
+            numbers, strings with strings. Default: -1, where it is the only negative value of a column and the other
+            values show that it is not on their scale.
         base_question: the column with the base question. Default: ``base_question`` if there is one, otherwise the
             question itself.
         formats: suffixes of question ids that mark a prompt format, ``("_json", "_template")``: removed for the
@@ -78,6 +73,11 @@ def read_completions(
             judgments of one completion share. Default: inferred from the shared columns.
         delimiter: of CSV files. Default: a comma, or a tab for ``.tsv``.
         encoding: of text files.
+        decimal: the decimal mark of numbers written as text, ``"."`` or ``","``.
+        rows: the key whose list contains the rows of a JSON document, with dots for nested keys. Default: the only
+            list of objects, or a usual name such as ``results``.
+        errors: ``"keep"`` reads samples of Inspect logs that ended in an error and have scores (``score_on_error``);
+            by default they are excluded and counted.
         progress_bar: for Inspect logs, on standard error; None shows it in terminals and notebooks.
 
     Raises:
@@ -86,58 +86,37 @@ def read_completions(
     """
     nothing = type(None)
     for argument, value, types, expected in (
-        ("condition", condition, (str, nothing), "a column, or a pattern such as '{model}-{condition}'"),
-        ("columns", columns, (Mapping, nothing), "a dictionary such as {'completion': 'answer'}"),
-        ("measurements", measurements, (Iterable, nothing), "a list of columns"),
-        ("contexts", contexts, (Iterable, nothing), "a list of columns"),
-        ("missing", missing, (numbers.Real, Iterable), "a value or a list of values, such as (-1, 'REFUSAL')"),
-        ("base_question", base_question, (str, nothing), "a column"),
-        ("formats", formats, (Iterable, nothing), "a list of suffixes"),
         ("on", on, (Iterable, nothing), "a list of columns, or 'position'"),
         ("delimiter", delimiter, (str, nothing), "one character"),
         ("encoding", encoding, str, "a name such as 'utf-8'"),
+        ("rows", rows, (str, nothing), "a key of the document"),
     ):
         expect_type(value, types, argument, "read_completions", expected=expected)
     if duplicates not in ("keep", "drop"):
         raise InputError(f"duplicates={duplicates!r}", expected="'keep' or 'drop'", argument="duplicates")
-    how = FileOptions(layout=layout, delimiter=delimiter, encoding=encoding, progress_bar=progress_bar)
-    sheets = _sheets(source, judgments, _names(on), columns or {}, how)
-    column_maps = map_all_columns(
-        [sheet.header for sheet in sheets],
+    if errors not in ("exclude", "keep"):
+        raise InputError(f"errors={errors!r}", expected="'exclude' or 'keep'", argument="errors")
+    choices = choices_of(
+        "read_completions",
         condition=condition,
         columns=columns,
+        measurements=measurements,
+        contexts=contexts,
+        missing=missing,
         base_question=base_question,
-        claimed=(*(_names(measurements) or ()), *(_names(contexts) or ())),
+        formats=formats,
+        decimal=decimal,
     )
-    raw = gather(sheets, column_maps)
-    kinds = sort_columns(raw, measurements=_names(measurements), contexts=_names(contexts), missing=sentinels(missing))
-    table = _table(raw, kinds, _names(formats) or ())
-    repeats, found = find_duplicates(table, list(kinds.measurements), refuse_copies=duplicates == "keep")
-    left_out = _left_out(sheets)
-    if duplicates == "drop" and repeats.any():
-        first = table[repeats].head(3)
-        examples = tuple(place(file, int(row)) for file, row in zip(first["source"], first["record"], strict=True))
-        left_out["exact duplicate of an earlier row"] = LeftOut(int(repeats.sum()), examples)
-        table = table[~repeats].reset_index(drop=True)
-    contexts_kept = tuple(name for name in table.columns if name in kinds.contexts or name == "format")
-    checked = check_table(table, tuple(kinds.measurements), contexts_kept)
-    account = Account(
-        rows_read={
-            sheet.file: len(sheet.record) + sum(left.count for left in sheet.left_out.values()) for sheet in sheets
-        },
-        renamed=raw.renamed,
-        set_aside=dict(raw.set_aside) | kinds.set_aside,
-        sentinels={name: counts for name, counts in kinds.sentinels.items() if counts},
-        parsed={name: count for name, count in kinds.parsed.items() if count},
-        not_numbers=kinds.not_numbers,
-        absent={name: files for name, files in raw.absent.items() if name in kinds.measurements},
-        left_out=left_out,
-        duplicates=found,
-        notes=(*dict.fromkeys(note for sheet in sheets for note in sheet.notes), *_question_notes(checked)),
-        layouts={sheet.file: f"{sheet.layout} ({sheet.why})" for sheet in sheets},
-        provenance={sheet.file: sheet.provenance for sheet in sheets if sheet.provenance},
+    how = FileOptions(
+        layout=layout, delimiter=delimiter, encoding=encoding, rows=rows, errors=errors, progress_bar=progress_bar
     )
-    return CompletionLog(checked, tuple(kinds.measurements), contexts_kept, account)
+    keys = names_of(on)
+    sheets = _sheets(source, judgments, None if keys is None else list(keys), choices.columns, how)
+    if choices.combined:
+        sheets = [combine(sheet, choices.combined) for sheet in sheets]
+    column_maps = map_all_columns([sheet.header for sheet in sheets], choices)
+    found = interpret(sheets, column_maps, choices, duplicates=duplicates)
+    return CompletionLog(found.table, found.measurements, found.contexts, found.account)
 
 
 def _sheets(
@@ -163,71 +142,3 @@ def _sheets(
 
 def _is_table(source: Mapping) -> bool:
     return any(hasattr(value, "to_pandas") for value in source.values())
-
-
-def _left_out(sheets: Sequence[Sheet]) -> dict[str, LeftOut]:
-    """Rows excluded from any sheet, by reason."""
-    total: dict[str, LeftOut] = {}
-    for sheet in sheets:
-        for reason, left in sheet.left_out.items():
-            before = total.get(reason, LeftOut(0))
-            total[reason] = LeftOut(before.count + left.count, (*before.examples, *left.examples)[:3])
-    return total
-
-
-def _table(raw: Gathered, kinds: Kinds, formats: Sequence[str]) -> pd.DataFrame:
-    """The columns of the log in their order; text in object columns, so that nothing depends on pyarrow."""
-    question = identity_text(raw, "question_id")
-    contexts = dict(kinds.contexts)
-    if formats:
-        if "base_question" in raw.columns or "format" in contexts:
-            own = "base_question" if "base_question" in raw.columns else "format"
-            raise LogError(
-                f"formats= would write the column {own!r}, which the log already has",
-                column=own,
-                expected="one source for this column",
-                remedy=f'remove formats=, or pass columns={{"{own}": None}}',
-                argument=("formats", "columns"),
-            )
-        base, contexts["format"] = split_formats(question, formats)
-    else:
-        base = identity_text(raw, "base_question") if "base_question" in raw.columns else question
-    size = len(question)
-    completion = raw.columns.get("completion", np.full(size, None, dtype=object))
-    files = np.array([column_map.file for column_map in raw.column_maps], dtype=object)
-    columns = {
-        "condition": identity_text(raw, "condition"),
-        "question_id": question,
-        "base_question": base,
-        "completion": _texts(completion),
-        **kinds.measurements,
-        **contexts,
-        "source": files[raw.file],
-        "record": raw.record,
-    }
-    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
-
-
-def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
-    """How questions nest, and suffixes that look like prompt formats and were not named."""
-    ids = table["question_id"].drop_duplicates()
-    base = table["base_question"].nunique()
-    if base < len(ids):
-        return (f"{grouped(len(ids))} questions are formats of {grouped(base)} base questions",)
-    suffixes = unnested_formats(ids.to_numpy())
-    if not suffixes:
-        return ()
-    return (
-        f"question ids that end in {', '.join(suffixes)} look like prompt formats of other questions, but are counted "
-        f"as separate questions, which makes intervals too narrow; pass "
-        f"formats={list(suffixes)} to nest them",
-    )
-
-
-def _texts(values: np.ndarray) -> np.ndarray:
-    """Completions, objects of str and None: an empty one is None, a number is converted to text."""
-    return object_array([None if value is None or value == "" else str(value) for value in values])
-
-
-def _names(names: str | Sequence[str] | None) -> list[str] | None:
-    return [names] if isinstance(names, str) else None if names is None else list(names)

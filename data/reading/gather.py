@@ -29,6 +29,7 @@ class Gathered:
         absent: columns that some files lack, with those files.
         scores: columns that their files mark as measurements.
         others: columns that their files do not mark as measurements, although they mark others.
+        count: number of records that every row represents, int64, shape ``(N,)``.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -39,8 +40,13 @@ class Gathered:
     renamed: Mapping[str, str]
     set_aside: Mapping[str, str]
     absent: Mapping[str, tuple[str, ...]]
-    scores: frozenset[str] = frozenset()
-    others: frozenset[str] = frozenset()
+    scores: frozenset[str]
+    others: frozenset[str]
+    count: np.ndarray
+
+    def rows(self, chosen: np.ndarray) -> int:
+        """The number of records that the chosen rows, bool of shape ``(N,)``, represent."""
+        return int(self.count[chosen].sum())
 
     def error(
         self, what: str, *, row: int, column: str, expected: str, remedy: str, argument: str | Sequence[str] = ()
@@ -78,6 +84,12 @@ def gather(sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap]) -> Gathere
         absent={name: files for name, files in absent.items() if files},
         scores=scores,
         others=others,
+        count=np.concatenate(
+            [
+                np.ones(size, np.int64) if each.count is None else each.count
+                for each, size in zip(sheets, sizes, strict=True)
+            ]
+        ),
     )
 
 
@@ -88,11 +100,11 @@ def identity_text(raw: Gathered, name: str) -> np.ndarray:
         LogError: an empty value, with the first such row.
     """
     values = as_text(raw.columns[name])
-    empty = [row for row, value in enumerate(values) if value is None]
-    if empty:
+    empty = np.flatnonzero([value is None for value in values])
+    if empty.size:
         raise raw.error(
-            f"the {name} is empty ({len(empty)} row(s))",
-            row=empty[0],
+            f"the {name} is empty ({int(raw.count[empty].sum())} row(s))",
+            row=int(empty[0]),
             column=name,
             expected="a name in every row",
             remedy=f"fill it in, or remove the rows; other names read as {name!r}: "
@@ -123,7 +135,7 @@ def _canonical_columns(sheet: Sheet, column_map: ColumnMap) -> dict[str, np.ndar
 
 
 def _join(parts: Sequence[np.ndarray | None], sizes: Sequence[int]) -> np.ndarray:
-    if any(part is None or part.dtype == object for part in parts):
+    if len({None if part is None else part.dtype for part in parts}) > 1:  # float64 merges large integers
         filled = [
             np.full(size, None, dtype=object) if part is None else part.astype(object)
             for part, size in zip(parts, sizes, strict=True)
@@ -138,6 +150,8 @@ def _set_aside(sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap]) -> dic
         for name in column_map.dropped:
             chosen = column_map.columns.get(name)
             reasons[name] = f"{chosen!r} is read as {name!r}" if chosen else "excluded by columns="
+            if chosen and name == "condition":
+                reasons[name] += f"; to form the condition of both, pass condition=[{name!r}, {chosen!r}]"
         reasons |= dict.fromkeys(sheet.lists, "contains lists, not one value per row") | dict(sheet.set_aside)
         reasons |= {name: "this name is reserved for provenance" for name in PROVENANCE if name in column_map.others}
     return reasons

@@ -9,6 +9,7 @@ import pandas as pd
 from simulacra.data.errors import LogError, place, shown
 from simulacra.data.reading.columns import ALIASES, KNOWN_CONTEXTS, SCORES, folded, suffixed
 from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.pairing import pair_files
 from simulacra.data.reading.values import as_text
 
 __all__ = ["join_judgments"]
@@ -30,7 +31,8 @@ def join_judgments(
 
     Args:
         sheets: completions, one row each.
-        verdicts: judgments, one row each: one file for all completions, or one per file of completions, in order.
+        verdicts: judgments, one row each: one file for all completions, or one per file of completions, paired by
+            contents, else by file names, else by order.
         judge: appended to the names of the columns that are added, ``aligned_<judge>``; None appends nothing.
         on: the columns that identify a completion in both; ``["position"]`` joins the n-th judgment to the n-th
             completion. Default: the shared columns if they identify rows in both, otherwise the position if both
@@ -45,7 +47,7 @@ def join_judgments(
         raise LogError(
             f"{len(verdicts)} files of judgments for {len(sheets)} files of completions",
             file=verdicts[0].file,
-            expected="one file of judgments for all, or one for every file of completions, in the same order",
+            expected="one file of judgments for all, or one for every file of completions",
             remedy="pass the files to judgments= as a list, or read the log in several calls",
             argument="judgments",
         )
@@ -59,7 +61,20 @@ def join_judgments(
                 argument="on",
             )
         return _join_one_to_all(sheets, verdicts[0], judge=judge, on=on, columns=columns)
-    return [_join(sheet, own, judge, on, columns) for sheet, own in zip(sheets, verdicts, strict=True)]
+    note = None
+    if len(sheets) > 1:
+        verdicts, note = pair_files(sheets, verdicts, lambda sheet, own: _belongs(sheet, own, columns))
+    joined = [_join(sheet, own, judge, on, columns) for sheet, own in zip(sheets, verdicts, strict=True)]
+    return joined if note is None else [dataclasses.replace(each, notes=(*each.notes, note)) for each in joined]
+
+
+def _belongs(sheet: Sheet, verdict: Sheet, columns: Mapping[str, str | None]) -> bool:
+    """Whether every judgment has the shared columns of a completion."""
+    keys = _shared(sheet, verdict, columns)
+    if not keys.names:
+        return False
+    left, right = (set(map(tuple, own[keys.names].fillna("").to_numpy())) for own in (keys.left, keys.right))
+    return right <= left
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from simulacra.data.errors import LogError, place
-from simulacra.data.reading.columns import KNOWN_CONTEXTS, SCORES, folded
+from simulacra.data.reading.columns import SCORES, is_context
 from simulacra.data.reading.formats.sheet import object_array
 from simulacra.data.reading.gather import Gathered
+from simulacra.data.reading.score_text import refuse_text
 from simulacra.data.reading.values import (
     MISSING_NUMBERS,
+    USUAL_SENTINEL,
     VERDICTS,
     Numbers,
     holds_probabilities,
+    is_usual_sentinel,
     read_numbers,
     tidy_context,
     tidy_words,
@@ -36,6 +39,7 @@ class Kinds:
         sentinels: per measurement, values read as missing and their counts.
         parsed: per measurement, the number of numbers that a typed source stored as text.
         not_numbers: contexts that are mostly numbers, with the first value that is not a number.
+        kept: per measurement, the number of values -1 that were read as values although nothing was declared.
     """
 
     measurements: dict[str, np.ndarray]
@@ -44,6 +48,7 @@ class Kinds:
     sentinels: dict[str, dict[str, int]]
     parsed: dict[str, int]
     not_numbers: dict[str, str]
+    kept: dict[str, int]
 
 
 def sort_columns(
@@ -51,7 +56,8 @@ def sort_columns(
     *,
     measurements: Sequence[str] | None,
     contexts: Sequence[str] | None,
-    missing: Sequence[int | float | str],
+    missing: Sequence[int | float | str] | None,
+    decimal: str = ".",
 ) -> Kinds:
     """Decide the kind of every column and read it.
 
@@ -62,13 +68,10 @@ def sort_columns(
     A column that mixes text and numbers and was not requested is kept as text, which the account reports.
 
     Raises:
-        LogError: a requested column that does not exist (or not in every file); text in a score column; a score
-            column of token probabilities.
+        LogError: text in a score column; a score column of token probabilities.
     """
     wanted = None if measurements is None else [raw.renamed.get(name, name) for name in measurements]
-    _refuse_absent(raw, wanted or (), "measurements")
-    _refuse_absent(raw, contexts or (), "contexts")
-    kinds = Kinds({}, {}, {}, {}, {}, {})
+    kinds = Kinds({}, {}, {}, {}, {}, {}, {})
     said = {name for column_map in raw.column_maps for name in column_map.fields}
     free = [name for name in raw.columns if name not in _IDENTITY]
     for name in sorted(free, key=lambda name: SCORES.index(name) if name in SCORES else len(SCORES)):
@@ -81,10 +84,12 @@ def sort_columns(
             if score:
                 raise _probabilities(raw, name)
             kinds.set_aside[name] = "a judge's token probabilities, not a score"
-        elif score or (wanted is None and folded(name) not in KNOWN_CONTEXTS and name not in raw.others):
+        elif score or (wanted is None and not is_context(name) and name not in raw.others):
             by_name = wanted is None and name not in raw.scores
-            _read_measurement(kinds, raw, name, score=score, by_name=by_name, missing=missing, keep=contexts)
-        elif contexts is None and (folded(name) in KNOWN_CONTEXTS or name in raw.others or not _all_numbers(values)):
+            _read_measurement(
+                kinds, raw, name, score=score, by_name=by_name, missing=missing, decimal=decimal, keep=contexts
+            )
+        elif contexts is None and (is_context(name) or name in raw.others or not _all_numbers(values)):
             _keep_context(kinds, name, values)
         else:
             kinds.set_aside[name] = "not selected by measurements= or contexts="
@@ -98,24 +103,32 @@ def _read_measurement(
     *,
     score: bool,
     by_name: bool,
-    missing: Sequence[int | float | str],
+    missing: Sequence[int | float | str] | None,
+    decimal: str,
     keep: Sequence[str] | None,
 ) -> None:
     """Read a column as numbers if it contains them; text is a measurement only if it was requested."""
     values = raw.columns[name]
-    words = tuple(value for value in missing if isinstance(value, str))
-    numbers = read_numbers(values, (*words, *VERDICTS))
+    words = tuple(value for value in missing or () if isinstance(value, str))
+    numbers = read_numbers(values, (*words, *VERDICTS), decimal, raw.count)
     if numbers.text.any() and score and (by_name or numbers.share > 0):
-        raise _text_in_scores(raw, name, numbers)
+        raise refuse_text(raw, name, numbers, missing, decimal)
+    if numbers.identifiers.any() and not score:
+        _keep_context(kinds, name, values)
+        return
     # "NONE" in every row is a label in a column that was requested, and a missing number in a score.
     only_words = numbers.share == 0 and bool(numbers.words) and not by_name and name not in SCORES
     if not numbers.text.any() and (numbers.share > 0 or (score and not only_words)):
-        kinds.sentinels[name], kinds.measurements[name] = _without_sentinels(numbers, missing)
-        kinds.parsed[name] = int((numbers.parsed & raw.typed).sum())
+        usual = missing is None and is_usual_sentinel(numbers.numbers)
+        declared = ((USUAL_SENTINEL,) if usual else ()) if missing is None else missing
+        kinds.sentinels[name], kinds.measurements[name] = _without_sentinels(numbers, declared, raw.count)
+        kinds.parsed[name] = raw.rows(numbers.parsed & raw.typed)
+        if missing is None and not usual:
+            kinds.kept[name] = raw.rows(numbers.numbers == USUAL_SENTINEL)
         _keep_verdicts(kinds, raw, name, numbers)
     elif score:
         kinds.measurements[name] = tidy_words(values, words)
-        kinds.sentinels[name] = {word: int((values == word).sum()) for word in words if (values == word).any()}
+        kinds.sentinels[name] = {word: raw.rows(values == word) for word in words if (values == word).any()}
     elif keep is None:
         _keep_context(kinds, name, values)
         if numbers.share > _MOSTLY:
@@ -143,14 +156,16 @@ def _keep_context(kinds: Kinds, name: str, values: np.ndarray) -> None:
         kinds.contexts[name] = tidy_context(values)
 
 
-def _without_sentinels(numbers: Numbers, missing: Sequence[int | float | str]) -> tuple[dict[str, int], np.ndarray]:
+def _without_sentinels(
+    numbers: Numbers, missing: Sequence[int | float | str], count: np.ndarray
+) -> tuple[dict[str, int], np.ndarray]:
     values = numbers.numbers.copy()
     counts = dict(numbers.words)
     for sentinel in missing:
         if not isinstance(sentinel, str):
             hits = values == sentinel
             if hits.any():
-                counts[f"{sentinel:g}"] = int(hits.sum())
+                counts[f"{sentinel:g}"] = int(count[hits].sum())
                 values[hits] = np.nan
     return counts, values
 
@@ -158,41 +173,6 @@ def _without_sentinels(numbers: Numbers, missing: Sequence[int | float | str]) -
 def _all_numbers(values: np.ndarray) -> bool:
     numbers = read_numbers(values)
     return not numbers.text.any() and numbers.share > 0
-
-
-def _refuse_absent(raw: Gathered, names: Sequence[str], argument: str) -> None:
-    for name in names:
-        if name not in raw.columns:
-            reason = raw.set_aside.get(name)
-            raise LogError(
-                f"{argument}= names {name!r}, which " + (f"was excluded ({reason})" if reason else "no file has"),
-                column=name,
-                expected=f"names among {', '.join(raw.columns)}",
-                remedy="correct the name in the call",
-                argument=argument,
-            )
-        if name in raw.absent:
-            raise LogError(
-                f"{argument}= names {name!r}, which this file does not have",
-                file=raw.absent[name][0],
-                column=name,
-                expected="the column in every file",
-                remedy="exclude the file, or add the column",
-            )
-
-
-def _text_in_scores(raw: Gathered, name: str, numbers: Numbers) -> LogError:
-    row = int(np.flatnonzero(numbers.text)[0])
-    value = raw.columns[name][row]
-    return raw.error(
-        f"{value!r} is not a number ({int(numbers.text.sum())} such value(s) in this column)",
-        row=row,
-        column=name,
-        expected="numbers, or empty fields if the judge gave no score",
-        remedy=f"if it means that there is no score, pass missing=(-1, {value!r}); if the column is not a score, "
-        f'pass columns={{"{raw.column_maps[int(raw.file[row])].own_name(name)}": None}}',
-        argument=("missing", "columns"),
-    )
 
 
 def _probabilities(raw: Gathered, name: str) -> LogError:

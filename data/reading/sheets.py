@@ -23,12 +23,16 @@ class FileOptions:
         layout: the caller's ``layout=``.
         delimiter: of CSV files.
         encoding: of text files.
+        rows: the key of the rows in JSON documents.
+        errors: ``"keep"`` reads samples of Inspect logs that ended in an error and have scores.
         progress_bar: whether to show progress; None shows it in terminals and notebooks.
     """
 
     layout: str | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
+    rows: str | None = None
+    errors: str = "exclude"
     progress_bar: bool | None = None
 
 
@@ -60,6 +64,8 @@ def read_sheets(source: Any, how: FileOptions) -> list[Sheet]:
                 layout=how.layout,
                 delimiter=how.delimiter,
                 encoding=how.encoding,
+                rows=how.rows,
+                errors=how.errors,
                 progress_bar=how.progress_bar,
             )
             for path in found.logs

@@ -23,7 +23,7 @@ FORMATS = {
 """File extension to format."""
 _PACKED = ("parquet", "inspect")
 _INSPECT = re.compile(r'\s*\{\s*"version"\s*:\s*\d+\s*,\s*"status"\s*:')
-COMPRESSIONS = (".gz", ".bz2", ".xz")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 """Extensions that may follow that of a text format."""
 
 

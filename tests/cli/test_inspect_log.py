@@ -73,7 +73,7 @@ def test_judgments_in_separate_files(run: Run, tmp_path: Path) -> None:
         (["--score", "aligned"], "--score 'aligned': expected NAME:LOW-HIGH"),
         (["--cuts", "aligned"], "--cuts 'aligned': expected NAME:CUTS"),
         (["--score", "medical:0-10"], "which is not modelled.*Add --measure medical"),
-        (["--score", "aligned:0-10"], "the archetypes define 'aligned' from 0 to 100"),
+        (["--score", "aligned:0-10"], r"is outside the declared range \[0, 10\]"),
         (["--score", "grade:1-5", "--personas", "ordinal-5"], "has discrete values"),
         (["--judgments", "a=x.csv", "--judgments", "y.csv"], "expected JUDGE=FILE"),
         (["--judgments", "x.csv", "--scan"], "--scan requires one row per completion"),

@@ -34,6 +34,9 @@ EVERYTHING = Reading(
     duplicates="drop",
     delimiter=";",
     encoding="cp1252",
+    decimal=",",
+    rows="results",
+    errors="keep",
 )
 
 
@@ -76,13 +79,11 @@ def test_an_option_of_another_version_is_refused() -> None:
 
 
 def test_a_scan_refuses_what_it_cannot_honour_by_name() -> None:
-    with pytest.raises(ValueError, match="leave out --duplicates, --encoding, --judgments, --on, or --scan"):
+    with pytest.raises(ValueError, match="leave out --duplicates, --errors, --judgments, --on, --rows, or --scan"):
         EVERYTHING.scan(["log.csv"])
-    ignored = {"measure", "context", "layout"}
-    kept = {name: words for name, words in EVERYTHING.to_dict().items() if name not in ignored}
     honoured = set(inspect.signature(scan_completions).parameters)
-    refused = {"duplicates", "encoding", "judgments", "on"}
-    assert {argument for argument in Reading(**kept).arguments() if argument not in refused} <= honoured
+    refused = {"duplicates", "errors", "judgments", "on", "rows"}
+    assert {argument for argument in EVERYTHING.arguments() if argument not in refused} <= honoured
 
 
 def test_lists_of_names() -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from simulacra.formalism import InputError, WeightDesign, weight_design
+from simulacra.formalism.new_cells import logits_of_new_cells
 from simulacra.formalism.weights import COMMON_SD, INTERCEPT_SD, THIN_CELL
 
 _USUAL = "(1 | condition) + (1 | question_id) + (1 | condition:question_id)"
@@ -156,7 +157,7 @@ def test_new_cells_share_the_effects_of_levels_that_were_seen(
     scales = rng.lognormal(0, 0.3, size=len(design.terms))
     spread = np.sqrt(design.variances(scales))
     latents = spread[:, None] * rng.standard_normal((40_000, len(spread), 1))
-    drawn = design.new_logits(latents, np.broadcast_to(scales, (40_000, len(scales))), others, rng)
+    drawn = logits_of_new_cells(design, others)(latents, np.broadcast_to(scales, (40_000, len(scales))), rng)
     both = np.concatenate([design.logits(latents), drawn], axis=1)[..., 0]
     expected = _by_hand(pd.concat([cells, others], ignore_index=True), design, scales)
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
@@ -167,7 +168,7 @@ def test_cells_that_were_seen_keep_their_logits(example: tuple[str, pd.DataFrame
     formula, cells = example
     design = weight_design(formula, cells)
     latents = rng.normal(size=(5, len(design.latents), 2))
-    again = design.new_logits(latents, rng.lognormal(size=(5, len(design.terms))), cells, rng)
+    again = logits_of_new_cells(design, cells)(latents, rng.lognormal(size=(5, len(design.terms))), rng)
     np.testing.assert_allclose(again, design.logits(latents)[:, design.rows], atol=1e-12)
 
 
@@ -214,14 +215,6 @@ def test_slopes_without_intercepts_stay_without() -> None:
     same = np.equal.outer(cells["condition"].to_numpy(), cells["condition"].to_numpy())
     expected = INTERCEPT_SD**2 + same * 0.5**2 * np.outer(cells["rank"], cells["rank"])
     np.testing.assert_allclose(design.covariance(np.array([0.5])), expected, atol=1e-10)
-
-
-@pytest.mark.parametrize("formula", ["trigger + (1 | condition)", "(trigger | condition)"])
-def test_new_cells_exist_for_random_intercepts_only(formula: str, rng: np.random.Generator) -> None:
-    design = weight_design(formula, _THREE)
-    latents, scales = np.zeros((len(design.latents), 1)), np.ones(len(design.terms))
-    with pytest.raises(ValueError, match="new cells can be predicted for random intercepts only"):
-        design.new_logits(latents, scales, _THREE, rng)
 
 
 # --- thin cells -----------------------------------------------------------------------------------------------------

@@ -96,12 +96,12 @@ def test_nothing_is_known_to_agree_while_modes_are_left(rng: np.random.Generator
 def fit_ambiguous() -> Result:
     """Two clear kinds of completions, and two personas of which either may be either; a third is known.
 
-    The archetypes of ``left`` and ``right`` lean by .2 and count as two completions, so both assignments have almost
+    The archetypes of ``left`` and ``right`` lean by .36 and count as two completions, so both assignments have almost
     the same evidence; they imply the same rates.
     """
     personas = [
-        Persona("left", "Leans to 1 and 2.", _archetypes(0.6, 0.4)),
-        Persona("right", "Leans to 2 and 1.", _archetypes(0.4, 0.6)),
+        Persona("left", "Leans to 1 and 2.", _archetypes(0.68, 0.32)),
+        Persona("right", "Leans to 2 and 1.", _archetypes(0.32, 0.68)),
         Persona("silent", "Answers nothing.", {name: Archetype((1, 2), (1, 1), 0.98, 100.0) for name in ("a", "b")}),
     ]
     model = PersonaMixture(

@@ -46,6 +46,36 @@ def test_csv_and_json_keep_every_digit(tables: dict[str, pd.DataFrame], name: st
         pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-14)
 
 
+_HOSTILE = ["=1+1", "+cmd|' /C calc'!A0", "-2-3", "@SUM(A1)", "-1.5", "+3", "plain", "a\x1b[31m\u202eb"]
+
+
+def test_text_is_no_formula_in_a_spreadsheet() -> None:
+    table = pd.DataFrame({"condition": _HOSTILE, "=mean": -1.5})
+    back = pd.read_csv(io.StringIO(format_table(table, "csv")))
+    assert back["condition"].tolist()[:4] == [f"'{text}" for text in _HOSTILE[:4]]
+    assert back["condition"].tolist()[4:] == _HOSTILE[4:]  # a number is a number, whatever its sign
+    assert back["'=mean"].tolist() == [-1.5] * len(table)
+    assert json.loads(format_table(table, "json"))[0]["condition"] == "=1+1"
+
+
+@pytest.mark.parametrize("style", ["markdown", "latex", "html"])
+def test_characters_that_act_are_shown(style: str) -> None:
+    text = format_table(pd.DataFrame({"condition": _HOSTILE, "\x1b\u202e": "a\n\nb"}), style)
+    assert not {"\x1b", "\u202e"} & set(text)
+    shown = text.replace("\\textbackslash ", "\\").replace("\\\\", "\\")
+    assert shown.count("x1b") == 2
+    assert shown.count("u202e") == 2
+    assert "a  b" in text
+
+
+def test_markup_in_names_is_text() -> None:
+    attack = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    text = format_table(pd.DataFrame({"condition": [attack], attack: ["x"]}), "html")
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "&lt;script" in text
+
+
 @pytest.mark.parametrize("name", ALWAYS)
 def test_markdown_renders_as_one_table_with_the_same_cells(tables: dict[str, pd.DataFrame], name: str) -> None:
     table = tables[name]

@@ -24,6 +24,8 @@ def read_file(
     layout: str | None = None,
     delimiter: str | None = None,
     encoding: str = "utf-8",
+    rows: str | None = None,
+    errors: str = "exclude",
     progress_bar: bool | None = None,
 ) -> Sheet:
     """Read one file by its extension; Inspect logs in JSON are recognised by their beginning.
@@ -33,6 +35,8 @@ def read_file(
         layout: ``"inspect"`` reads any .json file as an Inspect log.
         delimiter: of CSV files; the default is a comma, or a tab for ``.tsv``.
         encoding: of text files.
+        rows: the key of the rows in JSON documents.
+        errors: whether samples of Inspect logs that ended in an error and have scores are kept.
         progress_bar: for Inspect logs; None shows it in terminals and notebooks.
 
     Raises:
@@ -44,5 +48,5 @@ def read_file(
     if kind == "jsonl":
         return read_jsonl(path, encoding=encoding)
     if kind == "inspect" or (kind == "json" and (layout == "inspect" or is_inspect_json(path))):
-        return read_inspect(path, progress_bar=progress_bar)
-    return read_json(path, encoding=encoding) if kind == "json" else read_parquet(path)
+        return read_inspect(path, errors=errors, progress_bar=progress_bar)
+    return read_json(path, encoding=encoding, rows=rows) if kind == "json" else read_parquet(path)

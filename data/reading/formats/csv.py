@@ -2,18 +2,18 @@
 
 import contextlib
 import csv
-import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from simulacra.data.errors import LogError
 from simulacra.data.reading.formats.sheet import Sheet, object_array, refuse_no_rows
-from simulacra.data.reading.formats.text import open_text, read_text
+from simulacra.data.reading.formats.text import open_text
 
-__all__ = ["csv_names", "delimiter_of", "line_of_record", "read_csv"]
+__all__ = ["csv_rows", "delimiter_of", "read_csv"]
 
 _DELIMITERS = {";": ";", "\t": "\\t", "|": "|", ",": ","}
 
@@ -22,33 +22,59 @@ def read_csv(path: Path, *, delimiter: str | None = None, encoding: str = "utf-8
     """Read a delimited file; every value is text, an empty field is None.
 
     Raises:
-        LogError: see ``read_text``; also a wrong delimiter, a column named twice or
-            not at all, a record with more or fewer fields than the header, a quote that is never closed, no rows.
+        LogError: see :func:`csv_rows`; also no rows.
     """
-    text = read_text(path, encoding=encoding)
-    delimiter = delimiter_of(path, delimiter)
-    # Lines end at "\n" as in every editor and grep; files from old Macs have no "\n" at all.
-    stream = io.StringIO(text, newline="\n" if "\n" in text else "")
-    rows, record = [], []
-    with _long_fields():
-        reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        start = 1
-        try:
-            header = _checked_header(next(row for row in reader if row), path, delimiter)
-            start = reader.line_num + 1
-            for row in reader:
-                if row:
-                    if len(row) != len(header):
-                        raise _wrong_length(path, start, len(row), len(header))
-                    rows.append(row)
-                    record.append(start)
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise _damaged(path, start, error) from error
+    with csv_rows(path, delimiter=delimiter, encoding=encoding) as (header, located):
+        rows, record = [], []
+        for line, row in located:
+            rows.append(row)
+            record.append(line)
     if not rows:
         raise refuse_no_rows(path, header)
     columns = {name: _column(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
     return Sheet(str(path), columns, np.array(record, dtype=np.int64), typed=False)
+
+
+@contextlib.contextmanager
+def csv_rows(
+    path: Path, *, delimiter: str | None = None, encoding: str = "utf-8"
+) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
+    """The column names of a delimited file, and its rows as they are read, each with the line on which it starts.
+
+    Raises:
+        LogError: see :func:`~simulacra.data.reading.formats.text.open_text`; also a wrong delimiter, a column named
+            twice or not at all, a record with more or fewer fields than the header, a quote that is never closed.
+    """
+    mark = delimiter_of(path, delimiter)
+    with _long_fields(), open_text(path, encoding=encoding, any_newline=True) as stream:
+        located = _located(csv.reader(stream, delimiter=mark, strict=True), path)
+        _, header = next(located, (1, []))
+        yield _checked_header(header, path, mark), _checked(located, path, len(header))
+
+
+def _located(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Every row that is not blank, with its first line."""
+    start = 1
+    try:
+        for row in reader:
+            if row:
+                yield start, row
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise LogError(
+            f"the record that starts here cannot be parsed ({error})",
+            file=path,
+            line=start,
+            expected='fields quoted with ", and quotes inside fields doubled',
+            remedy="check for a quote that is never closed, or a truncated file",
+        ) from error
+
+
+def _checked(located: Iterator[tuple[int, list[str]]], path: Path, size: int) -> Iterator[tuple[int, list[str]]]:
+    for line, row in located:
+        if len(row) != size:
+            raise _wrong_length(path, line, len(row), size)
+        yield line, row
 
 
 def delimiter_of(path: Path, delimiter: str | None) -> str:
@@ -88,38 +114,6 @@ def _checked_header(names: list[str], path: Path, delimiter: str) -> list[str]:
     return [name or "Unnamed: 0" for name in names]
 
 
-def csv_names(path: Path, delimiter: str | None) -> list[str]:
-    """The column names of a file, without reading its rows.
-
-    Raises:
-        LogError: an empty file, bytes that are not UTF-8, or a header that :func:`read_csv` rejects.
-    """
-    mark = delimiter_of(path, delimiter)
-    with _long_fields(), open_text(path) as stream:
-        try:
-            header = next((row for row in csv.reader(stream, delimiter=mark, strict=True) if row), None)
-        except csv.Error as error:
-            raise _damaged(path, 1, error) from error
-        except UnicodeDecodeError:
-            header = read_text(path).splitlines()[:1]  # raises, with the byte
-    if header is None:
-        raise LogError("the file is empty", file=path, expected="at least one completion", remedy="exclude it")
-    return _checked_header(header, path, mark)
-
-
-def line_of_record(path: Path, record: int, delimiter: str | None) -> int:
-    """The 1-based line on which the 1-based record of a file starts."""
-    with _long_fields(), open_text(path) as stream:
-        reader = csv.reader(stream, delimiter=delimiter_of(path, delimiter), strict=True)
-        found, start = -1, 1  # the header is record 0
-        for row in reader:
-            found += bool(row)
-            if found == record:
-                return start
-            start = reader.line_num + 1
-    return start
-
-
 @contextlib.contextmanager
 def _long_fields() -> Iterator[None]:
     """Raise the parser's global limit on field length, which completions may exceed, and restore it afterwards."""
@@ -141,14 +135,4 @@ def _wrong_length(path: Path, line: int, found: int, wanted: int) -> LogError:
         line=line,
         expected=f"{wanted}, as in the header",
         remedy="quote fields that contain the delimiter or a line break, or remove the damaged record",
-    )
-
-
-def _damaged(path: Path, line: int, error: csv.Error) -> LogError:
-    return LogError(
-        f"the record that starts here cannot be parsed ({error})",
-        file=path,
-        line=line,
-        expected='fields quoted with ", and quotes inside fields doubled',
-        remedy="check for a quote that is never closed, or a truncated file",
     )

@@ -19,8 +19,10 @@ from simulacra.data.account import LeftOut
 from simulacra.data.errors import LogError, place
 from simulacra.data.extras import import_extra
 from simulacra.data.reading.columns import suffixed
+from simulacra.data.reading.formats.expansion import refuse_archive
 from simulacra.data.reading.formats.records import flat, sheet_of_records
 from simulacra.data.reading.formats.sheet import Sheet, refuse_no_rows
+from simulacra.data.secrets import redacted
 
 __all__ = ["read_inspect"]
 
@@ -32,17 +34,18 @@ _OWN = ("question_id", "epoch", "completion", "question", "model", "task", "limi
 _EXAMPLES = 3
 
 
-def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
+def read_inspect(path: Path, *, errors: str = "exclude", progress_bar: bool | None = None) -> Sheet:
     """Read the samples of one Inspect log; a record is a sample's 1-based position in the log.
 
     Columns are ``question_id`` (the sample's id), ``epoch``, ``completion``, ``question`` (its input), ``model``,
     ``task``, the sample's metadata, the arguments of model and task (``model_args.x``, ``task_args.x``), and scores: a
     metric under its own name if one scorer reports it, as ``<metric>_<scorer>`` if several do. A scorer of single
-    values is its own metric. Samples that ended in an error, were invalidated or have no scores are excluded and
-    counted separately.
+    values is its own metric. Secrets in metadata and arguments are replaced. Samples that ended in an error, were
+    invalidated or have no scores are excluded and counted separately.
 
     Args:
         path: the log.
+        errors: ``"keep"`` keeps samples that ended in an error and have scores.
         progress_bar: show progress on standard error; None does so in terminals and notebooks.
 
     Raises:
@@ -50,11 +53,12 @@ def read_inspect(path: Path, *, progress_bar: bool | None = None) -> Sheet:
         LogError: inspect_ai cannot read the log, or it contains no scored sample.
     """
     api = import_extra("inspect_ai.log", "inspect")
+    refuse_archive(path)
     with _refusing(path):
         header = api.read_eval_log(str(path), header_only=True)
     records, places, judged, left_out, edited = [], [], [], collections.defaultdict(list), 0
     for position, sample in enumerate(_samples(api, path, progress_bar=progress_bar), start=1):
-        reason = _unusable(sample)
+        reason = _unusable(sample, errors)
         if reason is not None:
             left_out[reason].append(place(path, position))
             continue
@@ -124,11 +128,11 @@ def _tracked(items: list[Any], path: Path, *, show: bool | None) -> Iterable[Any
     return track(items, f"reading {path.name}", console=console, transient=True, disable=not wanted)
 
 
-def _unusable(sample: Any) -> str | None:
+def _unusable(sample: Any, errors: str) -> str | None:
     """Why a sample is not a judged completion."""
     if sample.invalidation is not None:
         return "the sample was invalidated"
-    if sample.error is not None:
+    if sample.error is not None and not (errors == "keep" and sample.scores):
         return "the sample ended in an error"
     return None if sample.scores else "the sample has no scores"
 
@@ -137,7 +141,7 @@ def _record(sample: Any, header: Any) -> dict[str, Any]:
     """A sample without its scores."""
     spec = header.eval
     said = {name if name not in _OWN else f"metadata.{name}": value for name, value in sample.metadata.items()}
-    arguments = {"model_args": dict(spec.model_args), "task_args": dict(spec.task_args)}
+    arguments = redacted({"model_args": dict(spec.model_args), "task_args": dict(spec.task_args)})
     asked = sample.input if isinstance(sample.input, str) else sample.input[-1].text if sample.input else ""
     own = {
         "question_id": str(sample.id),
@@ -148,7 +152,7 @@ def _record(sample: Any, header: Any) -> dict[str, Any]:
         "task": spec.task,
     }
     limit = {} if sample.limit is None else {"limit": sample.limit.type}
-    return {**own, **limit, **flat(said), **flat(arguments)}
+    return {**own, **limit, **flat(redacted(said)), **flat(arguments)}
 
 
 def _scores(judged: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -187,15 +191,26 @@ def _provenance(header: Any) -> dict[str, str]:
         "created": str(spec.created),
         "eval_id": spec.eval_id,
         "status": header.status,
-        "model_args": json.dumps(spec.model_args, default=str, sort_keys=True) if spec.model_args else "",
+        "model_args": json.dumps(redacted(spec.model_args), default=str, sort_keys=True) if spec.model_args else "",
         "git_commit": spec.revision.commit if spec.revision else "",
         "packages": ", ".join(f"{name} {version}" for name, version in spec.packages.items()),
     }
     return {name: value for name, value in said.items() if value}
 
 
+def _planned(spec: Any) -> int:
+    """The number of samples of one epoch; 0 if it is not known."""
+    size, limit = spec.dataset.samples or 0, spec.config.limit
+    if getattr(spec.config, "sample_id", None) is not None:
+        return len(spec.dataset.sample_ids or ())
+    if limit is None or not size:
+        return size
+    start, stop = (0, limit) if isinstance(limit, int) else limit
+    return max(0, min(size, stop) - start)
+
+
 def _notes(header: Any, path: Path, found: int, edited: int) -> Iterator[str]:
-    planned = (header.eval.dataset.samples or 0) * (header.eval.config.epochs or 1)
+    planned = _planned(header.eval) * (header.eval.config.epochs or 1)
     if header.status != "success":
         yield f"{path}: the evaluation's status is {header.status!r}; {found} of {planned or '?'} samples were logged"
     elif planned and planned != found:

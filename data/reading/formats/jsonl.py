@@ -1,44 +1,52 @@
 """JSONL (NDJSON): one JSON object per line; nested objects become columns with dots, ``scores.aligned``."""
 
-import itertools
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
-from simulacra.data.reading.formats.records import sheet_of_records
+from simulacra.data.reading.formats.records import refuse_surrogates, sheet_of_records, unique_keys
 from simulacra.data.reading.formats.sheet import Sheet
-from simulacra.data.reading.formats.text import open_text, read_text
+from simulacra.data.reading.formats.text import open_text
 
-__all__ = ["line_of_object", "read_jsonl"]
+__all__ = ["json_records", "read_jsonl"]
+
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_keys)
 
 
 def read_jsonl(path: Path, *, encoding: str = "utf-8") -> Sheet:
     """Read a JSONL file; blank lines are skipped, keys that a record lacks are None.
 
     Raises:
-        LogError: see ``read_text``; also a line that is not a JSON object, such as
-            the last line of a truncated file.
+        LogError: see :func:`json_records`.
     """
-    text = read_text(path, encoding=encoding)
-    records, lines = [], []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            records.append(_record(line, path, number))
-            lines.append(number)
+    with json_records(path, encoding=encoding) as located:
+        lines, records = zip(*located, strict=True)
     return sheet_of_records(records, lines, path)
 
 
-def line_of_object(path: Path, record: int) -> int:
-    """The 1-based line of the 1-based object of a file; blank lines are skipped."""
-    with open_text(path) as stream:
-        lines = (number for number, line in enumerate(stream, start=1) if line.strip())
-        return next(itertools.islice(lines, record - 1, None))
+@contextlib.contextmanager
+def json_records(path: Path, *, encoding: str = "utf-8") -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
+    """The objects of a JSONL file as they are read, each with its line.
+
+    Raises:
+        LogError: see :func:`~simulacra.data.reading.formats.text.open_text`; also a line that is not a JSON object,
+            such as the last line of a truncated file, or an object with a key twice.
+    """
+    with open_text(path, encoding=encoding) as stream:
+        yield (
+            (number, _record(line.removesuffix("\n"), path, number))
+            for number, line in enumerate(stream, start=1)
+            if line.strip()
+        )
 
 
 def _record(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = _DECODER.decode(line)
+        refuse_surrogates(line, record)
     except (ValueError, RecursionError) as error:  # RecursionError: brackets nested beyond what Python reads
         where = str(error)
         if isinstance(error, json.JSONDecodeError):

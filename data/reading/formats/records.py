@@ -1,5 +1,6 @@
 """Records of JSON as columns: nested objects become columns with dots, ``scores.aligned``."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
+from simulacra.data.reading.formats.tools import adapted
 
-__all__ = ["flat", "sheet_of_records"]
+__all__ = ["flat", "refuse_surrogates", "sheet_of_records", "unique_keys"]
 
 
 def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int], file: str | Path) -> Sheet:
@@ -24,11 +26,43 @@ def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int]
     return Sheet(str(file), columns, np.array(places, dtype=np.int64), lists)
 
 
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, as ``object_pairs_hook`` of the library; JSON leaves open which value of a repeated key counts.
+
+    Raises:
+        ValueError: a key that occurs twice.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+    return record
+
+
 def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """A record with nested objects flattened to names with dots; a judge's token probabilities stay one value."""
+    record = adapted(record)
     if any(isinstance(value, dict) for value in record.values()):
         return dict(_flatten(record, ""))
     return record
+
+
+def refuse_surrogates(text: str, value: Any) -> None:
+    """Refuse halves of surrogate pairs, which JSON may escape but which are no text.
+
+    Args:
+        text: the JSON text, in which they can only be escapes.
+        value: what it contains.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if "\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            lone = error.object[error.start].encode("ascii", "backslashreplace").decode()
+            raise ValueError(f"{lone} is half of a surrogate pair, which is no character") from error
 
 
 def _flatten(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -34,6 +34,7 @@ class Sheet:
         set_aside: columns that could not be kept, with the reason.
         provenance: what the source records about its origin, ``{"task": …, "git_commit": …}``.
         notes: anything else to report.
+        count: number of records of the file that a record represents, int64, shape ``(N,)``; None is one each.
     """
 
     file: str
@@ -49,11 +50,12 @@ class Sheet:
     set_aside: Mapping[str, str] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    count: np.ndarray | None = None
 
     @property
     def header(self) -> Header:
         """The names of the columns."""
-        return Header(self.file, tuple(self.columns), tuple(self.lists))
+        return Header(self.file, tuple(self.columns), tuple(self.lists), self.set_aside)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,6 +107,8 @@ def plain_column(values: pd.Series) -> np.ndarray | None:
     """
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
         numbers: np.ndarray = values.to_numpy()
+        if numbers.dtype.kind == "u" and numbers.size and numbers.max() > np.iinfo(np.int64).max:
+            return object_array(numbers.tolist())
         return numbers.astype(np.float64 if numbers.dtype.kind == "f" else np.int64)
     objects: np.ndarray = values.astype(object).to_numpy(copy=True)
     objects[values.isna().to_numpy()] = None

@@ -9,15 +9,17 @@ from collections.abc import Mapping, Sequence
 from simulacra.data.errors import LogError
 from simulacra.data.reading.columns import ALIASES, folded
 from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.layouts.judges import has_judges, pivot_judges
 from simulacra.data.reading.layouts.lists import list_candidates, unfold
 from simulacra.data.reading.layouts.long import judges_of, long_columns, pivot
 
-__all__ = ["LAYOUTS", "as_rows"]
+__all__ = ["LAYOUTS", "as_rows", "recognise"]
 
 LAYOUTS: Mapping[str, str] = {
     "rows": "one row per completion",
     "lists": "one row per question, with its completions in a list",
     "long": "one row per completion, judge and metric: columns such as item_id, judge, metric, score",
+    "judges": "one row per completion and judge, with a column such as judge",
     "questions": "a JSON document whose key 'questions' contains the completions by question",
     "inspect": "an Inspect log",
 }
@@ -46,15 +48,7 @@ def as_rows(
     Raises:
         LogError: an unknown layout, one that the file does not have, two that match, or none.
     """
-    if layout is not None and layout not in LAYOUTS:
-        known = "; ".join(f"{name!r} ({meaning})" for name, meaning in LAYOUTS.items())
-        raise LogError(
-            f"layout={layout!r} is unknown",
-            expected=known,
-            remedy="omit layout= to have it detected",
-            argument="layout",
-        )
-    seen = [_recognise(sheet, layout, columns, verdicts=verdicts) for sheet in sheets]
+    seen = [recognise(sheet, layout, columns, verdicts=verdicts) for sheet in sheets]
     judges = {judge for sheet, name in zip(sheets, seen, strict=True) if name == "long" for judge in judges_of(sheet)}
     return [_turn(sheet, name, columns, on, several=len(judges) > 1) for sheet, name in zip(sheets, seen, strict=True)]
 
@@ -64,17 +58,33 @@ def _turn(
 ) -> Sheet:
     if name == "long":
         return pivot(sheet, on=on, several=several)
+    if name == "judges":
+        return pivot_judges(sheet, columns)
     if name in ("lists", "questions"):
         return unfold(sheet, list_candidates(sheet, columns)[0], layout=name)
     return sheet
 
 
-def _recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | None], *, verdicts: bool) -> str:
+def recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | None], *, verdicts: bool) -> str:
+    """The layout of a sheet, one of :data:`LAYOUTS`, from its columns; arguments are those of :func:`as_rows`.
+
+    Raises:
+        LogError: an unknown layout, one that the file does not have, two that match, or none.
+    """
+    if layout is not None and layout not in LAYOUTS:
+        known = "; ".join(f"{name!r} ({meaning})" for name, meaning in LAYOUTS.items())
+        raise LogError(
+            f"layout={layout!r} is unknown",
+            expected=known,
+            remedy="omit layout= to have it detected",
+            argument="layout",
+        )
     lists = list_candidates(sheet, columns)
     fits = {
         "rows": sheet.layout == "rows" and (verdicts or _has_texts(sheet, columns)),
         "lists": sheet.layout == "rows" and bool(lists),
         "long": sheet.layout == "rows" and long_columns(sheet) is not None,
+        "judges": sheet.layout == "rows" and has_judges(sheet, columns),
         "questions": sheet.layout == "questions" and bool(lists),
         "inspect": sheet.layout == "inspect",
     }
@@ -88,6 +98,8 @@ def _recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | Non
     found = [name for name, fit in fits.items() if fit]
     if fits["long"] and not fits["lists"]:  # a long table repeats the text next to every judgment
         return "long"
+    if fits["judges"] and not fits["lists"]:
+        return "judges"
     if len(found) > 1:
         raise _refused(
             sheet,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from simulacra.data.errors import LogError, place
 from simulacra.data.numerals import grouped
-from simulacra.data.reading.columns import folded, suffixed
+from simulacra.data.reading.columns import ITEMS, folded, suffixed
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.values import as_text
 
@@ -17,7 +17,6 @@ __all__ = ["judges_of", "long_columns", "pivot"]
 _METRIC = ("metric", "metric_name", "criterion")
 _SCORE = ("score", "value", "rating", "verdict")
 _JUDGE = ("judge", "judge_model", "judge_name", "grader", "scorer")
-_ITEM = ("item_id", "completion_id", "sample_id", "uuid", "id")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +57,7 @@ def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
     if found is None:
         raise ValueError("pivot: expected a long table")
     others = [name for name in sheet.columns if name not in vars(found).values()]
-    item = _named(sheet, _ITEM)
+    item = _named(sheet, ITEMS)
     keys = _checked(sheet, on, others) if on else [item] if item is not None else others
     table = pd.DataFrame({name: as_text(sheet.columns[name]) for name in keys})
     group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()

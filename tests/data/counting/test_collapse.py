@@ -3,15 +3,17 @@
 import subprocess
 import sys
 
-import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from simulacra.data import LogError, collapse, read_completions, scan_completions
 from simulacra.formalism.emissions import LabelEmission, ScoreEmission
 
 FORMATS = ("_json", "_template")
+_BIG = ("condition", "question_id", "completion")
 BYS = [
     ("condition", "question_id"),
     ("question_id", "condition"),
@@ -119,8 +121,8 @@ def test_labels_as_numbers_and_words(tmp_path, write, suffix):
     )
     path = write(frame, tmp_path / f"log{suffix}")
     emissions = [LabelEmission("grade", [1.0, 2.0, 3.0, 4.0, 5.0]), LabelEmission("flag", ["NONE", "REFUSAL", "it's"])]
-    options = {"missing": (-1, "FAIL")}
-    log = read_completions(path, measurements=["grade", "flag"], **options)
+    options = {"missing": (-1, "FAIL"), "measurements": ["grade", "flag"]}
+    log = read_completions(path, **options)
     one = collapse(log, emissions)
     assert_same(one, collapse(scan_completions(path, **options), emissions))
     assert one.patterns[one.row_pattern].tolist() == [[0, 0], [1, 1], [4, 3], [4, 2], [5, 0], [2, 3]]
@@ -166,11 +168,12 @@ def test_an_emission_of_words_on_numbers_is_refused(frame, tmp_path, write):
 
 def test_scanning_does_not_load_the_rows(tmp_path):
     path = tmp_path / "big.parquet"
-    duckdb.sql(
-        f"""COPY (SELECT 'c' || (i % 4) AS condition, 'q' || (i % 7) AS question_id,
-        repeat('a completion of some length, number ' || i, 8) AS completion, i % 101 AS aligned
-        FROM range(1000000) rows(i)) TO '{path}' (FORMAT parquet)"""
-    )
+    with pq.ParquetWriter(path, pa.schema([(name, pa.string()) for name in _BIG] + [("aligned", pa.int64())])) as file:
+        for start in range(0, 1_000_000, 100_000):
+            rows = range(start, start + 100_000)
+            text = [f"a completion of some length, number {row} " * 8 for row in rows]
+            table = {"condition": [f"c{row % 4}" for row in rows], "question_id": [f"q{row % 7}" for row in rows]}
+            file.write_table(pa.table({**table, "completion": text, "aligned": [row % 101 for row in rows]}))
     script = f"""
 import resource
 from simulacra.data import collapse, scan_completions

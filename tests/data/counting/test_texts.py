@@ -165,5 +165,5 @@ def test_words_are_no_likelihoods() -> None:
 def test_scanned_logs_are_refused(tmp_path) -> None:
     _table().to_csv(tmp_path / "log.csv", index=False)
     log = scan_completions(tmp_path / "log.csv")
-    with pytest.raises(LogError, match="cannot be counted by DuckDB; expected a log in memory; read the log with"):
+    with pytest.raises(LogError, match="cannot be counted by a scan; expected a log in memory; read the log with"):
         collapse(log, [ScoreEmission("aligned")], likelihood=_EMISSION, personas=_PERSONAS)

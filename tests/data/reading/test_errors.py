@@ -186,14 +186,25 @@ CASES = [
 ]
 
 
+OF_READING_ONLY = {
+    "no completion": "a scan does not need texts",
+    "same file twice": "a scan compares files, not rows",
+    "lists of lists": "a scan reads one row per completion",
+}
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_bad_input(case: Case, tmp_path: Path):
+def test_bad_input(case: Case, tmp_path: Path, emissions):
     for name, text in case.files.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(LogError, match=case.match):
+    with pytest.raises(LogError, match=case.match) as of_reading:
         read_completions(tmp_path / case.source, **case.options)
+    if case.name not in OF_READING_ONLY:
+        with pytest.raises(LogError) as of_scanning:
+            collapse(scan_completions(tmp_path / case.source, **case.options), emissions[:1])
+        assert str(of_scanning.value) == str(of_reading.value)
 
 
 def _write(tmp_path: Path, text: str) -> Path:
@@ -226,15 +237,6 @@ def test_scores_outside_the_range(tmp_path, emissions, read: Callable, text, mat
         collapse(read(path), emissions[:1])
 
 
-def test_scanned_text_in_scores(tmp_path, emissions):
-    path = _write(tmp_path, HEADER + 'b,q,"two\nlines",75\nb,q,x,EXCELLENT\n')
-    with pytest.raises(LogError, match=r"log\.csv:4: column 'aligned': aligned='EXCELLENT' is not a number"):
-        collapse(scan_completions(path), emissions[:1])
-    (tmp_path / "log.jsonl").write_text("\n" + JSONL + "\n" + JSONL.replace("1}", '"no"}'))
-    with pytest.raises(LogError, match=r"log\.jsonl:4: column 'aligned': aligned='no' is not a number"):
-        collapse(scan_completions(tmp_path / "log.jsonl"), emissions[:1])
-
-
 @pytest.mark.parametrize("read", [read_completions, scan_completions])
 def test_unknown_columns_in_collapse(tmp_path, emissions, read: Callable):
     log = read(_write(tmp_path, GOOD))
@@ -253,29 +255,6 @@ def test_cells_without_a_value(tmp_path, emissions, read: Callable):
     log = read(_write(tmp_path, "condition,question_id,answer,aligned,role\nb,q,x,1,pirate\nb,q,y,1,\n"))
     with pytest.raises(LogError, match=r"log\.csv:3: column 'role': the row has no value"):
         collapse(log, emissions[:1], by=("condition", "role"))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "match"),
-    [
-        ("log.csv", "", "is empty"),
-        ("log.jsonl", "", "is empty"),
-        ("log.parquet", GOOD, "cannot be read"),
-        ("log.jsonl", JSONL + JSONL[:30], "cannot be read.*Malformed JSON"),
-        ("log.csv", GOOD.replace(",", ";"), 'pass delimiter=";"'),
-        ("log.csv.xz", "x", "cannot be scanned"),
-    ],
-)
-def test_files_that_cannot_be_scanned(tmp_path, name, text, match):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(LogError, match=match):
-        scan_completions(tmp_path / name)
-
-
-def test_a_scanned_record_of_the_wrong_length(tmp_path, emissions):
-    path = _write(tmp_path, GOOD + "base,q\n")
-    with pytest.raises(LogError, match=r"cannot be read \(.*Line: 3"):
-        collapse(scan_completions(path), emissions[:1])
 
 
 def test_a_frame_has_no_file_name(frame):

@@ -203,4 +203,6 @@ def test_a_chosen_column_frees_the_name_of_another(tmp_path):
     log = read_completions(write_row(tmp_path, row), condition="dataset", columns={"aligned": "judge_aligned"})
     assert log.conditions == ("insecure",)
     assert log.table["aligned"].tolist() == [3.0]
-    assert log.account.set_aside["condition"] == "'dataset' is read as 'condition'"
+    assert log.account.set_aside["condition"] == (
+        "'dataset' is read as 'condition'; to form the condition of both, pass condition=['condition', 'dataset']"
+    )
