@@ -406,19 +406,19 @@ def _arrange(
 
     If several effects belong to one cell alone, the last one, which the formula names last, is its own.
     """
+    names = np.array([name for block in columns for name in block.names], dtype=object)
     matrix = sparse.csc_array(sparse.hstack([block.matrix for block in columns], format="csc"))
     single = np.flatnonzero(np.diff(matrix.indptr) == 1)
     cell = matrix.indices[matrix.indptr[single]]
     latest = {int(where): int(column) for where, column in zip(cell, single, strict=True)}
     own_columns = np.array([latest[where] for where in sorted(latest)], dtype=int)
-    is_shared = np.ones(matrix.shape[1], dtype=bool)
+    is_shared = np.ones(len(names), dtype=bool)
     is_shared[own_columns] = False
     order = np.concatenate([np.flatnonzero(is_shared), own_columns])
     own, value = np.full(len(cells), -1), np.zeros(len(cells))
     where = np.array(sorted(latest), dtype=int)
     own[where] = is_shared.sum() + np.arange(len(where))
     value[where] = matrix.data[matrix.indptr[own_columns]]
-    names = np.array([name for block in columns for name in block.names], dtype=object)
     term = np.concatenate([np.full(len(block.names), -1 if block.term is None else block.term) for block in columns])
     priors = np.array([_scale_prior(each) for each in groups]).reshape(-1, 2)
     return WeightDesign(

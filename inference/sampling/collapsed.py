@@ -65,7 +65,7 @@ class CollapsedDensity:
 
     def __init__(self, problem: Problem, chart: Chart) -> None:
         self.problem, self.chart = problem, chart
-        self._layout = layout(problem)
+        self._layout, self._exponent = layout(problem), np.asarray(chart.noncentring)
         self._counts = np.ascontiguousarray(problem.counts.T)
         shared = np.asarray(problem.shared)
         self._by_cell, self._by_pattern = problem.counts.sum(axis=1), problem.counts.sum(axis=0)
@@ -132,7 +132,7 @@ class CollapsedDensity:
 
     def _latents(self, log_scales: np.ndarray, shared: np.ndarray, own: np.ndarray) -> _Latents:
         variances = self.problem.prior.variances(np.exp(2 * log_scales))
-        relative = self.chart.noncentring * np.log(variances / self.chart.reference)[:, None]
+        relative = self._exponent * np.log(variances / self.chart.reference)[:, None]
         coordinates = np.concatenate([shared, own], axis=-1)
         stretch = np.exp(relative / 2)
         return _Latents(variances, coordinates, variances[:, None] / stretch**2, stretch, coordinates * stretch)
@@ -162,7 +162,7 @@ class CollapsedDensity:
         by_value, size = np.empty_like(now.values), self._shared.shape[1]
         by_value[..., :size] = through(self._shared_transposed, by_logit)
         by_value[..., size:] = by_logit[..., self._cells] * self._own_value
-        relative, exponent = now.coordinates / now.spread, self.chart.noncentring
+        relative, exponent = now.coordinates / now.spread, self._exponent
         by_variance = exponent * (by_value * now.values) + (1 - exponent) * (now.coordinates * relative - 1)
         by_coordinate = by_value * now.stretch - relative
         return (by_coordinate[..., :size], by_coordinate[..., size:]), 0.5 * by_variance.sum(axis=1)
@@ -201,7 +201,7 @@ class CollapsedDensity:
         # ζ depends on scales if it is not centred: derivatives of the logits and, a priori, of log λ.
         variances = latents.variances[0]
         elasticity = 2 * prior.multiplicity.T * np.exp(2 * point.log_scales[0])[:, None] / variances
-        moved = self._logits(0.5 * self.chart.noncentring * latents.values[0] * elasticity[:, None])
+        moved = self._logits(0.5 * self._exponent * latents.values[0] * elasticity[:, None])
         of_scales = np.einsum("rsc,tsc->trc", of_cells, moved)
         first = np.block(
             [
@@ -209,7 +209,7 @@ class CollapsedDensity:
                 [np.einsum("trc,erc->te", moved, of_both), np.einsum("trc,urc->tu", of_scales, moved)],
             ]
         )
-        centred = ((1 - self.chart.noncentring) ** 2).sum(axis=0) / 2
+        centred = ((1 - self._exponent) ** 2).sum(axis=0) / 2
         terms = len(elasticity)
         first[-terms:, -terms:] += (elasticity * centred) @ elasticity.T if terms else 0.0
         linear = np.concatenate([of_both, of_scales])

@@ -122,7 +122,7 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
         "condition": 3,
         "persona": 3,
         "term": 3,
-        "latent": 12,
+        "latent": 1 + 3 + 4 + 12,
         "coordinate": 2,
         "aligned_category": 11,
         "coherent_category": 3,
@@ -549,7 +549,7 @@ def test_numbers_that_did_not_converge_are_withheld_one_by_one(fitted: Result) -
     limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 0.0}
     table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weights()
     assert table["mean"].isna().all()
-    assert table["status"].str.fullmatch(r"withheld: R-hat [01]\.\d{3}, ESS \d+").all()
+    assert table["status"].str.fullmatch(r"withheld: R-hat [01]\.\d{3}, ESS [\d\u202f]+").all()
     limits["small_weight"] = 1.1
     table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weights()
     assert table["mean"].notna().all()
