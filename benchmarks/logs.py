@@ -21,6 +21,7 @@ import pandas as pd
 from simulacra.data import CompletionLog, Truth, collapse, read_completions, simulate_log
 from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set, weight_design
 from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.weights import INTERCEPT_SD
 
 __all__ = ["OUTCOME", "bench_log", "bench_model", "bench_truth", "main", "read_log", "write_log"]
 
@@ -123,11 +124,25 @@ def _arrays(model: PersonaMixture, log: CompletionLog) -> dict[str, np.ndarray]:
         "event_aligned": aligned.select("<", 30),
         "event_coherent": coherent.select(">", 50),
         "contrasts": ilr_basis(len(model.personas)),
-        "basis": design.basis,
-        "multiplicity": design.multiplicity,
-        "fixed_variance": design.fixed_variance,
+        **_integrated(condition, question),
         "scale_location": design.scale_location,
         "scale_spread": design.scale_spread,
+    }
+
+
+def _integrated(condition: np.ndarray, question: np.ndarray) -> dict[str, np.ndarray]:
+    """The prior of the cell logits with all effects integrated out, for peers that sample these alone.
+
+    The covariance of a crossed design is diagonal in the strata of its analysis of variance: mean, conditions,
+    questions, and their interaction.
+    """
+    sizes = condition.max() + 1, question.max() + 1
+    rows, columns = (np.vstack([np.full(size, size**-0.5), ilr_basis(size)]) for size in sizes)
+    row, column = (index.ravel() > 0 for index in np.indices(sizes))
+    return {
+        "basis": np.einsum("ri,qi->irq", rows[:, condition], columns[:, question]).reshape(len(condition), -1),
+        "multiplicity": np.stack([~column * sizes[1], ~row * sizes[0], np.ones(len(row))], axis=1),
+        "fixed_variance": np.where(row | column, 0.0, INTERCEPT_SD**2 * sizes[0] * sizes[1]),
     }
 
 

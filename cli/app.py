@@ -1,7 +1,8 @@
 """The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``demo`` and ``organism``.
 
-Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written; 3, the fit did not
-converge or is not identified: the files are written, with the affected results withheld.
+Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
+written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
+files are written, with the affected results withheld.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ _LOG, _MODEL, _SAMPLING, _OUTPUT = PANEL, "Model", "Sampling", "Output"
 
 Out = Annotated[
     Path,
-    typer.Option(help="Output folder. An earlier result of simulacra in it is replaced.", rich_help_panel=_OUTPUT),
+    typer.Option(help="Output folder; replaces an earlier result.", rich_help_panel=_OUTPUT),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of tables.", rich_help_panel=_OUTPUT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]

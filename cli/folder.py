@@ -1,20 +1,20 @@
 """The output folder of a fit: result, report, tables as CSV and summary as JSON, written completely or not at all."""
 
 import json
-import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from simulacra.cli.truth import TRUTH
-from simulacra.data.atomic import replaced_folder
+from simulacra.data.atomic import Contents, try_folder, write_folder
 from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
-from simulacra.report.tables import TABLES
+from simulacra.report.tables import TABLES, format_table
 
-__all__ = ["RESULT", "check_folder", "read_summary", "write_folder"]
+__all__ = ["RESULT", "Reserved", "read_summary", "rescue_result", "reserve_folder", "write_result_folder"]
 
 RESULT = "fit.nc"
 _SUMMARY = "summary.json"
@@ -22,28 +22,43 @@ _READ_FIRST = ("report.html", "report.md", _SUMMARY)
 _OURS = {*_READ_FIRST, *(f"{name}.csv" for name in (*TABLES, TRUTH)), RESULT, Path(RESULT).with_suffix(".json").name}
 
 
-def check_folder(folder: Path) -> None:
-    """Reject a folder that is not writable or contains other files, before anything is computed.
+class Reserved(NamedTuple):
+    """An output folder, and what it contained when it was reserved."""
+
+    folder: Path
+    contents: Contents
+
+
+def reserve_folder(folder: Path) -> Reserved:
+    """Check an output folder, and try to replace it, before anything is computed.
 
     Raises:
-        InputError: a file, a folder with files that simulacra did not write, or one that is not writable.
+        InputError: a file, a folder with files that simulacra did not write, or one that cannot be replaced.
     """
     remedy = "name another folder with --out"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; expected a folder to write to; {remedy}.")
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in _OURS) if folder.is_dir() else []
-    if strangers or (folder.is_dir() and any(folder.iterdir()) and not (folder / _SUMMARY).is_file()):
+    inside = f"name a folder in it, such as --out {folder / 'fit'}"
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise InputError(f"{folder}: contains the current folder and cannot be replaced as a whole; {inside}.")
+    if folder.is_mount():
+        raise InputError(f"{folder}: is a mount point and cannot be replaced as a whole; {inside}.")
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    strangers = sorted(there - _OURS)
+    if strangers or (there and _SUMMARY not in there):
         raise InputError(
             f"{folder}: contains files that simulacra did not write ({', '.join(strangers[:3]) or f'no {_SUMMARY}'}) "
             f"and would be replaced; {remedy}, or move these files."
         )
-    nearest = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise InputError(f"{folder}: {nearest} is not writable; {remedy}.")
+    try:
+        return Reserved(folder, try_folder(folder))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{folder}: cannot be created or replaced here: {reason}; {remedy}.") from error
 
 
-def write_folder(
-    folder: Path,
+def write_result_folder(
+    reserved: Reserved,
     result: Result,
     tables: Mapping[str, pd.DataFrame],
     summary: Mapping[str, Any],
@@ -52,7 +67,8 @@ def write_folder(
     """Write a result, so that the folder is never seen half written.
 
     Args:
-        folder: the output folder.
+        reserved: the output folder. If it is no longer as it was when it was reserved, it is left as it is, and the
+            result is written next to it.
         result: a fit.
         tables: tables, each written as a CSV file.
         summary: the summary in plain JSON types.
@@ -60,22 +76,47 @@ def write_folder(
 
     Returns:
         The files, in the order in which to read them.
-
-    Raises:
-        InputError: see :func:`check_folder`.
     """
-    check_folder(folder)
-    with replaced_folder(folder) as new:
+
+    def fill(new: Path) -> None:
         result.save(new / RESULT)
         for name, table in tables.items():
-            table.to_csv(new / f"{name}.csv", index=False)
+            (new / f"{name}.csv").write_text(format_table(table, "csv"), encoding="utf-8")
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-        (new / _SUMMARY).write_text(text + "\n", encoding="utf-8")
+        (new / _SUMMARY).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         report(new)
+
+    folder = _write(reserved, fill)
     there = {path.name for path in folder.iterdir()}
     order = (*_READ_FIRST, *(f"{name}.csv" for name in tables), RESULT)
     first = [name for name in order if name in there]
     return tuple(folder / name for name in (*first, *sorted(there.difference(first))))
+
+
+def rescue_result(reserved: Reserved, result: Result) -> Path:
+    """Write a result without its tables and reports, where they could not be made or written.
+
+    Returns:
+        The folder: the reserved one, one next to it or, if neither can be written, one among the temporary files.
+    """
+
+    def fill(new: Path) -> None:
+        result.save(new / RESULT)
+
+    try:
+        return _write(reserved, fill)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="simulacra-"))
+        try:
+            return write_folder(folder, fill)
+        except OSError:
+            folder.rmdir()
+            raise
+
+
+def _write(reserved: Reserved, fill: Callable[[Path], object]) -> Path:
+    written = write_folder(reserved.folder, fill, may_replace=lambda found: found == reserved.contents)
+    return reserved.folder if written == reserved.folder.resolve() else written
 
 
 def read_summary(result: Path) -> dict[str, Any]:

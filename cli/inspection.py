@@ -117,8 +117,10 @@ def _print_refused(console: Console, refused: Sequence[str]) -> None:
 def _range(measured: Mapping[str, Any]) -> str:
     if "values" in measured:
         return _shown(measured["values"])
-    low, high, middle = (measured[name] for name in ("min", "max", "median"))
-    return "none" if low is None else f"{low:g} to {high:g} ({middle:g})"
+    if measured["min"] is None:
+        return "none"
+    low, high, middle = (float(measured[name]) for name in ("min", "max", "median"))
+    return f"{low:g} to {high:g} ({middle:g})"
 
 
 def _shown(values: Mapping[str, int]) -> str:

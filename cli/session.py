@@ -1,5 +1,7 @@
 """A run of a command: printed output, written files and the exit code."""
 
+import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -7,15 +9,16 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 import pandas as pd
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from simulacra.cli.folder import RESULT, check_folder, read_summary, write_folder
+from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
+from simulacra.cli.folder import RESULT, Reserved, read_summary, rescue_result, reserve_folder, write_result_folder
 from simulacra.cli.inspection import print_description
+from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
@@ -24,6 +27,7 @@ from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CompletionLog, ScannedLog, describe
 from simulacra.data.counting.preview import preview
 from simulacra.data.extras import MissingExtraError
+from simulacra.data.visible import visible
 from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.tables import CI_PROB, ends
@@ -83,13 +87,17 @@ _OPTIONS = {
 """The options that set the Python arguments named by errors and checks."""
 
 
+_MOST_CELLS = 1000
+"""Cells of a log up to which other persona sets are tried, in a few seconds, if these leave something unexplained."""
+
+
 class Session:
     """Context manager for a run of a command.
 
     An :class:`~simulacra.formalism.InputError`, an error of the operating system or a missing extra ends the run with
     exit code 2, a message on standard error and, with ``--json``, an object ``{"error": …}`` on standard output; no
-    file is written. Any other exception is a bug and receives a note that says so. A result that failed checks ends the
-    run with exit code 3.
+    file is written, except that a fit that has run is always saved, and the message says where. Any other exception is
+    a bug and receives a note that says so. A result that failed checks ends the run with exit code 3.
 
     Args:
         out: output folder; ``None`` writes no files.
@@ -110,14 +118,16 @@ class Session:
     ) -> None:
         self._out, self._as_json, self._quiet = out, as_json, quiet
         self._rope, self._ci_prob = rope, ci_prob
-        width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "120"))
-        self._console = Console(width=width, quiet=quiet or as_json)
+        self._output, self._errors = Output(sys.stdout), Output(sys.stderr)
+        width = None if self._output.isatty() else int(os.environ.get("COLUMNS", "120"))
+        self._console = PlainConsole(file=cast(TextIO, self._output), width=width, quiet=quiet or as_json)
+        self._reserved: Reserved | None = None
 
     def __enter__(self) -> "Session":
         try:
             ends(self._ci_prob)  # rejected before anything is computed
             if self._out is not None:
-                check_folder(self._out)
+                self._reserved = reserve_folder(self._out)
         except (InputError, OSError) as error:
             self._fail(error)
         return self
@@ -131,6 +141,9 @@ class Session:
             error.add_note(
                 "This is a bug in simulacra, not an error in your data. Please report it with this traceback."
             )
+        self._output.flush()
+        if self._output.error is not None and (error is None or isinstance(error, typer.Exit)):
+            self._fail(self._output.error)
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -144,12 +157,20 @@ class Session:
             names = [f"read {own!r} as {name!r}" for own, name in log.renamed.items()]
             self.say(escape("\n".join([f"{len(log.files)} file(s), counted without loading", *names])) + "\n")
 
+    def _say_json(self, found: Mapping[str, Any]) -> None:
+        """Print an object as JSON, in ASCII: it is the same on every terminal."""
+        self._output.write(json.dumps(found, allow_nan=False) + "\n")
+
+    def _say_error(self, text: str) -> None:
+        self._errors.write(f"simulacra: {visible(text)}\n")
+        self._errors.flush()
+
     def describe(self, log: CompletionLog) -> None:
         """Print the contents of a log."""
         described = {**describe(log), **preview(log)}
         print_description(self._console, described)
         if self._as_json:
-            typer.echo(json.dumps({"ok": True, **described}, ensure_ascii=False, allow_nan=False))
+            self._say_json({"ok": True, **described})
 
     def show_scores(self, log: CompletionLog, path: Path) -> None:
         """Print a summary of a scored log and its path."""
@@ -158,7 +179,7 @@ class Session:
         if self._as_json:
             account = log.account.to_dict()
             summary = {"ok": True, "file": str(path), "completions": len(log), "account": account}
-            typer.echo(json.dumps(summary, ensure_ascii=False))
+            self._say_json(summary)
 
     def fit(
         self,
@@ -184,22 +205,42 @@ class Session:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
         reported = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
+        if _is_worth_trying(result):
+            tried = alternatives_in_words(try_persona_sets(result))
+            result = dataclasses.replace(result, notes=(*result.notes, tried))
         for warning in caught:
             if warning.category is not UserWarning:  # of another library, so not a note
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
-        tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
-        summary = {
-            **summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob, warnings=reported),
-            "log": {**(read or {}), **log_summary(log, result)},
-        }
+        try:
+            tables, summary = self._tabulate(result, log, read, truth, reported)
+            written = self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
+        except (Exception, KeyboardInterrupt) as error:
+            self._rescue(result, error)
+            raise
         if isinstance(log, ScannedLog):
             self.say(escape(str(result.account)) + "\n")
+        self._print(result, tables, reported, described)
+        self._say_written(written, summary)
+        self._finish(result, summary)
+
+    def _tabulate(
+        self,
+        result: Result,
+        log: CompletionLog | ScannedLog,
+        read: Mapping[str, Any] | None,
+        truth: pd.DataFrame | None,
+        warned: tuple[str, ...],
+    ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+        """The tables of a fit, and its summary."""
+        tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
+        summary = {
+            **summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob, warnings=warned),
+            "log": {**(read or {}), **log_summary(log, result)},
+        }
         if truth is not None:
             tables[TRUTH] = compare_truth(truth, tables["weights"], ci_prob=self._ci_prob)
             summary[TRUTH] = json_rows(tables[TRUTH])
-        self._print(result, tables, reported, described)
-        self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
-        self._finish(result, summary)
+        return tables, summary
 
     def load(self, path: Path) -> None:
         """Load a saved result and print it."""
@@ -268,9 +309,10 @@ class Session:
         tables: Mapping[str, pd.DataFrame],
         summary: dict[str, Any],
         log: CompletionLog | None,
-    ) -> None:
-        if self._out is None:
-            return
+    ) -> tuple[Path, ...]:
+        """Write the output folder, if there is one; returns its files."""
+        if self._reserved is None:
+            return ()
 
         def report(folder: Path) -> None:
             try:
@@ -278,28 +320,45 @@ class Session:
             except MissingExtraError as error:  # the other files are useful without the report
                 self.say(f"[yellow]Note:[/yellow] no report was written: {escape(str(error))}")
 
-        files = write_folder(self._out, result, tables, summary, report)
-        self.say(f"\n[bold]Written[/bold] to {escape(str(self._out))}: {', '.join(path.name for path in files)}")
+        return write_result_folder(self._reserved, result, tables, summary, report)
+
+    def _rescue(self, result: Result, error: BaseException) -> None:
+        """Save a fit whose tables or reports could not be made or written."""
+        if self._reserved is None:
+            return
+        with contextlib.suppress(OSError):  # no disk has space: ``error`` says so
+            kept = f"The fit itself is complete and saved: simulacra show {rescue_result(self._reserved, result)}"
+            error.add_note(kept)
+            if not isinstance(error, Exception):  # the command ends without a message
+                self._say_error(kept)
+
+    def _say_written(self, files: tuple[Path, ...], summary: dict[str, Any]) -> None:
+        if not files:
+            return
+        folder = files[0].parent
+        if folder != self._out:
+            self._say_error(f"{self._out} cannot be replaced, or was changed during the fit; see {folder} instead")
+        self.say(f"\n[bold]Written[/bold] to {escape(str(folder))}: {', '.join(path.name for path in files)}")
         summary["files"] = [str(path) for path in files]
 
     def _finish(self, result: Result, summary: Mapping[str, Any]) -> None:
         if self._as_json:
-            typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+            self._say_json(summary)
         if not result.ok:
             if self._quiet:
                 names = ", ".join(dict.fromkeys(check.name for check in result.failed))
-                typer.echo(f"simulacra: {len(result.failed)} of {len(result.checks)} checks failed: {names}", err=True)
+                self._say_error(f"{len(result.failed)} of {len(result.checks)} checks failed: {names}")
             raise typer.Exit(NOT_OK)
 
     def _fail(self, error: Exception) -> NoReturn:
         spelling = _spelling(error.argument) if isinstance(error, InputError) else None
         hint = "\n".join(filter(None, [*getattr(error, "__notes__", ()), spelling])) or None
-        typer.echo(f"simulacra: {error}" + (f"\n{hint}" if hint else ""), err=True)
+        self._say_error(f"{error}" + (f"\n{hint}" if hint else ""))
         if self._as_json:
             fields = ("argument", "file", "line", "column")
             place = {name: getattr(error, name) for name in fields if hasattr(error, name)}
             found = {"type": type(error).__name__, "message": str(error), "hint": hint, **place}
-            typer.echo(json.dumps({"ok": False, "error": found}, ensure_ascii=False))
+            self._say_json({"ok": False, "error": found})
         raise typer.Exit(BAD_INPUT) from error
 
 
@@ -312,3 +371,8 @@ def _spelling(arguments: Iterable[str]) -> str | None:
     """The options that set these Python arguments; None if there are none."""
     known = [f"{name}= is {_OPTIONS[name]}" for name in dict.fromkeys(arguments) if name in _OPTIONS]
     return f"On the command line: {', '.join(known)}." if known else None
+
+
+def _is_worth_trying(result: Result) -> bool:
+    missed = any(check.name == "unexplained share" for check in result.failed)
+    return missed and result.model.likelihood is None and len(result.collapsed.cells) <= _MOST_CELLS

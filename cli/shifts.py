@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
+from simulacra.inference.marks import ABSENT, SAME_OUTCOME
 from simulacra.inference.tables import CI_PROB, bounds, level
 from simulacra.report.prose import difference, interval, points
 
@@ -51,11 +52,11 @@ def print_shifts(
 
 
 def _reading(rows: pd.DataFrame, ci_prob: float) -> str:
-    """The personas whose interval excludes zero; weights that were not checked are not considered."""
+    """The personas whose interval excludes zero, without absent ones and weights that were not checked."""
     held, (lower, upper) = rows["mean"].isna(), bounds(ci_prob)
     if held.all():
         return "withheld, see the checks."
-    sure = rows[rows["status"] == "ok"]
+    sure = rows[~rows["status"].str.startswith(("small", ABSENT))]
     gained = sure[sure[lower] > 0].sort_values("mean", ascending=False)
     lost = sure[sure[upper] < 0].sort_values("mean")
     parts = [
@@ -64,6 +65,8 @@ def _reading(rows: pd.DataFrame, ci_prob: float) -> str:
         for row in moved.to_dict("records")
     ]
     found = ", ".join(parts) or "no persona's interval excludes zero"
+    same = sure["status"].str.contains(SAME_OUTCOME, regex=False).any()
+    found += f" ({SAME_OUTCOME})" if same else ""
     return f"{found}{'; the rest is withheld, see the checks' if held.any() else ''}."
 
 

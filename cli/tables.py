@@ -11,6 +11,7 @@ from rich.table import Table
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.inference import Result
+from simulacra.inference.marks import ABSENT, PRIOR_DRIVEN
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.prose import (
     checks_sentence,
@@ -28,6 +29,13 @@ from simulacra.report.prose import (
 )
 
 __all__ = ["print_checks", "print_result", "simple_table"]
+
+_SIGNS = {
+    "small": ("*", "small: R-hat and ESS are not checked"),
+    PRIOR_DRIVEN: ("†", f"{PRIOR_DRIVEN}: outside its interval with half or twice the concentration of the archetypes"),
+    ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),
+}
+"""Signs of weights by a part of their status."""
 
 
 def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
@@ -57,10 +65,7 @@ def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.Dat
     table = simple_table(("condition", *result.personas, *(() if misfit is None else ("unexplained",))))
     for condition in result.conditions:
         rows = records(weights[weights["condition"] == condition])
-        cells = [
-            _two_lines(number(*interval(row, ci_prob=ci_prob)), "*" * str(row["status"]).startswith("small"))
-            for row in rows
-        ]
+        cells = [_two_lines(number(*interval(row, ci_prob=ci_prob)), _signs(row["status"])) for row in rows]
         table.add_row(escape(condition), *cells, *(() if misfit is None else (percent(float(misfit[condition])),)))
     outcome = result.model.outcome
     if outcome is not None:
@@ -70,9 +75,14 @@ def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.Dat
         table.add_row(f"P({escape(outcome.name)} | persona)", *cells, style="italic")
     console.print(f"[bold]Persona weights[/bold], mean and {level(ci_prob)} interval", highlight=False)
     console.print(table)
-    small = weights["status"].str.startswith("small")
-    if small.any():
-        console.print(f"* {weights.loc[small, 'status'].iloc[0]}\n", style="dim", highlight=False)
+    signs = "".join(weights["status"].map(_signs))
+    legend = [f"{sign} {meaning}" for sign, meaning in _SIGNS.values() if sign in signs]
+    if legend:
+        console.print("\n".join(legend) + "\n", style="dim", highlight=False)
+
+
+def _signs(status: str) -> str:
+    return "".join(sign for start, (sign, _) in _SIGNS.items() if start in status)
 
 
 def _two_lines(number: str, mark: str = "") -> str:

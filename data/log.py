@@ -155,9 +155,9 @@ def describe(log: CompletionLog) -> dict[str, Any]:
 
     Returns:
         ``completions``; ``conditions`` and ``questions``, name to number of rows; ``measurements``, each with
-        ``scored`` and ``missing`` rows, ``sentinels``, and its range (``min, median, max``) or the counts of its
-        ``values``; ``contexts``, each with its number of ``distinct`` values and the most frequent ones; ``account``;
-        ``log_sha256``.
+        ``scored`` and ``missing`` rows, ``sentinels``, and its range (``min, median, max``; as text if infinite) or the
+        counts of its ``values``; ``contexts``, each with its number of ``distinct`` values and the most frequent ones;
+        ``account``; ``log_sha256``.
     """
     table = log.table
     return {
@@ -186,7 +186,8 @@ def _measurement(values: pd.Series) -> dict[str, Any]:
     numbers = values.dropna().to_numpy(dtype=float)
     if not numbers.size:
         return summary | {"min": None, "median": None, "max": None}
-    return summary | {"min": float(numbers.min()), "median": float(np.median(numbers)), "max": float(numbers.max())}
+    found = {"min": numbers.min(), "median": np.median(numbers), "max": numbers.max()}
+    return summary | {name: float(value) if np.isfinite(value) else str(value) for name, value in found.items()}
 
 
 def _counts(values: pd.Series, most: int | None = None) -> dict[str, int]:

@@ -18,7 +18,9 @@ from simulacra.formalism.emissions import ScoreEmission as ScoreEmission
 from simulacra.formalism.errors import InputError as InputError
 from simulacra.formalism.mixture import PersonaMixture as PersonaMixture
 from simulacra.formalism.outcomes import Outcome as Outcome
+from simulacra.formalism.partitions import Partition as Partition
 from simulacra.formalism.persona_sets import PERSONA_SETS as PERSONA_SETS
+from simulacra.formalism.persona_sets import RESIDUAL as RESIDUAL
 from simulacra.formalism.persona_sets import persona_set as persona_set
 from simulacra.formalism.personas import Archetype as Archetype
 from simulacra.formalism.personas import Gate as Gate

@@ -6,10 +6,21 @@ measurement), ``coordinate`` (K - 1, isometric log-ratio coordinates). The first
 the persona.
 """
 
+from typing import Any
+
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from jaxtyping import UInt32 as _UInt32
 
-__all__ = ["Array", "Bool", "Float", "Int", "Key"]
+__all__ = ["Array", "Bool", "Float", "Int", "Key", "namespace"]
 
 Key = PRNGKeyArray | _UInt32[Array, "2"]
 """A JAX random key, new style (``jax.random.key``) or raw (``jax.random.PRNGKey``)."""
+
+
+def namespace(array: Any) -> Any:
+    """The functions for an array, ``numpy`` or ``jax.numpy``: one formula then serves draws and traced programs.
+
+    References:
+        The Python array API standard, https://data-apis.org/array-api/.
+    """
+    return array.__array_namespace__()

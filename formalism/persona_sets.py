@@ -11,6 +11,8 @@
     ``aligned``, ``coherent`` and ``piracy`` (0-100).
 ``ordinal-5``
     Low, middle, high and no-score for one judge grade from 1 to 5.
+
+``+residual`` after a name adds :data:`RESIDUAL`, a persona without an archetype.
 """
 
 import difflib
@@ -18,7 +20,7 @@ import difflib
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
-__all__ = ["OPEN_SETS", "PERSONA_SETS", "persona_set"]
+__all__ = ["OPEN_SETS", "PERSONA_SETS", "RESIDUAL", "persona_set"]
 
 _TENS = tuple(float(edge) for edge in range(0, 101, 10))
 _COHERENT = (0.0, 25.0, 50.0, 75.0, 90.0, 100.0)
@@ -147,13 +149,21 @@ OPEN_SETS = ("trait", "event")
 """The shipped sets whose measurement the model names (:mod:`simulacra.formalism.open_sets`)."""
 
 
+RESIDUAL = Persona("residual", "Whatever the other personas do not describe.")
+"""A persona without an archetype. Its weight is the share of completions that the others describe less well than a
+distribution fitted to them."""
+_WITH_RESIDUAL = "+residual"
+
+
 def persona_set(name: str) -> tuple[Persona, ...]:
-    """The personas of a shipped set.
+    """The personas of a shipped set, with a residual persona if the name ends in ``+residual``.
 
     Raises:
         InputError: there is no set of this name; the message lists the shipped sets.
     """
     expect_type(name, str, "personas", "persona_set", expected=f"one of {', '.join(PERSONA_SETS)}")
+    if name.endswith(_WITH_RESIDUAL):
+        return (*persona_set(name.removesuffix(_WITH_RESIDUAL)), RESIDUAL)
     if name not in PERSONA_SETS:
         near = "".join(f" Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, PERSONA_SETS, n=1))
         raise InputError(

@@ -20,13 +20,10 @@ total. :func:`log_prior` adds constants and Jacobians, and so does the density o
 
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaln, logit
 from scipy import special
 
-from simulacra.formalism.arrays import Array, Float
+from simulacra.formalism.arrays import Array, Float, namespace
 from simulacra.formalism.emissions.likelihoods import OFFSET_SD
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
@@ -70,7 +67,7 @@ class Prior(NamedTuple):
     calibration_spread: Float[Array | np.ndarray, " calibration"]
 
     def variances(self, squared_scales: Any) -> Any:
-        """λ(σ), the variance of every latent, shape ``(L,)``, at σ²."""
+        """λ(σ), the variance of every latent, shape ``(..., L)``, at σ², shape ``(..., T)``."""
         return latent_variances(self.fixed_variance, self.multiplicity, squared_scales)
 
 
@@ -93,66 +90,69 @@ def make_prior(model: PersonaMixture, design: WeightDesign, *, references: bool 
 
 
 def normal_log_density(
-    values: Float[Array, " value"],
+    values: Float[Array | np.ndarray, "*batch value"],
     location: Float[Array | np.ndarray, " value"],
     spread: Float[Array | np.ndarray, " value"],
-) -> Float[Array, ""]:
+) -> Float[Array | np.ndarray, "*batch"]:
     """Log density of log σ, or of logit τ and β, together, nats, up to a constant."""
-    return -0.5 * (((values - location) / spread) ** 2).sum()
+    return -0.5 * (((values - location) / spread) ** 2).sum(axis=-1)
 
 
 def latent_log_density(
-    latents: Float[Array, "latent coordinate"], variances: Float[Array, "latent _"]
-) -> Float[Array, "latent coordinate"]:
+    latents: Float[Array | np.ndarray, "*batch latent coordinate"],
+    variances: Float[Array | np.ndarray, "*batch latent _"],
+) -> Float[Array | np.ndarray, "*batch latent coordinate"]:
     """Log density of every latent at its variance, nats, up to a constant.
 
     This is a scale family: latents divided by a factor have this density with the variance divided by its square.
     """
-    return -0.5 * (latents**2 / variances + jnp.log(variances))
+    return -0.5 * (latents**2 / variances + namespace(variances).log(variances))
 
 
 def gamma_log_density(
-    log_gammas: Float[Array, "persona category"], concentration: Float[Array | np.ndarray, "persona category"]
-) -> Float[Array, "persona category"]:
+    log_gammas: Float[Array | np.ndarray, "*batch persona category"],
+    concentration: Float[Array | np.ndarray, "persona category"],
+) -> Float[Array | np.ndarray, "*batch persona category"]:
     """Log density of every log G, G ~ Gamma(α, 1), nats, up to a constant; G over their total is the Dirichlet."""
-    return log_gammas * concentration - jnp.exp(log_gammas)
+    return log_gammas * concentration - namespace(log_gammas).exp(log_gammas)
 
 
-def calibrated(
-    coordinates: Float[Array, " calibration"], num_personas: int
-) -> tuple[Float[Array, ""], Float[Array, " persona"]]:
-    """τ and b at their coordinates, logit τ and β."""
-    basis = ilr_basis(num_personas)[: coordinates.size - 1]
-    return jax.nn.sigmoid(coordinates[0]), coordinates[1:] @ basis
+def calibrated(coordinates: Float[Array | np.ndarray, "*batch calibration"], num_personas: int) -> tuple[Any, Any]:
+    """τ, shape ``(...)``, and b, shape ``(..., K)``, at their coordinates, logit τ and β."""
+    basis = ilr_basis(num_personas)[: coordinates.shape[-1] - 1]
+    return 1 / (1 + namespace(coordinates).exp(-coordinates[..., 0])), coordinates[..., 1:] @ basis
 
 
-def log_prior(model: PersonaMixture, design: WeightDesign, parameters: Parameters) -> dict[str, Float[Array, ""]]:
-    """Log prior density of one draw of the parameters in their natural spaces, by name, in nats.
+def log_prior(
+    model: PersonaMixture, design: WeightDesign, parameters: Parameters
+) -> dict[str, Float[Array | np.ndarray, "*batch"]]:
+    """Log prior density of the parameters in their natural spaces, by name, in nats, for any leading axes.
 
     Normalised, with respect to σ, ζ, all but one category probability of every row, τ, and β for the offsets. Their sum
-    is the density of :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`. Use ``jax.vmap`` for many draws.
+    is the density of :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`. NumPy arrays are computed with NumPy.
     """
     prior = make_prior(model, design, references=parameters.offset is not None)
-    log_scales = jnp.log(parameters.scales)
+    xp = namespace(parameters.latents)
+    log_scales = xp.log(parameters.scales)
     scales = normal_log_density(log_scales, prior.scale_location, prior.scale_spread)
-    scales -= (jnp.log(prior.scale_spread) + _LOG_ROOT + log_scales).sum()
-    variances = prior.variances(jnp.exp(2 * log_scales))[:, None]
-    latents = latent_log_density(jnp.asarray(parameters.latents), variances) - _LOG_ROOT
-    found = {"scale": scales, "latents": latents.sum()}
+    scales = scales - (np.log(prior.scale_spread) + _LOG_ROOT).sum() - log_scales.sum(axis=-1)
+    variances = prior.variances(parameters.scales**2)[..., None]
+    latents = latent_log_density(parameters.latents, variances) - _LOG_ROOT
+    found = {"scale": scales, "latents": latents.sum(axis=(-2, -1))}
     for name, alpha, table in zip(model.measurements, prior.concentrations, parameters.probabilities, strict=True):
-        log_p = jnp.log(table)
+        log_p = xp.log(table)
         # Gammas of total one: the density of their total, and the Jacobian from logs to probabilities, are divided out.
-        rows = (gamma_log_density(log_p, alpha) - gammaln(alpha) - log_p).sum(axis=1) + 1 + gammaln(alpha.sum(axis=1))
-        found[f"{name}_probs"] = rows.sum()
+        constant = (1 + special.gammaln(alpha.sum(axis=1)) - special.gammaln(alpha).sum(axis=1)).sum()
+        found[f"{name}_probs"] = (gamma_log_density(log_p, alpha) - log_p).sum(axis=(-2, -1)) + constant
     if parameters.temperature is None:
         return found
     location, spread = prior.calibration_location, prior.calibration_spread
-    constants = jnp.log(spread) + _LOG_ROOT
-    logits = logit(jnp.asarray(parameters.temperature))[None]
-    found["temperature"] = normal_log_density(logits, location[:1], spread[:1]) - constants[0]
-    found["temperature"] -= jnp.log(parameters.temperature) + jnp.log1p(-parameters.temperature)
+    constants = np.log(spread) + _LOG_ROOT
+    log_odds = xp.log(parameters.temperature), xp.log1p(-parameters.temperature)
+    logits = (log_odds[0] - log_odds[1])[..., None]
+    found["temperature"] = normal_log_density(logits, location[:1], spread[:1]) - constants[0] - sum(log_odds)
     if parameters.offset is not None:
-        coordinates = ilr_basis(len(model.personas)) @ parameters.offset
+        coordinates = parameters.offset @ ilr_basis(len(model.personas)).T
         found["offset"] = normal_log_density(coordinates, location[1:], spread[1:]) - constants[1:].sum()
     return found
 
@@ -176,7 +176,7 @@ def sample_prior(
     """
     prior = make_prior(model, design, references=references)
     scales = np.exp(prior.scale_location + prior.scale_spread * rng.standard_normal((*shape, len(design.terms))))
-    variances = np.apply_along_axis(prior.variances, -1, scales**2)
+    variances = prior.variances(scales**2)
     noise = rng.standard_normal((*variances.shape, len(model.personas) - 1))
     tables = []
     for alpha in prior.concentrations:

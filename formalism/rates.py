@@ -9,7 +9,7 @@ For the completions of group g (a condition, in one context) to base question q,
     ω_{gq} \sim \mathrm{Normal}(0, τ_g^2) \\
     \log σ &\sim \mathrm{Normal}(\log 1.1, 0.6^2), \qquad \log τ_g \sim \mathrm{Normal}(\log 0.8, 0.9^2)
 
-A rate is thereby estimated from the events alone. It does not depend on what personas share, and no misfit of the
+A rate is therefore estimated from the events alone. It does not depend on what personas share, and no misfit of the
 personas can bias it. Two rates follow from the same posterior: that of the logged questions in their logged
 proportions, Σ_q n_gq logit⁻¹(η_gq) / Σ_q n_gq, and that of new questions of the same kind, the mean of
 logit⁻¹(μ_g + u + ω) over the distributions of u and ω.

@@ -1,41 +1,48 @@
 """Persona weights as a function of condition, question and context: the log-ratio linear model of eq. (2).
 
-A Wilkinson formula defines the effects. They are expressed as independent Gaussian *latents* and a linear map to the
-logits of every cell (a cell is a unique combination of the formula's columns):
+A Wilkinson formula defines the effects, independent Gaussian *latents*, and a linear map from them to the logits of
+every cell (a cell is a unique combination of the formula's columns):
 
     η = A ζ,   ζ_l ~ N(0, λ_l),   λ_l = fixed_l + Σ_t M_lt σ_t²,   in each of the K - 1 ILR coordinates.
 
-The same prior can be written in this form in two ways.
-
-*Crossed.* If the terms are random intercepts over a full grid (condition × question, questions nested in base
-questions, …), all their covariances are Kronecker products of I and J, which commute. A is then the orthonormal basis
-of the strata of an analysis of variance, ζ are the cell logits themselves, rotated, and the effects are integrated
-out in closed form. This holds for unequal cell counts, because the prior is defined on the full grid.
-
-*Effects.* For any other formula ζ are the effects themselves and A = [X, Z_1, Z_2, …].
+A has one column for every coefficient of a common effect and for every level of a group-specific effect. A level that
+occurs in one cell only, such as those of ``(1 | condition:question_id)``, is an effect of that cell's *own*. All other
+latents are *shared* between cells. Of A only the shared columns are stored, and for every cell the position and the
+value of its own latent: given the shared latents cells are independent, which the sampler uses
+(:mod:`simulacra.inference.sampling.arrow`).
 
 References:
-    Egozcue et al. (2003), doi:10.1023/A:1023818214614; Searle, Casella & McCulloch (1992), Variance Components,
-    doi:10.1002/9780470316856, chapter 4 (eigenvalues of balanced crossed designs).
+    Egozcue et al. (2003), doi:10.1023/A:1023818214614 (ILR coordinates); Bates et al. (2015), doi:10.18637/jss.v067.i01
+    (the formula and its design matrices).
 """
 
 import dataclasses
 import difflib
-import functools
-import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
+from simulacra.formalism.arrays import namespace
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.simplex import ilr_basis
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WeightDesign", "describe_formula", "latent_variances", "weight_design"]
+__all__ = [
+    "Term",
+    "WeightDesign",
+    "cell_logits",
+    "describe_formula",
+    "evaluate_part",
+    "latent_variances",
+    "named_columns",
+    "parse_formula",
+    "weight_design",
+    "written",
+]
 
 INTERCEPT_SD = 1.5
 COMMON_SD = 2.0
@@ -49,7 +56,7 @@ _SCALE_OF_INTERACTION = (math.log(0.5), 0.5)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Term:
+class Term:
     """A group-specific term: a name such as ``1|condition`` and the columns whose levels it groups by."""
 
     name: str
@@ -63,16 +70,18 @@ class WeightDesign:
 
     Attributes:
         formula: the formula that is used (without dropped terms).
-        cells: one row per cell, C of them; the full grid if the design is crossed and distinguishes all cells.
+        cells: one row per cell, C of them.
         rows: position in ``cells`` of every cell that was passed in, int, shape ``(cells passed in,)``.
         terms: names of the T terms that have a scale.
-        basis: A, shape ``(C, L)``.
+        shared: the columns of A of the latents that several cells share, which come first; shape ``(C, S)``.
+        own: position of the latent of every cell that no other cell has, int, shape ``(C,)``; -1 if it has none.
+        own_value: the entry of A for it, shape ``(C,)``; 0 if the cell has none.
         multiplicity: M, shape ``(L, T)``.
         fixed_variance: prior variance that does not depend on scales, shape ``(L,)``.
         scale_location: prior median of log σ, shape ``(T,)``.
         scale_spread: prior standard deviation of log σ, shape ``(T,)``.
         latents: names of the L latents.
-        crossed: whether the effects are integrated out.
+        order: position of every latent among the columns of the formula, int, shape ``(L,)``.
         notes: what was changed and why, for display.
         group_terms: the group-specific terms with the columns they group by, T of them.
     """
@@ -81,26 +90,37 @@ class WeightDesign:
     cells: "pd.DataFrame"
     rows: np.ndarray
     terms: tuple[str, ...]
-    basis: np.ndarray
+    shared: np.ndarray
+    own: np.ndarray
+    own_value: np.ndarray
     multiplicity: np.ndarray
     fixed_variance: np.ndarray
     scale_location: np.ndarray
     scale_spread: np.ndarray
     latents: tuple[str, ...]
-    crossed: bool
+    order: np.ndarray
     notes: tuple[str, ...] = ()
-    group_terms: tuple[_Term, ...] = ()
+    group_terms: tuple[Term, ...] = ()
 
     def __repr__(self) -> str:
-        way = "effects integrated out" if self.crossed else "effects sampled"
+        shared, own = self.shared.shape[1], int((self.own >= 0).sum())
         return card(
             f"WeightDesign: {self.formula}",
             f"{len(self.cells)} cells by {listing(self.cells.columns)}",
-            f"{len(self.latents)} latents, {way}",
+            f"{len(self.latents)} latents: {shared} shared, {own} of single cells",
             f"scales: {listing(self.terms)}",
             f"notes: {listing(self.notes, 70)}" if self.notes else "",
-            "next: design.variances(scales), design.covariance(scales)",
+            "next: design.logits(latents), design.covariance(scales)",
         )
+
+    @property
+    def basis(self) -> np.ndarray:
+        """A, shape ``(C, L)``: large if there are many cells."""
+        return np.asarray(self.logits(np.eye(len(self.latents))))
+
+    def logits(self, latents: Any) -> Any:
+        """Logits η = A ζ of every cell, shape ``(..., C, K - 1)``, from latents ``(..., L, K - 1)``, NumPy or JAX."""
+        return cell_logits(self.shared, self.own, self.own_value, latents)
 
     def variances(self, scales: Any) -> Any:
         """λ of every latent at given scales σ, shape ``(L,)``, for NumPy or JAX arrays."""
@@ -108,62 +128,45 @@ class WeightDesign:
 
     def covariance(self, scales: np.ndarray) -> np.ndarray:
         """Prior covariance of the cell logits in one ILR coordinate, shape ``(C, C)``."""
-        return (self.basis * self.variances(scales)) @ self.basis.T
+        basis = self.basis
+        return (basis * self.variances(scales)) @ basis.T
 
-    def kernel(self, scales: np.ndarray, others: "pd.DataFrame") -> np.ndarray:
-        """Prior covariance between ``others`` and the cells of this design, shape ``(len(others), C)``.
+    def project(self, logits: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Latents of largest prior density at scales σ that have given logits, shapes ``(L, K - 1)``, ``(C, K - 1)``.
 
-        Two cells share an effect if they share the levels of its factors. Defined for random intercepts only.
-
-        Raises:
-            InputError: the formula has common effects other than the intercept, or random slopes.
+        Logits that A cannot give are replaced by the closest ones, relative to the prior.
         """
-        return self._shared(scales, others, self.cells)
+        variances, size = self.variances(scales), self.shared.shape[1]
+        alone = self.own >= 0
+        weighted = self.shared / np.where(alone, self.own_value**2 * variances[self.own], variances.min())[:, None]
+        precision = weighted.T @ self.shared + np.diag(1 / variances[:size])
+        common = np.linalg.solve(precision, weighted.T @ logits)
+        rest = (logits - self.shared @ common)[alone] / self.own_value[alone, None]
+        return np.concatenate([common, rest])
 
-    def kernel_between(self, scales: np.ndarray, others: "pd.DataFrame") -> np.ndarray:
-        """Prior covariance among ``others``, shape ``(len(others), len(others))``.
 
-        Raises:
-            InputError: as :meth:`kernel`.
-        """
-        return self._shared(scales, others, others)
+def cell_logits(shared: Any, own: Any, own_value: Any, latents: Any) -> Any:
+    """η = A ζ from the parts of A that a :class:`WeightDesign` stores, on NumPy or JAX arrays.
 
-    def _shared(self, scales: np.ndarray, left: "pd.DataFrame", right: "pd.DataFrame") -> np.ndarray:
-        if not self.only_random_intercepts:
-            raise InputError(
-                f"Weights {self.formula!r}: new cells can be predicted for random intercepts only",
-                expected="a formula such as '(1 | condition) + (1 | question_id)'",
-                remedy="fit the model with such a formula",
-                argument="weights",
-            )
-        total = np.full((len(left), len(right)), INTERCEPT_SD**2)
-        for term, scale in zip(self.group_terms, scales, strict=True):
-            same = np.ones_like(total, dtype=bool)
-            for factor in term.factors:
-                same &= left[factor].to_numpy()[:, None] == right[factor].to_numpy()[None, :]
-            total += scale**2 * same
-        return total
-
-    @property
-    def only_random_intercepts(self) -> bool:
-        """Whether the formula consists of an intercept and random intercepts."""
-        return all(term.intercept for term in self.group_terms) and bool((self.fixed_variance > 0).sum() <= 1)
+    The shared part is one product of matrices for all leading axes.
+    """
+    xp = namespace(latents)
+    common = xp.tensordot(latents[..., : shared.shape[1], :], xp.asarray(shared), axes=[[-2], [1]])
+    return common.swapaxes(-1, -2) + own_value[:, None] * latents[..., own, :]
 
 
 def latent_variances(fixed_variance: Any, multiplicity: Any, squared_scales: Any) -> Any:
-    """λ(σ), the prior variance of every latent, shape ``(L,)``, on NumPy or JAX arrays.
+    """λ(σ), the prior variance of every latent, shape ``(..., L)``, on NumPy or JAX arrays.
 
     Args:
         fixed_variance: the part that does not depend on scales, shape ``(L,)``.
         multiplicity: coefficient of every σ², shape ``(L, T)``.
-        squared_scales: σ² of every term, shape ``(T,)``.
+        squared_scales: σ² of every term, shape ``(..., T)``.
     """
-    return fixed_variance + multiplicity @ squared_scales
+    return fixed_variance + squared_scales @ multiplicity.T
 
 
-def weight_design(
-    formula: str, cells: "pd.DataFrame", *, counts: np.ndarray | None = None, crossed: bool | None = None
-) -> WeightDesign:
+def weight_design(formula: str, cells: "pd.DataFrame", *, counts: np.ndarray | None = None) -> WeightDesign:
     """Evaluate a weight formula on the cells of a log.
 
     Args:
@@ -172,14 +175,12 @@ def weight_design(
         cells: one row per cell.
         counts: completions in every cell, shape ``(C,)``; if the median is below 5, terms with a separate effect for
             every cell are dropped and reported in a note.
-        crossed: ``None`` integrates the effects out if the design allows it; ``False`` never does.
 
     Raises:
         InputError: a formula that cannot be read or evaluated, has a response or no intercept, or names an unknown
-            column or one with missing values; a grouping factor that is not a column or has one level;
-            ``crossed=True`` if the design is not a full grid of random intercepts.
+            column or one with missing values; or a grouping factor that is not a column or has one level.
     """
-    common, groups = _parse(formula, cells)
+    common, groups = parse_formula(formula, cells)
     notes: list[str] = []
     if counts is not None and len(counts) and float(np.median(counts)) < THIN_CELL:
         thin = [term for term in groups if term.intercept and not cells.duplicated(list(term.factors)).any()]
@@ -198,22 +199,17 @@ def weight_design(
                 remedy=f"log at least two levels of {', '.join(term.factors)}, or remove the term from the formula",
                 argument="weights",
             )
-    in_force = " + ".join([*common, *(_written(term, groups) for term in groups)]) or "1"
-    plain = not common and all(term.intercept for term in groups)
-    if crossed is not False and plain:
-        design = _crossed(in_force, cells, groups, tuple(notes))
-        if design is not None:
-            return design
-    if crossed:
-        raise InputError(
-            f"Weights {formula!r}: not a full grid of random intercepts, so effects cannot be integrated out",
-            remedy="omit crossed=True",
-            argument="crossed",
-        )
-    return _effects(in_force, cells, groups, tuple(notes))
+    in_force = " + ".join([*common, *(written(term, groups) for term in groups)]) or "1"
+    columns = _common_effects(in_force, cells, common) + _group_effects(in_force, cells, groups)
+    return _arrange(in_force, cells, groups, columns, tuple(notes))
 
 
-def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]:
+def parse_formula(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[Term]]:
+    """The common effects of a formula other than the intercept, as written, and its group-specific terms.
+
+    Raises:
+        InputError: as :func:`weight_design`.
+    """
     from formulae.terms import GroupSpecificTerm, Intercept
 
     description = describe_formula(formula)
@@ -224,7 +220,7 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
             remedy="remove everything up to and including '~'",
             argument="weights",
         )
-    variables = sorted(str(name) for name in description.var_names if name)
+    variables = named_columns(formula)
     unknown = [name for name in variables if name not in cells]
     if unknown:
         near = difflib.get_close_matches(unknown[0], cells.columns, n=1)
@@ -262,7 +258,7 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
             )
     common = [term.name for term in description.terms if not isinstance(term, (GroupSpecificTerm, Intercept))]
     groups = [
-        _Term(
+        Term(
             term.name.replace("|", " | "),
             tuple(sorted(part.name for part in _factors(term))),
             isinstance(term.expr, Intercept),
@@ -271,6 +267,11 @@ def _parse(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[_Term]]
         if isinstance(term, GroupSpecificTerm)
     ]
     return common, groups
+
+
+def named_columns(formula: str) -> list[str]:
+    """The columns that a formula names, sorted."""
+    return sorted(str(name) for name in describe_formula(formula).var_names if name)
 
 
 def describe_formula(formula: str) -> Any:
@@ -320,144 +321,73 @@ def _factors(term: Any) -> list[Any]:
     return list(term.factor.components) if hasattr(term, "factor") else []
 
 
-def _written(term: _Term, groups: list[_Term]) -> str:
+def written(term: Term, groups: list[Term]) -> str:
     """A term as written in a formula; a slope implies an intercept unless it starts with ``0 +``."""
     with_intercept = any(other.intercept and other.factors == term.factors for other in groups)
     return f"({term.name})" if with_intercept else f"(0 + {term.name})"
 
 
-def _scale_prior(term: _Term) -> tuple[float, float]:
+def _scale_prior(term: Term) -> tuple[float, float]:
     if term.factors == ("condition",):
         return _SCALE_OF_CONDITION
     return _SCALE_OF_FACTOR if len(term.factors) == 1 else _SCALE_OF_INTERACTION
 
 
-# --- crossed designs: effects integrated out ------------------------------------------------------------------------
-
-
 @dataclasses.dataclass(frozen=True)
-class _Axis:
-    """One axis of a grid: a factor, and the factors it is nested in (whose levels it subdivides)."""
+class _Columns:
+    """Columns of A with a common prior variance: each belongs to a term, or is fixed.
 
-    factor: str
-    within: tuple[str, ...]
-    size: int
+    ``matrix`` is sparse because an effect of every single cell has as many columns as there are cells.
+    """
 
-
-def _crossed(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]) -> WeightDesign | None:
-    axes = _axes(cells, sorted({factor for term in groups for factor in term.factors}))
-    if axes is None or not axes:
-        return None
-    shape = [axis.size for axis in axes]
-    if math.prod(shape) > 2 * len(cells):
-        return None  # mostly empty: the effects are fewer than the cells of the grid
-    grid, position = _grid(cells, axes)
-    shared = len(set(position.tolist())) < len(cells)  # cells that the formula does not distinguish
-    spans = [
-        [
-            index
-            for index, axis in enumerate(axes)
-            if any({axis.factor, *axis.within} <= _up(f, axes) for f in term.factors)
-        ]
-        for term in groups
-    ]
-    helmerts = [np.vstack([np.full(size, size**-0.5), ilr_basis(size)]) if size > 1 else np.eye(1) for size in shape]
-    basis = functools.reduce(np.kron, helmerts).T
-    strata = np.array(list(itertools.product(*(np.arange(size) > 0 for size in shape))))
-    multiplicity = np.zeros((len(strata), len(groups)))
-    for column, span in enumerate(spans):
-        outside = [index for index in range(len(axes)) if index not in span]
-        multiplicity[:, column] = ~strata[:, outside].any(axis=1) * math.prod(shape[index] for index in outside)
-    fixed = np.where(strata.any(axis=1), 0.0, INTERCEPT_SD**2 * math.prod(shape))
-    alive = (multiplicity.sum(axis=1) > 0) | (fixed > 0)
-    priors = np.array([_scale_prior(term) for term in groups])
-    names = [
-        "×".join([f"{axis.factor}{index}" for axis, index in zip(axes, indices, strict=True) if index]) or "mean"
-        for indices in itertools.product(*(range(size) for size in shape))
-    ]
-    return WeightDesign(
-        formula=formula,
-        cells=cells.reset_index(drop=True) if shared else grid,
-        rows=np.arange(len(cells)) if shared else position,
-        terms=tuple(term.name for term in groups),
-        basis=(basis[position] if shared else basis)[:, alive],
-        multiplicity=multiplicity[alive],
-        fixed_variance=fixed[alive],
-        scale_location=priors[:, 0],
-        scale_spread=priors[:, 1],
-        latents=tuple(name for name, keep in zip(names, alive, strict=True) if keep),
-        crossed=True,
-        notes=notes,
-        group_terms=tuple(groups),
-    )
+    names: list[str]
+    matrix: sparse.csc_array
+    fixed: list[float]
+    term: int | None
 
 
-def _up(factor: str, axes: list[_Axis]) -> set[str]:
-    """A factor and all factors that it is nested in."""
-    return {factor, *next(axis.within for axis in axes if axis.factor == factor)}
+def _common_effects(formula: str, cells: "pd.DataFrame", common: list[str]) -> list[_Columns]:
+    """The intercept and all effects without a scale."""
+    matrices = evaluate_part(" + ".join(["1", *common]), formula, cells)
+    found = []
+    for name, term in matrices.common.terms.items():
+        block = _finite(matrices.common[name], name, formula).reshape(len(cells), -1)
+        fixed = []
+        for column in block.T:
+            indicator = bool(np.isin(column, (0.0, 1.0)).all())
+            unit = 1.0 if indicator else float(column.std()) or 1.0
+            fixed.append((INTERCEPT_SD if name == "Intercept" else COMMON_SD / unit) ** 2)
+        found.append(_Columns(list(term.labels), sparse.csc_array(block), fixed, None))
+    return found
 
 
-def _axes(cells: "pd.DataFrame", factors: list[str]) -> list[_Axis] | None:
-    """Axes of the full grid of the factors, coarse before fine; ``None`` if nested factors do not form a full grid."""
-    levels = {factor: int(cells[factor].nunique()) for factor in factors}
-    axes: list[_Axis] = []
-    for factor in sorted(factors, key=lambda name: (levels[name], name)):
-        within = tuple(
-            other
-            for other in factors
-            if other != factor
-            and levels[other] < levels[factor]
-            and len(cells.drop_duplicates([factor, other])) == levels[factor]
-        )
-        size = levels[factor]
-        if within:
-            inside = cells.drop_duplicates(factor).groupby(list(within), observed=True).size()
-            full = math.prod(axis.size for axis in axes if axis.factor in within)
-            if inside.min() < inside.max() or len(inside) < full:
-                return None
-            size = int(inside.iloc[0])
-        axes.append(_Axis(factor, within, size))
-    return axes
-
-
-def _grid(cells: "pd.DataFrame", axes: list[_Axis]) -> tuple["pd.DataFrame", np.ndarray]:
-    """The full grid in the axes' order, and the position of every given cell in it."""
-    import pandas as pd
-
-    codes, lookup = [], []
-    for axis in axes:
-        table = cells.drop_duplicates(axis.factor).sort_values([*axis.within, axis.factor])
-        if axis.within:
-            ranks = table.groupby(list(axis.within), observed=True).cumcount()
+def _group_effects(formula: str, cells: "pd.DataFrame", groups: list[Term]) -> list[_Columns]:
+    """The effects of every group-specific term. Indicators of levels do not need formulae, whose matrices are dense."""
+    sloped = {term.factors for term in groups if not term.intercept}
+    slopes = [written(term, groups) for term in groups if term.factors in sloped]
+    matrices = evaluate_part(" + ".join(["1", *slopes]), formula, cells) if slopes else None
+    found = []
+    for index, term in enumerate(groups):
+        if matrices is None or term.factors not in sloped:
+            levels = cells[list(term.factors)]
+            codes = levels.groupby(list(term.factors), observed=True).ngroup().to_numpy()
+            matrix = sparse.csc_array((np.ones(len(cells)), (np.arange(len(cells)), codes)))
+            first = levels.to_numpy()[np.unique(codes, return_index=True)[1]]
+            names = [f"{term.name.replace(' ', '')}[{':'.join(map(str, row))}]" for row in first]
         else:
-            ranks = pd.Series(range(len(table)), index=table.index)
-        rank_of = dict(zip(table[axis.factor], ranks, strict=True))
-        codes.append(cells[axis.factor].map(rank_of).to_numpy(dtype=int))
-        lookup.append({(*row[:-1], rank_of[row[-1]]): row[-1] for row in table[[*axis.within, axis.factor]].to_numpy()})
-    shape = [axis.size for axis in axes]
-    position = np.asarray(np.ravel_multi_index(codes, shape))
-    rows = []
-    for indices in itertools.product(*map(range, shape)):
-        row: dict[str, Any] = {}
-        for axis, index, names in zip(axes, indices, lookup, strict=True):
-            row[axis.factor] = names[(*(row[other] for other in axis.within), index)]
-        rows.append(row)
-    grid = pd.DataFrame(rows, columns=[axis.factor for axis in axes])
-    for column in cells.columns.difference(grid.columns, sort=False):
-        values = np.full(len(grid), None, dtype=object)
-        values[position] = cells[column].to_numpy()
-        grid[column] = values
-    return grid, position
+            key = term.name.replace(" | ", "|")
+            matrix = sparse.csc_array(_finite(matrices.group[key].toarray(), term.name, formula))
+            names = list(matrices.group.terms[key].labels)
+        found.append(_Columns(names, matrix, [0.0] * len(names), index))
+    return found
 
 
-# --- every other formula: effects explicit --------------------------------------------------------------------------
-
-
-def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tuple[str, ...]) -> WeightDesign:
+def evaluate_part(part: str, formula: str, cells: "pd.DataFrame") -> Any:
+    """The design matrices of formulae for a part of a formula."""
     from formulae import design_matrices
 
     try:
-        matrices: Any = design_matrices(formula, cells)
+        return design_matrices(part, cells)
     except Exception as error:  # whatever a function in the formula raises
         unknown = isinstance(error, KeyError)
         raise InputError(
@@ -467,40 +397,44 @@ def _effects(formula: str, cells: "pd.DataFrame", groups: list[_Term], notes: tu
             remedy="correct the formula, or add the computed values to the log as a column",
             argument="weights",
         ) from error
-    blocks: list[np.ndarray] = []
-    fixed: list[float] = []
-    names: list[str] = []
-    if matrices.common is not None:
-        for name, term in matrices.common.terms.items():
-            block = _finite(matrices.common[name], name, formula).reshape(len(cells), -1)
-            for column, label in zip(block.T, term.labels, strict=True):
-                indicator = bool(np.isin(column, (0.0, 1.0)).all())
-                unit = 1.0 if indicator else float(column.std()) or 1.0
-                blocks.append(column[:, None])
-                names.append(label)
-                fixed.append((INTERCEPT_SD if name == "Intercept" else COMMON_SD / unit) ** 2)
-    multiplicity = [np.zeros(len(groups)) for _ in names]
-    for index, term in enumerate(groups):
-        key = term.name.replace(" | ", "|")
-        block = _finite(matrices.group[key].toarray(), term.name, formula)
-        labels = matrices.group.terms[key].labels
-        blocks.append(block)
-        names.extend(labels)
-        fixed.extend([0.0] * len(labels))
-        multiplicity.extend([np.eye(len(groups))[index]] * len(labels))
-    priors = np.array([_scale_prior(term) for term in groups]).reshape(-1, 2)
+
+
+def _arrange(
+    formula: str, cells: "pd.DataFrame", groups: list[Term], columns: list[_Columns], notes: tuple[str, ...]
+) -> WeightDesign:
+    """Put the latents that several cells share first, and find the one that each cell has for itself.
+
+    If several effects belong to one cell alone, the last one, which the formula names last, is its own.
+    """
+    names = np.array([name for block in columns for name in block.names], dtype=object)
+    matrix = sparse.csc_array(sparse.hstack([block.matrix for block in columns], format="csc"))
+    single = np.flatnonzero(np.diff(matrix.indptr) == 1)
+    cell = matrix.indices[matrix.indptr[single]]
+    latest = {int(where): int(column) for where, column in zip(cell, single, strict=True)}
+    own_columns = np.array([latest[where] for where in sorted(latest)], dtype=int)
+    is_shared = np.ones(len(names), dtype=bool)
+    is_shared[own_columns] = False
+    order = np.concatenate([np.flatnonzero(is_shared), own_columns])
+    own, value = np.full(len(cells), -1), np.zeros(len(cells))
+    where = np.array(sorted(latest), dtype=int)
+    own[where] = is_shared.sum() + np.arange(len(where))
+    value[where] = matrix.data[matrix.indptr[own_columns]]
+    term = np.concatenate([np.full(len(block.names), -1 if block.term is None else block.term) for block in columns])
+    priors = np.array([_scale_prior(each) for each in groups]).reshape(-1, 2)
     return WeightDesign(
         formula=formula,
         cells=cells.reset_index(drop=True),
         rows=np.arange(len(cells)),
-        terms=tuple(term.name for term in groups),
-        basis=np.hstack(blocks),
-        multiplicity=np.stack(multiplicity),
-        fixed_variance=np.array(fixed),
+        terms=tuple(each.name for each in groups),
+        shared=matrix[:, np.flatnonzero(is_shared)].toarray(),
+        own=own,
+        own_value=value,
+        multiplicity=np.equal.outer(term, np.arange(len(groups))).astype(float)[order],
+        fixed_variance=np.array([value for block in columns for value in block.fixed])[order],
         scale_location=priors[:, 0],
         scale_spread=priors[:, 1],
-        latents=tuple(names),
-        crossed=False,
+        latents=tuple(names[order]),
+        order=order,
         notes=notes,
         group_terms=tuple(groups),
     )

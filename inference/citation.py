@@ -14,6 +14,7 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.rates import in_common
 from simulacra.inference.tables import bounds, level
 
 __all__ = [
@@ -74,6 +75,7 @@ class Citation:
         status: ``"ok"``, or the reason why R-hat and ESS were not checked.
         scope: the questions that the estimate is about, in words; empty for a property of a persona.
         provenance: model, data, seed and version.
+        comparisons: for a comparison, the number of comparisons in its table.
     """
 
     key: str
@@ -88,6 +90,7 @@ class Citation:
     status: str
     scope: str
     provenance: Provenance
+    comparisons: int = 1
 
     def __repr__(self) -> str:
         ends = f"{self.rounded(self.lower)} to {self.rounded(self.upper)}"
@@ -95,7 +98,7 @@ class Citation:
             f"Citation of {self.key}",
             f"{self.rounded(self.value)}, {level(self.interval_probability)} {self.interval} {ends}; "
             f"R-hat {self.r_hat:.2f}, ESS {grouped(self.ess)}",
-            self.scope,
+            "; ".join(filter(None, (self.scope, self.family))),
             f"status: {self.status}",
             f"model: {self.provenance.model}",
             f"seed {self.provenance.seed}, data {self.provenance.data_hash[:8]}…, simulacra {self.provenance.version}",
@@ -119,8 +122,14 @@ class Citation:
 
     @property
     def caveat(self) -> str:
-        """Why R-hat and ESS were not checked, and thresholds that were loosened; empty if neither applies."""
-        return "; ".join(filter(None, ("" if self.status == "ok" else self.status, self.provenance.loosened)))
+        """The size of the family, why R-hat and ESS were not checked, and thresholds that were loosened, if any."""
+        unchecked = "" if self.status == "ok" else self.status
+        return "; ".join(filter(None, (self.family, unchecked, self.provenance.loosened)))
+
+    @property
+    def family(self) -> str:
+        """The size of the family of comparisons, ``"one of 15 comparisons"``; empty if there is only one."""
+        return f"one of {grouped(self.comparisons)} comparisons" if self.comparisons > 1 else ""
 
     def rounded(self, value: float) -> str:
         """``value`` with the number of decimals given by :func:`decimals`, and a typographic minus sign."""
@@ -281,7 +290,8 @@ def cited(
 
     Args:
         key: the quantity.
-        row: the row, with ``r_hat, ess_bulk, ess_tail, status``.
+        row: the row, with ``r_hat, ess_bulk, ess_tail, status``, and for comparisons with ``questions, asked`` and
+            ``comparisons``.
         columns: its columns with the estimate and the ends of its interval.
         scope: the scope in words.
         provenance: provenance of the numbers.
@@ -308,8 +318,9 @@ def cited(
         ess_bulk=float(row["ess_bulk"]),
         ess_tail=float(row["ess_tail"]),
         status=status,
-        scope=scope,
+        scope=in_common(scope, row),
         provenance=provenance,
+        comparisons=int(row.get("comparisons", 1)),
     )
 
 

@@ -1,33 +1,36 @@
-"""Contrasts that a user states: differences between any two groups, and differences of differences.
+"""Contrasts that a user states: differences between groups or means of groups, and differences of differences.
 
 ``result.contrast("backdoor, trigger=on", "backdoor, trigger=off")`` compares two groups. Contrasts can be subtracted
 from one another: a base model may react to a trigger as well, so the effect of the trigger on a fine-tune is the
-difference between the fine-tune's contrast and the base model's. All are computed draw by draw.
+difference between the fine-tune's contrast and the base model's. Every contrast is a linear combination of groups,
+computed draw by draw.
 
 References:
     Angrist & Pischke (2009), Mostly Harmless Econometrics, doi:10.1515/9781400829828, chapter 5 (differences of
-    differences).
+    differences); Lenth (2024), emmeans: estimated marginal means (contrasts of means of groups, families of pairs).
 """
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.formalism.display import card, place
+from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.shifts import claim
-from simulacra.inference.citation import Citation, Provenance, cited
-from simulacra.inference.rate_tables import about_new
-from simulacra.inference.rates import extended_interval
+from simulacra.inference.citation import Citation, cited
+from simulacra.inference.compared import Compared
+from simulacra.inference.groups import Group, names_of, shares_of
+from simulacra.inference.rate_tables import common_questions, no_common_question, supported
+from simulacra.inference.rates import in_common, scope_name
 from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 
-__all__ = ["Contrast", "Group", "find_group", "label"]
+__all__ = ["Contrast", "Contrasts", "all_pairs", "contrast_of"]
 
-Group = str | Mapping[str, object]
-"""A group as text, ``"ft"`` or ``"condition=ft, trigger=on"``, or as a mapping of columns to values."""
+_REMEDY = "choose another denominator, such as of='all', or other groups or, for rates, scope='new'"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -36,76 +39,100 @@ class Contrast:
 
     Attributes:
         name: the contrast, such as ``"rate[ft, trigger=on] − rate[ft, trigger=off]"``.
-        of: the quantity: ``"rates"``, ``"implied_rates"`` or ``"weights"``.
-        scope: ``"these"`` or ``"new"``.
-        words: the scope in words.
-        draws: its draws, dims ``(chain, draw)``, a difference of probabilities.
-        by_question: the same contrast of logged proportions by base question, shape ``(Q,)``, NaN for questions that
-            not all groups were asked; for new questions only.
-        raised: whether a group that is added shows the event in more than 1% of its completions.
-        reduced: whether one that is subtracted does, so that questions can disagree in sign.
-        terms: what is withheld.
-        provenance: model, data, seed and version.
+        coefficients: the coefficient of every group, shape ``(G,)``; they sum to zero.
+        compared: the quantity that is compared, and its groups.
+        comparisons: the number of contrasts in the family to which this one belongs.
     """
 
     name: str
-    of: str
-    scope: str
-    words: str
-    draws: xr.DataArray
-    by_question: np.ndarray
-    raised: bool
-    reduced: bool
-    terms: Terms
-    provenance: Provenance
+    coefficients: np.ndarray
+    compared: Compared
+    comparisons: int = 1
 
     def __sub__(self, other: "Contrast") -> "Contrast":
         """The difference of two contrasts of the same quantity, outcome, scope and fit.
 
         Raises:
-            InputError: they are of different quantities, outcomes, scopes or fits.
+            InputError: they are of different quantities, outcomes, scopes or fits, or equal.
         """
         expect_type(other, Contrast, "other", "Contrast", expected="a Contrast, as Result.contrast returns")
-        if (self.of, self.scope, self.provenance) != (other.of, other.scope, other.provenance):
+        own, theirs = self.compared, other.compared
+        if not own.equals(theirs):
             raise InputError(
-                f"{self.name} ({self.of}, {self.words}) and {other.name} ({other.of}, {other.words}) cannot be "
+                f"{self.name} ({own.of}, {own.words}) and {other.name} ({theirs.of}, {theirs.words}) cannot be "
                 "subtracted",
                 expected="contrasts of the same quantity, outcome and scope, from the same fit",
             )
-        return dataclasses.replace(
-            self,
-            name=f"({self.name}) − ({other.name})",
-            draws=self.draws - other.draws,
-            by_question=self.by_question - other.by_question,
-            raised=self.raised or other.reduced,
-            reduced=self.reduced or other.raised,
-            terms=dataclasses.replace(self.terms, failed=(*self.terms.failed, *other.terms.failed)),
-        )
+        return _stated(f"({self.name}) − ({other.name})", self.coefficients - other.coefficients, own)
+
+    @property
+    def draws(self) -> xr.DataArray:
+        """Its draws, dims ``(chain, draw)``, a difference of probabilities."""
+        return self._combined(self.compared.draws)
+
+    def _combined(self, draws: xr.DataArray) -> xr.DataArray:
+        used = np.flatnonzero(self.coefficients)
+        return xr.DataArray(draws.to_numpy()[..., used] @ self.coefficients[used], dims=("chain", "draw"))
+
+    @property
+    def words(self) -> str:
+        """The scope in words."""
+        return in_common(self.compared.words, self._questions)
+
+    @property
+    def impossible(self) -> str:
+        """Why there is no estimate at all; empty if there is one."""
+        used = np.flatnonzero(self.coefficients)
+        names = names_of(self.compared.groups.iloc[used])
+        asked = None if self.compared.asked is None else self.compared.asked[used]
+        empty = np.isnan(self.compared.draws.to_numpy()[0, 0, used])
+        empty |= False if asked is None else ~asked.any(axis=1)
+        if empty.any():
+            return f"{names[empty.argmax()]} has no completions in the denominator of the outcome"
+        if self.compared.scope == "these" and self._questions.get("questions") == 0:
+            return no_common_question(names)
+        return ""
+
+    @property
+    def _questions(self) -> dict[str, int]:
+        """``questions``, which all of its groups were asked, and ``asked``, which any was; if they matter."""
+        if self.compared.asked is None:
+            return {}
+        questions, asked = common_questions(self.coefficients[None], self.compared.asked)
+        return {"questions": int(questions[0]), "asked": int(asked[0])}
 
     def table(self, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> pd.DataFrame:
-        """One row: ``contrast, scope, mean, eti89_lb, eti89_ub, claim, ess_bulk, ess_tail, r_hat, status``.
+        """One row: ``contrast, scope, questions, asked, mean, eti89_lb, eti89_ub, claim, comparisons, ess_bulk, …``.
 
-        ``claim`` follows from the interval as in :meth:`~simulacra.inference.Result.contrasts`. There is none for
-        weights and implied rates, because a difference of weights alone does not support one. For new questions, the
-        interval is extended to that of a paired t-test over base questions if a group that is subtracted shows the
-        event.
+        ``questions``, ``asked``, ``claim`` and ``comparisons`` as in :meth:`~simulacra.inference.Result.contrasts`,
+        followed by ``ess_bulk, ess_tail, r_hat, status``; ``claim`` follows from the interval and the sign. There is no
+        claim for weights and implied rates, because a difference of weights alone does not support one. For new
+        questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
+        shows the event, or if there are 20 of them.
 
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.
         """
-        lower, upper = bounds(ci_prob)
-        terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
-        table = summary_table(self.draws.expand_dims(contrast=[self.name], axis=-1), terms)
-        if self.reduced:
-            limits = (float(table[lower].iloc[0]), float(table[upper].iloc[0]))
-            table[lower], table[upper] = extended_interval(limits, self.by_question, ci_prob)
-        table.insert(1, "scope", self.scope)
-        if self.of == "rates":
-            said: str = claim(float(table[lower].iloc[0]), float(table[upper].iloc[0]), rope=rope)
-            said = about_new(said, int(np.isfinite(self.by_question).sum())) if self.scope == "new" else said
-            withheld = table["status"].iloc[0].startswith("withheld")
-            table.insert(5, "claim", "withheld" if withheld else said)
-        return table
+        numbers = ["mean", *bounds(ci_prob)]
+        terms = dataclasses.replace(self._terms, ci_prob=ci_prob)
+        draws, *others = (
+            self._combined(own).expand_dims(contrast=[self.name], axis=-1)
+            for own in (self.compared.draws, *self.compared.others)
+        )
+        table = summary_table(draws, terms, others=others)
+        said: dict[str, Any] = {}
+        if self.compared.of == "rates":
+            coefficients, rates, scope = self.coefficients[None], self.compared.rates, self.compared.scope
+            limits = table[numbers[1:]].to_numpy()
+            limits, claims = supported(draws.to_numpy(), limits, coefficients, rates, scope, rope, ci_prob)
+            table[numbers[1:]], said = limits, {"claim": claims}
+        if self.impossible:
+            table[numbers], table["status"] = np.nan, f"withheld: {self.impossible}"
+        if said and table["status"].iloc[0].startswith("withheld"):
+            said = {"claim": "withheld"}
+        about: dict[str, Any] = {"scope": scope_name(self.compared.scope), **self._questions}
+        table = table.assign(**about, **said, comparisons=self.comparisons)
+        return table[["contrast", *about, *numbers, *said, "comparisons", "ess_bulk", "ess_tail", "r_hat", "status"]]
 
     def cite(self, *, ci_prob: float = CI_PROB) -> Citation:
         """The contrast with its interval, scope, diagnostics and provenance.
@@ -115,7 +142,21 @@ class Contrast:
         """
         row = self.table(ci_prob=ci_prob).to_dict("records")[0]
         columns = ("mean", *bounds(ci_prob))
-        return cited(self.name, row, columns, self.words, self.provenance, probability=ci_prob)
+        return cited(self.name, row, columns, self.compared.words, self.compared.provenance, probability=ci_prob)
+
+    @property
+    def _terms(self) -> Terms:
+        """Every failed check that concerns any of the groups."""
+        rows = self.compared.groups[self.coefficients != 0].to_dict("records")
+        failed = [
+            dataclasses.replace(check, persona=None, condition=None)
+            for check in self.compared.terms.failed
+            if any(
+                check.persona in (None, row.get("persona")) and check.condition in (None, row["condition"])
+                for row in rows
+            )
+        ]
+        return dataclasses.replace(self.compared.terms, failed=tuple(failed))
 
     def __repr__(self) -> str:
         row = self.table().to_dict("records")[0]
@@ -124,55 +165,101 @@ class Contrast:
             f"Contrast {self.name}",
             f"{mean} ({lower} to {upper}) {self.words}",
             f"claim: {row['claim']}" if "claim" in row else "",
+            f"one of {self.comparisons} comparisons" if self.comparisons > 1 else "",
             f"status: {row['status']}",
             "next: contrast.table(), .cite(), .draws; contrast - other",
         )
 
 
-def find_group(groups: pd.DataFrame, asked: Group, argument: str) -> int:
-    """The row of the group that is asked for.
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Contrasts(Sequence[Contrast]):
+    """A family of contrasts, which states its size in every row and citation; see ``Result.pairs``.
 
-    Args:
-        groups: conditions with their contexts, as :func:`~simulacra.inference.rates.groups_of` returns.
-        asked: the group; a text without ``=``, or the exact name of a condition, is a condition.
-        argument: name of the argument in messages.
+    The interval and the claim of a contrast are those of this contrast alone, whatever the size of the family. In a
+    family of 20, one interval of 95% is expected to miss.
+
+    Attributes:
+        members: the contrasts, in any order; by position or name, ``family[0]`` or ``family["rate[a] − rate[b]"]``.
+    """
+
+    members: Sequence[Contrast]
+
+    def __post_init__(self) -> None:
+        """Every member states the size of the family."""
+        counted = [dataclasses.replace(contrast, comparisons=len(self.members)) for contrast in self.members]
+        object.__setattr__(self, "members", tuple(counted))
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[Contrast]:
+        return iter(self.members)
+
+    def __getitem__(self, key: int | str) -> Contrast:  # type: ignore[override]
+        names = [contrast.name for contrast in self.members]
+        if isinstance(key, str) and key not in names:
+            raise InputError(f"There is no contrast {key!r} among {len(names)}", expected=listing(names, 300))
+        return self.members[names.index(key) if isinstance(key, str) else key]
+
+    def table(self, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> pd.DataFrame:
+        """One row per contrast, with the columns of :meth:`Contrast.table`.
+
+        Raises:
+            InputError: a probability outside (0, 1), or a negative ``rope``.
+        """
+        return pd.concat([each.table(rope=rope, ci_prob=ci_prob) for each in self.members], ignore_index=True)
+
+    def __repr__(self) -> str:
+        return card(
+            f"Contrasts: {len(self.members)} comparisons",
+            listing(contrast.name for contrast in self.members),
+            "next: contrasts.table(); contrasts[0].cite()",
+        )
+
+
+def contrast_of(compared: Compared, group: Group, minus: Group, persona: str | None) -> Contrast:
+    """The difference between two groups, or means of groups.
 
     Raises:
-        InputError: an unknown column, or none or several groups with these values.
+        InputError: an unknown group, the same group twice, groups without completions, or without a common question.
     """
-    wanted = {"condition": asked} if asked in groups["condition"].tolist() else _parsed(asked, argument)
-    unknown = [name for name in wanted if name not in groups]
-    if unknown:
-        raise InputError(
-            f"contrast: {asked!r} names {unknown[0]!r}",
-            expected=f"columns among {', '.join(map(str, groups))}",
-            argument=argument,
-        )
-    fits = np.ones(len(groups), dtype=bool)
-    for name, value in wanted.items():
-        fits &= (groups[name].astype(str) == value).to_numpy()
-    if fits.sum() != 1:
-        listed = "; ".join(", ".join(f"{name}={own}" for name, own in row.items()) for row in groups.to_dict("records"))
-        many = "no group has" if not fits.any() else f"{fits.sum()} groups have"
-        raise InputError(
-            f"contrast: {many} {', '.join(f'{name}={own}' for name, own in wanted.items()) or 'no values'}",
-            expected=f"one of {listed}",
-            argument=argument,
-        )
-    return int(fits.argmax())
+    own = np.ones(len(compared.groups), dtype=bool)
+    if persona is not None:
+        own = (compared.groups["persona"] == persona).to_numpy()
+    places = compared.groups[own].drop(columns="persona", errors="ignore").reset_index(drop=True)
+    shares = np.zeros((2, len(own)))
+    shares[0, own], shares[1, own] = shares_of(places, group, "group"), shares_of(places, minus, "minus")
+    return _stated(" − ".join(map(compared.label, shares)), shares[0] - shares[1], compared)
 
 
-def _parsed(asked: Group, argument: str) -> dict[str, str]:
-    expected = "a group such as 'ft', 'condition=ft, trigger=on' or {'condition': 'ft', 'trigger': 'on'}"
-    expect_type(asked, (str, Mapping), argument, "contrast", expected=expected)
-    if isinstance(asked, Mapping):
-        return {str(name): str(value) for name, value in asked.items()}
-    parts = [part.strip() for part in asked.split(",")] if "=" in asked else [asked]
-    pairs = [part.partition("=") if "=" in part else ("condition", "=", part) for part in parts]
-    return {name.strip(): value.strip() for name, _, value in pairs}
+def all_pairs(compared: Compared, persona: str | None) -> Contrasts:
+    """Every pair of conditions in the same context, the later minus the earlier one.
+
+    Raises:
+        InputError: there is no pair.
+    """
+    contexts = [name for name in compared.groups if name != "condition"]
+    chosen = compared.groups if persona is None else compared.groups[compared.groups["persona"] == persona]
+    places = [chosen.index] if not contexts else [own.index for _, own in chosen.groupby(contexts, sort=False)]
+    found = []
+    for first, second in itertools.chain.from_iterable(itertools.combinations(own, 2) for own in places):
+        minus, plus = np.eye(len(compared.groups))[[first, second]]
+        found.append(Contrast(f"{compared.label(plus)} − {compared.label(minus)}", plus - minus, compared))
+    if not found:
+        raise InputError("pairs: there are no two conditions in the same context", remedy="use Result.contrast")
+    return Contrasts(found)
 
 
-def label(groups: pd.DataFrame, row: int, kind: str, persona: str | None = None) -> str:
-    """The name of an estimate, as in keys of citations: ``"rate[ft, trigger=on]"``."""
-    own = {str(name): value for name, value in groups.iloc[row].items()}
-    return f"{kind}[{place(own | ({'persona': persona} if persona else {}))}]"
+def _stated(name: str, coefficients: np.ndarray, compared: Compared) -> Contrast:
+    """A contrast that exists.
+
+    Raises:
+        InputError: it compares a group with itself, or there is no estimate.
+    """
+    coefficients = np.where(np.abs(coefficients) > 1e-12, coefficients, 0.0)  # what cancels, cancels exactly
+    if not coefficients.any():
+        raise InputError(f"contrast: {name} is zero, because both sides are the same", argument="minus")
+    contrast = Contrast(name, coefficients, compared)
+    if contrast.impossible:
+        raise InputError(f"contrast: {contrast.impossible}", remedy=_REMEDY, argument=("outcome", "scope"))
+    return contrast

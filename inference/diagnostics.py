@@ -1,4 +1,4 @@
-"""Checks of a fit: convergence, competing modes, persona names, and what the personas leave unexplained.
+"""Checks of a fit: convergence, agreement of readings, switched labels, and what the personas leave unexplained.
 
 Every check declares which estimates it withholds if it fails, and of which persona or condition; no check withholds an
 estimate that does not depend on it. In particular, rates and claims do not depend on personas, and only their own
@@ -28,28 +28,26 @@ from simulacra.formalism.display import WIDTH, card, html_table, listing, place
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Rule
-from simulacra.formalism.personas import Gate, Persona
 from simulacra.formalism.scales import bounds_of, rescaled_rule
-from simulacra.inference.sampling.initialise import Start
+from simulacra.inference.readings import compare_readings
 
 __all__ = [
     "PERSONA_ESTIMATES",
     "Check",
     "Thresholds",
     "check_baseline",
+    "check_labels",
     "check_misfit",
-    "check_modes",
-    "check_names",
     "check_rates",
+    "check_readings",
     "check_sampling",
     "checks_html",
     "convergence",
-    "fitting_name",
     "lacks_draws",
 ]
 
 
-_LOWER_IS_LOOSER = ("ess", "e_bfmi", "mode_gap", "misfit_p")
+_LOWER_IS_LOOSER = ("ess", "e_bfmi", "mode_gap", "misfit_p", "gate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +59,15 @@ class Thresholds:
         ess: smallest acceptable bulk and tail effective sample size.
         e_bfmi: smallest acceptable energy fraction of missing information in any chain.
         small_weight: R-hat and ESS of weights with a posterior mean below this value are reported but not checked.
-        mode_gap: smallest acceptable difference, in nats, between the log evidence of the best mode and that of any
-            mode with other weights.
-        mode_distance: largest difference of any persona weight at which two EM runs count as the same mode.
+        mode_gap: difference in log evidence from the best mode, in nats, up to which a mode with other weights is
+            sampled as another reading (:mod:`simulacra.inference.readings`).
+        mode_distance: largest difference of any persona weight at which two EM runs count as the same mode, and of the
+            means of a probability at which two readings agree.
         unexplained: largest acceptable unexplained share of a condition (:mod:`simulacra.inference.misfit`), unless
             replicated logs show as large a discrepancy.
         misfit_p: smallest p-value at which a discrepancy counts as one that replicated logs show.
+        gate: smallest acceptable probability that a name gate holds (:mod:`simulacra.inference.names`).
+        switched: largest acceptable proportion of draws whose labels had to be corrected.
         baseline: largest acceptable share of the baseline's completions that are misaligned, or that are incoherent.
     """
 
@@ -78,6 +79,8 @@ class Thresholds:
     mode_distance: float | int = 0.05
     unexplained: float | int = 0.02
     misfit_p: float | int = 0.05
+    gate: float | int = 0.9
+    switched: float | int = 0.01
     baseline: float | int = 0.9
 
     @property
@@ -132,7 +135,7 @@ class Check:
         """The value as text."""
         if math.isfinite(self.value):
             return f"{self.value:.4g}" if self.value < 1000 else grouped(self.value)
-        return "no competing mode" if self.value > 0 else "not available"
+        return "not available"
 
     def __repr__(self) -> str:
         return card(
@@ -158,9 +161,7 @@ PERSONA_ESTIMATES = (
     "scales",
 )
 """The quantities that depend on the personas; rates and contrasts do not."""
-_NAME_CHECK = "name: "
 _RATES = ("rates", "contrasts")
-_OF_A_NAME = ("weights", "shifts", "outcome_given_persona", "emissions")
 _OF_A_CONDITION = ("weights", "shifts")
 _NEARLY = 1.05  # R-hat below which more draws of the same chains are likely to suffice
 _LONGER = (
@@ -245,7 +246,8 @@ def checks_html(checks: Sequence[Check]) -> str:
 
 def lacks_draws(checks: Sequence[Check]) -> bool:
     """Whether only R-hat or ESS failed, and R-hat is small enough for more draws to be likely to fix it."""
-    failed = [c for c in checks if not c.passed and c.name != "unexplained share" and not c.name.startswith("rates: ")]
+    others = ("unexplained share", "readings", "rates: ")
+    failed = [check for check in checks if not check.passed and not check.name.startswith(others)]
     r_hat = max(check.value for check in checks if check.name == "r_hat")
     return bool(failed) and all(check.name in ("r_hat", "ess_bulk", "ess_tail") for check in failed) and r_hat < _NEARLY
 
@@ -308,83 +310,66 @@ def check_baseline(
     return [Check("baseline", passed, found, limit, where, remedy, withholds, argument=("bounds", "columns"))]
 
 
-def check_modes(starts: Sequence[Start], thresholds: Thresholds) -> Check:
-    """Whether a mode with other weights has a log evidence close to that of the best mode."""
-    best = starts[0]
-    rivals = [s for s in starts[1:] if np.abs(s.weights - best.weights).max() > thresholds.mode_distance]
-    gap = best.log_evidence - rivals[0].log_evidence if rivals else float("inf")
-    where = f"{len(rivals)} of {len(starts)} starts reached a different mode"
-    remedy = (
-        "The data are consistent with two solutions. Use more concentrated archetypes (Archetype.concentration) or a "
-        "smaller persona set; if both modes remain, report both."
-    )
-    limit = thresholds.mode_gap
-    return Check("competing modes", gap >= limit, gap, limit, where, remedy, PERSONA_ESTIMATES, argument=("personas",))
-
-
-def check_names(
-    personas: Sequence[Persona], emissions: Sequence[AbstractEmission], probabilities: Sequence[np.ndarray]
-) -> list[Check]:
-    """Whether every persona meets the gates of its name, or else those of its declared alternative name.
+def check_readings(readings: Sequence[xr.Dataset], more: int, thresholds: Thresholds) -> Check:
+    """Whether the readings agree about all probabilities; see :mod:`simulacra.inference.readings`.
 
     Args:
-        personas: the personas with their gates.
-        emissions: the emissions of the model.
-        probabilities: posterior mean emission probabilities, shapes ``(K, J)``.
-
-    Returns:
-        One check per gate. Its ``name`` ends in the name that the gate belongs to; its ``persona`` is the name that the
-        persona has in the model.
+        readings: the posterior of every reading, the first first.
+        more: number of further modes that were not sampled; if there are any, nothing is known to agree.
+        thresholds: thresholds of the checks.
     """
-    checks = []
-    for index, persona in enumerate(personas):
-        own = [_check_gate(persona, persona, gate, index, emissions, probabilities) for gate in persona.gates]
-        if persona.otherwise is not None and not all(check.passed for check in own):
-            other = [
-                _check_gate(persona, persona.otherwise, gate, index, emissions, probabilities)
-                for gate in persona.otherwise.gates
-            ]
-            own = other if all(check.passed for check in other) else own
-        checks += own
-    return checks
-
-
-def _check_gate(
-    persona: Persona,
-    named: Persona,
-    gate: Gate,
-    index: int,
-    emissions: Sequence[AbstractEmission],
-    probabilities: Sequence[np.ndarray],
-) -> Check:
-    rule = Rule(gate.rule)
-    unmeasured = set(rule.measurements) - {emission.measurement for emission in emissions}
-    listed = " and ".join(sorted(unmeasured))
-    value = float("nan") if unmeasured else float(rule.probability(emissions, probabilities)[index])
-    where = f"P({gate.rule} | {persona.name})"
-    if unmeasured:
-        where += f" must be at least {gate.at_least:g}, but {listed} is not measured"
+    limit = thresholds.mode_distance
+    names = [str(name) for name in readings[0].data_vars if name not in ("latents", "scale", "temperature", "offset")]
+    worst, where, passed = 0.0, f"no other solution within {thresholds.mode_gap:g} nats", not more
+    for name in names if len(readings) > 1 else ():
+        first, *others = (own[name] for own in readings)
+        ranges = compare_readings(first, others, limit)
+        passed &= not ranges["disagree"].any()
+        apart = (ranges["reading_ub"] - ranges["reading_lb"]).fillna(1.0).to_numpy()  # named in one reading only
+        row = int(apart.argmax())
+        if apart[row] >= worst:
+            dims = first.dims[2:]
+            place = np.unravel_index(row, [first.sizes[dim] for dim in dims])
+            at = ", ".join(str(first[dim].to_numpy()[index]) for dim, index in zip(dims, place, strict=True))
+            worst, where = float(apart[row]), f"{len(readings)} readings; they differ most at {name}[{at}]"
+    if more:
+        where += f"; {more} more were not sampled"
     remedy = (
-        "This persona does not behave as its name states, so it is reported as unnamed. The log may contain no such "
-        "persona: exclude it, or try another persona set. Alternatively, the wrong column may have been read as the "
-        f"score: name the intended one when reading, columns={{'{rule.measurements[0]}': '<its name>'}}."
-        if not unmeasured
-        else f"The name of this persona requires {listed}, which the model does not measure, so the name cannot be "
-        f"verified and its estimates are withheld. Have the completions judged for {listed} and include that score in "
-        "the model, or give the persona a custom name without gates."
+        "The data support several solutions, and estimates that differ between them are withheld; Result.readings() "
+        "shows all. Use more concentrated archetypes (Archetype.concentration) or a smaller persona set; if several "
+        "remain, report the range over readings."
     )
-    passed = not unmeasured and value >= gate.at_least
-    argument = ("personas",) if unmeasured else ("personas", "columns")
-    name, limit = f"{_NAME_CHECK}{named.name}", float(gate.at_least)
-    return Check(name, passed, value, limit, where, remedy, _OF_A_NAME, persona=persona.name, argument=argument)
+    withheld = PERSONA_ESTIMATES
+    return Check("readings", passed, worst, limit, where, remedy, withheld, each=not more, argument=("personas",))
 
 
-def fitting_name(persona: Persona, index: int, checks: Sequence[Check]) -> str:
-    """The name whose gates pass: the persona's name, its alternative name, or ``unnamed-<number>``."""
-    own = [check for check in checks if check.persona == persona.name and check.name.startswith(_NAME_CHECK)]
-    if not all(check.passed for check in own):
-        return f"unnamed-{index + 1}"
-    return own[0].name.removeprefix(_NAME_CHECK) if own else persona.name
+def check_labels(
+    switched: np.ndarray, before: Sequence[np.ndarray], after: Sequence[np.ndarray], thresholds: Thresholds
+) -> Check:
+    """Whether labels had to be corrected in few draws only.
+
+    Args:
+        switched: number of corrected draws in every chain, shape ``(chain,)``.
+        before: emission probabilities before the correction, shapes ``(chain, draw, K, J)``.
+        after: the same after it.
+        thresholds: the largest acceptable proportion.
+    """
+    count, draws = int(switched.sum()), before[0].shape[0] * before[0].shape[1] if before else 1
+    share, where = count / draws, "no draw"
+    if count:
+        dims = ("chain", "draw", "persona", "category")
+        worst = [max(float(rhat(xr.DataArray(own, dims=dims)).max()) for own in each) for each in (before, after)]
+        where = (
+            f"{grouped(count)} of {grouped(draws)} draws; largest R-hat of an emission {worst[0]:.2f} before the "
+            f"correction, {worst[1]:.2f} after it"
+        )
+    remedy = (
+        "The chains exchanged the labels of personas that the data hardly distinguish, so their estimates depend on "
+        "how labels were corrected. Remove one of them, give their archetypes a larger concentration, or add a "
+        "measurement on which they differ."
+    )
+    limit, argument = float(thresholds.switched), ("personas",)
+    return Check("label switching", share <= limit, share, limit, where, remedy, PERSONA_ESTIMATES, argument=argument)
 
 
 def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
@@ -395,8 +380,8 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
     """
     remedy = (
         "The personas do not account for the scores of this condition, so its weights are withheld; its rate does not "
-        "depend on them. A larger persona set (emergent-misalignment-6) often resolves this; if it does not, the "
-        "condition behaves in a way that no mixture of these personas describes."
+        "depend on them. simulacra.analysis.try_persona_sets fits larger persona sets and reports which of them pass; "
+        "if none does, the condition behaves in a way that no mixture of these personas describes."
     )
     checks = []
     contexts = [str(name) for name, own in misfit.coords.items() if own.dims == ("group",) and name != "condition"]

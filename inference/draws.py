@@ -12,11 +12,20 @@ import xarray as xr
 
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome, implied_rates
-from simulacra.inference.posterior import weights_of_cells
+from simulacra.inference.posterior import average_weights, weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, against_baseline, rates_in
 
-__all__ = ["DRAWS", "chosen_outcome", "differences", "group_weights", "take_draws", "weight_draws"]
+__all__ = [
+    "DRAWS",
+    "by_condition",
+    "by_group",
+    "chosen_outcome",
+    "differences",
+    "group_weights",
+    "take_draws",
+    "weight_draws",
+]
 
 
 def take_draws(
@@ -106,7 +115,7 @@ def weight_draws(posterior: xr.Dataset, prepared: Prepared, by: str = "condition
         return posterior["weights"]
     if by != "cell":
         raise InputError(f"draws('weights', by={by!r})", expected="'condition' or 'cell'", argument="by")
-    values = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
+    values = weights_of_cells(prepared.design, posterior["latents"].to_numpy())
     cells = {name: ("cell", prepared.design.cells[name].astype(str).to_numpy(str)) for name in prepared.design.cells}
     coords = {"persona": posterior["persona"].to_numpy(), **cells}
     return xr.DataArray(values, dims=("chain", "draw", "cell", "persona"), coords=coords, name="weights")
@@ -120,14 +129,18 @@ def group_weights(posterior: xr.Dataset, prepared: Prepared) -> np.ndarray:
     """Weights of every group, averaged over its logged completions, shape ``(chain, draw, G, K)``; they sum to one."""
     if not prepared.contexts:
         return posterior["weights"].to_numpy()
-    cells = weights_of_cells(prepared.design.basis, posterior["latents"].to_numpy())
-    return np.einsum("gc,...ck->...gk", prepared.group_shares, cells, optimize=True)
+    return average_weights(prepared.design, posterior["latents"].to_numpy(), prepared.group_shares)
 
 
 def by_condition(draws: xr.DataArray) -> xr.DataArray:
     """Draws along ``group`` with the condition as their dim, if groups are conditions."""
     contexts = [name for name, own in draws.coords.items() if own.dims == ("group",) and name != "condition"]
     return draws if contexts else draws.swap_dims(group="condition")
+
+
+def by_group(draws: xr.DataArray) -> xr.DataArray:
+    """The inverse of :func:`by_condition`: draws with dims ``(chain, draw, group)``."""
+    return draws if "group" in draws.dims else draws.swap_dims(condition="group")
 
 
 def _rates(rates: xr.Dataset, prepared: Prepared, scope: Scope) -> xr.DataArray:

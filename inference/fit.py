@@ -28,36 +28,38 @@ from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.counting.collapse import expect_log
-from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
-from simulacra.inference.diagnostics import (
-    Check,
-    Thresholds,
-    check_baseline,
-    check_misfit,
-    check_modes,
-    check_names,
-    check_rates,
-    check_sampling,
-    convergence,
-    fitting_name,
-    lacks_draws,
-)
+from simulacra.formalism.parameters import Parameters
+from simulacra.inference.checks import check_draws, with_fitting_names
+from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
 from simulacra.inference.draws import group_weights
 from simulacra.inference.misfit import misfit
-from simulacra.inference.posterior import build_tree
+from simulacra.inference.names import check_names, describe_absent, find_evidence
+from simulacra.inference.posterior import build_tree, posterior_dataset
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.rates import count_events, fit_rates, rate_diagnostics
+from simulacra.inference.rates import count_events, fit_rates
+from simulacra.inference.readings import READING, distinct_readings, rival_modes
 from simulacra.inference.result import Result
+from simulacra.inference.sampling.initialise import Start
 from simulacra.inference.sampling.relabel import relabel
-from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
+from simulacra.inference.sampling.sample import (
+    Sampled,
+    Settings,
+    Target,
+    find_modes,
+    num_iterations,
+    sample_posterior,
+)
+from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.texts import describe_texts
 
 __all__ = ["fit"]
 
 _FIRST_DRAWS, _MOST_DRAWS = 1000, 4000
 _LEAST_STARTS = 10
+_READING_DRAWS = 500  # draws per chain of readings other than the first, which are compared but not reported
+_MOST_RIVALS = 4
 
 
 def fit(
@@ -71,7 +73,7 @@ def fit(
     engine: Literal["hmc", "nuts"] = "hmc",
     chain_method: Literal["parallel", "sequential", "vectorized"] = "vectorized",
     target_accept_prob: float = 0.9,
-    num_starts: int = 24,
+    num_starts: int = 100,
     thresholds: Thresholds | None = None,
     progress_bar: bool | None = None,
     compilation_cache: bool = True,
@@ -86,16 +88,17 @@ def fit(
         num_samples: draws per chain. Default: 1000; if only R-hat or ESS then narrowly fails, HMC continues to 2000
             or 4000.
         num_chains: number of chains.
-        engine: ``"hmc"``, HMC with jittered trajectory lengths, in ensembles of two chains with one thread each; or
-            ``"nuts"``, NumPyro's NUTS in the same preconditioned space, which is several times slower and serves as an
+        engine: ``"hmc"``, HMC with jittered trajectory lengths; or ``"nuts"``, NumPyro's NUTS in the same
+            preconditioned space with a density compiled by JAX, which is several times slower and serves as an
             independent check.
         chain_method: how NUTS runs its chains, as in NumPyro; not used by HMC.
         target_accept_prob: target acceptance rate of the step size adaptation.
-        num_starts: number of EM runs that search for modes, at least 10.
+        num_starts: number of EM runs that search for modes, at least 10. The search does not depend on ``seed``. Modes
+            whose log evidence is close to that of the best are sampled as well (:meth:`Result.readings`).
         thresholds: thresholds of the checks.
         progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks.
         compilation_cache: whether to keep compiled programs on disk between processes, in JAX's own cache if one is
-            configured, otherwise in the user's cache folder.
+            configured, otherwise in the user's cache folder. Scores and labels need none, texts and NUTS do.
 
     Returns:
         A :class:`~simulacra.inference.result.Result`. If checks fail, it is returned as well: ``ok`` is false, and the
@@ -114,77 +117,100 @@ def fit(
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
-    # One BLAS thread: more would compete with XLA's threads, and round differently from machine to machine.
+    # One BLAS thread: more would compete with the threads of chains, and round differently from machine to machine.
     with (
         threadpool_limits(limits=1, user_api="blas"),
         jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
         progress("rates", 0)
-        rates, rate_checks = None, []
+        rates = None
         if model.outcome is not None:
             events, draws = count_events(prepared, model.outcome), num_chains * first
             rates = fit_rates(events, thresholds, num_draws=draws, seed=settings.seed)
-            rate_checks = check_rates(rate_diagnostics(rates), thresholds)
+
+        progress("finding modes", 0)
+        target = find_modes(prepared, settings.num_starts)
+        best = target.starts[0]
+        rivals = rival_modes(target.starts, gap=thresholds.mode_gap, distance=thresholds.mode_distance)
+        readings = [
+            _sample_reading(prepared, target, rival, settings, thresholds, progress) for rival in rivals[:_MOST_RIVALS]
+        ]
+        more = max(len(rivals) - _MOST_RIVALS, 0)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, sampled, rates, rate_checks, settings, thresholds)
+            return _assemble(prepared, sampled, best, readings, more, rates, settings, thresholds)
 
-        results = map(checked, sample_posterior(prepared, settings, progress))
+        results = map(checked, sample_posterior(prepared, target, best, settings, progress))
         result = next(results)
         while result.settings["num_samples"] < most and lacks_draws(result.checks):
             result = next(results)
     return result
 
 
+def _sample_reading(
+    prepared: Prepared,
+    target: Target,
+    start: Start,
+    settings: Settings,
+    thresholds: Thresholds,
+    progress: Callable[[str, int], None],
+) -> xr.Dataset:
+    """The posterior around another mode, with personas named by their gates."""
+    short = settings._replace(num_samples=min(settings.num_samples, _READING_DRAWS), engine="hmc")
+    sampled = next(sample_posterior(prepared, target, start, short, progress))
+    parameters, _ = _relabelled(prepared, sampled, start)
+    posterior = posterior_dataset(prepared, parameters)
+    evidence = find_evidence(prepared, posterior, thresholds)
+    names = check_names(prepared.model, parameters.probabilities, evidence, thresholds)
+    return posterior.assign_coords(persona=np.array(with_fitting_names(names, prepared)[1]))
+
+
+def _relabelled(prepared: Prepared, sampled: Sampled, start: Start) -> tuple[Parameters, np.ndarray]:
+    """The draws with the labels of the mode, and the number of corrected draws in every chain."""
+    if prepared.texts is not None:  # every persona is tied to its prompt, and labels cannot switch
+        return sampled.parameters, np.zeros(len(sampled.stats["lp"]))
+    return relabel(sampled.parameters, start.probabilities)
+
+
 def _assemble(
     prepared: Prepared,
     sampled: Sampled,
+    start: Start,
+    rivals: Sequence[xr.Dataset],
+    more: int,
     rates: xr.Dataset | None,
-    rate_checks: Sequence[Check],
     settings: Settings,
     thresholds: Thresholds,
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
-    parameters, switched = sampled.parameters, np.zeros(settings.num_chains)
-    if prepared.texts is None:  # otherwise every persona is tied to its prompt, and labels cannot switch
-        parameters, switched = relabel(parameters, sampled.starts[0].probabilities)
+    parameters, switched = _relabelled(prepared, sampled, start)
     notes = [*prepared.notes, *describe_texts(prepared, parameters)]
-    if switched.any():
-        times, draws = grouped(int(switched.sum())), grouped(parameters.scales[..., 0].size)
-        notes.append(f"labels were switched in {times} of {draws} draws and corrected.")
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
-    posterior, model = tree["posterior"].to_dataset(), prepared.model
-    gated = [name for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
-    diagnostics = convergence(posterior, [str(name) for name in gated])
-    means = [table.mean(axis=(0, 1)) for table in parameters.probabilities]
-    names = check_names(model.personas, model.emissions, means)
-    checks = [
-        *names,  # first: a persona that is absent from the log causes poor mixing and competing modes
-        *check_sampling(diagnostics, posterior, tree["sample_stats"].to_dataset(), thresholds),
-        check_modes(sampled.starts, thresholds),
-    ]
-    of_baseline = prepared.counts[prepared.condition == 0].sum(axis=0)
-    checks += check_baseline(model.emissions, prepared.patterns, of_baseline, thresholds)
-    if model.measurements:
-        found = misfit(prepared, group_weights(posterior, prepared), parameters.probabilities, seed=settings.seed)
-        tree["misfit"] = xr.DataTree(found)
-        checks += check_misfit(found, thresholds)
+    notes += describe_absent(
+        prepared.model, find_evidence(prepared, tree["posterior"].to_dataset(), thresholds), thresholds
+    )
+    if prepared.model.measurements:
+        weights = group_weights(tree["posterior"].to_dataset(), prepared)
+        tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
+    tree["sensitivity"] = xr.DataTree(weight_sensitivity(tree["posterior"].to_dataset(), prepared.model))
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
-        checks += rate_checks
-    fitting = [fitting_name(persona, index, names) for index, persona in enumerate(model.personas)]
-    if fitting != list(model.names):
-        renamed = dict(zip(model.names, fitting, strict=True))
-        checks = [
-            dataclasses.replace(check, persona=renamed.get(check.persona or "", check.persona)) for check in checks
-        ]
+    checks, names = with_fitting_names(check_draws(prepared, tree, thresholds), prepared)
+    if names != prepared.model.names:
         tree = tree.map_over_datasets(
-            lambda data: data.assign_coords(persona=np.array(fitting)) if "persona" in data.dims else data
+            lambda data: data.assign_coords(persona=np.array(names)) if "persona" in data.dims else data
         )
+    readings = distinct_readings([tree["posterior"].to_dataset(), *rivals], distance=thresholds.mode_distance)
+    for number, reading in enumerate(readings[1:], start=2):
+        tree[f"{READING}{number}"] = xr.DataTree(reading)
+    checks += (check_readings(readings, more, thresholds),)
+    if prepared.texts is None:
+        before, after = sampled.parameters.probabilities, parameters.probabilities
+        checks += (check_labels(switched, before, after, thresholds),)
     record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
-    return Result(tree, prepared, tuple(checks), record, tuple(notes))
+    return Result(tree, prepared, checks, record, tuple(notes))
 
 
 def _check_arguments(model: object, log: object, thresholds: object, settings: Settings) -> None:
@@ -201,7 +227,7 @@ def _check_arguments(model: object, log: object, thresholds: object, settings: S
         "num_warmup": (200, "num_warmup >= 200"),
         "num_samples": (50, "num_samples >= 50"),
         "num_chains": (2, "num_chains >= 2 (one chain cannot be checked)"),
-        "num_starts": (_LEAST_STARTS, f"num_starts >= {_LEAST_STARTS} (fewer may miss a competing mode)"),
+        "num_starts": (_LEAST_STARTS, f"num_starts >= {_LEAST_STARTS} (fewer may miss a mode)"),
     }
     for name, (smallest, expected) in least.items():
         if getattr(settings, name) < smallest:

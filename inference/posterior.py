@@ -10,13 +10,16 @@ checks, prior sensitivity) apply to a fit directly. :func:`build_tree` makes the
 ``log_likelihood``
     Log likelihood of one completion per (cell, pattern) pair that occurs, along ``obs_id``. Completions of a pair have
     the same likelihood, and ``constant_data["count"]`` gives their number. If texts have log-likelihoods, completions
-    of a pair differ, and the variable is their mean.
+    of a pair differ, and the variable is their mean. In large logs the draws are thinned, which their ``draw``
+    coordinate shows, so that the group has at most 34 million numbers.
 ``log_prior``
     Log prior densities by part of the model, for power-scaling sensitivity analysis.
 ``prior``, ``posterior_predictive``
     Draws of the parameters from the prior, and replicated counts of score categories by condition.
 ``observed_data``, ``constant_data``
     The data: observed counts, cells, patterns, and points of texts.
+
+Whatever is computed from weights of cells is computed in blocks of draws, because these weights are too many to keep.
 
 References:
     Kumar et al. (2019), ArviZ a unified library for exploratory analysis of Bayesian models in Python,
@@ -25,10 +28,10 @@ References:
 
 import concurrent.futures
 import datetime
-import functools
 import importlib.metadata
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
@@ -39,25 +42,45 @@ from simulacra.formalism.outcomes import implied_rates
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import inverse_ilr
+from simulacra.formalism.weights import WeightDesign
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
-__all__ = ["build_tree", "condition_weights", "parameters_of", "weights_of_cells"]
+__all__ = ["average_weights", "build_tree", "parameters_of", "posterior_dataset", "weights_of_cells"]
 
 _PRIOR_DRAWS = 500
+_BLOCK = 4_000_000
+"""Weights of cells that are held at once."""
+_MOST_LIKELIHOODS = 2**25
+"""Numbers in the group ``log_likelihood``."""
 
 
-def weights_of_cells(basis: np.ndarray, latents: np.ndarray) -> np.ndarray:
+def weights_of_cells(design: WeightDesign, latents: np.ndarray) -> np.ndarray:
     """Persona weights of every cell, eq. (2), shape ``(..., C, K)``, from latents ``(..., L, K - 1)``."""
-    return inverse_ilr(np.einsum("cl,...lr->...cr", basis, latents, optimize=True))
+    return inverse_ilr(design.logits(latents))
 
 
-def condition_weights(prepared: Prepared, latents: np.ndarray) -> np.ndarray:
-    """Weights of every condition, averaged over its logged completions, shape ``(..., M, K)``; they sum to one."""
-    return np.einsum(
-        "mc,...ck->...mk", prepared.shares, weights_of_cells(prepared.design.basis, latents), optimize=True
-    )
+def average_weights(design: WeightDesign, latents: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Weights averaged over cells with shares ``(G, C)``, shape ``(..., G, K)``; they sum to one."""
+    lead, (*_, number, coordinates) = latents.shape[:-2], latents.shape
+    flat = latents.reshape(-1, number, coordinates)
+    averages = [shares @ weights_of_cells(design, flat[block]) for block in _blocks(len(flat), design, coordinates)]
+    return np.concatenate(averages).reshape(*lead, len(shares), coordinates + 1)
+
+
+def _blocks(draws: int, design: WeightDesign, coordinates: int) -> list[slice]:
+    """Blocks of draws whose weights of cells fit in memory."""
+    size = max(_BLOCK // (len(design.cells) * (coordinates + 1)), 1)
+    return [slice(start, start + size) for start in range(0, draws, size)]
+
+
+def _chain_blocks(prepared: Prepared, parameters: Parameters) -> Iterator[tuple[tuple[int, slice], Parameters]]:
+    """The draws of all chains in blocks, with the place of every block."""
+    chains, draws, _, coordinates = parameters.latents.shape
+    for chain, block in itertools.product(range(chains), _blocks(draws, prepared.design, coordinates)):
+        place = (chain, block)
+        yield place, jax.tree.map(lambda values, place=place: values[place], parameters)
 
 
 def build_tree(
@@ -73,17 +96,13 @@ def build_tree(
     """
     rng = np.random.default_rng([seed, 1])
     coords = _coords(prepared)
-    cell_weights = weights_of_cells(prepared.design.basis, parameters.latents)
     occurs = np.argwhere(prepared.counts > 0)
     groups = {
         "posterior": _parameters_dataset(prepared, parameters, coords),
         "sample_stats": _dataset({name: (("chain", "draw"), value) for name, value in sample_stats.items()}, coords),
-        "log_likelihood": _dataset(
-            {"completion": (("chain", "draw", "obs_id"), _log_likelihood(prepared, parameters, cell_weights, occurs))},
-            coords,
-        ),
+        "log_likelihood": _log_likelihood(prepared, parameters, occurs),
         "log_prior": _log_prior(prepared, parameters),
-        "posterior_predictive": _posterior_predictive(prepared, parameters, cell_weights, coords, rng),
+        "posterior_predictive": _posterior_predictive(prepared, parameters, coords, rng),
         "prior": _parameters_dataset(prepared, _prior_draws(prepared, rng), coords),
         "observed_data": _observed(prepared, coords, occurs),
         "constant_data": _constant(prepared, coords, occurs),
@@ -99,6 +118,16 @@ def build_tree(
         "versions": [f"{name} {version}" for name, version in library_versions().items()],
     }
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **{f"/{name}": data for name, data in groups.items()}})
+
+
+def posterior_dataset(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
+    """The posterior group of the tree: weights, latents, scales, emissions, and with an outcome what they imply.
+
+    Args:
+        prepared: data, design and model.
+        parameters: posterior draws, leading axes ``(chain, draw)``.
+    """
+    return _parameters_dataset(prepared, parameters, _coords(prepared))
 
 
 def parameters_of(posterior: xr.Dataset, prepared: Prepared) -> Parameters:
@@ -144,7 +173,7 @@ def _dataset(variables: Mapping[str, tuple], coords: Mapping[str, np.ndarray]) -
 
 def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapping[str, np.ndarray]) -> xr.Dataset:
     draws = ("chain", "draw")
-    weights = condition_weights(prepared, parameters.latents)
+    weights = average_weights(prepared.design, parameters.latents, prepared.shares)
     variables: dict[str, tuple] = {
         "weights": ((*draws, "condition", "persona"), weights),
         "latents": ((*draws, "latent", "coordinate"), parameters.latents),
@@ -167,30 +196,37 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
     return _dataset(variables, coords)
 
 
-def _log_likelihood(
-    prepared: Prepared, parameters: Parameters, cell_weights: np.ndarray, occurs: np.ndarray
-) -> np.ndarray:
-    """Log p(y) of one completion of every occurring (cell, pattern), shape ``(chain, draw, obs_id)``, in nats."""
+def _log_likelihood(prepared: Prepared, parameters: Parameters, occurs: np.ndarray) -> xr.Dataset:
+    """Log p(y) of one completion of every occurring (cell, pattern), in nats."""
+    chains, draws = parameters.latents.shape[:2]
+    every = -(-chains * draws * len(occurs) // _MOST_LIKELIHOODS)
+    kept = np.arange(0, draws, every)
+    parameters = jax.tree.map(lambda values: values[:, kept], parameters)
     if prepared.texts is not None:
-        return pair_log_likelihood(prepared, prepared.texts, parameters, occurs)
-    result = np.empty((*parameters.latents.shape[:2], len(occurs)))
+        result = pair_log_likelihood(prepared, prepared.texts, parameters, occurs)
+    else:
+        result = np.empty((chains, len(kept), len(occurs)))
 
-    def fill(chain: int) -> None:
-        tables = [table[chain] for table in parameters.probabilities]
-        mixed = cell_weights[chain] @ component_probabilities(tables, prepared.patterns)
-        own = mixed[:, occurs[:, 0], occurs[:, 1]]
-        np.log(np.maximum(own, np.finfo(float).tiny, out=own), out=result[chain])
+        def fill(part: tuple[tuple[int, slice], Parameters]) -> None:
+            place, own = part
+            mixed = weights_of_cells(prepared.design, own.latents) @ component_probabilities(
+                own.probabilities, prepared.patterns
+            )
+            values = mixed[:, occurs[:, 0], occurs[:, 1]]
+            np.log(np.maximum(values, np.finfo(float).tiny, out=values), out=result[place])
 
-    with concurrent.futures.ThreadPoolExecutor(min(len(result), os.cpu_count() or 1)) as pool:
-        list(pool.map(fill, range(len(result))))
-    return result
+        with concurrent.futures.ThreadPoolExecutor(min(chains, os.cpu_count() or 1)) as pool:
+            list(pool.map(fill, _chain_blocks(prepared, parameters)))
+    return _dataset({"completion": (("chain", "draw", "obs_id"), result)}, {"draw": kept})
 
 
 def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
-    one = functools.partial(log_prior, prepared.model, prepared.design)
-    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
-        densities = jax.jit(jax.vmap(jax.vmap(one)))(parameters)
-    return _dataset({name: (("chain", "draw"), np.asarray(values)) for name, values in densities.items()}, {})
+    shape = parameters.latents.shape[:2]
+    found: dict[str, np.ndarray] = {}
+    for place, own in _chain_blocks(prepared, parameters):
+        for name, values in log_prior(prepared.model, prepared.design, own).items():
+            found.setdefault(name, np.empty(shape))[place] = values
+    return _dataset({name: (("chain", "draw"), values) for name, values in found.items()}, {})
 
 
 def _prior_draws(prepared: Prepared, rng: np.random.Generator) -> Parameters:
@@ -201,15 +237,16 @@ def _prior_draws(prepared: Prepared, rng: np.random.Generator) -> Parameters:
 def _posterior_predictive(
     prepared: Prepared,
     parameters: Parameters,
-    cell_weights: np.ndarray,
     coords: Mapping[str, np.ndarray],
     rng: np.random.Generator,
 ) -> xr.Dataset:
     """Replicated counts of the categories of every measurement, by condition."""
-    totals = prepared.counts.sum(axis=1)
-    persona_counts = rng.multinomial(totals.astype(int), cell_weights)
-    in_condition = prepared.in_condition.astype(int)
-    by_condition = np.einsum("mc,...ck->...mk", in_condition, persona_counts, optimize=True)
+    totals, in_condition = prepared.counts.sum(axis=1).astype(int), prepared.in_condition.astype(float)
+    size = (*parameters.latents.shape[:2], len(in_condition), len(prepared.model.personas))
+    by_condition = np.empty(size, dtype=int)
+    for place, own in _chain_blocks(prepared, parameters):
+        drawn = rng.multinomial(totals, weights_of_cells(prepared.design, own.latents))
+        by_condition[place] = in_condition @ drawn
     variables = {}
     for emission, table in zip(prepared.model.emissions, parameters.probabilities, strict=True):
         table = table / table.sum(axis=-1, keepdims=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.data.counting.aggregate import distinct_rows
 from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
@@ -17,7 +18,7 @@ from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.weights import WeightDesign, weight_design
 
-__all__ = ["Prepared", "assemble", "design_of", "on_design", "prepare"]
+__all__ = ["Prepared", "assemble", "design_of", "on_design", "prepare", "without_idle"]
 
 _BASE = ("condition", "question_id", "base_question")
 _CONTEXTS = frozenset(("trigger", "triggered", "framing", "system_prompt", "checkpoint", "step", "context"))
@@ -124,6 +125,21 @@ class Prepared:
         return self.collapsed.cells[list(self.groups)].merge(position, how="left")["group"].to_numpy()
 
     @property
+    def logged_questions(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The base question of every cell of the collapsed log, int, shape ``(cells,)``, and the names of all Q."""
+        cells = self.collapsed.cells
+        numbers, names = pd.factorize(cells["base_question" if "base_question" in cells else "question_id"].astype(str))
+        return numbers, tuple(map(str, names))
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Whether a group was asked a base question, shape ``(G, Q)``."""
+        question, names = self.logged_questions
+        asked = np.zeros((len(self.groups), len(names)), dtype=bool)
+        asked[self.group, question] = True
+        return asked
+
+    @property
     def group_shares(self) -> np.ndarray:
         """Proportion of the completions of every group in each cell of the design, shape ``(G, C)``."""
         shares = np.zeros((len(self.groups), len(self.counts)))
@@ -145,9 +161,10 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             the formula names an unknown column; a term has only one level; or a measurement is missing (from the
             readers, with file and line).
     """
-    collapsed = log
+    collapsed, pooled = log, list[str]()
     if not isinstance(collapsed, CollapsedLog):
-        by = _cell_columns(model, collapsed)
+        telling = _telling(model, collapsed)
+        by, pooled = _cell_columns(model, collapsed, telling), _pooled(telling)
         collapsed = collapse(collapsed, model.emissions, by=by, likelihood=model.likelihood, personas=model.names)
     _check_texts(model, collapsed)
     if tuple(collapsed.measurements) != model.measurements:
@@ -174,29 +191,27 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             "are not conditions, pass condition=... when reading the log to state where the conditions are",
             argument=("baseline", "condition"),
         )
-    if "coherent" not in model.measurements and "misaligned" in model.names:
+    misaligned = [persona for persona in model.personas if persona.name == "misaligned"]
+    if any("coherent" in model.unmeasured(gate) for persona in misaligned for gate in model.gates(persona)):
         warnings.warn(
             "No coherence measurement: an alignment judge scores incoherent text as misaligned, so the name "
-            "'misaligned' will be withheld. Add a coherence score, or rename the persona.",
+            "'misaligned' will be withheld. Add a coherence score, give the persona a gate of its own on 'coherent' if "
+            "that score is not from 0 to 100, or rename the persona.",
             stacklevel=3,
         )
-    notes = [*_unmodelled(model, log), *_pooled(log)]
-    counts = np.asarray(collapsed.counts, dtype=float)
-    model, dropped = (model, []) if model.likelihood else _without_idle(model, collapsed, counts)
+    notes = [*_unmodelled(model, log), *pooled]
+    model, dropped = (model, []) if model.likelihood else without_idle(model, collapsed)
     design = design_of(model.weights, collapsed, screen=True)
     return assemble(model, design, collapsed, (*notes, *dropped, *design.notes))
 
 
-def design_of(
-    formula: str, collapsed: CollapsedLog, *, screen: bool = False, crossed: bool | None = None
-) -> WeightDesign:
+def design_of(formula: str, collapsed: CollapsedLog, *, screen: bool = False) -> WeightDesign:
     """Evaluate a formula on the cells of a log, merging cells that differ only in columns that it does not name.
 
     Args:
         formula: the weight formula.
         collapsed: the counts of the log.
         screen: whether effects of single cells with few completions are dropped.
-        crossed: as for :func:`~simulacra.formalism.weights.weight_design`.
 
     Returns:
         The design, with ``rows`` for the cells of the log.
@@ -207,7 +222,7 @@ def design_of(
     first = ~merged.duplicated()
     position = merged.groupby(list(merged.columns), sort=False, dropna=False).ngroup().to_numpy()
     counts = np.bincount(position, weights=np.asarray(collapsed.counts).sum(axis=1)) if screen else None
-    design = weight_design(formula, merged[first].reset_index(drop=True), counts=counts, crossed=crossed)
+    design = weight_design(formula, merged[first].reset_index(drop=True), counts=counts)
     return dataclasses.replace(design, rows=design.rows[position])
 
 
@@ -249,32 +264,40 @@ def _check_texts(model: PersonaMixture, collapsed: CollapsedLog) -> None:
 def _check_rules(model: PersonaMixture) -> None:
     """Raise, before anything is sampled, if a threshold of a gate or of the outcome is not a bin edge."""
     nothing = np.zeros((0, len(model.emissions)), dtype=int)
-    for rule in (Rule(gate.rule) for persona in model.personas for gate in persona.gates):
-        if set(rule.measurements) <= set(model.measurements):
-            rule.holds(model.emissions, nothing)
+    for gate in (gate for persona in model.personas for gate in model.gates(persona)):
+        if not model.unmeasured(gate):
+            Rule(gate.rule).holds(model.emissions, nothing)
     if model.outcome is not None:
         model.outcome.numerator.holds(model.emissions, nothing)
 
 
-def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog) -> tuple[str, ...]:
+def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog, telling: pd.DataFrame) -> tuple[str, ...]:
     """Condition, question, base question, every context that the formula names, and those by which rates differ."""
     known = log.contexts if isinstance(log, CompletionLog) else log.columns
     named = [name for name in known if name not in _BASE and _names(model.weights, name)]
-    reported = [] if not isinstance(log, CompletionLog) else [name for name in known if _is_reported(log.table, name)]
+    reported = [name for name in map(str, telling) if name != "condition" and _is_reported(telling, name)]
     return tuple(dict.fromkeys((*_BASE, *named, *reported)))
 
 
-def _pooled(log: CompletionLog | ScannedLog | CollapsedLog) -> list[str]:
+def _telling(model: PersonaMixture, log: CompletionLog | ScannedLog) -> pd.DataFrame:
+    """The condition, and the contexts whose names suggest that rates differ by them; of a scan, its distinct rows."""
+    known = log.contexts if isinstance(log, CompletionLog) else log.columns
+    names = [name for name in known if name.casefold() in _CONTEXTS and name not in model.measurements]
+    if not names:
+        return pd.DataFrame({"condition": []})
+    columns = ["condition", *names]
+    return log.table[columns] if isinstance(log, CompletionLog) else distinct_rows(log, columns)
+
+
+def _pooled(telling: pd.DataFrame) -> list[str]:
     """Notes on contexts over which rates are pooled although their names suggest that they matter."""
-    if not isinstance(log, CompletionLog):
-        return []
     notes = []
-    for name in (name for name in log.contexts if name.casefold() in _CONTEXTS):
-        values = log.table[name]
-        if values.isna().any() and values.notna().any():
-            notes.append(f"rates are pooled over {name!r}, which has no value in some rows.")
-        elif values.nunique() > _MOST_LEVELS:
+    for name in map(str, telling.columns.drop("condition")):
+        values = telling[name]
+        if values.nunique() > _MOST_LEVELS:
             notes.append(f"rates are pooled over {name!r}, which has more than {_MOST_LEVELS} levels.")
+        elif values.isna().any() and values.notna().any():
+            notes.append(f"rates are pooled over {name!r}, which has no value in some rows.")
     return notes
 
 
@@ -283,8 +306,8 @@ def _names(formula: str, column: str) -> bool:
 
 
 def _is_reported(table: pd.DataFrame, name: str) -> bool:
-    """Whether a column is a context that varies within a condition, with few levels and a value in every row."""
-    if name.casefold() not in _CONTEXTS or table[name].isna().any() or table[name].nunique() > _MOST_LEVELS:
+    """Whether a column varies within a condition, with few levels and a value in every row."""
+    if table[name].isna().any() or table[name].nunique() > _MOST_LEVELS:
         return False
     return bool(table.groupby("condition", observed=True)[name].nunique().max() > 1)
 
@@ -305,10 +328,12 @@ def _unmodelled(model: PersonaMixture, log: CompletionLog | ScannedLog | Collaps
     return notes
 
 
-def _without_idle(
-    model: PersonaMixture, collapsed: CollapsedLog, counts: np.ndarray
-) -> tuple[PersonaMixture, list[str]]:
-    """Leave out personas whose evidence hardly occurs, because their component would fit something else."""
+def without_idle(model: PersonaMixture, collapsed: CollapsedLog) -> tuple[PersonaMixture, list[str]]:
+    """Leave out personas whose evidence hardly occurs, because their component would fit something else.
+
+    Returns the model without them, and notes that say so.
+    """
+    counts = np.asarray(collapsed.counts, dtype=float)
     condition = collapsed.cells["condition"].to_numpy()
     by_condition = pd.DataFrame(counts).groupby(condition).sum().to_numpy()
     by_condition = by_condition / by_condition.sum(axis=1, keepdims=True)

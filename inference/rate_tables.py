@@ -1,37 +1,49 @@
 """Tables of rates and claims: what is known without personas, and what the personas explain of it.
 
 Rates and differences come from the rate model (:mod:`simulacra.inference.rates`); no check of the personas withholds
-them. Beside them stands what the weights and the personas imply for the same completions, eq. (7).
+them. They are shown next to what the weights and the personas imply for the same completions, eq. (7).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.formalism.shifts import claim, jensen_shannon, total_variation
-from simulacra.inference.rates import baseline_pairs, extended_interval, groups_of, logged_shares, shows_event
+from simulacra.formalism.shifts import claim, jensen_shannon, sign_probability, total_variation
+from simulacra.inference.rates import Scope, baseline_pairs, extended_interval, groups_of, logged_shares, shows_event
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
-__all__ = ["about_new", "contrast_table", "rate_table"]
+__all__ = [
+    "about_new",
+    "common_questions",
+    "contrast_table",
+    "no_common_question",
+    "rate_table",
+    "supported",
+    "sure_of_sign",
+]
 
 _EMPTY = "the denominator has no completions"
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
 _ENOUGH_QUESTIONS = 32
 """Base questions below which new ones are not claimed to be equivalent: too large a part of their kind is unseen."""
+_SURE, _SURE_OF_NEW = 0.995, 0.99
+"""Least probability of the sign for a claim about a direction. Without a difference, 2% of comparisons at most lead to
+one; intervals for new questions are wider than they need to be, so a smaller probability suffices."""
 
 
 def rate_table(
-    draws: xr.DataArray, implied: xr.DataArray | None, rates: xr.Dataset, scope: str, terms: Terms
+    draws: xr.DataArray, implied: Sequence[xr.DataArray], rates: xr.Dataset, scope: str, terms: Terms
 ) -> pd.DataFrame:
     """Rates of every group, and the rates that its personas imply; see :meth:`simulacra.inference.Result.rates`.
 
     Args:
         draws: draws of the rates, dims ``(chain, draw, group)``.
-        implied: draws of the implied rates on the logged questions, the same dims; ``None`` in any other scope.
+        implied: draws of the implied rates on the logged questions in every reading, the same dims; none in any other
+            scope.
         rates: posterior of the rate model, with its counts.
         scope: name of the scope.
         terms: what is withheld.
@@ -47,16 +59,17 @@ def rate_table(
     sums["judged"] /= sums["completions"]
     table = summary_table(draws, terms.of("rates")).rename(columns={"mean": "rate"})
     table = _after(table, keys[-1], {"scope": scope, **{name: sums[name] for name in ("events", "total", "judged")}})
-    if implied is not None:
-        table = _after(table, upper, _part("implied", summary_table(implied, terms.of("implied_rates")), terms))
+    if implied:
+        own = summary_table(implied[0], terms.of("implied_rates"), others=implied[1:])
+        table = _after(table, upper, _part("implied", own, terms))
     empty = (sums["total"].to_numpy() == 0) | np.isnan(draws.to_numpy().sum(axis=(0, 1)))
     return _impossible(table, empty, ["rate", *bounds(terms.ci_prob)], _EMPTY)
 
 
 def contrast_table(
     draws: xr.DataArray,
-    implied: xr.DataArray | None,
-    weights: xr.DataArray,
+    implied: Sequence[xr.DataArray],
+    weights: Sequence[xr.DataArray],
     diagnostics: xr.DataArray,
     rates: xr.Dataset,
     baseline: str,
@@ -68,9 +81,10 @@ def contrast_table(
 
     Args:
         draws: draws of the differences, dims ``(chain, draw, group)``.
-        implied: draws of the implied differences on the logged questions, the same dims; ``None`` in any other scope.
-        weights: draws of the weights, dims ``(chain, draw, condition, persona)``.
-        diagnostics: their diagnostics, with the dim ``diagnostic`` in place of ``chain, draw``.
+        implied: draws of the implied differences on the logged questions in every reading, the same dims; none in any
+            other scope.
+        weights: draws of the weights in every reading, dims ``(chain, draw, condition, persona)``.
+        diagnostics: those of the first reading, with the dim ``diagnostic`` in place of ``chain, draw``.
         rates: posterior of the rate model, with its counts.
         baseline: the condition that the others are compared with.
         scope: name of the scope.
@@ -80,32 +94,33 @@ def contrast_table(
     lower, upper = bounds(terms.ci_prob)
     table = summary_table(draws, terms.of("contrasts")).rename(columns={"mean": "rate_difference"})
     pairs = baseline_pairs(groups_of(rates), baseline) if scope in ("these", "new") else []
-    shares = logged_shares(rates)
-    unasked = np.full(shares.shape[1], np.nan)
-    by_question = [unasked if base is None else shares[row] - shares[base] for row, base in pairs]
-    questions = [int(np.isfinite(own).sum()) for own in by_question]
-    if scope == "new":
-        limits = table[[lower, upper]].to_numpy()
-        for place, (_, base) in enumerate(pairs):
-            if base is not None and shows_event(rates, base, rope):
-                limits[place] = extended_interval(tuple(limits[place]), by_question[place], terms.ci_prob)
-        table[[lower, upper]] = limits
-    said: list[str] = [claim(*limits, rope=rope) for limits in zip(table[lower], table[upper], strict=True)]
-    if scope == "new":
-        said = [about_new(*each) for each in zip(said, questions, strict=True)]
-    table = _after(table, upper, {"claim": said})
-    counted = {"questions": questions} if pairs else {}
+    coefficients = np.zeros((len(pairs), rates.sizes["group"]))
+    for place, (row, base) in enumerate(pairs):
+        coefficients[place, row] = 1
+        coefficients[place, [] if base is None else base] = -1
+    limits = table[[lower, upper]].to_numpy()
+    limits, said = supported(draws.to_numpy(), limits, coefficients, rates, scope, rope, terms.ci_prob)
+    table[[lower, upper]] = limits
+    table = _after(table, upper, {"claim": said, "comparisons": len(table)})
+    totals = rates["totals"].transpose("group", "base_question").to_numpy()
+    questions, asked = common_questions(coefficients, totals > 0)
+    counted = {"questions": questions * (coefficients < 0).any(axis=1), "asked": asked} if pairs else {}
     table = _after(table, str(list(places(draws))[-1]), {"scope": scope, **counted})
-    if implied is not None:
-        own = _part("implied", summary_table(implied, terms.of("implied_rates"), against=baseline), terms)
+    apart = (questions == 0) & (scope == "these") if pairs else np.zeros(len(table), dtype=bool)
+    numbers = ["rate_difference", lower, upper]
+    for condition in dict.fromkeys(table["condition"][apart]):
+        rows = apart & (table["condition"] == condition).to_numpy()
+        table = _impossible(table, rows, numbers, no_common_question([condition, baseline]))
+    if implied:
+        estimates = summary_table(implied[0], terms.of("implied_rates"), against=baseline, others=implied[1:])
+        own = _part("implied", estimates, terms)
+        own = {name: np.where(apart, np.nan, values) for name, values in own.items()}
         hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
-        table = _after(table, "claim", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
+        table = _after(table, "comparisons", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
     judged = {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]} if pairs else {}
     table = _before(table, "ess_bulk", judged | _distances(table, weights, diagnostics, baseline, terms))
-    numbers = ["rate_difference", lower, upper]
-    totals = rates["totals"].sum("base_question").to_numpy()
-    own_empty = np.array([totals[row] == 0 for row, _ in pairs], dtype=bool)
-    no_baseline = np.array([base is None or totals[base] == 0 for _, base in pairs], dtype=bool)
+    own_empty = np.array([not totals[row].any() for row, _ in pairs], dtype=bool)
+    no_baseline = np.array([base is None or not totals[base].any() for _, base in pairs], dtype=bool)
     if pairs:
         table = _impossible(table, no_baseline, numbers, f"{baseline} has no completions to compare with")
         table = _impossible(table, own_empty, numbers, _EMPTY)
@@ -116,41 +131,125 @@ def contrast_table(
     return table
 
 
+def supported(
+    draws: np.ndarray,
+    limits: np.ndarray,
+    coefficients: np.ndarray,
+    rates: xr.Dataset | None,
+    scope: Scope,
+    rope: float | int,
+    ci_prob: float,
+) -> tuple[np.ndarray, list[str]]:
+    """Intervals of R contrasts of rates, shape ``(R, 2)``, and the claims that they support.
+
+    For new questions, intervals are extended (:func:`~simulacra.inference.rates.extended_interval`).
+
+    Args:
+        draws: draws of the contrasts, shape ``(chain, draw, R)``; without a nearly certain sign, no direction is
+            claimed.
+        limits: intervals of the rate model, shape ``(R, 2)``.
+        coefficients: the coefficient of every group, shape ``(R, G)``.
+        rates: posterior of the rate model, with its counts; not used for a mix.
+        scope: the scope of the rates.
+        rope: half-width of the region of practical equivalence.
+        ci_prob: probability of the intervals.
+
+    Raises:
+        InputError: ``rope`` is negative.
+    """
+    sure = sure_of_sign(draws, scope)
+    if scope != "new" or rates is None:
+        return limits, _claims(limits, sure, rope)
+    limits, shares = limits.copy(), logged_shares(rates)
+    shows = np.array([shows_event(rates, group, rope) for group in range(len(shares))])
+    for row, own in enumerate(coefficients):
+        used = own != 0
+        reduced = bool((shows & (own < 0)).any())
+        limits[row] = extended_interval(tuple(limits[row]), own[used] @ shares[used], ci_prob, reduced=reduced)
+    questions, _ = common_questions(coefficients, np.isfinite(shares))
+    said = _claims(limits, sure, rope)
+    return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]
+
+
+def sure_of_sign(draws: np.ndarray, scope: Scope) -> np.ndarray:
+    """Whether the sign of a difference is certain enough for a claim about its direction.
+
+    Args:
+        draws: draws of the difference, shape ``(chain, draw, ...)``.
+        scope: the scope of the rates.
+    """
+    return np.asarray(sign_probability(draws, axis=(0, 1)) >= (_SURE_OF_NEW if scope == "new" else _SURE))
+
+
+def _claims(limits: np.ndarray, sure: np.ndarray, rope: float | int) -> list[str]:
+    return [
+        claim(lower, upper, rope=rope, sure=bool(own))
+        for (lower, upper), own in zip(limits.tolist(), sure, strict=True)
+    ]
+
+
+def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of base questions that all groups of a contrast were asked, and that any was; two of shape ``(R,)``.
+
+    Args:
+        coefficients: the coefficient of every group, shape ``(R, G)``.
+        asked: whether a group was asked a base question, shape ``(G, Q)``.
+    """
+    used = (coefficients != 0).astype(int)
+    times = used @ asked.astype(int)
+    return (times == used.sum(axis=1)[:, None]).sum(axis=1), (times > 0).sum(axis=1)
+
+
+def no_common_question(names: Sequence[str]) -> str:
+    """Why groups cannot be compared on the questions that they were asked."""
+    return f"{', '.join(names[:-1])} and {names[-1]} have no base question in common"
+
+
 def about_new(said: str, questions: int) -> str:
     """A claim about new questions, if there are enough base questions to make it."""
     return said if questions >= (_ENOUGH_QUESTIONS if said == "equivalent" else _FEW_QUESTIONS) else "undecided"
 
 
-def _unexplained(draws: xr.DataArray, implied: xr.DataArray, hidden: np.ndarray, terms: Terms) -> dict[str, np.ndarray]:
+def _unexplained(
+    draws: xr.DataArray, implied: Sequence[xr.DataArray], hidden: np.ndarray, terms: Terms
+) -> dict[str, np.ndarray]:
     """The difference minus the implied one, and their ratio; posteriors taken as independent, which is conservative.
 
-    There is a ratio only for a difference whose interval excludes zero.
+    There is a ratio only for a difference whose interval excludes zero. Intervals contain those of all readings.
     """
-    known, explained = (each.to_numpy().reshape(-1, each.sizes["group"]) for each in (draws, implied))
-    size = min(len(known), len(explained))
-    known_part, explained_part = (own[np.linspace(0, len(own) - 1, size).astype(int)] for own in (known, explained))
+    known = draws.to_numpy().reshape(-1, draws.sizes["group"])
     low, high = np.quantile(known, ends(terms.ci_prob), axis=0)
     no_ratio = hidden | ~((low > 0) | (high < 0))
-    ratio = explained_part / np.where(no_ratio, np.nan, known_part)
-    parts = {
-        "explained": (explained.mean(axis=0) / np.where(no_ratio, np.nan, known.mean(axis=0)), ratio),
-        "unexplained": (known.mean(axis=0) - explained.mean(axis=0), known_part - explained_part),
-    }
+    means: list[list[np.ndarray]] = []
+    limits: list[list[np.ndarray]] = []
+    for each in implied:
+        explained = each.to_numpy().reshape(-1, known.shape[1])
+        size = min(len(known), len(explained))
+        known_part, own = (one[np.linspace(0, len(one) - 1, size).astype(int)] for one in (known, explained))
+        part = own / np.where(no_ratio, np.nan, known_part), known_part - own
+        limits.append([np.quantile(one, ends(terms.ci_prob), axis=0) for one in part])
+        mean = explained.mean(axis=0)
+        means.append([mean / np.where(no_ratio, np.nan, known.mean(axis=0)), known.mean(axis=0) - mean])
     columns = {}
-    for name, (mean, own) in parts.items():
-        columns[name] = np.where(hidden, np.nan, mean)
-        for end, values in zip(("lb", "ub"), np.quantile(own, ends(terms.ci_prob), axis=0), strict=True):
-            columns[f"{name}_{end}"] = np.where(hidden, np.nan, values)
+    for index, name in enumerate(("explained", "unexplained")):
+        lower, upper = zip(*(own[index] for own in limits), strict=True)
+        values = means[0][index], np.min(lower, axis=0), np.max(upper, axis=0)
+        for column, value in zip((name, f"{name}_lb", f"{name}_ub"), values, strict=True):
+            columns[column] = np.where(hidden, np.nan, value)
     return columns
 
 
 def _distances(
-    table: pd.DataFrame, weights: xr.DataArray, diagnostics: xr.DataArray, baseline: str, terms: Terms
+    table: pd.DataFrame, weights: Sequence[xr.DataArray], diagnostics: xr.DataArray, baseline: str, terms: Terms
 ) -> dict[str, np.ndarray]:
-    """Total variation and Jensen-Shannon divergence (nats) of the weights from the baseline's, by condition."""
-    others, base = weights.drop_sel(condition=baseline), weights.sel(condition=baseline)
+    """Total variation and Jensen-Shannon divergence (nats) of the weights from the baseline's, by condition.
+
+    They are those of the first reading, and withheld where readings disagree about a weight.
+    """
+    others, *in_readings = (own.drop_sel(condition=baseline) for own in weights)
+    base = weights[0].sel(condition=baseline)
     own = diagnostics.drop_sel(condition=baseline)
-    estimates = summary_table(others, terms.of("weights"), diagnostics=own, against=baseline)
+    estimates = summary_table(others, terms.of("weights"), diagnostics=own, against=baseline, others=in_readings)
     known = estimates.groupby("condition", sort=False)["mean"].apply(lambda own: own.notna().all())
     found = {}
     for name, distance in (("total_variation", total_variation), ("jensen_shannon", jensen_shannon)):

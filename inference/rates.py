@@ -19,6 +19,7 @@ import itertools
 import math
 import numbers
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,11 +43,13 @@ __all__ = [
     "extended_interval",
     "fit_rates",
     "groups_of",
+    "in_common",
     "logged_shares",
     "paired_interval",
     "rate_diagnostics",
     "rates_in",
     "scope_in_words",
+    "scope_name",
     "shows_event",
 ]
 
@@ -57,6 +60,8 @@ _FEWEST = 50  # draws per chain
 _BLOCKS = 4
 """Draws are added up to this multiple of the first number if R-hat or ESS fails."""
 _QUESTION = "base_question"
+_MANY_QUESTIONS = 20
+"""Base questions from which the interval for new ones is extended to that of a paired t-test in any case."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +97,8 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
     everywhere = np.ones(len(patterns), dtype=bool)
     inside = everywhere if outcome.denominator is None else outcome.denominator.holds(emissions, patterns)
     judged = everywhere if outcome.judged is None else outcome.judged.holds(emissions, patterns)
-    cells, counts, group = prepared.collapsed.cells, np.asarray(prepared.collapsed.counts), prepared.group
-    question, names = pd.factorize(cells[_QUESTION if _QUESTION in cells else "question_id"].astype(str))
+    counts, group = np.asarray(prepared.collapsed.counts), prepared.group
+    question, names = prepared.logged_questions
     shape = (len(prepared.groups), len(names))
 
     def tabulated(chosen: np.ndarray) -> np.ndarray:
@@ -103,7 +108,7 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
 
     return EventCounts(
         groups=prepared.groups,
-        questions=tuple(map(str, names)),
+        questions=names,
         events=tabulated(outcome.numerator.holds(emissions, patterns)),
         totals=tabulated(inside),
         completions=tabulated(everywhere).sum(axis=1),
@@ -181,7 +186,7 @@ def rates_in(rates: xr.Dataset, scope: Scope) -> xr.DataArray:
     column, proportions = _mix(rates, scope)
     if column == _QUESTION:
         share = xr.DataArray([proportions.get(name, 0.0) for name in rates[_QUESTION].to_numpy()], dims=_QUESTION)
-        return _weighted(rates, share.broadcast_like(rates["totals"]))
+        return _weighted(rates, share * (rates["totals"].sum(_QUESTION) > 0))
     return _over_context(rates, column, proportions)
 
 
@@ -295,18 +300,25 @@ def logged_shares(rates: xr.Dataset) -> np.ndarray:
     return (rates["events"] / rates["totals"].where(rates["totals"] > 0)).transpose("group", _QUESTION).to_numpy()
 
 
-def extended_interval(interval: tuple[float, float], difference: np.ndarray, ci_prob: float) -> tuple[float, float]:
+def extended_interval(
+    interval: tuple[float, float], difference: np.ndarray, ci_prob: float, *, reduced: bool
+) -> tuple[float, float]:
     """The interval of a difference for new questions, extended to that of a paired t-test over base questions.
 
-    For a group that is subtracted and shows the event (:func:`shows_event`): questions can then disagree in the sign of
-    the difference, which the rate model describes badly.
+    It is extended in two cases. If a group that is subtracted shows the event (:func:`shows_event`), questions can
+    disagree in the sign of the difference, which the rate model describes badly. With 20 base questions or more, the
+    t-test no longer needs normal differences, and protects against tails that are heavier than the model's.
 
     Args:
         interval: that of the rate model.
         difference: the difference of logged shares by base question, shape ``(Q,)``; NaN if a group was not asked it.
         ci_prob: probability of the interval.
+        reduced: whether a group that is subtracted shows the event.
     """
-    paired = paired_interval(difference[np.isfinite(difference)], ci_prob)
+    asked = difference[np.isfinite(difference)]
+    if not reduced and len(asked) < _MANY_QUESTIONS:
+        return interval
+    paired = paired_interval(asked, ci_prob)
     return interval if paired is None else (min(interval[0], paired[0]), max(interval[1], paired[1]))
 
 
@@ -322,6 +334,25 @@ def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, floa
         return None
     lower, upper = stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), stats.sem(difference))
     return float(lower), float(upper)
+
+
+def scope_name(scope: Scope) -> str:
+    """The scope in tables and keys: ``"these"``, ``"new"`` or ``"mix"``."""
+    return scope if isinstance(scope, str) else "mix"
+
+
+def in_common(words: str, row: Mapping[Any, Any]) -> str:
+    """A scope in words, for a comparison of groups that were not all asked the same questions.
+
+    Args:
+        words: the scope in words.
+        row: ``questions``, the number of base questions that all groups were asked, and ``asked``, the number that any
+            of them was asked; neither if it is not known.
+    """
+    if row.get("questions") == row.get("asked"):
+        return words
+    own = "on the questions that each was asked" if words.startswith("on ") else words
+    return f"{own}, {grouped(row['questions'])} of {grouped(row['asked'])} base questions in common"
 
 
 def scope_in_words(prepared: Prepared, scope: Scope) -> str:

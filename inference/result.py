@@ -16,6 +16,7 @@ from simulacra.formalism.display import card, html_card, listing
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.partitions import Partition
 from simulacra.formalism.weights import WeightDesign
 from simulacra.inference import tables
 from simulacra.inference.citation import (
@@ -28,10 +29,15 @@ from simulacra.inference.citation import (
     lost_names,
     provenance_of,
 )
-from simulacra.inference.contrasts import Contrast, Group, find_group, label
+from simulacra.inference.compared import Compared, compared
+from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contrast_of
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
-from simulacra.inference.draws import chosen_outcome, group_weights, take_draws
+from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
+from simulacra.inference.groups import Group
+from simulacra.inference.marks import marked, same_outcome
 from simulacra.inference.misfit import misfit_table
+from simulacra.inference.names import absent_personas, find_evidence
+from simulacra.inference.partitions import partition_draws, partition_table
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
 from simulacra.inference.rates import (
@@ -39,11 +45,11 @@ from simulacra.inference.rates import (
     against_baseline,
     count_events,
     fit_rates,
-    logged_shares,
     rates_in,
     scope_in_words,
-    shows_event,
+    scope_name,
 )
+from simulacra.inference.readings import READING
 from simulacra.inference.responsibilities import collapse_again, row_responsibilities
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.tables import CI_PROB, Terms
@@ -131,13 +137,19 @@ class Result:
         return tuple(map(str, self.posterior["persona"].to_numpy()))
 
     @functools.cached_property
+    def absent(self) -> tuple[str, ...]:
+        """Personas to which hardly any completions are attributed; their emissions are withheld."""
+        evidence = find_evidence(self.prepared, self.posterior, self.thresholds)
+        return tuple(self.personas[index] for index in absent_personas(self.model, evidence, self.thresholds))
+
+    @functools.cached_property
     def diagnostics(self) -> xr.Dataset:
         """R-hat, bulk ESS and tail ESS of weights, implied rates, emissions and scales, along ``diagnostic``."""
         names = [name for name in self.posterior.data_vars if name != "latents"]
         return convergence(self.posterior, [str(name) for name in names])
 
     @overload
-    def draws(self, name: Literal["emissions"]) -> xr.Dataset: ...
+    def draws(self, name: Literal["emissions"], *, reading: int = ...) -> xr.Dataset: ...
     @overload
     def draws(
         self,
@@ -153,11 +165,18 @@ class Result:
         ],
         *,
         by: str = ...,
-        outcome: Outcome | None = ...,
+        outcome: Outcome | Partition | None = ...,
         scope: Scope = ...,
+        reading: int = ...,
     ) -> xr.DataArray: ...
     def draws(
-        self, name: str, *, by: str = "condition", outcome: Outcome | None = None, scope: Scope = "these"
+        self,
+        name: str,
+        *,
+        by: str = "condition",
+        outcome: Outcome | Partition | None = None,
+        scope: Scope = "these",
+        reading: int = 1,
     ) -> xr.DataArray | xr.Dataset:
         """The draws that the table of the same name summarises, dims ``(chain, draw, ...)``; nothing is withheld.
 
@@ -171,25 +190,53 @@ class Result:
                 those of the personas.
             by: for weights: ``"condition"``, averaged over the logged completions of the condition; or ``"cell"``, dim
                 ``cell`` with the columns of the cells as coordinates.
-            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model.
+            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model. Rates of a
+                partition have the additional dim ``category``.
             scope: for rates and contrasts, as in :meth:`rates`.
+            reading: number of the reading, for quantities that depend on personas (:meth:`readings`).
 
         Raises:
-            InputError: an unknown name, ``by`` or scope; an argument that the quantity does not have; or no outcome.
+            InputError: an unknown name, ``by``, scope or reading; an argument that the quantity does not have; or no
+                outcome.
         """
-        return take_draws(name, self.posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
+        if isinstance(outcome, Partition):
+            if name != "rates" or by != "condition":
+                raise InputError(f"draws({name!r}): only 'rates' have a partition", argument="outcome")
+            return by_condition(partition_draws(self._stages(outcome), outcome, scope))
+        if not 1 <= reading <= len(self._posteriors):
+            raise InputError(
+                f"draws({name!r}, reading={reading!r})", expected=f"1 to {len(self._posteriors)}", argument="reading"
+            )
+        posterior = self._posteriors[reading - 1]
+        return take_draws(name, posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
+
+    def readings(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+        """Weight of every persona in every reading: the solutions that the data support, usually only one.
+
+        Columns ``reading, condition, persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat``. Personas are named
+        by their gates in that reading. Nothing is withheld: the table exists to compare readings, and none of them can
+        be cited by itself (:mod:`simulacra.inference.readings`).
+        """
+        terms = Terms((), self.thresholds, ci_prob, withhold=False)
+        parts = [tables.summary_table(posterior["weights"], terms) for posterior in self._posteriors]
+        return pd.concat(parts, keys=range(1, len(parts) + 1), names=["reading"]).reset_index(0).drop(columns="status")
 
     def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Weight of every persona in every condition, averaged over the logged completions of the condition.
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, unexplained, ess_bulk, ess_tail, r_hat, status``;
         ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
-        largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements.
+        largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements. A ``status`` of
+        ``prior-driven`` gives the range of the mean with half and twice the concentration of the archetypes, which
+        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``absent`` means that hardly any completions are
+        attributed to the persona (:attr:`absent`).
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
-        table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size)
+        others = self._in_readings("weights")[1:]
+        table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
+        table = marked(table, self._sensitivity, terms, absent=self.absent)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
@@ -198,12 +245,18 @@ class Result:
     def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """δ of eq. (8): weight minus the weight in the baseline, for every other condition and persona.
 
-        Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, ess_bulk, ess_tail, r_hat,
-        status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats. A shift of weights alone does not
-        support a claim: see :meth:`contrasts`.
+        Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, comparisons, ess_bulk, ess_tail,
+        r_hat, status``; ``log_ratio`` is the mean shift of the centred log-ratio in nats, and ``comparisons`` as in
+        :meth:`contrasts`. A shift of weights alone does not support a claim (see :meth:`contrasts`), and ``status``
+        states where the rate of the outcome does not differ: the judge may have used its scale differently. Other marks
+        are those of :meth:`weights`.
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
-        return tables.shift_table(self.draws("weights"), self.model.baseline, terms)
+        table = tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
+        moved = differences(self._sensitivity, self.model.baseline)
+        outcome = self.model.outcome
+        same = {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, ci_prob)
+        return marked(table, moved, terms, absent=self.absent, same=same)
 
     def contrasts(
         self,
@@ -223,21 +276,25 @@ class Result:
             scope: as in :meth:`rates`.
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
             ci_prob: probability of the intervals, which also determines the claims: ``increase`` means that the
-                interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, and ``equivalent`` that it lies
-                within the region.
+                interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, both with a posterior
+                probability of the sign of at least 0.995 (0.99 for new questions), and ``equivalent`` that the interval
+                lies within the region.
             withhold: withhold estimates that failed a check.
 
-        Columns ``condition``, the contexts if the log has any, ``scope, questions, rate_difference, eti89_lb, eti89_ub,
-        claim, implied, implied_lb, implied_ub, explained, explained_lb, explained_ub, unexplained, unexplained_lb,
-        unexplained_ub, judged, total_variation, jensen_shannon, ess_bulk, ess_tail, r_hat, status``; ``questions`` and
-        ``judged`` not for a mix. In every context, a condition is compared with the baseline in the same context;
-        ``questions`` is the number of base questions that both were asked. ``claim`` is ``increase``, ``decrease``,
-        ``equivalent`` or ``undecided``.
+        Columns ``condition``, the contexts if the log has any, ``scope, questions, asked, rate_difference, eti89_lb,
+        eti89_ub, claim, comparisons, implied, implied_lb, implied_ub, explained, explained_lb, explained_ub,
+        unexplained, unexplained_lb, unexplained_ub, judged, total_variation, jensen_shannon, ess_bulk, ess_tail, r_hat,
+        status``; ``questions``, ``asked`` and ``judged`` not for a mix. In every context, a condition is compared with
+        the baseline in the same context. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
+        it follows from the interval of this comparison alone, and ``comparisons`` is the number of comparisons in the
+        table, some of which are expected to miss (:meth:`pairs` compares all conditions with one another).
         ``implied`` is the part of the difference that the persona weights account for, ``explained`` its proportion of
         the difference (where the interval of the difference excludes zero), and ``unexplained`` the rest; a difference
         that they do not account for is no evidence about personas. All exist for these questions only.
         Every rate is that of the questions that its group was asked, in their logged proportions: where two groups were
-        asked different questions, part of a difference is that of their questions.
+        asked different questions, part of a difference is that of their questions. ``questions`` is the number of base
+        questions that both were asked, ``asked`` that of those that either was. If there is none that both were asked,
+        a difference on these questions is withheld, and nothing is claimed about new ones.
         Jensen-Shannon is in nats. ``judged`` is the proportion of the completions of the condition that can show the
         event (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). If it is small, ``equivalent`` and ``decrease``
         carry little information, because incoherent text never counts as misaligned.
@@ -254,15 +311,14 @@ class Result:
             found = f"contrasts: there is no condition {against!r}"
             raise InputError(found, expected=f"one of {', '.join(self.conditions)}", argument="against")
         rates = self._rates_of(chosen)
-        implied = self._implied(chosen, scope)
         return contrast_table(
             against_baseline(rates_in(rates, scope), baseline),
-            None if implied is None else against_baseline(implied, baseline),
-            self.draws("weights"),
+            [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
+            self._in_readings("weights"),
             self.diagnostics["weights"],
             rates,
             baseline,
-            scope if isinstance(scope, str) else "mix",
+            scope_name(scope),
             rope,
             self._terms(ci_prob, withhold=withhold),
         )
@@ -274,81 +330,57 @@ class Result:
         *,
         of: str = "rates",
         persona: str | None = None,
-        scope: str = "these",
+        scope: Scope = "these",
         outcome: Outcome | None = None,
     ) -> Contrast:
-        """The difference between any two groups; contrasts can be subtracted from one another.
+        """The difference between any two groups or means of groups; contrasts can be subtracted from one another.
 
         Args:
             group: a condition, with its context if the log has contexts: ``"ft"``, ``"condition=ft, trigger=on"`` or a
-                mapping.
-            minus: the group that is subtracted.
+                mapping. A list stands for the mean of its groups, ``["ft-a", "ft-b"]``, and a mapping of groups to
+                shares for a weighted mean, ``{"ft-a": 0.9, "ft-b": 0.1}``.
+            minus: the group or mean that is subtracted.
             of: the quantity that is compared: ``"rates"``, ``"implied_rates"`` or ``"weights"``.
             persona: for weights, whose.
-            scope: ``"these"`` or, for rates, ``"new"`` questions.
+            scope: as for :meth:`rates`; rates can be compared in every scope, other quantities on these questions.
             outcome: for rates. Default: the outcome of the model.
 
         Raises:
-            InputError: an unknown group, quantity, persona or scope; or no outcome.
+            InputError: an unknown group, quantity, persona or scope; no outcome; the same groups on both sides; a group
+                without completions in the denominator; or, for these questions, groups without a common question.
 
         Example:
             The effect of a trigger on a fine-tune beyond its effect on the base model is
             ``result.contrast("ft, trigger=on", "ft, trigger=off") - result.contrast("base, trigger=on", "base,
             trigger=off")``.
         """
-        groups = self.prepared.groups.astype(str)
-        rows = find_group(groups, group, "group"), find_group(groups, minus, "minus")
-        if of not in ("rates", "implied_rates", "weights"):
-            raise InputError(f"contrast: of={of!r}", expected="'rates', 'implied_rates' or 'weights'", argument="of")
-        if (persona in self.personas) != (of == "weights"):
-            raise InputError(
-                f"contrast(of={of!r}, persona={persona!r})",
-                expected=f"for weights, one of {', '.join(self.personas)}; otherwise no persona",
-                argument="persona",
-            )
-        if scope not in ("these", "new") or (scope == "new" and of != "rates"):
-            raise InputError(
-                f"contrast(of={of!r}, scope={scope!r})",
-                expected="scope 'these' or, for rates, 'new'",
-                argument="scope",
-            )
-        by_question, shown = np.zeros(0), (False, False)
-        if of == "weights":
-            values = group_weights(self.posterior, self.prepared)[..., self.personas.index(str(persona))]
-            draws = xr.DataArray(values, dims=("chain", "draw", "group"))
-        else:
-            drawn: Any = take_draws(of, self.posterior, self.prepared, self._rates_of, outcome=outcome, scope=scope)
-            draws = drawn if "group" in drawn.dims else drawn.swap_dims(condition="group")
-        if of == "rates":
-            rates = self._rates_of(chosen_outcome(outcome, self.prepared)).isel(group=list(rows))
-            empty = [str(name) for name, own in zip((group, minus), rates["totals"], strict=True) if not own.any()]
-            if empty:
-                raise InputError(
-                    f"contrast: {empty[0]} has no completions in the denominator of the outcome",
-                    remedy="choose another denominator, such as of='all'",
-                    argument="outcome",
-                )
-            if scope == "new":
-                shares = logged_shares(rates)
-                by_question, shown = shares[0] - shares[1], (shows_event(rates, 0), shows_event(rates, 1))
-        kind = {"rates": "rate", "implied_rates": "implied_rate", "weights": "weight"}[of]
-        names = [label(groups, row, f"new_{kind}" if scope == "new" else kind, persona) for row in rows]
-        return Contrast(
-            name=" − ".join(names),
-            of=of,
-            scope=scope,
-            words=self.in_words(scope),
-            draws=(draws.isel(group=rows[0]) - draws.isel(group=rows[1])).reset_coords(drop=True),
-            by_question=by_question,
-            raised=shown[0],
-            reduced=shown[1],
-            terms=self._terms_of(of, persona, groups["condition"].iloc[list(rows)].tolist()),
-            provenance=self._provenance(outcome),
-        )
+        return contrast_of(self._compared(of, persona, scope, outcome), group, minus, persona)
+
+    def pairs(
+        self,
+        *,
+        of: str = "rates",
+        persona: str | None = None,
+        scope: Scope = "these",
+        outcome: Outcome | None = None,
+    ) -> Contrasts:
+        """The difference between every two conditions, in the same context; arguments as for :meth:`contrast`.
+
+        Of two conditions, that which comes first in :attr:`conditions` is subtracted. The size of the family is stated
+        in every row and citation; intervals and claims are those of single contrasts.
+
+        Raises:
+            InputError: an unknown quantity, persona or scope; no outcome; or a single condition.
+
+        Example:
+            ``result.pairs(scope="new").table()`` has one row for every pair, and ``result.pairs()["rate[a] −
+            rate[b]"].cite()`` cites one of them.
+        """
+        return all_pairs(self._compared(of, persona, scope, outcome), persona)
 
     def rates(
         self,
-        outcome: Outcome | None = None,
+        outcome: Outcome | Partition | None = None,
         *,
         scope: Scope = "these",
         ci_prob: float = CI_PROB,
@@ -357,7 +389,7 @@ class Result:
         """Rate of every condition, in every context in which it was sampled, and the rate that the personas imply.
 
         Args:
-            outcome: event and denominator. Default: the outcome of the model.
+            outcome: event and denominator, or a partition into categories. Default: the outcome of the model.
             scope: the questions that the rates are about: ``"these"``, the logged questions in their logged
                 proportions; ``"new"``, new questions of the same kind; or proportions that you state, such as
                 ``{"trigger": {"on": 0.01, "off": 0.99}}``, of a context or of ``"base_question"``.
@@ -368,16 +400,18 @@ class Result:
         eti89_ub, implied, implied_lb, implied_ub, ess_bulk, ess_tail, r_hat, status``; ``judged`` as in
         :meth:`contrasts`. ``rate`` is estimated from the events alone, without personas
         (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of eq. (7),
-        for these questions.
+        for these questions. For a partition, there is a row for every category, named in the column ``category``; the
+        rates of a group sum to one.
 
         Raises:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
         """
+        terms = self._terms(ci_prob, withhold=withhold)
+        if isinstance(outcome, Partition):
+            return partition_table(self._stages(outcome), outcome, self.prepared, scope, self._implied, terms)
         chosen = chosen_outcome(outcome, self.prepared)
         rates = self._rates_of(chosen)
-        name = scope if isinstance(scope, str) else "mix"
-        terms = self._terms(ci_prob, withhold=withhold)
-        return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, name, terms)
+        return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, scope_name(scope), terms)
 
     def in_words(self, scope: Scope = "these") -> str:
         """A scope in words, for display: ``"on these 24 questions (8 base questions)"``.
@@ -409,10 +443,10 @@ class Result:
         Columns ``measurement, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``. If the
         model has an outcome, the last rows have ``outcome_given_persona`` in place of a measurement.
         """
-        own = {str(name): draws for name, draws in self.draws("emissions").data_vars.items()}
+        own = {name: [each[f"{name}_probs"] for each in self._posteriors] for name in self.model.measurements}
         diagnostics = {name: self.diagnostics[f"{name}_probs"] for name in own}
         for name in {"outcome_given_persona"} & set(self.posterior.data_vars):
-            own[name], diagnostics[name] = self.draws("outcome_given_persona"), self.diagnostics[name]
+            own[name], diagnostics[name] = self._in_readings(name), self.diagnostics[name]
         return tables.emission_table(own, diagnostics, self._terms(ci_prob, withhold=withhold).of("emissions"))
 
     def outcome_given_persona(
@@ -425,8 +459,9 @@ class Result:
         Raises:
             InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
-        draws = self.draws("outcome_given_persona", outcome=outcome)
-        return tables.summary_table(draws, self._terms(ci_prob, withhold=withhold).of("outcome_given_persona"))
+        draws, *others = self._in_readings("outcome_given_persona", outcome=outcome)
+        terms = self._terms(ci_prob, withhold=withhold).of("outcome_given_persona")
+        return tables.summary_table(draws, terms, others=others)
 
     def scales(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Standard deviation σ of the effects of every group-specific term of the formula, in ILR coordinates.
@@ -436,7 +471,9 @@ class Result:
         Raises:
             InputError: the formula has no such term.
         """
-        return tables.summary_table(self.draws("scales"), self._terms(ci_prob, withhold=withhold).of("scales"))
+        draws, *others = self._in_readings("scales")
+        terms = self._terms(ci_prob, withhold=withhold).of("scales")
+        return tables.summary_table(draws, terms, others=others, distance=np.inf)
 
     def responsibilities(self, log: CompletionLog | None = None) -> pd.DataFrame:
         """P(persona | completion) for every row of the log, as in scikit-learn's ``predict_proba``; rows in log order.
@@ -484,10 +521,16 @@ class Result:
 
         Example:
             ``str(result.cite("rate_difference[insecure]"))`` is ``"0.175 on these 24 questions (8 base questions) (89%
-            ETI 0.161–0.189; R̂ 1.00, ESS 2 113; simulacra 0.1.0, data 3f9a61c2…)"``.
+            ETI 0.161–0.189; R̂ 1.00, ESS 2 113; one of 4 comparisons; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         renamed = lost_names(self.model.names, self.personas, self.failed)
-        return find(key, self._citable(ci_prob), self._provenance(), probability=ci_prob, renamed=renamed)
+        return find(key, self._citable(ci_prob), self.provenance(), probability=ci_prob, renamed=renamed)
+
+    def provenance(self, outcome: Outcome | None = None) -> Provenance:
+        """Model, data, seed and version of the numbers of this result, for the outcome of the model or another."""
+        version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
+        loosened = self.thresholds.loosened
+        return provenance_of(self.prepared, self.personas, outcome, seed=seed, version=version, loosened=loosened)
 
     def save(self, path: str | Path) -> Path:
         """Write the draws to ``path`` (netCDF) and everything else next to it (JSON).
@@ -537,42 +580,65 @@ class Result:
         )
 
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
-        return Terms(self.failed, self.thresholds, ci_prob, withhold)
+        return Terms(self.failed, self.thresholds, ci_prob, withhold, self.absent)
 
-    def _terms_of(self, of: str, persona: str | None, conditions: list[str]) -> Terms:
-        """The terms of one quantity of a persona in some conditions: every check that concerns any of them."""
-        own = self._terms(CI_PROB, withhold=True).of(of)
-        failed = (c for c in own.failed if c.persona in (None, persona) and c.condition in (None, *conditions))
-        return dataclasses.replace(
-            own, failed=tuple(dataclasses.replace(check, persona=None, condition=None) for check in failed)
+    @property
+    def _sensitivity(self) -> xr.DataArray:
+        """Mean weights with other concentrations of the archetypes, dims ``factor, condition, persona``."""
+        return self.tree["sensitivity"].to_dataset()["weights"]
+
+    def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | None) -> Compared:
+        return compared(
+            of,
+            persona,
+            scope,
+            outcome,
+            posteriors=self._posteriors,
+            prepared=self.prepared,
+            rates_of=self._rates_of,
+            terms=self._terms(CI_PROB, withhold=True).of,
+            provenance=self.provenance(outcome),
         )
 
-    def _provenance(self, outcome: Outcome | None = None) -> Provenance:
-        version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
-        loosened = self.thresholds.loosened
-        return provenance_of(self.prepared, self.personas, outcome, seed=seed, version=version, loosened=loosened)
+    def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:
+        """The posterior of the rate model for an outcome: that of the fit, or fitted now.
 
-    def _rates_of(self, outcome: Outcome) -> xr.Dataset:
-        """The posterior of the rate model for an outcome: that of the fit, or fitted now."""
-        if outcome == self.model.outcome:
+        Stages of a partition have random numbers of their own, because their draws are multiplied.
+        """
+        if outcome == self.model.outcome and stage == 0:
             return self.tree["rates"].to_dataset()
-        if outcome not in self._other_rates:
+        if (outcome, stage) not in self._other_rates:
             counts, draws = count_events(self.prepared, outcome), self.posterior.sizes
-            self._other_rates[outcome] = fit_rates(
-                counts, self.thresholds, num_draws=draws["chain"] * draws["draw"], seed=int(self.settings["seed"])
-            )
-        return self._other_rates[outcome]
+            seed, num_draws = int(self.settings["seed"]) + stage, draws["chain"] * draws["draw"]
+            fitted = fit_rates(counts, self.thresholds, num_draws=num_draws, seed=seed)
+            self._other_rates[outcome, stage] = fitted
+        return self._other_rates[outcome, stage]
 
-    def _implied(self, outcome: Outcome, scope: Scope) -> xr.DataArray | None:
-        """Draws of the implied rates along ``group``, on these questions; ``None`` for any other scope."""
-        if scope != "these":
-            return None
-        implied = self.draws("implied_rates", outcome=outcome)
-        return implied if "group" in implied.dims else implied.swap_dims(condition="group")
+    def _stages(self, partition: Partition) -> list[xr.Dataset]:
+        return [self._rates_of(outcome, stage) for stage, outcome in enumerate(partition.stages)]
 
     @functools.cached_property
-    def _other_rates(self) -> dict[Outcome, xr.Dataset]:
-        """Posteriors of the rate model for outcomes that are not the model's; filled on demand."""
+    def _posteriors(self) -> list[xr.Dataset]:
+        """The posterior of every reading, the first first."""
+        others = sorted(name for name in self.tree.children if name.startswith(READING))
+        return [self.tree[name].to_dataset() for name in ("posterior", *others)]
+
+    def _in_readings(self, name: str, *, outcome: Outcome | None = None) -> list[Any]:
+        """Draws of a quantity that depends on the personas in every reading, the first first."""
+        return [
+            take_draws(name, posterior, self.prepared, self._rates_of, outcome=outcome)
+            for posterior in self._posteriors
+        ]
+
+    def _implied(self, outcome: Outcome, scope: Scope) -> list[xr.DataArray]:
+        """Draws of the implied rates along ``group`` in every reading, on these questions; none for any other scope."""
+        if scope != "these":
+            return []
+        return [by_group(own) for own in self._in_readings("implied_rates", outcome=outcome)]
+
+    @functools.cached_property
+    def _other_rates(self) -> dict[tuple[Outcome, int], xr.Dataset]:
+        """Posteriors of the rate model for outcomes that are not the model's, and their stages; filled on demand."""
         return {}
 
     @functools.cached_property
@@ -593,5 +659,5 @@ class Result:
         if name not in ("implied_rates", "implied_contrasts"):
             table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **scope)
             return table
-        draws = self.draws("implied_rates" if name == "implied_rates" else "implied_contrasts")
-        return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"))
+        draws, *others = self._in_readings(name)
+        return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"), others=others)

@@ -1,17 +1,15 @@
 """Files of a result: netCDF for arrays and JSON for everything else; pickle is not used.
 
 ``fit.nc`` contains every group of the tree; ``fit.json`` next to it contains model, design, counts, checks, settings,
-notes and versions. Both are written to temporary files first and then moved into place. The netCDF file stores the
-SHA-256 of its JSON file, so draws are never read with the checks of another fit, and that of its own arrays, so edited
-draws are not read either.
+notes and versions. Both are written to temporary files first and then moved into place. The JSON file stores the
+SHA-256 of the netCDF file and of itself: draws are never read with the record of another fit, and neither is read if a
+byte of the draws or a value of the record was edited. Checks are computed again from the draws when a result is read.
 """
 
 import dataclasses
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,23 +21,24 @@ import xarray as xr
 from simulacra.data import CollapsedLog
 from simulacra.data.account import Account
 from simulacra.data.counting.texts import CollapsedTexts
+from simulacra.data.staging import staging
 from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.emissions import AbstractEmission, LikelihoodEmission, rebuild_emission
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.personas import Archetype, Gate, Persona
-from simulacra.inference.diagnostics import Check
+from simulacra.inference.checks import check_again, check_draws, with_fitting_names
+from simulacra.inference.diagnostics import Check, Thresholds
 from simulacra.inference.prepare import Prepared, assemble, design_of
 from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Format version of the files; files of another version are rejected."""
 
-_DIGEST = "record_sha256"
-_ARRAYS = "arrays_sha256"
+_RECORD, _ARRAYS = "record_sha256", "arrays_sha256"
 _RESTORE = "restore the two files that the same Result.save wrote, or fit again"
 
 
@@ -61,21 +60,32 @@ def write_result(stored: Stored, path: Path) -> Path:
     """
     if path.suffix != ".nc":
         raise InputError(f"Expected a file name that ends in .nc; got {path}", argument="path")
+    arrays = _netcdf(stored.tree)
+    record = {**_record(stored), _ARRAYS: hashlib.sha256(arrays).hexdigest()}
+    record = json.loads(json.dumps(record, default=_plain, allow_nan=False))
+    text = json.dumps({**record, _RECORD: _digest(record)}, indent=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        arrays, record = Path(folder) / path.name, Path(folder) / f"{path.stem}.json"
-        encoding = {
-            f"/{name}": {str(own): {"zlib": True, "complevel": 1} for own, data in group.data_vars.items() if data.ndim}
-            for name, group in stored.tree.children.items()
-        }
-        text = json.dumps(_record(stored), indent=1, default=_plain, allow_nan=False).encode()
-        record.write_bytes(text)
-        tree = stored.tree.copy(deep=False)
-        tree.attrs = {**tree.attrs, _DIGEST: hashlib.sha256(text).hexdigest(), _ARRAYS: _arrays_digest(tree)}
-        tree.to_netcdf(arrays, engine="h5netcdf", encoding=encoding)
-        os.replace(record, path.with_suffix(".json"))
-        os.replace(arrays, path)
+    with staging(path.parent) as folder:
+        for target, content in ((path.with_suffix(".json"), text.encode()), (path, arrays)):
+            (folder / target.name).write_bytes(content)
+        for target in (path.with_suffix(".json"), path):
+            (folder / target.name).replace(target)
     return path
+
+
+def _netcdf(tree: xr.DataTree) -> memoryview:
+    """The tree as the bytes of a netCDF file, made in memory because HDF5 crashes where a disk is full."""
+    encoding = {
+        f"/{name}": {str(own): {"zlib": True, "complevel": 1} for own, data in group.data_vars.items() if data.ndim}
+        for name, group in tree.children.items()
+    }
+    return tree.to_netcdf(engine="h5netcdf", encoding=encoding)
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of the values of a record, whatever their order and the spacing of the file."""
+    own = {name: value for name, value in record.items() if name != _RECORD}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
 def read_result(path: Path) -> Stored:
@@ -99,54 +109,56 @@ def read_result(path: Path) -> Stored:
                 "Result.save or by the command 'simulacra fit'",
                 argument="path",
             )
-    text = settings.read_bytes()
-    try:
-        record = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{settings}: not the JSON that Result.save writes ({error})", remedy=_RESTORE) from error
-    version = record.get("format_version") if isinstance(record, dict) else None
-    if version != FORMAT_VERSION:
-        writer = record.get("versions", {}).get("simulacra") if version else None
-        raise InputError(
-            f"{settings}: format version {version!r}, but this version of simulacra reads {FORMAT_VERSION}",
-            remedy=f"fit again, or read it with {f'simulacra {writer}' if writer else 'the version that wrote it'}",
-        )
+    record = _read_record(settings)
+    with arrays.open("rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != record[_ARRAYS]:
+            raise InputError(
+                f"{arrays}: not the draws that were written with {settings.name}: the two are from different fits, or "
+                "the file was edited or is damaged",
+                remedy=_RESTORE,
+            )
     try:
         tree = xr.open_datatree(arrays, engine="h5netcdf").load()
-    except Exception as error:  # of h5py, h5netcdf or xarray, depending on where the file is damaged
-        raise InputError(f"{arrays}: not the netCDF file that Result.save writes ({error})", remedy=_RESTORE) from error
-    tree.close()
-    if tree.attrs.pop(_DIGEST, None) != hashlib.sha256(text).hexdigest():
+        tree.close()
+        return _stored(record, tree)
+    except InputError:
+        raise
+    except Exception as error:  # a record whose hash was made to match has values of any kind at any place
         raise InputError(
-            f"{settings}: not the file that was written with {arrays.name}: the two are from different fits, or one "
-            "was edited",
-            remedy=_RESTORE,
-        )
-    if tree.attrs.pop(_ARRAYS, None) != _arrays_digest(tree):
+            f"{settings}: not what Result.save writes ({type(error).__name__}: {error})", remedy=_RESTORE
+        ) from error
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """The record of the format version that this version of simulacra reads, if it is as it was written."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not the JSON that Result.save writes ({error})", remedy=_RESTORE) from error
+    version = record.get("format_version") if isinstance(record, dict) else None
+    if version != FORMAT_VERSION:
+        versions = record.get("versions") if version else None
+        writer = versions.get("simulacra") if isinstance(versions, dict) else None
         raise InputError(
-            f"{arrays}: its draws are not those that were written: the file was edited or is damaged", remedy=_RESTORE
+            f"{path}: format version {version!r}, but this version of simulacra reads {FORMAT_VERSION}",
+            remedy=f"fit again, or read it with {f'simulacra {writer}' if writer else 'the version that wrote it'}",
         )
+    if record.get(_RECORD) != _digest(record) or _ARRAYS not in record:
+        raise InputError(f"{path}: not as it was written: the file was edited or is damaged", remedy=_RESTORE)
+    return record
+
+
+def _stored(record: Mapping[str, Any], tree: xr.DataTree) -> Stored:
+    prepared, settings = _prepared(record["prepared"], tree), record["settings"]
+    stored = [Check(**_numbers(check)) for check in record["checks"]]
+    found = check_draws(prepared, tree, Thresholds(**settings["thresholds"]))
     return Stored(
         tree=tree,
-        prepared=_prepared(record["prepared"], tree),
-        checks=tuple(Check(**_numbers(check)) for check in record["checks"]),
-        settings=record["settings"],
-        notes=tuple(record["notes"]),
+        prepared=prepared,
+        checks=check_again(stored, with_fitting_names(found, prepared)[0]),
+        settings={**settings, "seed": int(settings["seed"])},
+        notes=tuple(map(str, record["notes"])),
     )
-
-
-def _arrays_digest(tree: xr.DataTree) -> str:
-    """SHA-256 of all arrays and coordinates of a tree, by group and name."""
-    digest = hashlib.sha256()
-    for group in sorted(tree.children):
-        data = tree[group].to_dataset()
-        for name in sorted(map(str, data.variables)):
-            values = np.ascontiguousarray(data[name].to_numpy())
-            digest.update(f"{group}/{name} {values.shape} ".encode())
-            digest.update(
-                values.tobytes() if values.dtype.kind in "biuf" else "\0".join(map(str, values.flat)).encode()
-            )
-    return digest.hexdigest()
 
 
 def _record(stored: Stored) -> dict[str, Any]:
@@ -162,7 +174,6 @@ def _record(stored: Stored) -> dict[str, Any]:
         "prepared": {
             "model": _model_record(prepared.model),
             "formula": prepared.design.formula,
-            "crossed": prepared.design.crossed,
             "cells": prepared.collapsed.cells.to_dict("list"),
             "patterns": prepared.patterns.tolist(),
             "counts": np.asarray(prepared.collapsed.counts).tolist(),
@@ -215,7 +226,7 @@ def _prepared(record: Mapping[str, Any], tree: xr.DataTree) -> Prepared:
         account=Account.from_dict(record["account"]),
         texts=_texts(record["texts"], tree) if record.get("texts") else None,
     )
-    design = design_of(record["formula"], collapsed, crossed=record["crossed"])
+    design = design_of(record["formula"], collapsed)
     return assemble(model, design, collapsed, tuple(record["notes"]))
 
 

@@ -22,6 +22,7 @@ from simulacra.formalism.shifts import log_ratio
 from simulacra.inference.diagnostics import Check, Thresholds, convergence
 from simulacra.inference.draws import differences
 from simulacra.inference.rates import groups_of
+from simulacra.inference.readings import compare_readings
 
 __all__ = [
     "CI_PROB",
@@ -40,6 +41,7 @@ __all__ = [
 
 CI_PROB = 0.89
 """Default probability of an interval: ArviZ's default."""
+_OF_EMISSIONS = ("emissions", "outcome_given_persona")
 
 
 def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
@@ -81,16 +83,19 @@ class Terms:
         thresholds: thresholds of R-hat, ESS and small weights.
         ci_prob: probability of the intervals.
         withhold: whether estimates that a failed check concerns are withheld.
+        absent: personas to which hardly any completions are attributed, so that their emissions are unknown.
     """
 
     failed: tuple[Check, ...]
     thresholds: Thresholds
     ci_prob: float = CI_PROB
     withhold: bool = True
+    absent: tuple[str, ...] = ()
 
     def of(self, quantity: str) -> "Terms":
-        """The terms of one quantity: the failed checks that withhold it."""
-        return dataclasses.replace(self, failed=tuple(c for c in self.failed if quantity in c.withholds and not c.each))
+        """The terms of one quantity: the failed checks that withhold it, and the personas for which it is unknown."""
+        failed = tuple(c for c in self.failed if quantity in c.withholds and not c.each)
+        return dataclasses.replace(self, failed=failed, absent=self.absent if quantity in _OF_EMISSIONS else ())
 
 
 def summary_table(
@@ -100,6 +105,8 @@ def summary_table(
     diagnostics: xr.DataArray | None = None,
     size: np.ndarray | None = None,
     against: str | None = None,
+    others: Sequence[xr.DataArray] = (),
+    distance: float | None = None,
 ) -> pd.DataFrame:
     """One row for every coordinate of ``draws``: ``mean``, interval, ``ess_bulk, ess_tail, r_hat, status``.
 
@@ -110,6 +117,10 @@ def summary_table(
             computed from the draws.
         size: the weight of every row, shape ``(rows,)`` or that of the coordinates; small weights are not checked.
         against: a condition whose failed checks concern every row.
+        others: draws of the other readings, if the data support several (:mod:`simulacra.inference.readings`); the
+            interval then contains those of all, the columns ``reading_lb, reading_ub`` are the range of their means,
+            and estimates about which readings disagree are withheld.
+        distance: largest difference of means at which they agree. Default: the threshold ``mode_distance``.
     """
     if diagnostics is None:
         diagnostics = convergence(draws.to_dataset(name="draws"), ["draws"])["draws"]
@@ -125,6 +136,17 @@ def summary_table(
         _status({**row, "against": against}, weight, terms)
         for (_, row), weight in zip(table.iterrows(), sizes, strict=True)
     ]
+    if others:
+        tolerance = terms.thresholds.mode_distance if distance is None else distance
+        ranges = compare_readings(draws, others, tolerance, ends(terms.ci_prob))
+        table[lower], table[upper] = ranges["lower"], ranges["upper"]
+        for name in ("reading_lb", "reading_ub"):
+            table.insert(list(table).index("ess_bulk"), name, ranges[name])
+        apart = ranges["disagree"] & ~table["status"].str.startswith("withheld")
+        table.loc[apart, "status"] = [
+            "withheld: readings disagree" + ("" if np.isnan(low) else f", {low:.3f} to {high:.3f}")
+            for low, high in zip(ranges["reading_lb"][apart], ranges["reading_ub"][apart], strict=True)
+        ]
     return _without_withheld(table, ["mean", lower, upper], terms)
 
 
@@ -141,31 +163,39 @@ def places(draws: xr.DataArray) -> pd.DataFrame:
     return index.to_frame(index=False)
 
 
-def shift_table(weights: xr.DataArray, baseline: str, terms: Terms) -> pd.DataFrame:
+def shift_table(readings: Sequence[xr.DataArray], baseline: str, terms: Terms) -> pd.DataFrame:
     """Shifts of weights, eq. (8), with ``p_gt_0`` and ``log_ratio``; see :meth:`simulacra.inference.Result.shifts`.
 
-    Weights have dims ``(chain, draw, condition, persona)``; log-ratios are in nats.
+    Args:
+        readings: the weights in every reading, the first first, dims ``(chain, draw, condition, persona)``.
+        baseline: the baseline.
+        terms: what is withheld.
+
+    ``p_gt_0`` and ``log_ratio``, in nats, are those of the first reading.
     """
-    shifts = differences(weights, baseline)
+    weights = readings[0]
+    shifts, *others_shifts = (differences(own, baseline) for own in readings)
     others, base = weights.sel(condition=shifts["condition"]), weights.sel(condition=baseline, drop=True)
     size = np.maximum(others.mean(("chain", "draw")).to_numpy(), base.mean(("chain", "draw")).to_numpy())
-    table = summary_table(shifts, terms, size=size, against=baseline)
+    table = summary_table(shifts, terms, size=size, against=baseline, others=others_shifts)
     ratios = log_ratio(others.to_numpy(), base.to_numpy()[:, :, None, :]).mean(axis=(0, 1)).ravel()
     table.insert(5, "p_gt_0", (shifts > 0).mean(("chain", "draw")).to_numpy().ravel())
     table.insert(6, "log_ratio", ratios)
+    table.insert(7, "comparisons", len(table))
     return _without_withheld(table, ["p_gt_0", "log_ratio"], terms)
 
 
 def emission_table(
-    draws: Mapping[str, xr.DataArray], diagnostics: Mapping[str, xr.DataArray], terms: Terms
+    readings: Mapping[str, Sequence[xr.DataArray]], diagnostics: Mapping[str, xr.DataArray], terms: Terms
 ) -> pd.DataFrame:
-    """P(category | persona) of every measurement, and of any other quantity in ``draws``, concatenated.
+    """P(category | persona) of every measurement, and of any other quantity in ``readings``, concatenated.
 
-    Draws have dims ``(chain, draw, persona, ...)``; diagnostics have ``diagnostic`` in place of the first two.
+    Draws in every reading have dims ``(chain, draw, persona, ...)``; diagnostics, of the first, have ``diagnostic`` in
+    place of the first two.
     """
     parts = []
-    for name, own in draws.items():
-        table = summary_table(own, terms, diagnostics=diagnostics[name])
+    for name, (own, *others) in readings.items():
+        table = summary_table(own, terms, diagnostics=diagnostics[name], others=others)
         table.insert(0, "measurement", name)
         parts.append(table.rename(columns={f"{name}_category": "category"}))
     nothing = pd.DataFrame(columns=["measurement", "persona", "mean", "status"])
@@ -215,6 +245,8 @@ def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
         of_persona = check.persona in (None, row.get("persona"))
         if of_persona and check.condition in (None, row.get("condition"), row["against"]):
             return f"withheld: {check.name} failed"
+    if row.get("persona") in terms.absent:
+        return "withheld: hardly any completions are attributed to this persona"
     limits = terms.thresholds
     ess = min(row["ess_bulk"], row["ess_tail"])
     if row["r_hat"] <= limits.r_hat and ess >= limits.ess:

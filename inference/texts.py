@@ -61,7 +61,8 @@ def calibrate(texts: Texts, prior: Prior) -> Calibration:
         log_r = log_density_ratios(texts.reference_log_likelihoods, *calibrated(point, size))
         log_resp = jax.nn.log_softmax(log_r + jnp.log(share)[:, None], axis=0)
         own = log_resp[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
-        return -normal_log_density(point, prior.calibration_location, prior.calibration_spread) - own.sum()
+        log_prior = normal_log_density(point, prior.calibration_location, prior.calibration_spread)
+        return jnp.asarray(-log_prior - own.sum())
 
     found = optimize.minimize(
         lambda point: tuple(map(np.asarray, negative(point))), prior.calibration_location, jac=True
@@ -108,7 +109,7 @@ def _over_draws(prepared: Prepared, parameters: Parameters, function: Any, *, av
 def _state(prepared: Prepared, parameters: Parameters) -> tuple[Array, Array, Array, Array]:
     """Return log w of cells, log f of patterns, τ and b of one draw."""
     size = len(prepared.model.personas)
-    log_w = log_weights(jnp.asarray(prepared.design.basis) @ jnp.asarray(parameters.latents))
+    log_w = log_weights(prepared.design.logits(jnp.asarray(parameters.latents)))
     tables = [jnp.log(table) for table in parameters.probabilities]
     offset = jnp.zeros(size) if parameters.offset is None else jnp.asarray(parameters.offset)
     log_f = pattern_log_components(tables, prepared.patterns, size)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulacra.data import CompletionLog
 from simulacra.data.atomic import write_atomically
 from simulacra.data.extras import import_extra
+from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB
@@ -106,6 +107,7 @@ def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
         loader=jinja2.PackageLoader("simulacra.report", "templates"),
         autoescape=suffix == ".html",
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,  # and not markup, which is ours
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -149,9 +151,10 @@ def _painter(result: Result, options: Mapping[str, float | int]) -> Callable[...
 
 def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, numbers: tuple[str, ...] = ()) -> Any:
     """A table of texts as HTML by great_tables, which escapes them; the style sheet of the report applies to it."""
+    shown = table.map(lambda value: visible(value) if isinstance(value, str) else value)
     made = (
         import_extra("great_tables", "report")
-        .GT(table, id=name, groupname_col=groups)
+        .GT(shown, id=name, groupname_col=groups)
         .cols_align("right", columns=list(numbers))
     )
     bare = re.sub(r"<style>.*?</style>", "", made.as_raw_html(), count=1, flags=re.DOTALL)
@@ -161,7 +164,7 @@ def _bare_table(table: "pd.DataFrame", name: str, *, groups: str | None = None, 
 def _breakable(name: str) -> Any:
     """A name that may wrap after underscores and hyphens on narrow screens."""
     markup = import_extra("markupsafe", "report")
-    return markup.Markup(re.sub("(?<=[_/-])", "<wbr>", str(markup.escape(name))))
+    return markup.Markup(re.sub("(?<=[_/-])", "<wbr>", str(markup.escape(visible(name)))))
 
 
 def _cell(text: object) -> str:

@@ -13,6 +13,7 @@ from simulacra.formalism.display import place
 from simulacra.formalism.rates import unseen_share
 from simulacra.inference import Check, Result, Thresholds
 from simulacra.inference.citation import decimals
+from simulacra.inference.rates import in_common
 from simulacra.inference.tables import CI_PROB, bounds, level
 
 __all__ = [
@@ -140,9 +141,9 @@ def claim_sentence(
         held = f"claim withheld ({row['status'].removeprefix('withheld: ')})."
         return held if new["claim"] == WITHHELD else f"{held} {_new_clause(new, rope, ci_prob)}"
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
-    same = " in the same context" if _contexts(row) else ""
+    same, where = " in the same context" if _contexts(row) else "", in_common(words, row)
     claimed = (
-        f"{outcome.name} rate {mean} points relative to {baseline}{same} {words} ({level(ci_prob)} interval {lower} to "
+        f"{outcome.name} rate {mean} points relative to {baseline}{same} {where} ({level(ci_prob)} interval {lower} to "
         f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
     )
     new_questions, unjudged = _new_clause(new, rope, ci_prob), unjudged_clause(row["judged"], outcome)
@@ -174,6 +175,8 @@ def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> st
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
     said = f"For new questions of this kind {mean} ({lower} to {upper}): {row['claim']}"
     least, most = (row[name] for name in bounds(ci_prob))
+    if row["claim"] == "undecided" and row.get("questions") == 0:
+        return f"{said}, because they have no base question in common."
     if row["claim"] == "undecided" and -rope <= least and most <= rope:
         unseen = unseen_share(int(row["questions"]), ci_prob)
         return f"{said}, because {row['questions']} base questions may leave up to {unseen:.0%} of the kind unseen."
@@ -258,8 +261,9 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
     measured = bool(result.model.measurements)
     return {
         "claims": f"A difference is claimed if its {level(ci_prob)} interval lies outside the region of practical "
-        f"equivalence, ±{rope_width(rope)}; equivalence is claimed if the interval lies within the region. Claims do "
-        "not depend on the personas.",
+        f"equivalence, ±{rope_width(rope)}; equivalence is claimed if the interval lies within the region. Every "
+        "claim follows from its own interval, so that of many comparisons some are expected to miss. Claims do not "
+        "depend on the personas.",
         "rates": f"Rates are estimated from the events alone, without personas: {result.in_words('these')}, in their "
         f"logged proportions, and {result.in_words('new')}, of which the logged base questions are a sample. The "
         "implied rate is what the persona weights account for.",
@@ -345,10 +349,10 @@ def withheld_sentence(tables: Mapping[str, pd.DataFrame]) -> str:
 
 
 def gate_sentence(check: Check) -> str:
-    """The requirement of a name gate and the estimate."""
+    """The requirement of a name gate, and the probability that it holds."""
     if math.isnan(check.value):
         return f"{check.where}, so the name cannot be verified"
-    return f"{check.where} = {check.value:.2f} (required: ≥ {check.threshold:.2f})"
+    return f"{check.where}. Probability {check.value:.2f} (required: {check.threshold:.2f})"
 
 
 def withheld_reason(result: Result, persona: str) -> str:

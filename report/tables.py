@@ -8,6 +8,7 @@ import pandas as pd
 
 from simulacra.data.extras import import_extra
 from simulacra.data.numerals import grouped
+from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
@@ -22,6 +23,8 @@ _LABELS = {
     "rate_difference": "rate difference",
     "total_variation": "total variation",
     "jensen_shannon": "Jensen-Shannon (nats)",
+    "reading_lb": "lowest reading",
+    "reading_ub": "highest reading",
     "ess_bulk": "ESS bulk",
     "ess_tail": "ESS tail",
     "r_hat": "R-hat",
@@ -32,8 +35,8 @@ _OTHER_INTERVALS = ("implied", "explained", "unexplained")
 _PACKAGES = "% Needs \\usepackage{booktabs,siunitx} and, for signs such as < and |, \\usepackage[T1]{fontenc}.\n"
 
 
-TABLES = ("weights", "shifts", "rates", "contrasts", "unexplained", "emissions")
-"""Names of the tables of a result."""
+TABLES = ("weights", "shifts", "rates", "contrasts", "unexplained", "emissions", "readings")
+"""Names of the tables of a result; there is one of readings only if there are several."""
 SCOPES = ("these", "new")
 """The scopes of rates and claims that are reported together."""
 
@@ -58,7 +61,9 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PRO
         tables |= {"rates": pd.concat(rates, ignore_index=True), "contrasts": pd.concat(contrasts, ignore_index=True)}
     if result.model.measurements:
         tables |= {"unexplained": result.unexplained()}
-    return tables | {"emissions": result.emissions(ci_prob=ci_prob)}
+    tables |= {"emissions": result.emissions(ci_prob=ci_prob)}
+    readings = result.readings(ci_prob=ci_prob)
+    return tables | ({"readings": readings} if readings["reading"].max() > 1 else {})
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -72,10 +77,12 @@ def format_table(table: pd.DataFrame, style: str) -> str:
 
     Args:
         table: the table.
-        style: ``"csv"`` and ``"json"`` keep the column names and all digits; withheld numbers are empty or ``null``.
+        style: ``"csv"`` and ``"json"`` keep the column names and all digits; withheld numbers are empty or ``null``. In
+            CSV, text that a spreadsheet would run as a formula begins with an apostrophe, as OWASP recommends.
             ``"markdown"`` (GFM), ``"latex"`` (with ``booktabs`` and ``siunitx``, as its first line states) and
             ``"html"`` (a great_tables table) use readable column names, show *withheld*, and round to a number of
-            decimals that follows from the interval (``simulacra.inference.citation.decimals``).
+            decimals that follows from the interval (``simulacra.inference.citation.decimals``); control characters and
+            bidirectional marks are shown as escapes.
 
     Raises:
         InputError: an unknown style.
@@ -89,7 +96,21 @@ def format_table(table: pd.DataFrame, style: str) -> str:
 
 
 def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False)
+    guarded = table.rename(columns=_guarded)
+    for name in guarded.select_dtypes(exclude="number"):
+        guarded[name] = guarded[name].map(_guarded)
+    return guarded.to_csv(index=False)
+
+
+def _guarded(value: object) -> object:
+    """Text that a spreadsheet would take for a formula, as text; a number with its sign is none."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def _json(table: pd.DataFrame) -> str:
@@ -140,7 +161,7 @@ def _labels(table: pd.DataFrame) -> dict[str, str]:
         known |= {lower: f"{shown} ETI from", upper: "to"}
     for number, name in enumerate(_OTHER_INTERVALS, start=1):
         known |= {f"{name}_lb": f"{name} from", f"{name}_ub": "to" + " " * number}  # labels must differ
-    return {str(name): known.get(str(name), str(name)) for name in table}
+    return {str(name): known.get(str(name), visible(str(name))) for name in table}
 
 
 def _numeric(table: pd.DataFrame) -> list[str]:
@@ -177,4 +198,4 @@ def _rounded(table: pd.DataFrame, write: Callable[[float, int], str] = grouped) 
             write(value, digits) if pd.notna(value) else "" if elsewhere else WITHHELD
             for value, digits, elsewhere in zip(table[name], _digits(table, name), _elsewhere(table, name), strict=True)
         ]
-    return texts.where(texts.notna(), "").astype(str)
+    return texts.where(texts.notna(), "").astype(str).map(lambda text: visible(text.replace("\n", " ")))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulacra.analysis import fit_conditioning, fit_in_context, predict_rates
+from simulacra.analysis import fit_conditioning, fit_in_context, predict_rates, try_persona_sets
 from simulacra.data import CompletionLog, collapse, load_demo, read_completions
 from simulacra.formalism import (
     Archetype,
@@ -26,6 +26,7 @@ from simulacra.formalism import (
     LabelEmission,
     LikelihoodEmission,
     Outcome,
+    Partition,
     Persona,
     PersonaMixture,
     ScoreEmission,
@@ -287,14 +288,23 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: write_report(w.result, w.folder / "report.pdf"),
         r"ends in \.html or \.md; got .*report\.pdf",
     ),
+    "partition: a list": (lambda _: Partition(["aligned < 30"], "rest"), r"rules is of type list; expected names and"),
     "report: no path": (lambda w: write_report(w.result, None), r"path is of type NoneType; expected a path"),
     "table: swapped": (lambda w: format_table("csv", w.result.weights()), r"table is 'csv'; expected a DataFrame"),
     "citation: a number": (lambda _: format_citation(0.3), r"citation is 0\.3; expected a Citation"),
     "predict: swapped": (
         lambda w: predict_rates(w.log, w.result),
-        r"result is of type CompletionLog; .* predict_rates\(result, log\)",
+        r"result is of type CompletionLog; .* predict\(result, log\)",
     ),
-    "predict: a table": (lambda w: predict_rates(w.result, w.log.table), r"log is of type DataFrame; expected a log"),
+    "persona sets: of a log": (
+        lambda w: try_persona_sets(w.log),
+        r"result is of type CompletionLog; expected a Result, as returned by fit",
+    ),
+    "predict: a table": (
+        lambda w: predict_rates(w.result, w.log.table),
+        r"the table has a column 'completion'; expected one row per cell, .*read_completions",
+    ),
+    "predict: a list": (lambda w: predict_rates(w.result, [1]), r"log is of type list; expected a log.*table of cells"),
     "predict: outcome is a word": (
         lambda w: predict_rates(w.result, w.log, "aligned < 30"),
         r"outcome is 'aligned < 30'; expected an Outcome",

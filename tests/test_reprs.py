@@ -16,7 +16,7 @@ import simulacra.analysis
 import simulacra.data
 import simulacra.formalism
 import simulacra.inference
-from simulacra.analysis import Conditioning, InContext
+from simulacra.analysis import Conditioning, InContext, Prediction
 from simulacra.data import CompletionLog, Truth, collapse, read_completions, scan_completions
 from simulacra.data.account import LeftOut
 from simulacra.formalism import (
@@ -25,13 +25,14 @@ from simulacra.formalism import (
     LabelEmission,
     LikelihoodEmission,
     Outcome,
+    Partition,
     Persona,
     PersonaMixture,
     ScoreEmission,
     persona_set,
     weight_design,
 )
-from simulacra.inference import Result, Thresholds
+from simulacra.inference import Contrasts, Result, Thresholds
 from simulacra.inference.citation import Provenance
 from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
@@ -149,6 +150,7 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "LabelEmission": lambda _: LabelEmission(LONG, [f"{LONG}{n}" for n in range(50)]),
     "LikelihoodEmission": lambda _: LikelihoodEmission({f"{LONG}{n}": f"{LONG}{n}" for n in range(50)}, reference=LONG),
     "Outcome": lambda _: Outcome("aligned < 30 and coherent > 50", of="coherent"),
+    "Partition": lambda _: Partition({f"{LONG}{n}": "aligned < 30" for n in range(9)}, rest=LONG),
     "PersonaMixture": lambda _: _large_model(),
     "WeightDesign": lambda _: _design(simulate().model, simulate().log),
     "Account": lambda _: _large_log().account,
@@ -164,7 +166,11 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
         scope=LONG,
         provenance=Provenance(LONG, LONG, 0, LONG),
     ),
-    "Contrast": lambda _: dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG * 3, words=LONG),
+    "Contrast": lambda _: dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG * 3),
+    "Contrasts": lambda _: Contrasts([dataclasses.replace(fit_simulated().contrast("bad", "base"), name=LONG)] * 40),
+    "Prediction": lambda _: Prediction(
+        dataclasses.replace(fit_simulated().contrast("bad", "base").compared, words=LONG), None, None
+    ),
     "Thresholds": lambda _: Thresholds(),
     "Result": lambda _: _large_result(),
     "Conditioning": lambda _: _conditioning(),

@@ -1,1 +1,1 @@
-"""Generated inputs, many more than a test suite can afford."""
+"""Generated, hostile and damaged input in large numbers, and processes that are killed."""

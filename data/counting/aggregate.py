@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
+import pandas as pd
+
 from simulacra.data.counting.grouping import grouped_sheet
 from simulacra.data.counting.scan import ScannedFile, ScannedLog
 from simulacra.data.reading.choices import JOINED
@@ -14,7 +16,7 @@ from simulacra.data.reading.layouts.judges import is_judge, refuse_judges
 from simulacra.data.reading.names import combine
 from simulacra.data.reading.questions import QUESTION, TASK
 
-__all__ = ["aggregate"]
+__all__ = ["aggregate", "distinct_rows"]
 
 
 def aggregate(log: ScannedLog, names: Sequence[str]) -> Interpreted:
@@ -39,6 +41,19 @@ def aggregate(log: ScannedLog, names: Sequence[str]) -> Interpreted:
     )
     notes = (*found.account.notes, *log.notes, "scanned: checked for copied files, not for repeated rows")
     return dataclasses.replace(found, account=dataclasses.replace(found.account, renamed=log.renamed, notes=notes))
+
+
+def distinct_rows(log: ScannedLog, columns: Sequence[str]) -> pd.DataFrame:
+    """The distinct rows of some columns, with the values that a reading of the log has.
+
+    Args:
+        log: a scanned log.
+        columns: the condition, the question, or contexts.
+
+    Raises:
+        LogError: as ``read_completions``.
+    """
+    return aggregate(log, columns).table[list(columns)].drop_duplicates(ignore_index=True)
 
 
 def _read(log: ScannedLog, file: ScannedFile, names: Sequence[str]) -> tuple[Sheet, ColumnMap]:

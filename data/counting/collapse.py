@@ -97,8 +97,8 @@ def collapse(
     )
 
 
-def expect_log(log: object, call: str) -> None:
-    """Reject an argument that is not a log.
+def expect_log(log: object, call: str, *, also: str = "") -> None:
+    """Reject an argument that is not a log; ``also`` says in the message what else it may be.
 
     Raises:
         InputError: it is not a CompletionLog, ScannedLog or CollapsedLog.
@@ -108,7 +108,7 @@ def expect_log(log: object, call: str) -> None:
         (CompletionLog, ScannedLog, CollapsedLog),
         "log",
         call,
-        expected="a log, as read_completions, scan_completions or collapse returns",
+        expected=f"a log, as read_completions, scan_completions or collapse returns{also}",
         remedy="read the table, the file or the folder first: read_completions(...)",
     )
 

@@ -5,19 +5,25 @@ possible, so ``{sep}`` matches one character; ``{rank:d}`` reads an integer; ``{
 and discarded. A pattern with slashes is also matched against the same number of folders: ``"{condition}/judged"``.
 """
 
+import collections
 import itertools
+import math
 import re
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import parse
 
 from simulacra.data.errors import LogError
+from simulacra.data.numerals import grouped
 from simulacra.data.reading.sources import stem_of
 
 __all__ = ["is_pattern", "read_name", "short_fields", "suggest_pattern"]
 
 _FORGOTTEN = ("sep", "_")
+_MOST_WAYS = 1_000_000
+"""Ways to split a name into fields, beyond which trying them takes seconds; ten fields and ten separators have one."""
 
 
 def is_pattern(condition: str) -> bool:
@@ -38,7 +44,10 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
     depth = pattern.count("/")
     name = "/".join([*path.absolute().parts[-1 - depth : -1], stem_of(path)])
     try:
-        found = parse.compile(pattern, case_sensitive=True).parse(name)
+        ways = _ways(pattern, name)
+        if ways > _MOST_WAYS:
+            raise ValueError(f"its fields split {name!r} in more than {grouped(_MOST_WAYS)} ways; name fewer fields")
+        found = parse.compile(pattern, case_sensitive=True).parse(name) if ways else None
     except Exception as error:  # of parse or of re, depending on the pattern
         raise LogError(
             f"the pattern {pattern!r} cannot be read ({error})",
@@ -54,6 +63,16 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
             argument="condition",
         )
     return {key: value for key, value in found.named.items() if key not in _FORGOTTEN}
+
+
+def _ways(pattern: str, name: str) -> int:
+    """An upper bound of the number of ways to split a name at the separators of a pattern; 0 if it lacks one."""
+    pieces = list(string.Formatter().parse(pattern))
+    between = [literal for literal, field, *_ in pieces[1:] if field is not None]
+    return math.prod(
+        math.comb(name.count(literal) if literal else len(name), times)
+        for literal, times in collections.Counter(between).items()
+    )
 
 
 def short_fields(pattern: str, fields: Sequence[Mapping[str, object]]) -> str | None:

@@ -115,11 +115,12 @@ def unnested_formats(question_id: np.ndarray) -> tuple[str, ...]:
     Args:
         question_id: objects of str, shape ``(N,)``.
     """
-    unique = sorted(set(question_id))
-    found = Counter(
-        longer.removeprefix(name)
-        for name in unique
-        for longer in unique
-        if longer.startswith(name) and longer[len(name) :][:1] in tuple(_MARKS)
-    )
+    found: Counter[str] = Counter()
+    beginnings: list[str] = []  # the ids that the current one begins with; in sorted order, they precede it
+    for longer in sorted(set(question_id)):
+        while beginnings and not longer.startswith(beginnings[-1]):
+            beginnings.pop()
+        suffixes = (longer.removeprefix(name) for name in beginnings)
+        found.update(suffix for suffix in suffixes if suffix.startswith(tuple(_MARKS)))
+        beginnings.append(longer)
     return tuple(sorted(suffix for suffix, count in found.items() if count > 1))

@@ -161,7 +161,7 @@ def holds_probabilities(values: np.ndarray) -> bool:
 def _is_probabilities(text: str) -> bool:
     try:
         return is_probabilities(ast.literal_eval(text.strip()))
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # "{{}}", or nested too deeply
         return False
 
 

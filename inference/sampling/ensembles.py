@@ -1,64 +1,79 @@
-"""Chains run in ensembles of two, with one thread per ensemble.
+"""Chains run in ensembles, with one thread per ensemble.
 
-XLA runs a program of small matrices on one core, so threads are needed to use several. Ensembles share only the space;
-each adapts its own step size and has its own random keys, so the draws do not depend on the number of cores.
+Several chains cost little more than one if arrays are small, because NumPy then spends its time between operations.
+Small problems therefore have one ensemble of all chains. In large ones every operation takes long enough for threads to
+run at the same time, and ensembles have two chains. Ensembles share only the space; each adapts its own step size and
+has its own random numbers, so the draws do not depend on the number of cores.
 """
 
 import concurrent.futures
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from simulacra.formalism.arrays import Key
 from simulacra.inference.sampling import hmc
-from simulacra.inference.sampling.problem import Space
+from simulacra.inference.sampling.space import Space
 
 __all__ = ["begin", "run"]
 
-_SIZE = 2
+_LARGE = 60_000
+"""Entries of the largest array of one chain, persona by cell by pattern, from which ensembles have two chains."""
 
 
 def begin(space: Space, whitened: np.ndarray, steps: Sequence[float]) -> list[hmc.State]:
     """Initial states of all ensembles at whitened positions ``(chain, D)``; ensembles take ``steps`` in turn."""
-    parts = [whitened[start : start + _SIZE] for start in range(0, len(whitened), _SIZE)]
-    return [hmc.initial_state(space, jnp.asarray(part), steps[i % len(steps)]) for i, part in enumerate(parts)]
+    problem = space.density.problem
+    size = 2 if problem.counts.size * problem.num_personas > _LARGE or problem.texts is not None else len(whitened)
+    parts = [whitened[start : start + size] for start in range(0, len(whitened), size)]
+    return [hmc.begin(space, part, steps[index % len(steps)]) for index, part in enumerate(parts)]
 
 
 def run(
     space: Space,
     states: Sequence[hmc.State],
-    key: Key,
+    seed: Sequence[int],
     *,
     num_steps: int,
     adapt: bool,
     target: float,
     progress: Callable[[int], None],
+    transform: Callable[[np.ndarray], Any] | None = None,
 ) -> tuple[list[hmc.State], hmc.Draws]:
     """Run every ensemble for ``num_steps`` iterations, rounded up to whole blocks.
 
+    Args:
+        space: the whitened posterior.
+        states: states of the ensembles.
+        seed: seed of the random numbers; every ensemble has its own.
+        num_steps: number of iterations.
+        adapt: whether to adapt step sizes.
+        target: target acceptance rate of the adaptation.
+        progress: called with the number of iterations by the first ensemble after each of its blocks.
+        transform: what is kept of the positions of a block; a tree of arrays with the same leading axes.
+
     Returns:
-        The final states, and the draws of all chains, shapes ``(iteration, chain)``. The first ensemble calls
-        ``progress(iterations)`` after each of its blocks.
+        The final states, and the draws of all chains, shapes ``(chain, iteration)``.
     """
 
-    def work(index: int) -> tuple[hmc.State, list[hmc.Draws]]:
+    def work(index: int) -> tuple[hmc.State, hmc.Draws]:
         state, blocks = states[index], []
-        with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature; the setting belongs to a thread)
-            own = jax.random.fold_in(key, index)
-            for moved, draws in hmc.run(space, state, own, num_steps=num_steps, adapt=adapt, target=target):
-                state = moved
-                blocks.append(draws)
-                if index == 0:
-                    progress(hmc.BLOCK)
-        return state, blocks
+        rng = np.random.default_rng([*seed, index])
+        for moved, draws in hmc.run(space, state, rng, num_steps=num_steps, adapt=adapt, target=target):
+            state = moved
+            blocks.append(draws if transform is None else draws._replace(position=transform(draws.position)))
+            if index == 0:
+                progress(hmc.BLOCK)
+        return state, jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
 
     with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
         done = list(pool.map(work, range(len(states))))
-    joined = [np.concatenate([_field(blocks, name) for _, blocks in done], axis=1) for name in hmc.Draws._fields]
-    return [state for state, _ in done], hmc.Draws(*joined)
+    return [state for state, _ in done], jax.tree.map(_by_chain, *(draws for _, draws in done))
 
 
-def _field(blocks: Sequence[hmc.Draws], name: str) -> np.ndarray:
-    return np.concatenate([getattr(block, name) for block in blocks])
+def _by_chain(*parts: np.ndarray) -> np.ndarray:
+    """The draws of ensembles ``(iteration, chain, ...)`` as one array ``(chain, iteration, ...)``."""
+    iterations, _, *rest = parts[0].shape
+    joined = np.empty((sum(part.shape[1] for part in parts), iterations, *rest), dtype=parts[0].dtype)
+    return np.concatenate([part.swapaxes(0, 1) for part in parts], out=joined)

@@ -22,6 +22,8 @@ __all__ = ["Start", "cell_weights", "em_starts"]
 _ARCHETYPE_PRECISION = 20.0  # pseudo-counts of the Dirichlet that jitters archetypes between runs
 _WEIGHT_PSEUDOCOUNT = 0.5
 _SMALLEST = 1e-4
+_WIDEST = 2**20
+"""Products of runs, groups and patterns that are computed at once: bounds memory."""
 _STRIDE = 25
 """Steps between two evaluations of the log evidence."""
 _LEAST_GAIN = 1e-3
@@ -63,12 +65,17 @@ def em_starts(
         ratios: an additional factor of f_z of every pattern, shape ``(K, P)``.
         num_steps: largest number of EM steps per run.
     """
+    means = [table / table.sum(axis=1, keepdims=True) for table in concentrations]
+    if not means:  # there is nothing to jitter
+        num_starts = 1
+    jittered = [[_jitter(mean, rng) for mean in means] for _ in range(num_starts - 1)]
+    begin = [np.stack(tables) for tables in zip(means, *jittered, strict=True)]
+    width = _WIDEST // counts.size + 1
     starts = []
-    for run in range(num_starts if concentrations else 1):  # without emissions there is nothing to jitter
-        means = [table / table.sum(axis=1, keepdims=True) for table in concentrations]
-        if run:
-            means = [_jitter(mean, rng) for mean in means]
-        starts.append(_em(counts, patterns, concentrations, means, ratios, num_steps))
+    for first in range(0, num_starts, width):
+        chosen = slice(first, min(first + width, num_starts))
+        tables = [table[chosen] for table in begin]
+        starts += _em(counts, patterns, concentrations, tables, ratios, chosen.stop - first, num_steps)
     return sorted(starts, key=lambda start: -start.log_evidence)
 
 
@@ -83,40 +90,52 @@ def _em(
     concentrations: Sequence[np.ndarray],
     probabilities: list[np.ndarray],
     ratios: np.ndarray | None,
+    num_runs: int,
     num_steps: int,
-) -> Start:
-    size = len(component_probabilities(probabilities, patterns, ratios))
-    weights = np.full((len(counts), size), 1 / size)
+) -> list[Start]:
+    """EM runs side by side, from emissions with a leading axis of runs; those that have converged leave the others."""
+    size = component_probabilities(probabilities, patterns, ratios).shape[-2]
+    weights = np.full((num_runs, len(counts), size), 1 / size)
     one_hot = [np.eye(table.shape[1])[patterns[:, column]] for column, table in enumerate(concentrations)]
-    reached = -np.inf
-    for step in range(num_steps):
+    reached, done = np.full(num_runs, -np.inf), []
+    for step in range(num_steps + 1):
         components = component_probabilities(probabilities, patterns, ratios)
-        if step % _STRIDE == 0:
-            before, reached = reached, _log_evidence(counts, components, concentrations, weights, probabilities)
-            if reached - before < _LEAST_GAIN:
+        components = np.broadcast_to(components, (len(weights), *components.shape[-2:]))
+        mixed = weights @ components
+        if step % _STRIDE == 0 or step == num_steps:
+            before, reached = reached, _log_evidence(counts, mixed, concentrations, weights, probabilities)
+            ended = (reached - before < _LEAST_GAIN) | (step == num_steps)
+            done += [
+                Start(float(reached[run]), weights[run], tuple(table[run] for table in probabilities))
+                for run in np.flatnonzero(ended)
+            ]
+            going = ~ended
+            if not going.any():
                 break
-        shares = counts / (weights @ components)
-        expected = components * (weights.T @ shares)
-        weights = weights * (shares @ components.T) + _WEIGHT_PSEUDOCOUNT
-        weights /= weights.sum(axis=1, keepdims=True)
+            weights, components, mixed, reached = (own[going] for own in (weights, components, mixed, reached))
+            probabilities = [table[going] for table in probabilities]
+        shares = counts / mixed
+        expected = components * (weights.mT @ shares)
+        weights = weights * (shares @ components.mT) + _WEIGHT_PSEUDOCOUNT
+        weights /= weights.sum(axis=-1, keepdims=True)
         tables = [alpha + expected @ hot for alpha, hot in zip(concentrations, one_hot, strict=True)]
-        probabilities = [table / table.sum(axis=1, keepdims=True) for table in tables]
-    components = component_probabilities(probabilities, patterns, ratios)
-    reached = _log_evidence(counts, components, concentrations, weights, probabilities)
-    return Start(reached, weights, tuple(probabilities))
+        probabilities = [table / table.sum(axis=-1, keepdims=True) for table in tables]
+    return done
 
 
 def _log_evidence(
     counts: np.ndarray,
-    components: np.ndarray,
+    mixed: np.ndarray,
     concentrations: Sequence[np.ndarray],
     weights: np.ndarray,
     probabilities: Sequence[np.ndarray],
-) -> float:
-    """The penalised log likelihood that EM increases, in nats."""
-    likelihood = (counts * np.log(weights @ components)).sum()
-    prior = sum((alpha * np.log(table)).sum() for alpha, table in zip(concentrations, probabilities, strict=True))
-    return float(likelihood + prior + _WEIGHT_PSEUDOCOUNT * np.log(weights).sum())
+) -> np.ndarray:
+    """The penalised log likelihood that EM increases, in nats, of every run."""
+    likelihood = (counts * np.log(mixed)).sum(axis=(-2, -1))
+    prior = [
+        (alpha * np.log(table)).sum(axis=(-2, -1)) for alpha, table in zip(concentrations, probabilities, strict=True)
+    ]
+    return likelihood + sum(prior) + _WEIGHT_PSEUDOCOUNT * np.log(weights).sum(axis=(-2, -1))
 
 
 def cell_weights(

@@ -9,11 +9,13 @@ import functools
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import MCMC, NUTS
 
-from simulacra.formalism.arrays import Array, Key
-from simulacra.inference.sampling.problem import Space, whitened_log_density
+from simulacra.formalism.arrays import Array
+from simulacra.inference.sampling.problem import Chart, Problem, log_density
+from simulacra.inference.sampling.space import Space
 
 __all__ = ["run"]
 
@@ -24,29 +26,33 @@ _FIELDS = ("potential_energy", "energy", "accept_prob", "num_steps", "adapt_stat
 
 def run(
     space: Space,
-    position: Array,
-    key: Key,
+    whitened: np.ndarray,
+    seed: int,
     *,
     num_samples: int,
     target: float,
     chain_method: Literal["parallel", "sequential", "vectorized"],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Sample from whitened starting positions ``(chain, D)``.
+    """Sample from whitened starting positions ``(chain, D)``, with the density in JAX and a dense map.
 
     Returns:
         Positions in the chart, shape ``(chain, draw, D)``, and sample statistics, shapes ``(chain, draw)``.
     """
-    kernel = NUTS(potential_fn=functools.partial(_potential, space), adapt_mass_matrix=False, target_accept_prob=target)
+    problem, chart = jax.tree.map(jnp.asarray, (space.density.problem, space.density.chart))
+    factor = jnp.asarray(space.arrow.positions(np.eye(len(space.centre))))
+    potential = functools.partial(_potential, problem, chart, jnp.asarray(space.centre), factor)
+    kernel = NUTS(potential_fn=potential, adapt_mass_matrix=False, target_accept_prob=target)
     sampler = MCMC(
         kernel,
         num_warmup=_STEP_SIZE_WARMUP,
         num_samples=num_samples,
-        num_chains=len(position),
+        num_chains=len(whitened),
         chain_method=chain_method,
         progress_bar=False,
     )
-    sampler.run(key, init_params=position if len(position) > 1 else position[0], extra_fields=_FIELDS)
-    whitened = sampler.get_samples(group_by_chain=True)
+    first = jnp.asarray(whitened if len(whitened) > 1 else whitened[0])
+    sampler.run(jax.random.key(seed), init_params=first, extra_fields=_FIELDS)
+    draws = np.asarray(sampler.get_samples(group_by_chain=True))
     fields = {name: np.asarray(value) for name, value in sampler.get_extra_fields(group_by_chain=True).items()}
     stats = {
         "lp": -fields["potential_energy"],
@@ -56,8 +62,8 @@ def run(
         "step_size": fields["adapt_state.step_size"],
         "diverging": fields["diverging"].astype(bool),
     }
-    return np.asarray(jax.jit(space.positions)(whitened)), stats
+    return space.positions(draws), stats
 
 
-def _potential(space: Space, whitened: Array) -> Array:
-    return -whitened_log_density(space, whitened)
+def _potential(problem: Problem, chart: Chart, centre: Array, factor: Array, whitened: Array) -> Array:
+    return -log_density(problem, chart, centre + whitened @ factor)

@@ -1,17 +1,19 @@
 """The posterior of a fit as a log density on a flat vector, in coordinates in which it is close to Gaussian.
 
-A :class:`Problem` contains the data and the prior as arrays, a :class:`Chart` the coordinates. All functions take both
-as arguments, so a single compiled program serves all stages of a fit and, through the cache on disk, all processes.
+A :class:`Problem` contains the data and the prior as arrays, a :class:`Chart` the coordinates. The vector consists of,
+in this order,
 
-The vector consists of, in this order,
-
-* for every emission, coordinates u of independent gammas G ~ Gamma(α, 1) whose normalised values are the category
-  probabilities (a Dirichlet). log G = u - softplus(τ - u)² / 2α: plain logarithms for categories with data; for
-  categories without data, the long exponential tail of a log gamma, exp(α log G), becomes Gaussian in u;
+* for every persona and category, coordinates u of independent gammas G ~ Gamma(α, 1) whose normalised values are the
+  category probabilities (a Dirichlet). log G = u - softplus(τ - u)² / 2α: plain logarithms for categories with data;
+  for categories without data, the long exponential tail of a log gamma, exp(α log G), becomes Gaussian in u;
 * if texts have log-likelihoods, logit τ, and with references the ILR coordinates of the offsets b;
+* log σ of every scale;
 * for every latent of the weights, z = ζ (λ(σ) / λ(σ̂))^(-c/2), partially non-centred: c = 0 is centred, best if the
-  data determine ζ; c = 1 is non-centred, best if its scale does;
-* log σ of every scale.
+  data determine ζ; c = 1 is non-centred, best if its scale does. The latents that cells share come first, then those
+  of single cells, each in the order (coordinate, latent).
+
+:func:`log_density` is the density in JAX, for any model. For counts,
+:mod:`~simulacra.inference.sampling.collapsed` has the same density with its gradient in closed form.
 
 References:
     Papaspiliopoulos, Roberts & Sköld (2007), A general framework for the parametrization of hierarchical models,
@@ -20,14 +22,14 @@ References:
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import optimize, special
 
-from simulacra.formalism.arrays import Array, Float, Int
+from simulacra.formalism.arrays import Array, Float, Int, namespace
 from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
 from simulacra.formalism.mixture import PersonaMixture, collapsed_log_likelihood, pattern_log_components
 from simulacra.formalism.parameters import Parameters
@@ -40,19 +42,20 @@ from simulacra.formalism.prior import (
     normal_log_density,
 )
 from simulacra.formalism.simplex import ilr_basis, log_weights
-from simulacra.formalism.weights import WeightDesign
+from simulacra.formalism.weights import WeightDesign, cell_logits
 
 __all__ = [
     "Chart",
+    "Coordinates",
+    "Layout",
     "Problem",
-    "Space",
     "constrain",
+    "layout",
     "log_density",
     "make_problem",
-    "make_space",
     "natural_chart",
+    "split",
     "unconstrain",
-    "whitened_log_density",
 ]
 
 _MANY = 30.0
@@ -62,15 +65,18 @@ _MANY = 30.0
 class Problem(NamedTuple):
     """Data and prior of a fit, as arrays.
 
-    ``common_weights`` is the initial value of the search for the best common mixture of texts.
+    ``shared``, ``own`` and ``own_value`` are the parts of A (:class:`~simulacra.formalism.WeightDesign`),
+    ``common_weights`` is the initial value of the search for the best common mixture of texts, shape ``(K,)``, or None.
     """
 
-    counts: Float[Array, "cell pattern"]
-    patterns: Int[Array, "pattern measurement"]
+    counts: Float[Array | np.ndarray, "cell pattern"]
+    patterns: Int[Array | np.ndarray, "pattern measurement"]
     prior: Prior
-    basis: Float[Array, "cell latent"]
+    shared: Float[Array | np.ndarray, "cell shared"]
+    own: Int[Array | np.ndarray, " cell"]
+    own_value: Float[Array | np.ndarray, " cell"]
     texts: Texts | None
-    common_weights: Float[Array, " persona"] | None
+    common_weights: Any
 
     @property
     def num_personas(self) -> int:
@@ -78,54 +84,48 @@ class Problem(NamedTuple):
         return self.prior.concentrations[0].shape[0] if self.texts is None else self.texts.num_personas
 
     @property
-    def sizes(self) -> tuple[int, int, int]:
-        """Lengths of the three parts of the vector: emissions with their calibration, latents, scales."""
-        emissions = sum(table.size for table in self.prior.concentrations) + self.prior.calibration_location.size
-        return emissions, self.basis.shape[1] * (self.num_personas - 1), self.prior.multiplicity.shape[1]
+    def categories(self) -> tuple[int, ...]:
+        """Number of categories of every measurement."""
+        return tuple(table.shape[1] for table in self.prior.concentrations)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Lengths of the parts of the vector: emissions, calibration, scales, shared latents, latents of cells."""
+        latents, terms = self.prior.multiplicity.shape
+        shared, coordinates = self.shared.shape[1], self.num_personas - 1
+        emissions, calibration = self.num_personas * sum(self.categories), self.prior.calibration_location.size
+        return emissions, calibration, terms, coordinates * shared, coordinates * (latents - shared)
 
 
 class Chart(NamedTuple):
-    """Coordinates: τ of every emission, the non-centring exponent c of every latent, and its reference variance."""
+    """Coordinates: τ of every category, the non-centring exponent c of every latent, and its reference variance.
 
-    tails: tuple[Float[Array, "persona _"], ...]
-    noncentring: Float[Array, "latent coordinate"]
-    reference: Float[Array, " latent"]
-
-
-class Space(NamedTuple):
-    """A whitened space in which the posterior is close to standard normal: a point u represents centre + factor u.
-
-    Created by :func:`make_space`. The factor is stored in single precision, with its transpose, because reading it
-    dominates the time of a leapfrog step in large fits. Draws are not affected: the density is evaluated in double
-    precision at the point that the rounded map gives, and this value decides on acceptance.
+    The categories of all measurements are concatenated.
     """
 
-    problem: Problem
-    chart: Chart
-    centre: Float[Array, " dimension"]
-    factor: Float[Array, "dimension dimension"]
-    factor_transposed: Float[Array, "dimension dimension"]
-
-    def positions(self, whitened: Array) -> Array:
-        """Points of the chart, same shape ``(..., D)``."""
-        moved = (whitened.astype(self.factor.dtype) @ self.factor_transposed).astype(self.centre.dtype)
-        return jnp.broadcast_to(self.centre, moved.shape) + moved
-
-    def pull(self, gradient: Array) -> Array:
-        """Gradients at whitened points from gradients in the chart, same shape ``(..., D)``."""
-        return (gradient.astype(self.factor.dtype) @ self.factor).astype(gradient.dtype)
-
-    def whiten(self, positions: np.ndarray) -> np.ndarray:
-        """The inverse of :meth:`positions`, same shape ``(..., D)``."""
-        factor = np.asarray(self.factor, dtype=positions.dtype)
-        return np.linalg.solve(factor, (positions - np.asarray(self.centre)).T).T
+    tails: Float[Array | np.ndarray, "persona categories"]
+    noncentring: Float[Array | np.ndarray, "coordinate latent"]
+    reference: Float[Array | np.ndarray, " latent"]
 
 
-def make_space(problem: Problem, chart: Chart, centre: np.ndarray, factor: np.ndarray) -> Space:
-    """The space in which a point u represents centre + factor u, with a factor of shape ``(D, D)``."""
-    single = factor.astype(np.float32)
-    transposed = np.ascontiguousarray(single.T)
-    return Space(problem, chart, jnp.asarray(centre), jnp.asarray(single), jnp.asarray(transposed))
+class Layout(NamedTuple):
+    """Where the parts of the vector are: their slices, and the shapes of emissions and latents."""
+
+    parts: tuple[slice, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+
+class Coordinates(NamedTuple):
+    """The parts of vectors, with any leading axes: u, the coordinates of τ and b, log σ, and z.
+
+    Shapes ``(..., K, categories)``, ``(..., calibration)``, ``(..., T)``, and ``(..., K - 1, latents)``.
+    """
+
+    gammas: Any
+    calibration: Any
+    log_scales: Any
+    shared: Any
+    own: Any
 
 
 def make_problem(
@@ -134,11 +134,13 @@ def make_problem(
     """Collect the arrays of a model, its formula, patterns ``(P, measurements)``, counts ``(C, P)`` and texts."""
     references = texts is not None and texts.calibrated
     return Problem(
-        counts=jnp.asarray(counts, dtype=float),
-        patterns=jnp.asarray(patterns),
-        prior=jax.tree.map(jnp.asarray, make_prior(model, design, references=references)),
-        basis=jnp.asarray(design.basis),
-        texts=jax.tree.map(jnp.asarray, texts),
+        counts=np.asarray(counts, dtype=float),
+        patterns=patterns,
+        prior=make_prior(model, design, references=references),
+        shared=design.shared,
+        own=design.own,
+        own_value=design.own_value,
+        texts=texts,
         common_weights=None,
     )
 
@@ -154,30 +156,47 @@ def natural_chart(problem: Problem, expected: Sequence[np.ndarray]) -> Chart:
         problem: data and prior of the fit.
         expected: expected completions of every persona in each category, shapes ``(K, J)``.
     """
-    tails = []
+    tails = [np.zeros((problem.num_personas, 0))]
     for table, counts in zip(problem.prior.concentrations, expected, strict=True):
         prior = np.asarray(table)
         posterior = prior + counts
         total = prior.sum(axis=1, keepdims=True)
         mode = np.log(posterior) + np.log(total) - np.log(posterior.sum(axis=1, keepdims=True))
         left = np.minimum(1.0, 3.0 / np.sqrt(posterior)) + 0.5 * np.log1p(counts / _MANY)
-        tails.append(jnp.asarray(mode - left))
-    shape = (problem.basis.shape[1], problem.num_personas - 1)
-    return Chart(tuple(tails), jnp.zeros(shape), jnp.ones(shape[0]))
+        tails.append(mode - left)
+    latents = problem.prior.multiplicity.shape[0]
+    return Chart(np.hstack(tails), np.zeros((problem.num_personas - 1, latents)), np.ones(latents))
 
 
-def _split(problem: Problem, vector: Array) -> tuple[list[Array], Array, Array, Array]:
-    emissions, latents, _ = problem.sizes
-    tables, start = [], 0
-    for table in problem.prior.concentrations:
-        tables.append(vector[start : start + table.size].reshape(table.shape))
-        start += table.size
-    coordinates = vector[emissions : emissions + latents].reshape(problem.basis.shape[1], -1)
-    return tables, vector[start:emissions], coordinates, vector[emissions + latents :]
+def layout(problem: Problem) -> Layout:
+    """Where the parts of the vector of a problem are."""
+    sizes, coordinates = problem.sizes, problem.num_personas - 1
+    ends = np.cumsum(sizes).tolist()
+    shapes = (
+        (problem.num_personas, sum(problem.categories)),
+        (sizes[1],),
+        (sizes[2],),
+        *((coordinates, size // coordinates) for size in sizes[3:]),
+    )
+    return Layout(tuple(slice(end - size, end) for end, size in zip(ends, sizes, strict=True)), shapes)
 
 
-def _log_gamma(u: Array, tail: Array, alpha: Array | np.ndarray) -> Array:
-    return u - jax.nn.softplus(tail - u) ** 2 / (2 * alpha)
+def split(layout: Layout, vector: Any) -> Coordinates:
+    """The parts of vectors with any leading axes, NumPy or JAX arrays."""
+    lead = vector.shape[:-1]
+    return Coordinates(
+        *(vector[..., part].reshape(lead + shape) for part, shape in zip(layout.parts, layout.shapes, strict=True))
+    )
+
+
+def _tables(problem: Problem, values: Any) -> list[Any]:
+    """Values of all categories by measurement."""
+    ends = np.cumsum(problem.categories)
+    return [values[..., end - size : end] for end, size in zip(ends, problem.categories, strict=True)]
+
+
+def _log_gamma(u: Any, tail: Any, alpha: Any) -> Any:
+    return u - namespace(u).logaddexp(0.0, tail - u) ** 2 / (2 * alpha)
 
 
 def _unfold(log_gamma: np.ndarray, tail: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -193,63 +212,68 @@ def _unfold(log_gamma: np.ndarray, tail: np.ndarray, alpha: np.ndarray) -> np.nd
     return np.asarray(optimize.newton(gap, np.maximum(log_gamma, far_left), slope, maxiter=200))
 
 
-def constrain(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Parameters:
-    """Parameters at a point of the chart."""
-    tables, calibration, coordinates, log_scales = _split(problem, vector)
-    probabilities = tuple(
-        jax.nn.softmax(_log_gamma(u, tail, alpha), axis=1)
-        for u, tail, alpha in zip(tables, chart.tails, problem.prior.concentrations, strict=True)
-    )
-    stretch = (problem.prior.variances(jnp.exp(2 * log_scales)) / chart.reference)[:, None] ** (chart.noncentring / 2)
-    parameters = Parameters(probabilities, coordinates * stretch, jnp.exp(log_scales))
+def constrain(problem: Problem, chart: Chart, vector: Float[Array | np.ndarray, "*batch dimension"]) -> Parameters:
+    """Parameters at points of the chart, NumPy or JAX arrays, with the leading axes of the points."""
+    xp, point = namespace(vector), split(layout(problem), vector)
+    probabilities = []
+    for u, tail, alpha in zip(
+        _tables(problem, point.gammas), _tables(problem, chart.tails), problem.prior.concentrations, strict=True
+    ):
+        log_gamma = _log_gamma(u, tail, alpha)
+        gamma = xp.exp(log_gamma - log_gamma.max(axis=-1, keepdims=True))
+        probabilities.append(gamma / gamma.sum(axis=-1, keepdims=True))
+    scales = xp.exp(point.log_scales)
+    stretch = (problem.prior.variances(scales**2) / chart.reference)[..., None, :] ** (chart.noncentring / 2)
+    latents = xp.concatenate([point.shared, point.own], axis=-1) * stretch
+    parameters = Parameters(tuple(probabilities), latents.swapaxes(-1, -2), scales)
     if problem.texts is None:
         return parameters
-    temperature, offset = calibrated(calibration, problem.num_personas)
+    temperature, offset = calibrated(point.calibration, problem.num_personas)
     return parameters._replace(temperature=temperature, offset=offset if problem.texts.calibrated else None)
 
 
 def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.ndarray:
     """The point of the chart at given parameters, shape ``(D,)``; the total of the gammas is set to its prior mean."""
-    parts = []
-    for table, tail, alpha in zip(parameters.probabilities, chart.tails, problem.prior.concentrations, strict=True):
+    folded = [np.zeros((problem.num_personas, 0))]
+    for table, tail, alpha in zip(
+        parameters.probabilities, _tables(problem, chart.tails), problem.prior.concentrations, strict=True
+    ):
         log_gamma = np.log(table) + np.log(np.asarray(alpha).sum(axis=1, keepdims=True))
-        parts.append(_unfold(log_gamma.ravel(), np.asarray(tail).ravel(), np.asarray(alpha).ravel()))
+        flat = _unfold(log_gamma.ravel(), np.asarray(tail).ravel(), np.asarray(alpha).ravel())
+        folded.append(flat.reshape(log_gamma.shape))
+    parts = [np.hstack(folded).ravel()]
     if parameters.temperature is not None:
         parts.append(special.logit(parameters.temperature)[None])
     if parameters.offset is not None:
         parts.append(ilr_basis(problem.num_personas) @ parameters.offset)
-    log_scales = np.log(parameters.scales)
-    variances = jax.tree.map(np.asarray, problem.prior).variances(np.exp(2 * log_scales))
-    stretch = (variances / np.asarray(chart.reference))[:, None] ** (np.asarray(chart.noncentring) / 2)
-    return np.concatenate([*parts, (np.asarray(parameters.latents) / stretch).ravel(), log_scales])
+    variances = problem.prior.variances(parameters.scales**2)
+    latents = parameters.latents.T / (variances / chart.reference) ** (chart.noncentring / 2)
+    shared, own = np.split(latents, [problem.shared.shape[1]], axis=1)
+    return np.concatenate([*parts, np.log(parameters.scales), shared.ravel(), own.ravel()])
 
 
 def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
     """Log posterior density in the chart, up to a constant: eqs. (1)-(4), the priors, and the Jacobians, in nats."""
-    tables, calibration, coordinates, log_scales = _split(problem, vector)
-    prior = problem.prior
-    log_prior = normal_log_density(calibration, prior.calibration_location, prior.calibration_spread)
+    point, prior = split(layout(problem), vector), problem.prior
+    log_prior = jnp.asarray(normal_log_density(point.calibration, prior.calibration_location, prior.calibration_spread))
     category_log_probs = []
-    for u, tail, alpha in zip(tables, chart.tails, prior.concentrations, strict=True):
+    for u, tail, alpha in zip(
+        _tables(problem, point.gammas), _tables(problem, chart.tails), prior.concentrations, strict=True
+    ):
         log_gamma = _log_gamma(u, tail, alpha)
-        slope = 1 + jax.nn.softplus(tail - u) * jax.nn.sigmoid(tail - u) / alpha
+        slope = 1 + jnp.logaddexp(0.0, tail - u) * jax.nn.sigmoid(tail - u) / alpha
         log_prior += (gamma_log_density(log_gamma, alpha) + jnp.log(slope)).sum()
         category_log_probs.append(jax.nn.log_softmax(log_gamma, axis=1))
-    variances = prior.variances(jnp.exp(2 * log_scales))[:, None]
-    exponent = chart.noncentring
-    spread = variances ** (1 - exponent) * chart.reference[:, None] ** exponent
-    log_prior += latent_log_density(coordinates, spread).sum()
-    log_prior += normal_log_density(log_scales, prior.scale_location, prior.scale_spread)
-    latents = coordinates * (variances / chart.reference[:, None]) ** (exponent / 2)
-    log_w = log_weights(problem.basis @ latents)
+    variances = prior.variances(jnp.exp(2 * point.log_scales))[None]
+    reference, exponent = jnp.asarray(chart.reference)[None], jnp.asarray(chart.noncentring)
+    latents = jnp.concatenate([point.shared, point.own], axis=1)
+    log_prior += latent_log_density(latents, variances ** (1 - exponent) * reference**exponent).sum()
+    log_prior += normal_log_density(point.log_scales, prior.scale_location, prior.scale_spread)
+    latents = latents * (variances / reference) ** (exponent / 2)
+    log_w = log_weights(cell_logits(problem.shared, problem.own, problem.own_value, latents.T))
     log_f = pattern_log_components(category_log_probs, problem.patterns, problem.num_personas)
     if problem.texts is None:
-        return collapsed_log_likelihood(log_w, log_f, problem.counts) + log_prior
-    temperature, offset = calibrated(calibration, problem.num_personas)
+        return collapsed_log_likelihood(log_w, log_f, jnp.asarray(problem.counts)) + log_prior
+    temperature, offset = calibrated(point.calibration, problem.num_personas)
     log_likelihood = texts_log_likelihood(problem.texts, log_w, log_f, temperature, offset, problem.common_weights)
     return log_likelihood + log_prior
-
-
-def whitened_log_density(space: Space, whitened: Float[Array, " dimension"]) -> Float[Array, ""]:
-    """:func:`log_density` at a whitened point, in nats, without the constant Jacobian."""
-    return log_density(space.problem, space.chart, space.positions(whitened))

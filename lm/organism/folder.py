@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simulacra.data.atomic import replaced_folder
+from simulacra.data.atomic import write_folder
 from simulacra.data.extras import needs_extra
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
@@ -91,11 +91,14 @@ def load_organism(folder: str | Path) -> Organism:
 
 def save_organism(folder: Path, model: Any, tokenizer: Any, record: Mapping[str, Any]) -> None:
     """Write an organism's folder, completely or not at all; an existing one is replaced."""
-    with replaced_folder(folder) as new:
+
+    def fill(new: Path) -> None:
         with transformers_bars(shown=False):
             model.save_pretrained(new)
         tokenizer.save_pretrained(new)
         (new / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    write_folder(folder, fill)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

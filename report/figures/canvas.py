@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from simulacra.data.extras import import_extra
+from simulacra.data.visible import visible
 from simulacra.report.palette import BAND, INK, MUTED
 
 if TYPE_CHECKING:
@@ -56,12 +57,16 @@ STYLE: Mapping[str, Any] = {
 
 
 def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
-    """Draw in the style of this package without changing the settings of matplotlib."""
+    """Draw in the style of this package without changing the settings of matplotlib; names cannot act on the page."""
 
     @functools.wraps(function)
     def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
         with import_extra("matplotlib", "report").rc_context(dict(STYLE)):
-            return function(*args, **kwargs)
+            figure = function(*args, **kwargs)
+        texts: list[Any] = figure.findobj(import_extra("matplotlib.text", "report").Text)
+        for text in texts:
+            text.set_text(visible(text.get_text()))
+        return figure
 
     return styled
 
@@ -95,7 +100,7 @@ def figure_class() -> Any:
 
 def labelled(figure: "Figure", finding: str) -> "Figure":
     """The figure with its alternative text."""
-    figure.set_label(finding)
+    figure.set_label(visible(finding))
     return figure
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
+from simulacra.data.visible import visible
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.display import shorten
@@ -83,7 +84,7 @@ def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: s
         axes.plot([place] * 2, [row[end] for end in bounds(ci_prob)], color=INK, linewidth=1.1)
     if not known:
         _withhold(axes)
-    axes.set_xticks(range(len(rows)), [str(row["category"]) for row in rows], fontsize=8)
+    axes.set_xticks(range(len(rows)), [visible(str(row["category"])) for row in rows], fontsize=8)
     steep = len(rows) > 4
     axes.tick_params(axis="x", length=0, labelrotation=90 if steep else 45)
     for label in axes.get_xticklabels() if not steep else ():

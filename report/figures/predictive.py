@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulacra.data.visible import visible
 from simulacra.formalism.display import shorten
 from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
@@ -54,7 +55,7 @@ def posterior_predictive(result: Result, measurement: str | None = None, *, ci_p
         axes.tick_params(length=0)
         axes.set_ylim(0, 1)
         axes.set_yticks([0, 0.5, 1])
-    labels = [str(label) for label in observed[f"{name}_category"].to_numpy()]
+    labels = [visible(str(label)) for label in observed[f"{name}_category"].to_numpy()]
     for axes in grid[-1]:
         axes.set_xticks(places, labels, rotation=90, fontsize=8)
     figure.supxlabel(f"{name}: observed (bars) and predicted (lines)", fontsize=8.5, color=MUTED)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from simulacra.data.visible import visible
 from simulacra.formalism import Outcome
 from simulacra.formalism.display import shorten
 from simulacra.formalism.errors import InputError
@@ -114,8 +115,8 @@ def rate_by_question(result: Result) -> "Figure":
             text = f"{100 * value:.0f}" if value >= 0.005 or value == 0 else "<1"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=INK if value else MUTED)
     axes.set(xlim=(-0.5, len(shown.columns) - 0.5), ylim=(len(shown) - 0.5, -0.5))
-    axes.set_yticks(range(len(shown)), [shorten(str(name), 24) for name in shown.index], fontsize=8)
-    names = [shorten(name, 22) for name in shown.columns]
+    axes.set_yticks(range(len(shown)), [shorten(visible(str(name)), 24) for name in shown.index], fontsize=8)
+    names = [shorten(visible(name), 22) for name in shown.columns]
     slope = next(slope for most, slope in _SLOPES if len(names) <= most)
     axes.set_xticks(range(len(names)), names, rotation=slope, ha="left", rotation_mode="anchor", fontsize=8)
     axes.xaxis.tick_top()

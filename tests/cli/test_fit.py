@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import xarray as xr
 from typer.testing import Result as Outcome
 
 from simulacra.inference import Result
@@ -94,12 +95,16 @@ def test_a_fit_that_passes_prints_tables_and_ends_with_0(run: Run, log_file: Pat
 
 
 def test_no_check_of_the_personas_hides_a_rate_or_a_claim(run: Run, passing: Result, tmp_path: Path) -> None:
-    checks = [
-        dataclasses.replace(check, passed=check.name != "divergences" and check.condition != "insecure")
-        for check in passing.checks
-    ]
+    tree = passing.tree.copy()
+    stats, misfit = (tree[name].to_dataset().copy(deep=True) for name in ("sample_stats", "misfit"))
+    stats["diverging"][0, 0] = True
+    insecure = misfit["condition"] == "insecure"
+    misfit = misfit.assign(
+        unexplained=misfit["unexplained"].where(~insecure, 0.5), p_value=misfit["p_value"].where(~insecure, 0.0)
+    )
+    tree["sample_stats"], tree["misfit"] = xr.DataTree(stats), xr.DataTree(misfit)
     shown = {}
-    for name, result in (("passed", passing), ("failed", dataclasses.replace(passing, checks=tuple(checks)))):
+    for name, result in (("passed", passing), ("failed", dataclasses.replace(passing, tree=tree))):
         result.save(tmp_path / name / "fit.nc")
         shown[name] = run("show", name)
     assert (shown["passed"].exit_code, shown["failed"].exit_code) == (0, 3)

@@ -83,6 +83,9 @@ def _model(formula: str, *emissions: AbstractEmission | LikelihoodEmission, refe
 
 MODELS: Mapping[str, ModelCase] = {
     "score and label, crossed": _model("(1 | condition) + (1 | question_id)", _SCORE, _KIND),
+    "score and label, cells": _model(
+        "(1 | condition) + (1 | question_id) + (1 | condition:question_id)", _SCORE, _KIND
+    ),
     "score, nested": _model("(1 | condition) + (1 | base_question) + (1 | condition:question_id)", _SCORE),
     "label, covariates": _model("condition * dose + (1 | question_id)", _KIND),
     "label, random slope": _model("dose + (dose | question_id)", _KIND),

@@ -110,7 +110,7 @@ def test_responsibilities_are_bayes(tables: list[jax.Array], log_w: jax.Array) -
 def _site_values(design: WeightDesign, tables: list[jax.Array], rng: np.random.Generator) -> dict[str, jax.Array]:
     return {
         "scale": jnp.asarray(rng.lognormal(size=len(design.terms))),
-        "latents": jnp.asarray(rng.normal(size=(design.basis.shape[1], 2))),
+        "latents": jnp.asarray(rng.normal(size=(len(design.latents), 2))),
         **{f"{e.measurement}_probs": jnp.exp(table) for e, table in zip(_MODEL.emissions, tables, strict=True)},
     }
 
@@ -134,7 +134,7 @@ def test_the_models_density_is_its_equations(
     for alpha, table in zip(_MODEL.concentrations, tables, strict=True):
         for row, own in zip(np.exp(np.asarray(table)), alpha, strict=True):
             expected += stats.dirichlet.logpdf(row / row.sum(), own)
-    weights = np.exp(np.asarray(log_weights(jnp.asarray(design.basis @ latents))))
+    weights = np.exp(np.asarray(log_weights(jnp.asarray(design.logits(latents)))))
     probabilities = weights @ np.exp(np.asarray(pattern_log_components(tables, _PATTERNS)))
     for own_counts, own in zip(counts, probabilities, strict=True):
         expected += stats.multinomial.logpmf(own_counts, own_counts.sum(), own / own.sum())
@@ -165,7 +165,7 @@ def test_prior_sampling(design: WeightDesign, key: jax.Array) -> None:
         draws = Predictive(_MODEL.numpyro_model, num_samples=200)(key, design, _PATTERNS, total)
     assert {name: value.shape for name, value in draws.items()} == {
         "scale": (200, 2),
-        "latents": (200, design.basis.shape[1], 2),
+        "latents": (200, len(design.latents), 2),
         "aligned_probs": (200, 3, 4),
         "kind_probs": (200, 3, 3),
         "counts": (200, 6, len(_PATTERNS)),

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.distance import cityblock, jensenshannon
 
 from simulacra.formalism import claim, jensen_shannon, log_ratio, total_variation
+from simulacra.formalism.shifts import sign_probability
 
 
 @pytest.fixture
@@ -68,6 +69,15 @@ def test_claims_at_their_boundaries(lower: float, upper: float, expected: str) -
     assert claim(lower, upper) == expected
     mirrored = {"increase": "decrease", "decrease": "increase"}.get(expected, expected)
     assert claim(-upper, -lower) == mirrored
+
+
+def test_a_direction_needs_a_sign_that_is_certain() -> None:
+    assert claim(0.02, 0.04, sure=False) == "undecided"
+    assert claim(-0.04, -0.02, sure=False) == "undecided"
+    assert claim(-0.004, 0.006, sure=False) == "equivalent"
+    draws = np.array([[0.1, 0.2], [-0.1, 0.3]])
+    assert sign_probability(draws, axis=(0, 1)) == 0.75
+    assert sign_probability(-draws, axis=(0, 1)) == 0.75
 
 
 def test_the_region_of_practical_equivalence_is_the_callers() -> None:

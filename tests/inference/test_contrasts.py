@@ -3,11 +3,15 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
+from scipy import stats
 
 from simulacra.data import read_completions
 from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set
-from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference import Contrasts, Result, Thresholds, fit
+from simulacra.inference.groups import find_group, mean_label, names_of, shares_of
 from tests.inference.test_rates import backdoor
 
 ON, OFF = "ft, trigger=on", "condition=ft, trigger=off"
@@ -68,7 +72,6 @@ def test_a_contrast_with_the_baseline_is_that_of_the_table(scope: str, triggered
             assert row[ours] == pytest.approx(expected[theirs])
         assert row["claim"] == expected["claim"]
     new = triggered.contrast(ON, OFF, scope="new")
-    assert new.reduced  # 10% without the trigger
     assert new.name.startswith("new_rate[ft, trigger=on]")
 
 
@@ -110,8 +113,14 @@ def test_failed_checks_withhold_a_contrast_of_what_they_concern(triggered: Resul
         ((ON, OFF, {"of": "shifts"}), r"of='shifts'; expected 'rates', 'implied_rates' or 'weights'"),
         ((ON, OFF, {"of": "weights"}), r"persona=None\); expected for weights, one of aligned, misaligned"),
         ((ON, OFF, {"persona": "aligned"}), "otherwise no persona"),
-        ((ON, OFF, {"scope": "all"}), r"scope='all'\); expected scope 'these' or, for rates, 'new'"),
-        ((ON, OFF, {"of": "implied_rates", "scope": "new"}), "expected scope 'these' or, for rates, 'new'"),
+        ((ON, OFF, {"scope": "all"}), "There is no scope 'all'; expected 'these', 'new', or proportions"),
+        ((ON, OFF, {"of": "implied_rates", "scope": "new"}), "expected scope 'these'; rates can be compared for 'new'"),
+        ((ON, []), r"the shares of \[\] sum to 0; expected one group or more"),
+        (({ON: 0.5, OFF: 0.4}, OFF), r"sum to 0\.9; expected .* sum to 1"),
+        (({ON: 1.5, OFF: -0.5}, OFF), "not negative"),
+        ((["ft"], OFF), "2 groups have condition=ft"),
+        (([ON, OFF], {OFF: 0.5, ON: 0.5}), r"mean\(.*is zero, because both sides are the same"),
+        ((ON, OFF, {"scope": {"trigger": {"on": 1.0}}}), r"names 'trigger'; expected columns among condition"),
     ],
 )
 def test_contrasts_that_there_are_none_of(arguments: tuple, message: str, triggered: Result) -> None:
@@ -131,12 +140,28 @@ def test_only_like_is_subtracted_from_like(triggered: Result) -> None:
     assert "unfriendly: aligned < 40" in other.cite().provenance.model
 
 
-def test_questions_may_disagree_in_sign_if_any_group_that_is_subtracted_shows_the_event(triggered: Result) -> None:
-    on, off = (
-        triggered.contrast(*pair, scope="new") for pair in ((ON, OFF), ("base, trigger=on", "base, trigger=off"))
-    )
-    assert (on.raised, on.reduced, off.raised, off.reduced) == (True, True, False, False)
-    assert ((off - on).raised, (off - on).reduced) == (True, True)  # on's first group is subtracted
+def test_the_interval_is_extended_if_any_group_that_is_subtracted_shows_the_event(triggered: Result) -> None:
+    """Questions may then disagree in sign; the events of some questions are moved to others, so that they do."""
+    rates = triggered.tree["rates"].to_dataset()
+    uneven = rates.assign(events=rates["events"].copy())
+    uneven["events"][3] = np.roll(np.array([20, 20, 0, 0, 0, 20]), 1)
+    tree = triggered.tree.copy()
+    tree["rates"] = xr.DataTree(uneven)
+    moved = dataclasses.replace(triggered, tree=tree)
+    shares = (uneven["events"] / uneven["totals"]).to_numpy()
+    for plus, minus, signs, extended in (
+        (ON, OFF, [0, 0, -1, 1], True),  # 10% without the trigger
+        (ON, "base, trigger=on", [0, -1, 0, 1], False),  # the base never shows the event
+        ("base, trigger=on", ON, [0, 1, 0, -1], True),
+    ):
+        contrast = moved.contrast(plus, minus, scope="new")
+        row, own = contrast.table().iloc[0], np.quantile(contrast.draws, [0.055, 0.945])
+        paired = stats.ttest_1samp(np.array(signs) @ shares, 0).confidence_interval(0.89)
+        expected = (min(own[0], paired.low), max(own[1], paired.high)) if extended else tuple(own)
+        assert (row["eti89_lb"], row["eti89_ub"]) == pytest.approx(expected)
+        assert (expected != tuple(own)) == extended
+    wide = moved.contrast(ON, OFF, scope="new")
+    assert wide.table(rope=0.2)["eti89_lb"].iloc[0] == pytest.approx(np.quantile(wide.draws, 0.055))
 
 
 def test_an_empty_denominator_has_no_contrast(triggered: Result) -> None:
@@ -150,3 +175,220 @@ def test_an_empty_denominator_has_no_contrast(triggered: Result) -> None:
     rates = triggered.rates(nothing, scope="new").set_index("condition")
     assert rates.loc["base", "rate"].isna().all()
     assert (rates.loc["base", "status"] == "withheld: the denominator has no completions").all()
+
+
+# --- means of groups ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", ["these", "new"])
+def test_a_mean_of_conditions_by_hand(scope: str, fitted: Result) -> None:
+    draws = fitted.draws("rates", scope=scope)
+    base, bad, mild = (draws.sel(condition=name).to_numpy() for name in ("base", "bad", "mild"))
+    prefix = "" if scope == "these" else "new_"
+    for group, by_hand, name in (
+        (["bad", "mild"], (bad + mild) / 2, f"mean({prefix}rate[bad], {prefix}rate[mild])"),
+        ({"bad": 0.1, "mild": 0.9}, 0.1 * bad + 0.9 * mild, f"(0.1 {prefix}rate[bad] + 0.9 {prefix}rate[mild])"),
+        (["bad"], bad, f"{prefix}rate[bad]"),
+    ):
+        contrast = fitted.contrast(group, "base", scope=scope)
+        np.testing.assert_allclose(contrast.draws, by_hand - base, atol=1e-12)
+        assert contrast.name == f"{name} − {prefix}rate[base]"
+    contrast = fitted.contrast(["bad", "mild"], "base", scope=scope)
+    row, cited = contrast.table().iloc[0], contrast.cite()
+    assert (cited.value, cited.lower, cited.upper, cited.key) == tuple(
+        row[["mean", "eti89_lb", "eti89_ub", "contrast"]]
+    )
+    said = "increase" if scope == "these" else "undecided"  # the sign is not certain for new ones, with four questions
+    assert (row["claim"], row["questions"], row["asked"], row["comparisons"]) == (said, 4, 4, 1)
+    assert cited.scope == fitted.in_words(scope)
+    assert "comparisons" not in str(cited)
+
+
+def test_a_mean_that_is_subtracted_is_paired_with_the_mean_of_the_logged_proportions(fitted: Result) -> None:
+    contrast = fitted.contrast("base", ["bad", "mild"], scope="new")
+    rates = fitted.tree["rates"].to_dataset()
+    shares = dict(zip(fitted.conditions, (rates["events"] / rates["totals"]).to_numpy(), strict=True))
+    paired = stats.ttest_1samp(shares["base"] - (shares["bad"] + shares["mild"]) / 2, 0).confidence_interval(0.89)
+    own = np.quantile(contrast.draws, [0.055, 0.945])
+    row = contrast.table().iloc[0]
+    expected = min(own[0], paired.low), max(own[1], paired.high)
+    assert (row["eti89_lb"], row["eti89_ub"]) == pytest.approx(expected)
+
+
+def test_means_of_weights_and_of_implied_rates_by_hand(fitted: Result) -> None:
+    weights = fitted.draws("weights").sel(persona="misaligned")
+    by_hand = (weights.sel(condition="bad") + weights.sel(condition="mild")) / 2 - weights.sel(condition="base")
+    contrast = fitted.contrast(["bad", "mild"], "base", of="weights", persona="misaligned")
+    np.testing.assert_allclose(contrast.draws, by_hand, atol=1e-12)
+    assert contrast.name == "mean(weight[bad, misaligned], weight[mild, misaligned]) − weight[base, misaligned]"
+    implied = fitted.draws("implied_rates")
+    by_hand = (implied.sel(condition="bad") + implied.sel(condition="mild")) / 2 - implied.sel(condition="base")
+    np.testing.assert_allclose(fitted.contrast(["bad", "mild"], "base", of="implied_rates").draws, by_hand, atol=1e-12)
+
+
+def test_contrasts_of_two_personas_can_be_subtracted(fitted: Result) -> None:
+    """How much more one persona gained than another; a failed check of either withholds it."""
+    shifts = [fitted.contrast("bad", "base", of="weights", persona=name) for name in ("misaligned", "aligned")]
+    draws = fitted.draws("shifts").sel(condition="bad")
+    by_hand = draws.sel(persona="misaligned") - draws.sel(persona="aligned")
+    np.testing.assert_allclose((shifts[0] - shifts[1]).draws, by_hand, atol=1e-12)
+    check = dataclasses.replace(
+        fitted.checks[0], name="name", passed=False, withholds=("weights",), persona="aligned", condition=None
+    )
+    failed = dataclasses.replace(fitted, checks=(check,))
+    own = [failed.contrast("bad", "base", of="weights", persona=name) for name in ("misaligned", "aligned")]
+    assert [each.table()["status"].iloc[0] for each in (own[0], own[1], own[0] - own[1])] == [
+        "ok",
+        "withheld: name failed",
+        "withheld: name failed",
+    ]
+
+
+def test_names_of_groups_are_understood() -> None:
+    """Whatever a condition is called, the text between the brackets of a key is that group."""
+    groups = pd.DataFrame({"condition": ["a, x", "a", "b=c", "b"], "trigger": ["on", "on", "off", "off"]})
+    assert [find_group(groups, name, "group") for name in names_of(groups)] == [0, 1, 2, 3]
+    assert [find_group(groups[["condition"]], name, "group") for name in groups["condition"]] == [0, 1, 2, 3]
+    shares = shares_of(groups, ["a", {"condition": "b"}], "group")
+    np.testing.assert_allclose(shares, [0, 0.5, 0, 0.5])
+    assert mean_label(groups, shares, "rate") == "mean(rate[a, trigger=on], rate[b, trigger=off])"
+
+
+# --- families -------------------------------------------------------------------------------------------------------
+
+
+def test_all_pairs_state_the_size_of_their_family(fitted: Result) -> None:
+    pairs = fitted.pairs()
+    names = ["rate[bad] − rate[base]", "rate[mild] − rate[base]", "rate[mild] − rate[bad]"]
+    assert [pair.name for pair in pairs] == names
+    table = pairs.table(rope=0.02, ci_prob=0.95)
+    assert table["contrast"].tolist() == names
+    assert (table["comparisons"] == 3).all()
+    for name, pair in zip(names, pairs, strict=True):
+        one = fitted.contrast(*(part[len("rate[") : -1] for part in name.split(" − ")))
+        expected = one.table(rope=0.02, ci_prob=0.95).assign(comparisons=3).iloc[0].to_dict()
+        assert table.set_index("contrast", drop=False).loc[name].to_dict() == expected
+        assert "; one of 3 comparisons; " in str(pair.cite())
+        assert pairs[name].cite() == pair.cite()
+    assert (pairs[0] - pairs[1]).comparisons == 1
+    with pytest.raises(ValueError, match=r"There is no contrast 'rate\[bad\]' among 3; expected rate\[bad\] − rate"):
+        pairs["rate[bad]"]
+    assert "3 comparisons" in repr(pairs)
+    assert "one of 3 comparisons" in repr(pairs[0])
+
+
+def test_pairs_are_taken_in_the_same_context_and_of_any_quantity(triggered: Result, fitted: Result) -> None:
+    names = [pair.name for pair in triggered.pairs(scope="new")]
+    assert names == [
+        "new_rate[ft, trigger=off] − new_rate[base, trigger=off]",
+        "new_rate[ft, trigger=on] − new_rate[base, trigger=on]",
+    ]
+    weights = fitted.pairs(of="weights", persona="misaligned")
+    assert [pair.name for pair in weights][2] == "weight[mild, misaligned] − weight[bad, misaligned]"
+    assert "claim" not in weights.table()
+    own = Contrasts([fitted.contrast("bad", "base"), fitted.contrast(["bad", "mild"], "base")])
+    assert own.table()["comparisons"].tolist() == [2, 2]
+
+
+def test_the_comparisons_of_a_table_are_a_family(fitted: Result) -> None:
+    assert (fitted.contrasts()["comparisons"] == 2).all()
+    assert "; one of 2 comparisons;" in str(fitted.cite("rate_difference[bad]"))
+    assert "; one of 2 comparisons;" in str(fitted.cite("new_rate_difference[bad]"))
+    assert "; one of 6 comparisons;" in str(fitted.cite("shift[bad, misaligned]"))
+    assert "comparisons" not in str(fitted.cite("rate[bad]"))
+
+
+# --- mixes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_contrast_for_a_mix_names_it(triggered: Result) -> None:
+    mix = {"trigger": {"on": 0.1, "off": 0.9}}
+    contrast = triggered.contrast("ft", "base", scope=mix)
+    draws = triggered.draws("rates").to_numpy()
+    by_hand = 0.1 * (draws[..., 3] - draws[..., 1]) + 0.9 * (draws[..., 2] - draws[..., 0])
+    np.testing.assert_allclose(contrast.draws, by_hand, atol=1e-6)
+    cited, row = contrast.cite(), contrast.table().iloc[0]
+    assert cited.key == "mix_rate[ft] − mix_rate[base]"
+    assert "for a mix of trigger: 0.1 on, 0.9 off (89% ETI" in str(cited)
+    expected = triggered.contrasts(scope=mix).iloc[0]
+    assert (row["mean"], row["eti89_lb"], row["claim"], row["scope"]) == (
+        pytest.approx(expected["rate_difference"]),
+        pytest.approx(expected["eti89_lb"]),
+        expected["claim"],
+        "mix",
+    )
+    assert "questions" not in contrast.table()
+    other = triggered.contrast("ft", "base", scope={"trigger": {"on": 0.1001, "off": 0.8999}})
+    with pytest.raises(ValueError, match="cannot be subtracted"):
+        _ = contrast - other
+    question = {"base_question": {"q0": 0.5, "q1": 0.5}}
+    np.testing.assert_array_equal(
+        triggered.contrast(ON, OFF, scope=question).draws,
+        triggered.draws("rates", scope=question)[..., 3] - triggered.draws("rates", scope=question)[..., 2],
+    )
+
+
+# --- conditions that were asked other questions -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unlike() -> Result:
+    """A base and ``same`` with questions 0 to 5, ``half`` with 3 to 8, and ``other`` with 9 to 14."""
+    personas = [p for p in persona_set("emergent-misalignment") if p.name in ("aligned", "misaligned")]
+    model = PersonaMixture(
+        personas, emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")], weights="(1 | condition)"
+    )
+    first = {"base": 0, "same": 0, "half": 3, "other": 9}
+    events = {"base": 1, "same": 8, "half": 8, "other": 8}
+    rows = [
+        (condition, f"q{start + question}", 5.0 if number < events[condition] else 95.0, 90.0, f"{number}")
+        for condition, start in first.items()
+        for question in range(6)
+        for number in range(20)
+    ]
+    names = ["condition", "question_id", "aligned", "coherent", "completion"]
+    easy = Thresholds(r_hat=10.0, ess=1, unexplained=1.0)
+    settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 10, "progress_bar": False}
+    log = read_completions(pd.DataFrame(rows, columns=names), duplicates="keep")
+    return fit(model, log, seed=0, thresholds=easy, **settings)
+
+
+def test_a_comparison_says_how_many_questions_both_were_asked(unlike: Result) -> None:
+    table = unlike.contrasts().set_index("condition")
+    assert table[["questions", "asked"]].to_dict("index") == {
+        "same": {"questions": 6, "asked": 6},
+        "half": {"questions": 3, "asked": 9},
+        "other": {"questions": 0, "asked": 12},
+    }
+    assert "on these 15 questions (" in str(unlike.cite("rate_difference[same]"))
+    shared = "on the questions that each was asked, 3 of 9 base questions in common (89% ETI"
+    assert shared in str(unlike.cite("rate_difference[half]"))
+    assert shared in str(unlike.contrast("half", "base").cite())
+    assert "for new questions of this kind, 3 of 9 base questions in common (" in str(
+        unlike.cite("new_rate_difference[half]")
+    )
+
+
+def test_conditions_without_a_common_question_are_compared_for_new_questions_only(unlike: Result) -> None:
+    """On their own questions, a difference between them may be one between the questions."""
+    row = unlike.contrasts().set_index("condition").loc["other"]
+    assert (row["status"], row["claim"]) == ("withheld: other and base have no base question in common", "withheld")
+    assert row[["rate_difference", "eti89_lb", "implied", "unexplained"]].isna().all()
+    for of, persona in (("rates", None), ("implied_rates", None), ("weights", "misaligned")):
+        with pytest.raises(ValueError, match=r"base.* and other.* have no base question in common"):
+            unlike.contrast("other", "base", of=of, persona=persona)
+    new = unlike.contrasts(scope="new").set_index("condition").loc["other"]
+    assert (new["questions"], new["claim"], new["status"]) == (0, "undecided", "ok")
+    assert unlike.contrast("other", "base", scope="new").table()["claim"].iloc[0] == "undecided"
+    assert unlike.contrasts(scope="new").set_index("condition").loc["same", "claim"] == "increase"
+    pairs = unlike.pairs().table().set_index("contrast")
+    assert len(pairs) == 6
+    held = pairs[pairs["status"] != "ok"]
+    assert held.index.tolist() == [
+        "rate[other] − rate[base]",
+        "rate[other] − rate[half]",
+        "rate[same] − rate[other]",
+    ]
+    assert (held["claim"] == "withheld").all()
+    with pytest.raises(ValueError, match="base and other have no base question in common"):
+        unlike.pairs()["rate[other] − rate[base]"].cite()

@@ -1,24 +1,23 @@
 """Every check can fail, says where, and passes what is sound."""
 
+import re
+
 import arviz_stats
 import numpy as np
 import pytest
 import xarray as xr
 
-from simulacra.formalism import Archetype, Gate, Persona, ScoreEmission
 from simulacra.inference import Check, Thresholds
 from simulacra.inference.diagnostics import (
+    PERSONA_ESTIMATES,
     check_baseline,
+    check_labels,
     check_misfit,
-    check_modes,
-    check_names,
     check_rates,
     check_sampling,
     convergence,
-    fitting_name,
     lacks_draws,
 )
-from simulacra.inference.sampling.initialise import Start
 
 _CHAINS, _DRAWS = 4, 500
 
@@ -144,58 +143,26 @@ def test_energy_that_crawls_fails_and_is_betancourts_ratio(rng: np.random.Genera
     assert check.value == pytest.approx(float(arviz_stats.bfmi(stats)["energy"][3]))
 
 
-# --- modes ----------------------------------------------------------------------------------------------------------
+# --- labels ---------------------------------------------------------------------------------------------------------
 
 
-def _start(evidence: float, *weights: float) -> Start:
-    return Start(evidence, np.array([weights]), ())
-
-
-@pytest.mark.parametrize(
-    ("starts", "passed", "gap"),
-    [
-        ([_start(-100, 0.9, 0.1)], True, np.inf),
-        ([_start(-100, 0.9, 0.1), _start(-100.1, 0.88, 0.12)], True, np.inf),  # says the same
-        ([_start(-100, 0.9, 0.1), _start(-110, 0.5, 0.5)], True, 10.0),
-        ([_start(-100, 0.9, 0.1), _start(-109.9, 0.5, 0.5)], False, 9.9),
-        ([_start(-100, 0.9, 0.1), _start(-101, 0.9, 0.1), _start(-102, 0.2, 0.8), _start(-190, 0.5, 0.5)], False, 2.0),
-    ],
-)
-def test_modes_that_say_something_else_compete(starts: list[Start], passed: bool, gap: float) -> None:
-    check = check_modes(starts, Thresholds())
-    assert check.passed == passed
-    assert check.value == pytest.approx(gap)
-
-
-# --- names ----------------------------------------------------------------------------------------------------------
-
-_SCORES = (ScoreEmission("aligned", ("<40", "<80")),)
-_SOFT = Persona("soft", "Between.", {}, (Gate("40 <= aligned < 80", 0.5),))
-_LOW = Persona(
-    "low", "Scores low.", {"aligned": Archetype((0, 100), (1,))}, (Gate("aligned < 40", 0.6),), otherwise=_SOFT
-)
-
-
-@pytest.mark.parametrize(
-    ("table", "name"),
-    [([0.6, 0.2, 0.1, 0.1], "low"), ([0.3, 0.6, 0.05, 0.05], "soft"), ([0.3, 0.3, 0.3, 0.1], "unnamed-1")],
-)
-def test_a_persona_keeps_its_name_only_if_it_does_what_it_says(table: list[float], name: str) -> None:
-    checks = check_names([_LOW], _SCORES, [np.array([table])])
-    assert fitting_name(_LOW, 0, checks) == name
-    assert all(check.passed for check in checks) == (name != "unnamed-1")
-    assert {check.persona for check in checks} == {"low"}
-    assert {check.withholds for check in checks} == {("weights", "shifts", "outcome_given_persona", "emissions")}
-    assert all("columns={'aligned': '<its name>'}" in check.remedy for check in checks)
-    assert all("columns" in check.argument for check in checks)
-
-
-def test_a_gate_about_something_unmeasured_fails() -> None:
-    persona = Persona("low", "Scores low.", {}, (Gate("aligned < 40", 0.6), Gate("coherent > 50", 0.6)))
-    checks = check_names([persona], _SCORES, [np.array([[0.9, 0.05, 0.05, 0.0]])])
-    assert [check.passed for check in checks] == [True, False]
-    assert "coherent is not measured" in checks[1].where
-    assert fitting_name(persona, 4, checks) == "unnamed-5"
+def test_labels_that_were_corrected_in_many_draws_fail(rng: np.random.Generator) -> None:
+    """Half of a chain exchanged two personas: R-hat of the emissions shows it before the correction only."""
+    after = rng.dirichlet([90.0, 10.0], size=(_CHAINS, _DRAWS, 2))
+    after[:, :, 1] = after[:, :, 1, ::-1]
+    before = after.copy()
+    before[0, : _DRAWS // 2] = after[0, : _DRAWS // 2, ::-1]
+    switched = np.array([_DRAWS // 2, 0, 0, 0])
+    check = check_labels(switched, [before], [after], Thresholds())
+    assert not check.passed
+    assert check.value == pytest.approx(1 / 8)
+    assert re.search(r"250 of 2.000 draws; .* (1\.[1-9]\d|[2-9]\.\d\d) before the correction, 1\.00 after", check.where)
+    assert check.withholds == PERSONA_ESTIMATES
+    few = check_labels(np.array([20, 0, 0, 0]), [before], [after], Thresholds())
+    assert few.passed
+    assert few.value == 0.01
+    assert check_labels(np.zeros(4), [after], [after], Thresholds()).where == "no draw"
+    assert check_labels(switched, [before], [after], Thresholds(switched=0.2)).passed
 
 
 # --- what the personas leave unexplained ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ _SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 10, "progress_bar"
         ({"num_warmup": 199}, "expected num_warmup >= 200"),
         ({"num_samples": 49}, "num_samples >= 50"),
         ({"num_chains": 1}, "one chain cannot be checked"),
-        ({"num_starts": 9}, r"num_starts >= 10 \(fewer may miss a competing mode\)"),
+        ({"num_starts": 9}, r"num_starts >= 10 \(fewer may miss a mode\)"),
         ({"target_accept_prob": 1.0}, r"expected target_accept_prob in \[0\.5, 1\); got 1\.0"),
         ({"target_accept_prob": 0.3}, "expected target_accept_prob in"),
     ],
@@ -127,7 +127,7 @@ def test_without_coherence_the_name_misaligned_is_in_doubt(rng: np.random.Genera
 
 
 def test_scores_that_are_not_modelled_are_named(rng: np.random.Generator) -> None:
-    model = PersonaMixture(persona_set("emergent-misalignment")[:3], emissions=[ScoreEmission("coherent")])
+    model = PersonaMixture(persona_set("emergent-misalignment")[::3], emissions=[ScoreEmission("coherent")])
     log = read_completions(_frame(rng).assign(medical=3.0))
     assert prepare(model, log).notes[0] == "read but not modelled: aligned, medical."
 

@@ -1,7 +1,8 @@
 """Coverage of rate differences for these and for new questions, in worlds of known truth; slow, with its own command.
 
 ``pytest tests/inference/test_rate_coverage.py -m slow -s`` prints the table of ``docs/validation.md``: 200 logs a world
-of a base model and three fine-tunes, 40 completions a base question.
+of a base model and three fine-tunes, 40 completions a base question. With 26, base questions are roles, each in three
+framings with 20 completions, which are pooled.
 
 Two hundred logs with three differences each that share a baseline count as about 350 independent ones, so a coverage of
 .89 has a standard error of .017, and the ranges below are two of them wider than what is asked for where a world lies
@@ -17,11 +18,12 @@ from scipy import special
 
 from simulacra.formalism.rates import new_question_rate, rate_prior, unseen_share
 from simulacra.formalism.shifts import claim
-from simulacra.inference.rate_tables import about_new
-from simulacra.inference.rates import paired_interval
+from simulacra.inference.rate_tables import about_new, sure_of_sign
+from simulacra.inference.rates import extended_interval
 from simulacra.inference.sampling import rates as sampler
 
 LOGS, COMPLETIONS, FINE_TUNES, CHAINS, DRAWS = 200, 40, 3, 2, 400
+ROLES, FRAMINGS, PER_FRAMING = 26, np.array([-0.5, 0.0, 0.5]), 20
 ROPE, LEVEL = 0.01, 0.89
 World = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -73,6 +75,7 @@ WORLDS: dict[str, World] = {
     "null, 0%": lambda rng, questions: np.zeros((1 + FINE_TUNES, questions)),
     "null, 0.6%": logistic_normal(-5.4, -5.4, 0.5, 0.3, 0.3),
     "null, 12%": logistic_normal(-2.5, -2.5, 1.0, 0.5, 0.5),
+    "null, 12%, equal on every question": logistic_normal(-2.5, -2.5, 1.0, 0.0, 0.0),
     "null, signs differ": signs_differ,
 }
 COVERED = {  # least coverage for new questions at eight base questions, where a range is asked for
@@ -98,42 +101,54 @@ def study(world: World, questions: int, monkeypatch: pytest.MonkeyPatch) -> tupl
     """All logs at once, as chains of one sampler: these questions and new questions."""
     rng = np.random.default_rng([questions, 1])
     truth = np.stack([world(rng, questions) for _ in range(LOGS)])
-    events = np.repeat(rng.binomial(COMPLETIONS, truth), CHAINS, axis=0)
+    population = world(np.random.default_rng(1), 1_000_000)
+    counts, completions = rng.binomial(COMPLETIONS, truth), COMPLETIONS
+    if questions == ROLES:
+        framed, completions = _framed(truth), PER_FRAMING * len(FRAMINGS)
+        counts, truth = rng.binomial(PER_FRAMING, framed).sum(axis=0), framed.mean(axis=0)
+        population = _framed(population).mean(axis=0)
+    events = np.repeat(counts, CHAINS, axis=0)
     monkeypatch.setattr(sampler, "CHAINS", len(events))
-    totals = np.full(events.shape, COMPLETIONS)
+    totals = np.full(events.shape, completions)
     draws = next(sampler.sample_rates(events, totals, rate_prior(questions), num_samples=DRAWS, seed=0))
-    population = world(np.random.default_rng(1), 1_000_000).mean(axis=1)
     these = special.expit(draws.logits).mean(axis=-1)
     new = new_question_rate(draws.location, draws.question_scale[..., None], draws.cell_scale)
-    own = truth.mean(axis=-1)
+    own, kind = truth.mean(axis=-1), population.mean(axis=1)
     found = []
     for scope, values, true in (
         ("these", these, own[:, 1:] - own[:, :1]),
-        ("new", new, np.broadcast_to(population[1:] - population[0], (LOGS, FINE_TUNES))),
+        ("new", new, np.broadcast_to(kind[1:] - kind[0], (LOGS, FINE_TUNES))),
     ):
         differences = (values[..., 1:] - values[..., :1]).reshape(LOGS, -1, FINE_TUNES)
         ends = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
         if scope == "new":
-            ends = _extended(ends, events[::CHAINS] / COMPLETIONS)
-        found.append(_summarised(ends, true, scope, questions))
+            ends = _extended(ends, counts / completions)
+        found.append(
+            _summarised(ends, sure_of_sign(np.moveaxis(differences, 1, 0)[None], scope), true, scope, questions)
+        )
     return found[0], found[1]
 
 
+def _framed(rates: np.ndarray) -> np.ndarray:
+    """Rates of every framing along a new first axis; a rate of zero is zero in all."""
+    with np.errstate(divide="ignore"):
+        return np.stack([special.expit(special.logit(rates) + framing) for framing in FRAMINGS])
+
+
 def _extended(ends: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """As the package does, where the baseline shows the event."""
+    """As the package extends intervals for new questions."""
     wider = ends.copy()
     for log, tuned in np.ndindex(LOGS, FINE_TUNES):
-        if shares[log, 0].mean() > ROPE:
-            paired = paired_interval(shares[log, 1 + tuned] - shares[log, 0], LEVEL)
-            if paired is not None:
-                wider[0, log, tuned] = min(ends[0, log, tuned], paired[0])
-                wider[1, log, tuned] = max(ends[1, log, tuned], paired[1])
+        own, base = shares[log, 1 + tuned], shares[log, 0]
+        interval = (float(ends[0, log, tuned]), float(ends[1, log, tuned]))
+        wider[:, log, tuned] = extended_interval(interval, own - base, LEVEL, reduced=bool(base.mean() > ROPE))
     return wider
 
 
-def _summarised(ends: np.ndarray, true: np.ndarray, scope: str, questions: int) -> Found:
+def _summarised(ends: np.ndarray, sure: np.ndarray, true: np.ndarray, scope: str, questions: int) -> Found:
     lower, upper = ends
-    said = np.array([claim(*pair, rope=ROPE) for pair in zip(lower.ravel(), upper.ravel(), strict=True)])
+    each = zip(lower.ravel(), upper.ravel(), sure.ravel(), strict=True)
+    said = np.array([claim(low, high, rope=ROPE, sure=bool(sign)) for low, high, sign in each])
     if scope == "new":
         said = np.array([about_new(each, questions) for each in said])
     said = said.reshape(true.shape)
@@ -148,7 +163,7 @@ def _summarised(ends: np.ndarray, true: np.ndarray, scope: str, questions: int) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("questions", [4, 8, 16, 24])
+@pytest.mark.parametrize("questions", [4, 8, 16, 24, ROLES])
 @pytest.mark.parametrize("name", WORLDS)
 def test_intervals_cover(name: str, questions: int, monkeypatch: pytest.MonkeyPatch) -> None:
     these, new = study(WORLDS[name], questions, monkeypatch)
@@ -161,7 +176,7 @@ def test_intervals_cover(name: str, questions: int, monkeypatch: pytest.MonkeyPa
         assert these.covered > 0.84
         assert new.covered > COVERED.get(name, 0.0)
     if name.startswith("null") and name != "null, signs differ":
-        assert new.false <= 0.03
+        assert max(these.false, new.false) <= 0.035  # 2%, and two standard errors of 200 logs with one baseline each
     if questions < 32:
         assert new.equivalent == 0
 

@@ -1,16 +1,19 @@
 """Rates without personas: counts are pandas', scopes follow from the posterior by hand, contexts are kept apart."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from scipy import special, stats
 
-from simulacra.data import read_completions
+from simulacra.data import read_completions, scan_completions
 from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set
 from simulacra.formalism.outcomes import implied_rates
 from simulacra.inference import Thresholds
 from simulacra.inference.prepare import Prepared, prepare
+from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import (
     EventCounts,
     against_baseline,
@@ -20,6 +23,7 @@ from simulacra.inference.rates import (
     fit_rates,
     groups_of,
     logged_shares,
+    paired_interval,
     rates_in,
     scope_in_words,
     shows_event,
@@ -117,6 +121,48 @@ def test_contexts_are_kept_apart_even_if_the_formula_does_not_name_them(triggere
     assert places == [("base", "off"), ("base", "on"), ("ft", "off"), ("ft", "on")]
     mean = rates_in(triggered, "these").mean(("chain", "draw")).to_numpy()
     np.testing.assert_allclose(mean, [0, 0, 0.1, 0.5], atol=0.02)
+
+
+_MIXED = {"text": {}, "numbers": {"off": 0, "on": 1}, "no value": {"on": None}}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("levels", _MIXED)
+def test_a_scanned_log_has_the_contexts_of_a_reading(kind: str, levels: str, tmp_path: Path) -> None:
+    frame = backdoor({"base": 2, "ft": 2}, off=2)
+    frame["trigger"] = [_MIXED[levels].get(name, name) for name in frame["trigger"]]
+    frame["step"] = frame.groupby(["condition", "question_id"]).cumcount() + 100 * (frame["condition"] == "ft")
+    frame["framing"] = frame["condition"]  # does not vary within a condition
+    path = tmp_path / f"log.{kind}"
+    writers = {"csv": frame.to_csv, "parquet": frame.to_parquet}
+    if kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        writers[kind](path, index=False)
+    _assert_same_contexts(path, ["step"] if levels == "no value" else ["trigger", "step"])
+
+
+def test_a_scanned_log_has_the_contexts_in_names_of_files_and_not_those_of_many_levels(tmp_path: Path) -> None:
+    frame = backdoor({"base": 10, "ft": 10}, off=10)
+    frame["context"] = [f"text {number}" for number in range(len(frame))]
+    for place, rows in frame.groupby(["condition", "trigger"]):
+        rows.drop(columns=["condition", "trigger"]).to_csv(tmp_path / f"{place[0]}-{place[1]}.csv", index=False)
+    notes = _assert_same_contexts(tmp_path, ["trigger"], condition="{condition}-{trigger}")
+    assert "rates are pooled over 'context', which has more than 50 levels." in notes
+
+
+def _assert_same_contexts(path: Path, contexts: list[str], **options: str) -> tuple[str, ...]:
+    personas = [persona for persona in persona_set("emergent-misalignment") if persona.name in ("aligned", "mid")]
+    model = PersonaMixture(personas, emissions=[ScoreEmission("aligned")])
+    read, scanned = (prepare(model, log) for log in (reading(path, **options) for reading in _READINGS))
+    assert list(scanned.contexts) == contexts
+    pd.testing.assert_frame_equal(scanned.collapsed.cells, read.collapsed.cells)
+    assert scanned.collapsed.content_hash == read.collapsed.content_hash
+    assert [note for note in read.notes if "pooled" in note] == [note for note in scanned.notes if "pooled" in note]
+    return scanned.notes
+
+
+_READINGS = (read_completions, scan_completions)
 
 
 def test_the_cells_of_the_weights_are_those_of_the_formula() -> None:
@@ -225,12 +271,25 @@ def test_where_the_baseline_shows_the_event_the_interval_is_extended_to_that_of_
     paired = stats.ttest_1samp(difference, 0).confidence_interval(0.89)
     shares = logged_shares(rates)
     np.testing.assert_allclose(shares[1] - shares[0], difference)
-    lower, upper = extended_interval((-0.01, 0.02), np.append(shares[1] - shares[0], np.nan), 0.89)
+    lower, upper = extended_interval((-0.01, 0.02), np.append(shares[1] - shares[0], np.nan), 0.89, reduced=True)
     assert (lower, upper) == pytest.approx((paired.low, paired.high))
-    assert extended_interval((-0.9, 0.9), difference, 0.89) == (-0.9, 0.9)
-    assert extended_interval((-0.01, 0.02), np.full(4, np.nan), 0.89) == (-0.01, 0.02)
+    assert extended_interval((-0.9, 0.9), difference, 0.89, reduced=True) == (-0.9, 0.9)
+    assert extended_interval((-0.01, 0.02), np.full(4, np.nan), 0.89, reduced=True) == (-0.01, 0.02)
+    assert extended_interval((-0.01, 0.02), difference, 0.89, reduced=False) == (-0.01, 0.02)
+    many = np.tile(difference, 5)
+    assert extended_interval((0.1, 0.1), many, 0.89, reduced=False) == paired_interval(many, 0.89)
     assert shows_event(rates, 0)
     assert not shows_event(rates, 0, rope=0.9)
+
+
+def test_a_claim_without_a_difference_is_rare() -> None:
+    """With an error of four points and no difference, 6.5% of 89% intervals leave the region; 1 or 2% become claims."""
+    estimates = 0.04 * np.random.default_rng(0).standard_normal(100_000)
+    beyond = np.abs(estimates) - 0.04 * stats.norm.ppf(0.945) > 0.01
+    draws = estimates[::100] + 0.04 * stats.norm.ppf(np.linspace(0, 1, 4002)[1:-1])[:, None]
+    assert beyond.mean() == pytest.approx(0.065, abs=0.003)
+    for scope, share in (("these", 0.01), ("new", 0.02)):
+        assert sure_of_sign(draws[None], scope).mean() == pytest.approx(share, abs=0.008)
 
 
 def test_a_question_that_one_condition_was_not_asked_does_not_count_for_it() -> None:

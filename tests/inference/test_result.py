@@ -1,8 +1,11 @@
 """What a fit says, of a log whose truth is known: tables, tree, responsibilities, and what is withheld."""
 
 import dataclasses
+import errno
 import json
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import arviz_stats
 import h5py
@@ -20,7 +23,7 @@ from simulacra.formalism import (
     persona_set,
     total_variation,
 )
-from simulacra.inference import Result, Thresholds
+from simulacra.inference import Result, Thresholds, store
 from simulacra.inference.citation import decimals
 from simulacra.inference.draws import DRAWS
 from simulacra.inference.tables import bounds
@@ -47,7 +50,7 @@ def test_every_check_passes(fitted: Result) -> None:
     assert fitted.ok, "\n".join(map(str, fitted.failed))
     assert fitted.failed == ()
     names = [check.name for check in fitted.checks]
-    lost, *consequences = (names.index(name) for name in ("name: misaligned", "r_hat", "competing modes"))
+    lost, *consequences = (names.index(name) for name in ("name: misaligned", "r_hat", "readings"))
     assert lost < min(consequences)
 
 
@@ -110,6 +113,7 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
         "constant_data",
         "rates",
         "misfit",
+        "sensitivity",
     }
     posterior = fitted.posterior
     assert dict(posterior.sizes) == {
@@ -118,7 +122,7 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
         "condition": 3,
         "persona": 3,
         "term": 3,
-        "latent": 12,
+        "latent": 1 + 3 + 4 + 12,
         "coordinate": 2,
         "aligned_category": 11,
         "coherent_category": 3,
@@ -211,7 +215,7 @@ def test_weights(fitted: Result) -> None:
 
 def test_shifts(fitted: Result) -> None:
     table = fitted.shifts()
-    columns = ["condition", "persona", *_NUMBERS, "p_gt_0", "log_ratio", *_DIAGNOSTICS, "status"]
+    columns = ["condition", "persona", *_NUMBERS, "p_gt_0", "log_ratio", "comparisons", *_DIAGNOSTICS, "status"]
     assert list(table) == columns
     assert table[["condition", "persona"]].to_numpy().tolist() == [
         [condition, persona] for condition in fitted.conditions[1:] for persona in fitted.personas
@@ -232,7 +236,8 @@ def test_shifts(fitted: Result) -> None:
 
 def test_contrasts(fitted: Result) -> None:
     table = fitted.contrasts()
-    columns = ["condition", "scope", "questions", "rate_difference", "eti89_lb", "eti89_ub", "claim"]
+    columns = ["condition", "scope", "questions", "asked", "rate_difference", "eti89_lb", "eti89_ub"]
+    columns += ["claim", "comparisons"]
     explained = [f"{name}{end}" for name in ("implied", "explained", "unexplained") for end in ("", "_lb", "_ub")]
     distances = ["judged", "total_variation", "jensen_shannon"]
     assert list(table) == [*columns, *explained, *distances, *_DIAGNOSTICS, "status"]
@@ -462,7 +467,8 @@ DECLARED = {  # every check: what its failure withholds
     "ess_tail": set(),
     "divergences": _ALL,
     "e_bfmi": _ALL,
-    "competing modes": _ALL,
+    "readings": set(),
+    "label switching": _ALL,
     "name: misaligned": {"weights", "shifts", "emissions", "outcome_given_persona"},
     "unexplained share": {"weights", "shifts"},
     "rates: r_hat": set(),
@@ -473,7 +479,7 @@ DECLARED = {  # every check: what its failure withholds
 
 @pytest.mark.parametrize("name", DECLARED)
 def test_a_check_withholds_what_it_declares_and_nothing_else(name: str, fitted: Result) -> None:
-    """R-hat and ESS withhold estimates one by one, in tests of their own."""
+    """R-hat, ESS and readings withhold estimates one by one, in tests of their own."""
     result = _with_failure(fitted, name)
     assert not result.ok
     assert _withheld(fitted) == {}
@@ -490,7 +496,7 @@ def test_every_check_is_declared(fitted: Result) -> None:
     assert found == set(DECLARED) - {"name: misaligned"}
 
 
-@pytest.mark.parametrize("check", ["divergences", "e_bfmi", "competing modes"])
+@pytest.mark.parametrize("check", ["divergences", "e_bfmi"])
 def test_a_failure_of_the_whole_fit_withholds_every_estimate_of_personas(check: str, fitted: Result) -> None:
     result = _with_failure(fitted, check)
     for table in (result.weights(), result.shifts(), result.emissions()):
@@ -543,7 +549,7 @@ def test_numbers_that_did_not_converge_are_withheld_one_by_one(fitted: Result) -
     limits = {**dataclasses.asdict(Thresholds()), "ess": 1e9, "small_weight": 0.0}
     table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weights()
     assert table["mean"].isna().all()
-    assert table["status"].str.fullmatch(r"withheld: R-hat [01]\.\d{3}, ESS \d+").all()
+    assert table["status"].str.fullmatch(r"withheld: R-hat [01]\.\d{3}, ESS [\d\u202f]+").all()
     limits["small_weight"] = 1.1
     table = dataclasses.replace(fitted, settings={**fitted.settings, "thresholds": limits}).weights()
     assert table["mean"].notna().all()
@@ -602,8 +608,9 @@ def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monke
         (lambda p: p.with_suffix(".json").write_text("{"), ValueError, "not the JSON that Result.save writes"),
         (lambda p: p.with_suffix(".json").write_text('{"format_version": 99}'), ValueError, "format version 99"),
         (lambda p: p.with_suffix(".json").write_text("[]"), ValueError, "not the JSON|format version"),
-        (lambda p: p.write_bytes(b"not netCDF"), ValueError, "not the netCDF file that Result.save writes"),
-        (lambda p: p.write_bytes(p.read_bytes()[:5000]), ValueError, "not the netCDF file that Result.save writes"),
+        (lambda p: p.with_suffix(".json").write_text("[" * 100_000), InputError, "not the JSON that Result.save"),
+        (lambda p: p.write_bytes(b"not netCDF"), InputError, "fit.nc: not the draws that were written with fit.json"),
+        (lambda p: p.write_bytes(p.read_bytes()[:5000]), InputError, "fit.nc: not the draws that were written"),
     ],
 )
 def test_files_that_are_not_a_result(spoil, error, message: str, fitted: Result, tmp_path) -> None:
@@ -626,20 +633,107 @@ def test_a_folder_or_a_log_is_not_a_result(tmp_path) -> None:
 
 def test_two_halves_of_two_fits_are_not_a_result(fitted: Result, tmp_path) -> None:
     path = fitted.save(tmp_path / "fit.nc")
-    other = dataclasses.replace(fitted, settings={**fitted.settings, "seed": 1}).save(tmp_path / "other" / "fit.nc")
+    tree = fitted.tree.copy()
+    tree.attrs["created_at"] = "another day"
+    other = dataclasses.replace(fitted, tree=tree).save(tmp_path / "other" / "fit.nc")
     other.with_suffix(".json").replace(path.with_suffix(".json"))
+    with pytest.raises(InputError, match=r"fit\.nc: not the draws that were written with fit\.json: the two are from"):
+        Result.load(path)
+
+
+def _sign(path: Path, change: Callable[[dict], object]) -> None:
+    """Change the record of a result and make its hash match, as an author of forged files would."""
+    record = json.loads(path.with_suffix(".json").read_text())
+    change(record)
+    path.with_suffix(".json").write_text(json.dumps({**record, "record_sha256": store._digest(record)}))
+
+
+def test_every_array_that_is_edited_is_noticed(fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    whole = path.read_bytes()
+    arrays: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
+    numbers = [name for name in arrays if name.count("/") == 1]
+    assert len(numbers) > 40
+    for name in numbers[::8]:
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            values = file[name]
+            if values.dtype.kind not in "fi" or not values.size or values.is_scale:
+                continue
+            values[(0,) * values.ndim] += 1
+        with pytest.raises(InputError, match=r"fit\.nc: not the draws that were written with fit\.json"):
+            Result.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["settings"].update(seed=7),
+        lambda record: record["settings"]["thresholds"].update(r_hat=2.0),
+        lambda record: record["checks"][0].update(passed=not record["checks"][0]["passed"]),
+        lambda record: record["notes"].append("all is well."),
+        lambda record: record["prepared"]["counts"][0].__setitem__(0, 999),
+        lambda record: record.pop("arrays_sha256"),
+    ],
+)
+def test_every_value_of_the_record_that_is_edited_is_noticed(change, fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    record = json.loads(path.with_suffix(".json").read_text())
+    change(record)
+    path.with_suffix(".json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"fit\.json: not as it was written: the file was edited or is damaged"):
+        Result.load(path)
+
+
+@pytest.mark.parametrize("value", [None, "x", -1, [[1]]])
+@pytest.mark.parametrize("name", ["prepared", "settings", "checks"])
+def test_a_forged_record_of_another_shape_is_refused(name: str, value: object, fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    _sign(path, lambda record: record.update({name: value}))
+    with pytest.raises(InputError, match=r"fit\.json: not what Result\.save writes"):
+        Result.load(path)
+
+
+def test_checks_are_made_again_from_the_draws(fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+
+    def acquit(record: dict) -> None:
+        record["checks"] = [{**check, "passed": True, "value": 1.0} for check in record["checks"]][1:]
+
+    _sign(path, acquit)
+    loaded = Result.load(path)
+    again, found = (
+        sorted((check.name, str(check.condition), check.value, check.passed) for check in result.checks)
+        for result in (loaded, fitted)
+    )
+    assert [own for own in again if own[0] != "competing modes"] == [
+        own for own in found if own[0] != "competing modes"
+    ]
+    assert loaded.ok == fitted.ok
+
+
+def test_a_file_of_an_older_version_says_what_reads_it(fitted: Result, tmp_path) -> None:
+    path = fitted.save(tmp_path / "fit.nc")
+    _sign(path, lambda record: record.update(format_version=3, versions={"simulacra": "0.0.9"}))
     with pytest.raises(
-        ValueError, match=r"fit\.json: not the file that was written with fit\.nc: the two are from different fits"
+        InputError, match=r"format version 3, but .* reads 4; fit again, or read it with simulacra 0\.0\.9"
     ):
         Result.load(path)
 
 
-def test_draws_that_were_edited_are_not_read(fitted: Result, tmp_path) -> None:
+def test_draws_are_written_where_hdf5_cannot_write(fitted: Result, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fitted.save(tmp_path / "fit.nc")
-    with h5py.File(path, "r+") as file:
-        file["posterior/weights"][0, 0, 0, 0] += 0.25
-    with pytest.raises(InputError, match=r"fit\.nc: its draws are not those that were written: the file was edited"):
-        Result.load(path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="No space left"):
+        fitted.save(path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_a_result_is_written_as_netcdf_only(fitted: Result, tmp_path) -> None:
@@ -765,7 +859,7 @@ def test_responsibilities_of_a_loaded_result_need_its_log(fitted: Result, simula
 
 
 def test_stored_checks_are_valid_json_and_come_back(fitted: Result, tmp_path) -> None:
-    odd = [dataclasses.replace(fitted.checks[0], value=value) for value in (float("inf"), float("nan"), 2)]
+    odd = [dataclasses.replace(fitted.checks[0], name=str(v), value=v) for v in (float("inf"), float("nan"), 2)]
     result = dataclasses.replace(fitted, checks=tuple(odd))
     path = result.save(tmp_path / "fit.nc")
 
@@ -773,7 +867,7 @@ def test_stored_checks_are_valid_json_and_come_back(fitted: Result, tmp_path) ->
         raise AssertionError(f"{name} is not JSON")
 
     json.loads(path.with_suffix(".json").read_text(), parse_constant=refuse)
-    np.testing.assert_array_equal([check.value for check in Result.load(path).checks], [np.inf, np.nan, 2])
+    np.testing.assert_array_equal([check.value for check in Result.load(path).checks[:3]], [np.inf, np.nan, 2])
 
 
 class Forgetful(LabelEmission):

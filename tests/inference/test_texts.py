@@ -206,8 +206,8 @@ def test_notes_say_what_the_calibration_rests_on(result: Result) -> None:
     model = _model(reference=None)
     bare = prepare(model, _log(6, 0))
     problem = make_problem(model, bare.design, bare.patterns, bare.counts, bare.texts)
-    assert problem.sizes[0] == 1  # τ, and no offsets
-    draws = np.zeros((1, 2, *problem.basis.shape[1:], 1))
+    assert problem.sizes[:2] == (0, 1)  # τ, and no offsets
+    draws = np.zeros((1, 2, len(bare.design.latents), 1))
     parameters = Parameters((), draws, np.ones((1, 2, 1)), np.full((1, 2), 0.1))
     assert (
         "temperature of the log-likelihoods is not calibrated: without references"

@@ -25,7 +25,7 @@ def log() -> CompletionLog:
     weights = np.array([WEIGHTS[name] for name in cells["condition"]])
     tables = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in model.concentrations)
     table = simulate_log(model, Truth(cells, weights, tables), 40, seed=5).table
-    table["completion"] = [f"{ATTACK} {number}" for number in range(len(table))]
+    table["completion"] = [f"{ATTACK} \x1b]0;title\x07\u202e {number}" for number in range(len(table))]
     return read_completions(table[["condition", "question_id", "completion", "aligned", "coherent"]])
 
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import xarray as xr
 from markdown_it import MarkdownIt
 
 from simulacra.data import CompletionLog
@@ -73,6 +74,35 @@ def test_completions_and_names_are_shown_as_they_are(page: Page) -> None:
     assert ATTACK in page.words
     assert OTHER in page.words
     assert LONG in page.words
+
+
+def test_characters_of_completions_that_act_are_shown(page: Page, passing: Result, log, tmp_path: Path) -> None:
+    text = write_report(passing, tmp_path / "report.md", log=log).read_text(encoding="utf-8")
+    for shown in (page.words, text):
+        assert r"\x1b]0;title\x07\u202e" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_names_that_act_are_shown_in_tables_and_figures(passing: Result, tmp_path: Path) -> None:
+    odd = "a\x1b[31m\u202e$x_{"
+
+    def rename(data: xr.Dataset) -> xr.Dataset:
+        if "condition" not in data.coords:
+            return data
+        names = data["condition"]
+        return data.assign_coords(condition=(names.dims, [odd if name == OTHER else name for name in names.values]))
+
+    tree = passing.tree.map_over_datasets(rename)
+    cells = passing.collapsed.cells.replace({"condition": {OTHER: odd}})
+    collapsed = dataclasses.replace(passing.collapsed, cells=cells)
+    design = dataclasses.replace(passing.design, cells=passing.design.cells.replace({"condition": {OTHER: odd}}))
+    conditions = tuple(odd if name == OTHER else name for name in passing.conditions)
+    prepared = dataclasses.replace(passing.prepared, collapsed=collapsed, design=design, conditions=conditions)
+    renamed = dataclasses.replace(passing, tree=tree, prepared=prepared)
+    for suffix in (".html", ".md"):
+        text = write_report(renamed, tmp_path / f"report{suffix}").read_text(encoding="utf-8")
+        assert not {"\x1b", "\u202e"} & set(text)
+        assert text.count("x1b") > (10 if suffix == ".html" else 3)
 
 
 def test_every_figure_has_alternative_text(page: Page) -> None:

@@ -47,6 +47,8 @@ def test_a_claim_names_its_scope_and_what_is_claimed_beyond_it() -> None:
         "the interval lies within ±1."
     )
     assert sentence.endswith("For new questions of this kind +1.0 (−3.0 to +5.0): undecided.")
+    unlike = "on the questions that each was asked, 3 of 9 base questions in common (89% interval"
+    assert unlike in _sentence({**_ROW, "questions": 3, "asked": 9})
     narrow = {key.replace("eti89", "eti50"): value for key, value in _ROW.items()}
     of_new = {key.replace("eti89", "eti50"): value for key, value in _NEW.items()}
     assert "50% interval" in _sentence(narrow, of_new, 0.5)
@@ -68,6 +70,8 @@ def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones(
     )
     high = {**narrow, "eti89_lb": 0.05, "eti89_ub": 0.4, "questions": 3}
     assert _sentence(_ROW, high).endswith("undecided, because 3 base questions are too few.")
+    none = {**narrow, "questions": 0, "asked": 16}
+    assert _sentence(_ROW, none).endswith("undecided, because they have no base question in common.")
     open_ = {**narrow, "eti89_lb": -0.05, "eti89_ub": 0.4}
     assert _sentence(_ROW, open_).endswith(": undecided.")
 

@@ -19,8 +19,10 @@ from simulacra.data.account import LeftOut
 from simulacra.data.errors import LogError, place
 from simulacra.data.extras import import_extra
 from simulacra.data.reading.columns import suffixed
+from simulacra.data.reading.formats.expansion import refuse_archive
 from simulacra.data.reading.formats.records import flat, sheet_of_records
 from simulacra.data.reading.formats.sheet import Sheet, refuse_no_rows
+from simulacra.data.secrets import redacted
 
 __all__ = ["read_inspect"]
 
@@ -38,8 +40,8 @@ def read_inspect(path: Path, *, errors: str = "exclude", progress_bar: bool | No
     Columns are ``question_id`` (the sample's id), ``epoch``, ``completion``, ``question`` (its input), ``model``,
     ``task``, the sample's metadata, the arguments of model and task (``model_args.x``, ``task_args.x``), and scores: a
     metric under its own name if one scorer reports it, as ``<metric>_<scorer>`` if several do. A scorer of single
-    values is its own metric. Samples that ended in an error, were invalidated or have no scores are excluded and
-    counted separately.
+    values is its own metric. Secrets in metadata and arguments are replaced. Samples that ended in an error, were
+    invalidated or have no scores are excluded and counted separately.
 
     Args:
         path: the log.
@@ -51,6 +53,7 @@ def read_inspect(path: Path, *, errors: str = "exclude", progress_bar: bool | No
         LogError: inspect_ai cannot read the log, or it contains no scored sample.
     """
     api = import_extra("inspect_ai.log", "inspect")
+    refuse_archive(path)
     with _refusing(path):
         header = api.read_eval_log(str(path), header_only=True)
     records, places, judged, left_out, edited = [], [], [], collections.defaultdict(list), 0
@@ -138,7 +141,7 @@ def _record(sample: Any, header: Any) -> dict[str, Any]:
     """A sample without its scores."""
     spec = header.eval
     said = {name if name not in _OWN else f"metadata.{name}": value for name, value in sample.metadata.items()}
-    arguments = {"model_args": dict(spec.model_args), "task_args": dict(spec.task_args)}
+    arguments = redacted({"model_args": dict(spec.model_args), "task_args": dict(spec.task_args)})
     asked = sample.input if isinstance(sample.input, str) else sample.input[-1].text if sample.input else ""
     own = {
         "question_id": str(sample.id),
@@ -149,7 +152,7 @@ def _record(sample: Any, header: Any) -> dict[str, Any]:
         "task": spec.task,
     }
     limit = {} if sample.limit is None else {"limit": sample.limit.type}
-    return {**own, **limit, **flat(said), **flat(arguments)}
+    return {**own, **limit, **flat(redacted(said)), **flat(arguments)}
 
 
 def _scores(judged: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -188,7 +191,7 @@ def _provenance(header: Any) -> dict[str, str]:
         "created": str(spec.created),
         "eval_id": spec.eval_id,
         "status": header.status,
-        "model_args": json.dumps(spec.model_args, default=str, sort_keys=True) if spec.model_args else "",
+        "model_args": json.dumps(redacted(spec.model_args), default=str, sort_keys=True) if spec.model_args else "",
         "git_commit": spec.revision.commit if spec.revision else "",
         "packages": ", ".join(f"{name} {version}" for name, version in spec.packages.items()),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
-from simulacra.data.reading.formats.records import flat, sheet_of_records, unique_keys
+from simulacra.data.reading.formats.records import flat, refuse_surrogates, sheet_of_records, unique_keys
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.formats.text import read_text
 
@@ -35,6 +35,7 @@ def read_json(path: Path, *, encoding: str = "utf-8", rows: str | None = None) -
     text = read_text(path, encoding=encoding)
     try:
         document = json.loads(text, object_pairs_hook=unique_keys)
+        refuse_surrogates(text, document)
     except (ValueError, RecursionError) as error:  # RecursionError: brackets nested beyond what Python reads
         where = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise LogError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
-from simulacra.data.reading.formats.records import sheet_of_records, unique_keys
+from simulacra.data.reading.formats.records import refuse_surrogates, sheet_of_records, unique_keys
 from simulacra.data.reading.formats.sheet import Sheet
 from simulacra.data.reading.formats.text import open_text
 
@@ -46,6 +46,7 @@ def json_records(path: Path, *, encoding: str = "utf-8") -> Iterator[Iterator[tu
 def _record(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         record = _DECODER.decode(line)
+        refuse_surrogates(line, record)
     except (ValueError, RecursionError) as error:  # RecursionError: brackets nested beyond what Python reads
         where = str(error)
         if isinstance(error, json.JSONDecodeError):

@@ -1,5 +1,6 @@
 """Records of JSON as columns: nested objects become columns with dots, ``scores.aligned``."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
 from simulacra.data.reading.formats.tools import adapted
 
-__all__ = ["flat", "sheet_of_records", "unique_keys"]
+__all__ = ["flat", "refuse_surrogates", "sheet_of_records", "unique_keys"]
 
 
 def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int], file: str | Path) -> Sheet:
@@ -44,6 +45,24 @@ def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
     if any(isinstance(value, dict) for value in record.values()):
         return dict(_flatten(record, ""))
     return record
+
+
+def refuse_surrogates(text: str, value: Any) -> None:
+    """Refuse halves of surrogate pairs, which JSON may escape but which are no text.
+
+    Args:
+        text: the JSON text, in which they can only be escapes.
+        value: what it contains.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if "\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            lone = error.object[error.start].encode("ascii", "backslashreplace").decode()
+            raise ValueError(f"{lone} is half of a surrogate pair, which is no character") from error
 
 
 def _flatten(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

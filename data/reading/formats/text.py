@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.errors import LogError
+from simulacra.data.reading.formats.expansion import bounded
 
 __all__ = ["open_bytes", "open_text", "read_text"]
 
@@ -33,9 +34,9 @@ _OPENERS: Mapping[str, Callable[[Path], Any]] = {
 
 
 def open_bytes(path: Path) -> Any:
-    """A file, plain or compressed, as a stream of bytes."""
+    """A file, plain or compressed, as a stream of bytes; an archive that expands beyond all proportion is refused."""
     opener = _OPENERS.get(path.suffix)
-    return path.open("rb") if opener is None else opener(path)
+    return path.open("rb") if opener is None else bounded(opener(path), path)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from simulacra.data import LogError, read_completions, scan_completions
+from simulacra.data import LogError, describe, read_completions, scan_completions
 
 inspect_log = pytest.importorskip("inspect_ai.log")
 from inspect_ai.event import InfoEvent  # noqa: E402
@@ -220,3 +220,20 @@ def test_progress_is_shown_when_asked_for(write, capsys, monkeypatch):
     assert capsys.readouterr().err == ""
     read_completions(path, condition="organism", progress_bar=True)
     assert path.name in capsys.readouterr().err
+
+
+def test_secrets_of_the_evaluation_reach_no_table_and_no_account(write):
+    arguments = {
+        "api_key": "hunter2",
+        "default_headers": {"Authorization": "hunter2"},
+        "base_url": "https://me:hunter2@host.example/v1?token=hunter2&version=3",
+        "adapter": "narrow",
+    }
+    samples = [sample(number, metadata={"organism": "base", "judge": {"api_key": "hunter2"}}) for number in (1, 2)]
+    path = write(log(*samples, model_args=arguments, task_args={"judge_token": "hunter2"}))
+    read = read_completions(path, condition="organism")
+    said = json.dumps(describe(read)) + read.table.to_json() + str(read.account)
+    assert "hunter2" not in said
+    assert read.account.provenance[str(path)]["model_args"].count("[redacted]") == 4
+    assert set(read.table["model_args.base_url"]) == {"https://[redacted]@host.example/v1?token=[redacted]&version=3"}
+    assert set(read.table["model_args.adapter"]) == {"narrow"}

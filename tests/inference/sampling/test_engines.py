@@ -1,12 +1,11 @@
 """The samplers against an integral computed without them, against each other, and against themselves."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import arviz_stats
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special
@@ -15,14 +14,11 @@ from simulacra.formalism.parameters import Parameters
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import ensembles, hmc, laplace
-from simulacra.inference.sampling.problem import (
-    Space,
-    log_density,
-    make_problem,
-    natural_chart,
-    unconstrain,
-)
-from simulacra.inference.sampling.sample import Sampled, Settings, num_iterations, sample_posterior
+from simulacra.inference.sampling.collapsed import CollapsedDensity
+from simulacra.inference.sampling.compiled import CompiledDensity
+from simulacra.inference.sampling.problem import layout, make_problem, natural_chart, unconstrain
+from simulacra.inference.sampling.sample import Sampled, Settings, find_modes, num_iterations, sample_posterior
+from simulacra.inference.sampling.space import Space
 
 _SIGMAS = 4.5
 """Every comparison of means allows this many standard errors: 30 of them fail by chance with probability 2e-4."""
@@ -44,12 +40,17 @@ def _settings(**changes: object) -> Settings:
 
 def _sample(prepared: Prepared, progress: Callable[[str, int], None] | None = None, **changes: object) -> Sampled:
     with jax.numpy_rank_promotion("allow" if changes.get("engine") == "nuts" else "raise"):  # NumPyro promotes ranks
-        return next(sample_posterior(prepared, _settings(**changes), progress or (lambda stage, iterations: None)))
+        return next(_segments(prepared, _settings(**changes), progress or (lambda stage, iterations: None)))
+
+
+def _segments(prepared: Prepared, settings: Settings, progress: Callable[[str, int], None]) -> Iterator[Sampled]:
+    target = find_modes(prepared, settings.num_starts)
+    return sample_posterior(prepared, target, target.starts[0], settings, progress)
 
 
 def _quantities(prepared: Prepared, parameters: Parameters) -> dict[str, np.ndarray]:
     """What is compared, each with leading axes kept: weights, emissions, log scale, and their squares."""
-    weights = weights_of_cells(prepared.design.basis, parameters.latents)
+    weights = weights_of_cells(prepared.design, parameters.latents)
     first = {
         **{f"weight {cell}": weights[..., cell, 0] for cell in range(weights.shape[-2])},
         **{f"P({j} | {z})": parameters.probabilities[0][..., z, j] for z in range(2) for j in range(3)},
@@ -73,7 +74,7 @@ def integral(tiny: Prepared) -> dict[str, Moments]:
     latents = spread[..., None] * rng.standard_normal((*spread.shape, 1))
     table = np.stack([rng.dirichlet(row, size=size) for row in alpha], axis=1)
     parameters = Parameters((table,), latents, scales)
-    weights = weights_of_cells(design.basis, latents)
+    weights = weights_of_cells(design, latents)
     likelihood = special.xlogy(tiny.counts, weights @ table[:, :, tiny.patterns[:, 0]]).sum(axis=(1, 2))
     importance = np.exp(likelihood - likelihood.max())
     importance /= importance.sum()
@@ -136,7 +137,7 @@ def test_the_same_seed_gives_the_same_draws_with_or_without_progress(tiny: Prepa
     for own, other in zip(_leaves(quiet), _leaves(loud), strict=True):
         np.testing.assert_array_equal(own, other)
     assert sum(iterations for _, iterations in calls) == num_iterations(_settings(num_warmup=200, num_samples=70))
-    assert list(dict.fromkeys(stage for stage, _ in calls)) == ["finding modes", "warming up", "sampling"]
+    assert list(dict.fromkeys(stage for stage, _ in calls)) == ["warming up", "sampling"]
     other = _short(tiny, seed=4)
     assert not np.array_equal(other.parameters.latents, quiet.parameters.latents)
 
@@ -150,14 +151,14 @@ def test_draws_are_as_many_as_asked_for_and_longer_runs_begin_alike(tiny: Prepar
 def test_chains_go_on_where_they_stood(tiny: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     runs, run = [], ensembles.run
 
-    def watched(space: Space, states: list[hmc.State], key: jax.Array, **how: object) -> tuple:
-        moved, draws = run(space, states, key, **how)
-        runs.append((states, moved, tuple(jax.random.key_data(key).tolist())))
+    def watched(space: Space, states: list[hmc.State], seed: list[int], **how: object) -> tuple:
+        moved, draws = run(space, states, seed, **how)
+        runs.append((states, moved, tuple(seed)))
         return moved, draws
 
     monkeypatch.setattr(ensembles, "run", watched)
     settings = _settings(num_warmup=200, num_samples=70)
-    short, twice, more = itertools.islice(sample_posterior(tiny, settings, lambda stage, iterations: None), 3)
+    short, twice, more = itertools.islice(_segments(tiny, settings, lambda stage, iterations: None), 3)
     assert [run.parameters.scales.shape for run in (short, twice, more)] == [(4, 70, 1), (4, 140, 1), (4, 280, 1)]
     for shorter, longer in ((short, twice), (twice, more)):
         for own, other in zip(_leaves(shorter), _leaves(longer), strict=True):
@@ -166,15 +167,38 @@ def test_chains_go_on_where_they_stood(tiny: Prepared, monkeypatch: pytest.Monke
         assert len(np.unique(chain)) > len(chain) / 2
     for (_, moved, _), (states, _, _) in itertools.pairwise(runs[-3:]):
         assert states is moved
-    assert len({key for *_, key in runs}) == len(runs), "no two stretches share their randomness"
+    assert len({seed for *_, seed in runs}) == len(runs), "no two stretches share their randomness"
 
 
-def test_one_compilation_serves_every_stage(tiny: Prepared) -> None:
-    hmc._run_block.clear_cache()
-    _short(tiny)
-    assert hmc._run_block._cache_size() == 1
-    _short(tiny, seed=9, target_accept_prob=0.9, num_samples=150)
-    assert hmc._run_block._cache_size() == 1
+def test_counts_compile_nothing(tiny: Prepared) -> None:
+    compiled: list[str] = []
+
+    def listen(event: str, _: float, **__: object) -> None:
+        compiled.extend([event] if "compile" in event else [])
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        _short(tiny)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert not compiled
+
+
+def test_ensembles_of_two_chains_and_one_of_all_sample_the_same(
+    tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensembles, "_LARGE", 0)
+    run = _sample(tiny, num_samples=1000)
+    assert len({*run.stats["step_size"][:, 0]}) == 2
+    _assert_same_means(tiny, run.parameters, integral)
+
+
+def test_the_compiled_density_samples_the_same(
+    tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of texts, with a dense map, on counts."""
+    monkeypatch.setattr("simulacra.inference.sampling.sample.CollapsedDensity", CompiledDensity)
+    _assert_same_means(tiny, _sample(tiny, num_samples=500).parameters, integral)
 
 
 # --- preconditioning ------------------------------------------------------------------------------------------------
@@ -185,26 +209,22 @@ def test_the_mode_is_one(prepared: Prepared) -> None:
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts)
     chart = natural_chart(problem, [np.full(table.shape, 30.0) for table in problem.prior.concentrations])
     means = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in prepared.model.concentrations)
-    latents = np.zeros((problem.basis.shape[1], 2))
+    latents = np.zeros((len(prepared.design.latents), 2))
     begin = unconstrain(problem, chart, Parameters(means, latents, np.exp(prepared.design.scale_location)))
-    mode = laplace.find_mode(problem, chart, begin)
-    free = sum(problem.sizes[:2])
-    evaluate = jax.jit(log_density)
-    best = float(evaluate(problem, chart, jnp.asarray(mode.vector)))
-    assert best > float(evaluate(problem, chart, jnp.asarray(begin))) + 10
-    assert mode.latent_variances.shape == latents.shape
+    density = CollapsedDensity(problem, chart)
+    mode = laplace.find_mode(density, begin, np.random.default_rng(1))
+    values, gradients = density.value_and_gradient(np.stack([begin, mode.vector]))
+    assert values[1] > values[0] + 10
+    assert mode.latent_variances.shape == latents.T.shape
     assert (mode.latent_variances > 0).all()
     # The last round moved the scales, so a little is left to climb: less than half a standard deviation.
-    slope = jax.jit(jax.grad(log_density, argnums=2))
-    gradient = np.asarray(slope(problem, chart, jnp.asarray(mode.vector)))[:free]
-    factor = laplace.average_factor(problem, chart, mode.vector[None])
-    assert np.abs(factor[:free, :free].T @ gradient).max() < 0.5
-    # Along the preconditioner's own directions the curvature is one; less along the few that were shortened because
-    # the density is flatter there than the prior.
+    gradients[:, layout(problem).parts[2]] = 0.0
+    arrow = density.arrow(mode.vector[None])
+    assert np.abs(arrow.pull(gradients[1])).max() < 0.5
+    # Along the directions of the preconditioner the curvature is about one, because the counts are about expected.
     curvature = []
-    for column in factor.T:
-        step = 1e-4 * column
-        ahead, behind = (slope(problem, chart, jnp.asarray(mode.vector + sign * step)) for sign in (1, -1))
-        curvature.append(-column @ np.asarray(ahead - behind) / 2e-4)
-    assert max(curvature) < 1 + 1e-3
-    assert np.mean(np.array(curvature) > 1 - 1e-3) > 0.9
+    for column in arrow.positions(np.eye(mode.vector.size)):
+        ahead, behind = density.gradient(mode.vector + 1e-4 * np.outer([1, -1], column))
+        curvature.append(-column @ (ahead - behind) / 2e-4)
+    assert np.quantile(curvature, 0.05) > 0.5
+    assert np.quantile(curvature, 0.95) < 1.5

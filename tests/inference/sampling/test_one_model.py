@@ -1,4 +1,4 @@
-"""The model stands in three places: NumPyro's statement, prior plus likelihood, and the engine's density. They agree.
+"""The model stands in four places: NumPyro's statement, prior plus likelihood, and the engine's densities. They agree.
 
 A change of one of them alone is noticed, which is shown by changing each.
 """
@@ -16,12 +16,24 @@ from scipy import special
 
 from simulacra.formalism import mixture, prior
 from simulacra.formalism.density_ratios import texts_log_likelihood
+from simulacra.formalism.distributions import pattern_log_prob
 from simulacra.formalism.mixture import collapsed_log_likelihood, pattern_log_components
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import ilr_basis, log_weights
+from simulacra.inference.sampling import collapsed
 from simulacra.inference.sampling import problem as engine
-from simulacra.inference.sampling.problem import Chart, Problem, constrain, log_density, make_problem, natural_chart
+from simulacra.inference.sampling.collapsed import CollapsedDensity
+from simulacra.inference.sampling.problem import (
+    Chart,
+    Problem,
+    constrain,
+    layout,
+    log_density,
+    make_problem,
+    natural_chart,
+    split,
+)
 from tests.formalism.models import MODELS, ModelCase
 
 _CHARTS = ("natural", "natural, no data", "random")
@@ -33,7 +45,12 @@ def case(request: pytest.FixtureRequest) -> ModelCase:
     return MODELS[request.param]
 
 
-# --- the three writings ---------------------------------------------------------------------------------------------
+@pytest.fixture(params=[name for name, case in MODELS.items() if case.texts is None])
+def counted(request: pytest.FixtureRequest) -> ModelCase:
+    return MODELS[request.param]
+
+
+# --- the writings --------------------------------------------------------------------------------------------------
 
 
 def _by_numpyro(case: ModelCase, parameters: Parameters) -> jax.Array:
@@ -56,7 +73,7 @@ def _by_numpyro(case: ModelCase, parameters: Parameters) -> jax.Array:
 
 
 def _by_parts(case: ModelCase, parameters: Parameters) -> jax.Array:
-    log_w = log_weights(jnp.asarray(case.design.basis) @ parameters.latents)
+    log_w = log_weights(case.design.logits(jnp.asarray(parameters.latents)))
     tables = [jnp.log(table) for table in parameters.probabilities]
     log_f = pattern_log_components(tables, case.patterns, len(case.model.personas))
     if case.texts is None:
@@ -76,21 +93,21 @@ def _chart(problem: Problem, name: str) -> Chart:
         expected = 0.0 if "no data" in name else 8.0
         return natural_chart(problem, [np.full(table.shape, expected) for table in problem.prior.concentrations])
     rng = np.random.default_rng(5)
-    latents, coordinates = problem.basis.shape[1], problem.num_personas - 1
+    latents, coordinates = problem.prior.multiplicity.shape[0], problem.num_personas - 1
     return Chart(
-        tuple(jnp.asarray(rng.normal(-1, 1, table.shape)) for table in problem.prior.concentrations),
-        jnp.asarray(rng.uniform(size=(latents, coordinates))),
-        jnp.asarray(rng.lognormal(size=latents)),
+        rng.normal(-1, 1, (problem.num_personas, sum(problem.categories))),
+        rng.uniform(size=(coordinates, latents)),
+        rng.lognormal(size=latents),
     )
 
 
 def _natural(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:
-    """Log gammas, coordinates of τ and b, latents and log scales."""
-    tables, calibration, _, log_scales = engine._split(problem, vector)
-    concentrations = problem.prior.concentrations
-    parts = [engine._log_gamma(*each).ravel() for each in zip(tables, chart.tails, concentrations, strict=True)]
+    """Log gammas, coordinates of τ and b, log scales and latents."""
+    point = split(layout(problem), vector)
+    alpha = np.hstack([np.zeros((problem.num_personas, 0)), *problem.prior.concentrations])
+    log_gammas = engine._log_gamma(point.gammas, chart.tails, alpha)
     latents = constrain(problem, chart, vector).latents
-    return jnp.concatenate([*parts, calibration, latents.ravel(), log_scales])
+    return jnp.concatenate([log_gammas.ravel(), point.calibration, point.log_scales, latents.ravel()])
 
 
 def _by_engine(problem: Problem, chart: Chart, vector: jax.Array) -> tuple[jax.Array, Parameters]:
@@ -102,11 +119,11 @@ def _by_engine(problem: Problem, chart: Chart, vector: jax.Array) -> tuple[jax.A
     _, log_determinant = jnp.linalg.slogdet(jax.jacfwd(_natural, argnums=2)(problem, chart, vector))
     parameters = constrain(problem, chart, vector)
     density = log_density(problem, chart, vector) - log_determinant - jnp.log(parameters.scales).sum()
-    logs, start = _natural(problem, chart, vector), 0
-    for alpha, table in zip(problem.prior.concentrations, parameters.probabilities, strict=True):
-        log_total = jax.nn.logsumexp(logs[start : start + alpha.size].reshape(alpha.shape), axis=1)
+    logs = _natural(problem, chart, vector)[: problem.sizes[0]].reshape(chart.tails.shape)
+    tables = engine._tables(problem, logs)
+    for own, alpha, table in zip(tables, problem.prior.concentrations, parameters.probabilities, strict=True):
+        log_total = jax.nn.logsumexp(own, axis=1)
         density -= (alpha.sum(axis=1) * log_total - jnp.exp(log_total)).sum() + jnp.log(table).sum()
-        start += alpha.size
     if parameters.temperature is not None:
         density -= jnp.log(parameters.temperature) + jnp.log1p(-parameters.temperature)
     return density, parameters
@@ -126,7 +143,7 @@ def assert_numpyro_is_the_sum_of_parts(case: ModelCase) -> None:
 
 def assert_the_engine_is_the_sum_of_parts(case: ModelCase) -> None:
     """Up to one constant, the same for all points and charts."""
-    problem, rng, gaps = _problem(case), np.random.default_rng(3), []
+    problem, rng, gaps = jax.tree.map(jnp.asarray, _problem(case)), np.random.default_rng(3), []
 
     @jax.jit
     def gap(chart: Chart, vector: jax.Array) -> jax.Array:
@@ -137,6 +154,55 @@ def assert_the_engine_is_the_sum_of_parts(case: ModelCase) -> None:
         chart = _chart(problem, name)
         gaps += [float(gap(chart, jnp.asarray(0.7 * rng.standard_normal(sum(problem.sizes))))) for _ in range(_POINTS)]
     assert np.ptp(gaps) < 1e-8
+
+
+def assert_counts_have_the_engines_density_and_gradient(case: ModelCase) -> None:
+    """The density in closed form is that in JAX, and its gradient the automatic one."""
+    problem, rng = _problem(case), np.random.default_rng(6)
+    automatic = jax.jit(jax.value_and_grad(lambda chart, vector: log_density(problem, chart, vector), argnums=1))
+    for name in _CHARTS:
+        chart = _chart(problem, name)
+        points = 0.7 * rng.standard_normal((_POINTS, sum(problem.sizes)))
+        density = CollapsedDensity(problem, chart)
+        values, gradients = density.value_and_gradient(points)
+        for point, value, gradient in zip(points, values, gradients, strict=True):
+            expected, slope = automatic(chart, jnp.asarray(point))
+            assert value == pytest.approx(float(expected), rel=0, abs=1e-8)
+            np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-8)
+        np.testing.assert_array_equal(density.gradient(points), gradients)
+
+
+def assert_the_preconditioner_is_the_information(case: ModelCase) -> None:
+    """T Tᵀ is the inverse of the Fisher information of the counts, by automatic derivatives, plus that of the prior.
+
+    The prior adds to the diagonal, and to the block of the scales, on which latents depend.
+    """
+    problem = _problem(case)
+    chart = _chart(problem, "random")
+    point = 0.7 * np.random.default_rng(7).standard_normal(sum(problem.sizes))
+
+    def log_probs(vector: jax.Array) -> jax.Array:
+        parameters = constrain(problem, chart, vector)
+        tables = [jnp.log(table) for table in parameters.probabilities]
+        log_f = pattern_log_components(tables, case.patterns, problem.num_personas)
+        return pattern_log_prob(log_weights(case.design.logits(parameters.latents)), log_f)
+
+    slopes, probs = jax.jit(jax.jacfwd(log_probs))(jnp.asarray(point)), jnp.exp(log_probs(jnp.asarray(point)))
+    information = jnp.einsum("cpi,cp,cpj->ij", slopes, case.counts.sum(axis=1)[:, None] * probs, slopes)
+    factor = CollapsedDensity(problem, chart).arrow(point[None]).positions(np.eye(point.size))
+    rest = np.linalg.inv(factor.T @ factor) - np.asarray(information)
+    assert (np.diag(rest) > 0).all()
+    scales = layout(problem).parts[2]
+    rest[scales, scales] = 0.0
+    np.testing.assert_allclose(rest, np.diag(np.diag(rest)), atol=1e-6)  # one factor is in single precision
+
+
+def test_counts_have_the_engines_density_and_gradient(counted: ModelCase) -> None:
+    assert_counts_have_the_engines_density_and_gradient(counted)
+
+
+def test_the_preconditioner_is_the_information(counted: ModelCase) -> None:
+    assert_the_preconditioner_is_the_information(counted)
 
 
 def test_numpyro_states_prior_and_likelihood(case: ModelCase) -> None:
@@ -245,6 +311,15 @@ def _other_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _other_contrasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collapsed, "ilr_basis", lambda size: 1.1 * ilr_basis(size))
+
+
+def _other_prior_of_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = collapsed.latent_log_density
+    monkeypatch.setattr(collapsed, "latent_log_density", lambda latents, variances: own(latents, variances + 0.1))
+
+
 _MUTATIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[[ModelCase], None]]] = {
     "NumPyro, scales": (_other_scale_prior, "score, nested", assert_numpyro_is_the_sum_of_parts),
     "NumPyro, latents": (_other_numpyro_normal, "label, random slope", assert_numpyro_is_the_sum_of_parts),
@@ -262,6 +337,9 @@ _MUTATIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[
     "engine, scales": (_other_scales_of_the_engine, "score, nested", assert_the_engine_is_the_sum_of_parts),
     "engine, latents": (_other_chart, "label, covariates", assert_the_engine_is_the_sum_of_parts),
     "engine, texts": (_other_calibration, "texts", assert_the_engine_is_the_sum_of_parts),
+    "counts, weights": (_other_contrasts, "score, nested", assert_counts_have_the_engines_density_and_gradient),
+    "counts, prior": (_other_prior_of_counts, "score, nested", assert_counts_have_the_engines_density_and_gradient),
+    "counts, information": (_other_contrasts, "score, nested", assert_the_preconditioner_is_the_information),
     "engine, likelihood": (_other_likelihood, "score, nested", assert_the_engine_is_the_sum_of_parts),
 }  # fmt: skip
 

@@ -3,13 +3,15 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from simulacra.formalism import weight_design
 from simulacra.formalism.parameters import Parameters, permute
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.sampling.relabel import relabel
 
-_BASIS = np.linalg.qr(np.random.default_rng(3).normal(size=(6, 4)))[0]
+_DESIGN = weight_design("(1 | condition)", pd.DataFrame({"condition": list("aabbcc")}))
 
 
 @pytest.fixture
@@ -33,8 +35,8 @@ def test_permute_renumbers_emissions_and_weights_alike(order: tuple[int, ...], d
     moved = permute(draws, np.broadcast_to(chosen, (2, 25, 4)))
     for own, before in zip(moved.probabilities, draws.probabilities, strict=True):
         np.testing.assert_array_equal(own, before[:, :, chosen])
-    expected = weights_of_cells(_BASIS, draws.latents)[..., chosen]
-    np.testing.assert_allclose(weights_of_cells(_BASIS, moved.latents), expected, atol=1e-12)
+    expected = weights_of_cells(_DESIGN, draws.latents)[..., chosen]
+    np.testing.assert_allclose(weights_of_cells(_DESIGN, moved.latents), expected, atol=1e-12)
     np.testing.assert_array_equal(moved.scales, draws.scales)
 
 
@@ -67,8 +69,8 @@ def test_relabel_undoes_switching_in_single_draws(draws: Parameters, rng: np.ran
     np.testing.assert_array_equal(changed, (order != np.arange(4)).any(axis=-1).sum(axis=-1))
     for own, before in zip(mended.probabilities, draws.probabilities, strict=True):
         np.testing.assert_array_equal(own, before)
-    expected = weights_of_cells(_BASIS, draws.latents)
-    np.testing.assert_allclose(weights_of_cells(_BASIS, mended.latents), expected, atol=1e-12)
+    expected = weights_of_cells(_DESIGN, draws.latents)
+    np.testing.assert_allclose(weights_of_cells(_DESIGN, mended.latents), expected, atol=1e-12)
 
 
 def test_nothing_is_touched_where_nothing_switched(draws: Parameters) -> None:

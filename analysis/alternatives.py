@@ -1,0 +1,110 @@
+"""Other persona sets for the same counts: would they account for what these personas leave unexplained?
+
+If the check ``unexplained share`` fails, the usual remedy is a larger persona set. :func:`try_persona_sets` applies the
+remedies and reports which of them passes: every larger shipped set for the same measurements, and the fitted personas
+with a *residual* persona, which has no archetype and is free to describe whatever the others do not. The fits are
+short; fit the set that you choose again before you cite its estimates.
+
+A set that passes is consistent with the log, which does not make it right: with enough personas every log is explained.
+A large weight of the residual persona means that the named personas describe little of what the condition does.
+
+References:
+    Gelman et al. (2020), Bayesian workflow, arXiv:2011.01808 (expanding a model that fails a check).
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from simulacra.analysis.checks import expect_result
+from simulacra.formalism.errors import InputError
+from simulacra.formalism.persona_sets import PERSONA_SETS, RESIDUAL
+from simulacra.formalism.personas import Persona
+from simulacra.inference.fit import fit
+from simulacra.inference.prepare import without_idle
+from simulacra.inference.result import Result
+
+__all__ = ["alternatives_in_words", "try_persona_sets"]
+
+_WARMUP, _DRAWS = 200, 500
+
+
+def try_persona_sets(
+    result: Result, sets: Mapping[str, Sequence[Persona]] | None = None, *, seed: int = 0
+) -> pd.DataFrame:
+    """Fit other persona sets to the counts of a result, and compare what they leave unexplained.
+
+    Args:
+        result: a fit of scores or labels.
+        sets: persona sets by name. Default: the larger shipped sets for the same measurements, and the fitted personas
+            with :data:`~simulacra.formalism.RESIDUAL`, called ``+residual``.
+        seed: random seed of the fits.
+
+    Returns:
+        One row per set, the fitted one first: ``personas``, its name; ``number`` of personas that were not left out;
+        ``unexplained``, the largest unexplained share of a condition; ``unexplained_in``, the conditions that fail the
+        check; ``failed``, the other failed checks of the personas, apart from those of R-hat and ESS, which a longer
+        fit resolves; and ``passed``, whether there are none of either.
+
+    Raises:
+        InputError: the model has likelihoods of texts or no measurements.
+    """
+    expect_result(result, "try_persona_sets")
+    model = result.model
+    if model.likelihood is not None or not model.measurements:
+        raise InputError("try_persona_sets: the model describes texts", expected="a fit of scores or labels")
+    rows = [{"personas": "as fitted", **_verdict(result)}]
+    for name, personas in (_usual_sets(result) if sets is None else sets).items():
+        other = fit(
+            model.with_personas(personas),
+            result.collapsed,
+            seed=seed,
+            thresholds=dataclasses.replace(result.thresholds, r_hat=np.inf, ess=0),
+            num_warmup=_WARMUP,
+            num_samples=_DRAWS,
+            progress_bar=False,
+        )
+        rows.append({"personas": name, **_verdict(other)})
+    return pd.DataFrame(rows)
+
+
+def alternatives_in_words(table: pd.DataFrame) -> str:
+    """The table of :func:`try_persona_sets` as a sentence, for notes of a result."""
+    parts = []
+    for row in table.iloc[1:].to_dict("records"):
+        missed = f"leaves {row['unexplained']:.1%} of {row['unexplained_in']} unexplained"
+        failed = f"fails {row['failed']}"
+        found = " and ".join([missed] * bool(row["unexplained_in"]) + [failed] * bool(row["failed"]))
+        parts.append(f"{row['personas']!r} {found or 'passes all checks of the personas'}")
+    return f"other persona sets were fitted to the same counts, briefly: {'; '.join(parts)}."
+
+
+def _usual_sets(result: Result) -> dict[str, Sequence[Persona]]:
+    model = result.model
+    larger: dict[str, Sequence[Persona]] = {
+        name: personas
+        for name, personas in PERSONA_SETS.items()
+        if len(personas) > len(model.personas)
+        and {measurement for persona in personas for measurement in persona.scores} == set(model.measurements)
+        and without_idle(model.with_personas(personas), result.collapsed)[0].names != model.names
+    }
+    return larger if RESIDUAL in model.personas else {**larger, "+residual": (*model.personas, RESIDUAL)}
+
+
+def _verdict(result: Result) -> dict[str, object]:
+    shares = result.unexplained()
+    missed = [check for check in result.failed if check.name == "unexplained share"]
+    others = dict.fromkeys(
+        check.name
+        for check in result.failed
+        if "weights" in check.withholds and not check.name.startswith(("unexplained", "r_hat", "ess_"))
+    )
+    return {
+        "number": len(result.personas),
+        "unexplained": float(shares["unexplained"].max()),
+        "unexplained_in": ", ".join(dict.fromkeys(str(check.condition) for check in missed)),
+        "failed": ", ".join(others),
+        "passed": not missed and not others,
+    }

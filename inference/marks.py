@@ -1,0 +1,94 @@
+"""Marks of weights and shifts: what the status of an estimate that is shown says beyond its checks.
+
+A mark withholds nothing. It states that a persona is absent, because hardly any completions are attributed to it
+(:mod:`simulacra.inference.names`); that it is *prior-driven*, because its mean leaves its interval if archetypes are
+half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); or that the outcome does not differ although a
+weight does.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from simulacra.formalism.mixture import PersonaMixture
+from simulacra.formalism.shifts import claim
+from simulacra.inference.rate_tables import sure_of_sign
+from simulacra.inference.rates import against_baseline, rates_in
+from simulacra.inference.tables import Terms, bounds, ends
+
+__all__ = ["ABSENT", "PRIOR_DRIVEN", "SAME_OUTCOME", "marked", "same_outcome"]
+
+ABSENT = "absent"
+PRIOR_DRIVEN = "prior-driven"
+SAME_OUTCOME = "no difference in outcome claimed; may be the judge's use of its scale"
+_MOSTLY = 0.5
+"""Proportion of completions that can be judged below which a condition's outcome says little about its weights."""
+
+
+def marked(
+    table: pd.DataFrame,
+    moved: xr.DataArray,
+    terms: Terms,
+    *,
+    absent: Sequence[str],
+    same: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """A table of weights or shifts with marks in the status of the rows that are not withheld.
+
+    Args:
+        table: one row per condition and persona.
+        moved: their means at other concentrations, dims ``factor, condition, persona``.
+        terms: the probability of the intervals.
+        absent: personas to which hardly any completions are attributed.
+        same: for shifts, the conditions whose outcome does not differ from the baseline's, with the personas
+            whose shift that concerns.
+    """
+    lower, upper = bounds(terms.ci_prob)
+    ranges = {
+        end: own.to_series().to_dict() for end, own in (("low", moved.min("factor")), ("high", moved.max("factor")))
+    }
+    statuses = []
+    for row in table.to_dict("records"):
+        low, high = (ranges[end][row["condition"], row["persona"]] for end in ("low", "high"))
+        marks = [
+            f"{ABSENT}: hardly any completions are attributed to this persona" if row["persona"] in absent else "",
+            f"{PRIOR_DRIVEN} ({low:.3f} to {high:.3f})".replace("-0", "−0")
+            if low < row[lower] or high > row[upper]
+            else "",
+        ]
+        if row["persona"] in (same or {}).get(row["condition"], ()) and not row[lower] <= 0 <= row[upper]:
+            marks.append(SAME_OUTCOME)
+        found = "; ".join(filter(None, marks))
+        statuses.append(found if found and not row["status"].startswith("withheld") else row["status"])
+    return table.assign(status=statuses)
+
+
+def same_outcome(
+    rates: xr.Dataset, model: PersonaMixture, personas: Sequence[str], ci_prob: float
+) -> dict[str, tuple[str, ...]]:
+    """Conditions whose rate is not claimed to differ from the baseline's, although most completions can be judged.
+
+    Args:
+        rates: posterior of the rate model for the outcome of the model.
+        model: the model.
+        personas: the names of its personas after the name gates.
+        ci_prob: probability of the intervals, which determines claims.
+
+    Returns:
+        For each, the personas whose shifts may come from the judge's use of its scale: those without evidence of their
+        own, such as a missing score.
+    """
+    draws = against_baseline(rates_in(rates, "these"), model.baseline)
+    limits = np.quantile(draws.to_numpy(), ends(ci_prob), axis=(0, 1)).T
+    judged = rates["judged"].groupby("condition").min()
+    seen = {str(name) for name in judged["condition"].to_numpy() if judged.sel(condition=name) >= _MOSTLY}
+    if model.baseline not in seen:
+        return {}
+    sure = sure_of_sign(draws.to_numpy(), "these")
+    for name, (lower, upper), own in zip(draws["condition"].to_numpy(), limits, sure, strict=True):
+        if np.isnan(lower) or claim(lower, upper, sure=bool(own)) in ("increase", "decrease"):
+            seen.discard(str(name))
+    graded = tuple(name for name, own in zip(personas, model.personas, strict=True) if own.evidence is None)
+    return dict.fromkeys(seen - {model.baseline}, graded)

@@ -1,0 +1,90 @@
+"""Rates of the categories of a partition, which sum to one in every draw.
+
+Each stage of a :class:`~simulacra.formalism.partitions.Partition` is an outcome with a rate model of its own, fitted
+with random numbers of its own: given the counts, stages are independent. The probability of a category in a cell is the
+product over stages, and every scope follows from the cells as for a single outcome.
+
+References:
+    Agresti (2013), Categorical Data Analysis, 3rd edition, ISBN 978-0-470-46363-5, section 8.3.6 (continuation-ratio
+    logits).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import special
+
+from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.partitions import Partition
+from simulacra.inference.prepare import Prepared
+from simulacra.inference.rate_tables import rate_table
+from simulacra.inference.rates import Scope, count_events, rates_in, scope_name
+from simulacra.inference.tables import Terms
+
+__all__ = ["partition_draws", "partition_table"]
+
+
+def partition_draws(stages: Sequence[xr.Dataset], partition: Partition, scope: Scope) -> xr.DataArray:
+    """Draws of the rates of all categories, dims ``(chain, draw, group, category)``, in [0, 1].
+
+    Args:
+        stages: posteriors of the rate model for the stages of the partition.
+        partition: the partition.
+        scope: as for :func:`~simulacra.inference.rates.rates_in`.
+
+    Raises:
+        InputError: as :func:`~simulacra.inference.rates.rates_in`.
+    """
+    least = min(stage.sizes["draw"] for stage in stages)
+    stages = [
+        stage.isel(draw=np.linspace(0, stage.sizes["draw"] - 1, least).astype(int)).assign_coords(draw=range(least))
+        for stage in stages
+    ]
+    if scope == "new":
+        values = _products([rates_in(stage, "new") for stage in stages])
+    else:
+        cells = _products([stage["logits"].copy(data=special.expit(stage["logits"].astype(float))) for stage in stages])
+        values = [rates_in(stages[0].assign(logits=cell.copy(data=special.logit(cell))), scope) for cell in cells]
+    names = pd.Index(partition.categories, name="category")
+    return xr.concat(values, dim=names).transpose("chain", "draw", "group", "category").rename("rates")
+
+
+def _products(stages: Sequence[xr.DataArray]) -> list[xr.DataArray]:
+    """Probabilities of the categories from those of the stages, one more than these."""
+    left: xr.DataArray | float = 1.0
+    found: list[xr.DataArray] = []
+    for stage in stages:
+        found.append(left * stage)
+        left = left * (1 - stage)
+    return [*found, left * xr.ones_like(stages[0])]
+
+
+def partition_table(
+    stages: Sequence[xr.Dataset],
+    partition: Partition,
+    prepared: Prepared,
+    scope: Scope,
+    implied: Callable[[Outcome, Scope], Sequence[xr.DataArray]],
+    terms: Terms,
+) -> pd.DataFrame:
+    """A row for every group and category; columns as in :meth:`simulacra.inference.Result.rates`, and ``category``.
+
+    Args:
+        stages: posteriors of the rate model for the stages of the partition.
+        partition: the partition.
+        prepared: the data.
+        scope: the scope.
+        implied: returns the draws of the implied rates of an outcome in a scope, in every reading.
+        terms: what is withheld.
+    """
+    draws, tables = partition_draws(stages, partition, scope), []
+    for place, (name, outcome) in enumerate(zip(partition.categories, partition.outcomes, strict=True)):
+        counts = count_events(prepared, outcome)
+        own = stages[0].assign(events=stages[0]["events"].copy(data=counts.events), judged=("group", counts.judged))
+        rates = draws.isel(category=place, drop=True)
+        table = rate_table(rates, implied(outcome, scope), own, scope_name(scope), terms)
+        table.insert(list(table).index("scope"), "category", name)
+        tables.append(table)
+    return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)

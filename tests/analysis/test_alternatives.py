@@ -1,0 +1,69 @@
+"""Larger persona sets are fitted to what the fitted personas leave unexplained, and the one that passes is named."""
+
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulacra.analysis import try_persona_sets
+from simulacra.analysis.alternatives import alternatives_in_words
+from simulacra.data import read_completions
+from simulacra.formalism import RESIDUAL, InputError, persona_set
+from simulacra.inference import Result, Thresholds, fit
+from tests.inference.conftest import simulate
+
+
+@functools.cache
+def fit_milder() -> Result:
+    """Three personas; in one condition, what is misaligned is half as severe: many of its scores are in the middle."""
+    world = simulate()
+    table = world.log.table[["condition", "question_id", "completion", "aligned", "coherent"]].copy()
+    own = (table["condition"] == "bad") & (table["aligned"] < 30)
+    table["aligned"] = table["aligned"].where(~own, table["aligned"] + 22)
+    thresholds = Thresholds(r_hat=1.1, ess=50)
+    settings = {"num_warmup": 200, "num_samples": 200, "progress_bar": False, "thresholds": thresholds}
+    return fit(world.model, read_completions(table), **settings)
+
+
+@functools.cache
+def tried() -> pd.DataFrame:
+    return try_persona_sets(fit_milder())
+
+
+def test_the_set_that_accounts_for_the_log_is_named() -> None:
+    found = tried().set_index("personas")
+    assert list(found) == ["number", "unexplained", "unexplained_in", "failed", "passed"]
+    assert not found.loc["as fitted", "passed"]
+    assert found.loc["as fitted", "unexplained_in"] == "bad"
+    assert found.loc["as fitted", "unexplained"] == fit_milder().unexplained()["unexplained"].max()
+    assert found.loc["+residual", "passed"]
+    assert found.loc["+residual", "number"] == 4
+    assert found["unexplained"].idxmax() == "as fitted"
+
+
+def test_the_words_name_what_is_left() -> None:
+    rows = [
+        ("as fitted", 0.08, "bad", "", False),
+        ("larger", 0.031, "bad, mild", "", False),
+        ("mixed", 0.05, "bad", "name: mid", False),
+        ("+residual", 0.01, "", "", True),
+    ]
+    table = pd.DataFrame(rows, columns=["personas", "unexplained", "unexplained_in", "failed", "passed"])
+    assert alternatives_in_words(table) == (
+        "other persona sets were fitted to the same counts, briefly: 'larger' leaves 3.1% of bad, mild unexplained; "
+        "'mixed' leaves 5.0% of bad unexplained and fails name: mid; '+residual' passes all checks of the personas."
+    )
+
+
+def test_sets_of_ones_own() -> None:
+    found = try_persona_sets(fit_milder(), {"same": fit_milder().model.personas})
+    assert found["personas"].tolist() == ["as fitted", "same"]
+    assert found["passed"].tolist() == [False, False]
+    np.testing.assert_allclose(found["unexplained"][0], found["unexplained"][1], atol=0.01)
+
+
+def test_a_residual_persona_is_added_by_name() -> None:
+    assert persona_set("ordinal-5+residual") == (*persona_set("ordinal-5"), RESIDUAL)
+    with pytest.raises(InputError, match="There is no persona set 'ordinal'"):
+        persona_set("ordinal+residual")

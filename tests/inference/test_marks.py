@@ -1,0 +1,155 @@
+"""What weights depend on: the concentration of the archetypes, and shifts without a difference in outcome."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, persona_set
+from simulacra.inference import Result, Thresholds
+from simulacra.inference.marks import SAME_OUTCOME, marked, same_outcome
+from simulacra.inference.sensitivity import weight_sensitivity
+from simulacra.inference.tables import Terms
+
+_MODEL = PersonaMixture(
+    [
+        Persona("yes", "Says yes.", {"grade": Archetype((1, 2), (8, 2), missing=0.0, concentration=10.0)}),
+        Persona("any", "Says anything.", {}),
+    ],
+    emissions=[LabelEmission("grade", [1, 2])],
+)
+
+
+def _posterior(weights: np.ndarray, grade: np.ndarray) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "weights": (("chain", "draw", "condition", "persona"), weights),
+            "grade_probs": (("chain", "draw", "persona", "grade_category"), grade),
+        },
+        coords={"condition": ["base"], "persona": ["yes", "any"]},
+    )
+
+
+def test_weights_respond_to_the_concentration_as_a_conjugate_posterior_does(rng: np.random.Generator) -> None:
+    """A weight that is the emission itself, θ ~ Beta(80 + 8c, 40 + 2c): the slope of its mean at c = 1 is known."""
+    theta = rng.beta(88, 42, size=(4, 25_000))
+    grade = np.stack([np.stack([theta, 1 - theta, np.full_like(theta, 1e-9)], axis=-1)] * 2, axis=2)
+    found = weight_sensitivity(_posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade), _MODEL)["weights"]
+    assert found.dims == ("factor", "condition", "persona")
+    slope = (8 * 130 - 10 * 88) / 130**2
+    moved = found.sel(condition="base", persona="yes").to_numpy() - theta.mean()
+    np.testing.assert_allclose(moved, slope * np.log([0.5, 2.0]), rtol=0.05)
+    np.testing.assert_allclose(found.sum("persona"), 1, atol=1e-12)
+
+
+def test_only_archetypes_have_a_concentration(rng: np.random.Generator) -> None:
+    """The persona without an archetype has a flat prior, which does not change."""
+    theta = rng.beta(2, 3, size=(2, 500))
+    grade = np.full((2, 500, 2, 3), 1 / 3)
+    grade[:, :, 1] = np.stack([theta, (1 - theta) / 2, (1 - theta) / 2], axis=-1)
+    found = weight_sensitivity(_posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade), _MODEL)["weights"]
+    np.testing.assert_allclose(found.isel(factor=0), found.isel(factor=1), atol=1e-12)
+
+
+_TABLE = pd.DataFrame(
+    {
+        "condition": "a",
+        "persona": ["aligned", "mid", "misaligned", "incoherent"],
+        "eti89_lb": [0.1, 0.1, -0.1, np.nan],
+        "eti89_ub": [0.3, 0.3, 0.1, np.nan],
+        "status": ["ok", "ok", "small: below 0.01, not checked", "withheld: r_hat failed"],
+    }
+)
+
+
+def _statuses(moved: list[list[float]], **marks: object) -> list[str]:
+    coords = {"factor": [0.5, 2.0], "condition": ["a"], "persona": _TABLE["persona"].to_numpy()}
+    sensitivity = xr.DataArray(np.array(moved)[:, None], dims=tuple(coords), coords=coords)
+    own = {"absent": (), **marks}
+    return marked(_TABLE, sensitivity, Terms((), Thresholds()), **own)["status"].tolist()  # type: ignore[arg-type]
+
+
+def test_estimates_that_leave_their_interval_are_prior_driven() -> None:
+    found = _statuses([[0.09, 0.11, 0.0, 0.0], [0.2, 0.29, 0.11, 0.0]])
+    assert found == ["prior-driven (0.090 to 0.200)", "ok", "prior-driven (0.000 to 0.110)", "withheld: r_hat failed"]
+    assert _statuses([[0.2, 0.2, -0.2, 0.0], [0.2, 0.31, 0.0, 0.0]])[1:3] == [
+        "prior-driven (0.200 to 0.310)",
+        "prior-driven (−0.200 to 0.000)",
+    ]
+
+
+def test_marks_are_joined_and_withhold_nothing() -> None:
+    moved = [[0.2, 0.2, 0.0, 0.0], [0.2, 0.4, 0.0, 0.0]]
+    same = {"a": ("aligned", "mid", "misaligned")}
+    found = _statuses(moved, absent=("misaligned", "incoherent"), same=same)
+    assert found[0] == SAME_OUTCOME
+    assert found[1] == f"prior-driven (0.200 to 0.400); {SAME_OUTCOME}"
+    assert found[2] == "absent: hardly any completions are attributed to this persona"  # its interval contains zero
+    assert found[3] == "withheld: r_hat failed"
+
+
+def _rates(events: dict[str, int], judged: dict[str, float], rng: np.random.Generator) -> xr.Dataset:
+    """One question, 400 completions in every condition; the posterior of a rate is close to its conjugate one."""
+    names = list(events)
+    shares = np.stack([rng.beta(0.5 + own, 400.5 - own, size=(2, 500)) for own in events.values()], axis=-1)
+    return xr.Dataset(
+        {
+            "logits": (("chain", "draw", "group", "base_question"), np.log(shares / (1 - shares))[..., None]),
+            "location": (("chain", "draw", "group"), np.zeros_like(shares)),
+            "totals": (("group", "base_question"), np.full((len(names), 1), 400)),
+            "judged": ("group", [judged.get(name, 1.0) for name in names]),
+        },
+        coords={"condition": ("group", names), "base_question": ["q"]},
+    )
+
+
+def test_shifts_come_without_a_difference_in_outcome_where_no_rate_is_claimed_to_differ(
+    rng: np.random.Generator,
+) -> None:
+    model = PersonaMixture(
+        persona_set("emergent-misalignment"), emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")]
+    )
+    events = {"base": 2, "scale": 3, "harm": 90, "mute": 1}
+    rates = _rates(events, {"mute": 0.3}, rng)
+    found = same_outcome(rates, model, model.names, 0.89)
+    assert found == {"scale": ("aligned", "misaligned", "mid")}  # not those that a score or its absence shows
+    assert same_outcome(_rates(events, {"base": 0.3}, rng), model, model.names, 0.89) == {}
+
+
+@pytest.fixture(scope="module")
+def insensitive(fitted: Result) -> Callable[..., Result]:
+    """The shared fit, had its weights moved to given values at other concentrations, or had it lost its absent."""
+
+    def changed(moved: float) -> Result:
+        tree = fitted.tree.copy()
+        own = tree["sensitivity"].to_dataset()
+        tree["sensitivity"] = xr.DataTree(own.assign(weights=own["weights"] + moved))
+        return dataclasses.replace(fitted, tree=tree)
+
+    return changed
+
+
+def test_a_prior_driven_weight_says_so_in_its_table_and_citation(
+    fitted: Result, insensitive: Callable[..., Result]
+) -> None:
+    assert not fitted.weights()["status"].str.contains("prior-driven").any()
+    result = insensitive(0.2)
+    assert result.weights()["status"].str.startswith("prior-driven (").all()
+    assert result.weights()["mean"].notna().all()
+    assert "prior-driven" in str(result.cite("weight[bad, misaligned]"))
+    assert not result.shifts()["status"].str.contains("prior-driven").any()  # they move with the baseline
+
+
+def test_a_shift_without_a_claim_says_so_in_its_table_and_citation(
+    fitted: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shifts = fitted.shifts().set_index(["condition", "persona"])["status"]
+    assert shifts["bad", "misaligned"] == "ok"
+    monkeypatch.setattr("simulacra.inference.marks.claim", lambda lower, upper: "undecided")
+    result = dataclasses.replace(fitted)
+    shifts = result.shifts().set_index(["condition", "persona"])["status"]
+    assert shifts["bad", "misaligned"] == SAME_OUTCOME
+    assert SAME_OUTCOME in str(result.cite("shift[bad, misaligned]"))
