@@ -201,7 +201,7 @@ def tidy_context(values: np.ndarray) -> np.ndarray:
     numbers = [number for number in exact if number is not None]
     if not numbers or len(numbers) < len(exact) or (codes < 0).any():
         return as_text(values)
-    whole = [int(number) for number in numbers if float(number).is_integer()]
+    whole = [int(number) for number in numbers if isinstance(number, int) or number.is_integer()]
     if len(whole) == len(numbers) and all(-(2**63) <= number < 2**63 for number in whole):
         return np.array(whole, dtype=np.int64)[codes]
     if any(isinstance(number, int) and _large(number) for number in numbers):
