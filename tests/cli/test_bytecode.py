@@ -46,7 +46,7 @@ def test_a_wrong_score_is_input_and_not_a_bug(compiled: Path, frame: pd.DataFram
     )
     assert ended.returncode == 2, ended.stderr
     assert ended.stderr.startswith("simulacra: log.csv:2: column 'aligned': 'great' is not a number")
-    assert "missing= is --missing VALUES, columns= is --column NAME=OWN" in ended.stderr
+    assert "missing= is --missing VALUES, decimal= is --decimal ,, columns= is --column NAME=OWN" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "bug" not in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from simulacra.formalism import ScoreEmission
 from simulacra.inference import Check, Thresholds
 from simulacra.inference.diagnostics import (
     PERSONA_ESTIMATES,

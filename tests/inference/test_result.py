@@ -493,7 +493,7 @@ def test_a_check_withholds_what_it_declares_and_nothing_else(name: str, fitted: 
 
 def test_every_check_is_declared(fitted: Result) -> None:
     found = {check.name for check in fitted.checks if not check.name.startswith("name: ")}
-    assert found == set(DECLARED) - {"name: misaligned"}
+    assert found == set(DECLARED) - {"name: misaligned"} | {"baseline"}  # of which test_diagnostics has the law
 
 
 @pytest.mark.parametrize("check", ["divergences", "e_bfmi"])
@@ -708,9 +708,8 @@ def test_checks_are_made_again_from_the_draws(fitted: Result, tmp_path) -> None:
         sorted((check.name, str(check.condition), check.value, check.passed) for check in result.checks)
         for result in (loaded, fitted)
     )
-    assert [own for own in again if own[0] != "competing modes"] == [
-        own for own in found if own[0] != "competing modes"
-    ]
+    kept = ("readings", "label switching")  # they need more than the draws
+    assert [own for own in again if own[0] not in kept] == [own for own in found if own[0] not in kept]
     assert loaded.ok == fitted.ok
 
 
