@@ -41,9 +41,9 @@ class ModelCase:
         return self.texts is not None and self.texts.calibrated
 
 
-_ROWS = (("low", (3.0, 1.0), (1, 3)), ("high", (1.0, 9.0), (8, 1)), ("flat", (1.0, 1.0), (1, 1)))
+_ROWS = (("low", (9.0, 1.0), (1, 9)), ("high", (1.0, 9.0), (8, 1)), ("flat", (1.0, 1.0), (1, 1)))
 _PERSONAS = [
-    Persona(name, "For tests.", {"score": Archetype((0.0, 50.0, 100.0), scores), "kind": Archetype(("A", "B"), kinds)})
+    Persona(name, "For tests.", {"score": Archetype((0.0, 30.0, 100.0), scores), "kind": Archetype(("A", "B"), kinds)})
     for name, scores, kinds in _ROWS
 ]
 _SCORE, _KIND = ScoreEmission("score", ("<30",)), LabelEmission("kind", ["A", "B"])

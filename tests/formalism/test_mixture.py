@@ -31,7 +31,7 @@ _PERSONAS = tuple(
         "Made for a test.",
         {"aligned": Archetype((0.0, 50.0, 100.0), masses), "kind": Archetype(("OK", "CODE"), kinds)},
     )
-    for name, masses, kinds in [("low", (3.0, 1.0), (1, 3)), ("high", (1.0, 9.0), (8, 1)), ("flat", (1.0, 1.0), (1, 1))]
+    for name, masses, kinds in [("low", (9.0, 1.0), (1, 9)), ("high", (1.0, 9.0), (8, 1)), ("flat", (1.0, 1.0), (1, 1))]
 )
 _MODEL = PersonaMixture(
     _PERSONAS,
