@@ -17,7 +17,7 @@ from simulacra.formalism import (
     persona_set,
 )
 from simulacra.formalism.errors import InputError
-from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
+from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS, usual_outcome
 from simulacra.lm.scoring.score import COLUMN
 
 __all__ = ["build_model", "parse_cuts", "parse_scores"]
@@ -105,17 +105,16 @@ def build_model(
     ]
     if likelihoods:
         emissions.append(LikelihoodEmission(reference=references))
-    model = PersonaMixture(chosen, emissions=emissions, weights=formula, baseline=baseline)
-    if not (model.outcome or outcome or of or measurements or likelihoods):
+    # Before the model, which refuses personas that the scores do not distinguish.
+    usual, event = usual_outcome(emissions), None
+    if not (usual or outcome or of or measurements or likelihoods):
         _refuse_misnamed(log, chosen, names)
     if outcome is not None or of is not None:
-        rule = outcome or (model.outcome.rule if model.outcome else None)
+        rule = outcome or (usual.rule if usual else None)
         if rule is None:
             raise InputError("--of sets the denominator of an outcome, but the model has none. Add --outcome")
-        model = PersonaMixture(
-            chosen, emissions=emissions, weights=formula, baseline=baseline, outcome=Outcome(rule, of=of or "all")
-        )
-    return model
+        event = Outcome(rule, of=of or "all")
+    return PersonaMixture(chosen, emissions=emissions, weights=formula, baseline=baseline, outcome=event)
 
 
 class _Declared(NamedTuple):
