@@ -113,14 +113,18 @@ def build_model(
     ]
     if likelihoods:
         emissions.append(LikelihoodEmission(reference=references))
+    if "aligned" not in names and personas not in OPEN_SETS and outcome is None:
+        # Before the model is made, because the personas may look alike without this score.
+        if of is not None:
+            raise InputError("--of sets the denominator of an outcome, but the model has none. Add --outcome")
+        if not (measurements or likelihoods):
+            _refuse_misnamed(log, chosen, names)
     scales = bounds_of([each for each in emissions if isinstance(each, AbstractEmission)])
     named = rescaled_personas(chosen, scales) if likelihoods else personas
     model = PersonaMixture(named, emissions=emissions, weights=formula, baseline=baseline)
-    if not (model.outcome or outcome or of or measurements or likelihoods):
-        _refuse_misnamed(log, chosen, names)
     if outcome is not None or of is not None:
         rule = outcome or (model.outcome.rule if model.outcome else None)
-        if rule is None:
+        if rule is None:  # of log-likelihoods on other scales
             raise InputError("--of sets the denominator of an outcome, but the model has none. Add --outcome")
         model = PersonaMixture(
             named, emissions=emissions, weights=formula, baseline=baseline, outcome=Outcome(rule, of=of or "all")
