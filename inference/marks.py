@@ -21,8 +21,11 @@ from simulacra.inference.tables import Terms, bounds, ends
 __all__ = ["ABSENT", "PRIOR_DRIVEN", "SAME_OUTCOME", "marked", "same_outcome"]
 
 ABSENT = "absent"
+"""Of a persona to which hardly any completions are attributed."""
 PRIOR_DRIVEN = "prior-driven"
+"""Of an estimate that leaves its interval at other concentrations of the archetypes."""
 SAME_OUTCOME = "no difference in outcome claimed; may be the judge's use of its scale"
+"""Of a shift in a condition whose rate is not claimed to differ."""
 _MOSTLY = 0.5
 """Proportion of completions that can be judged below which a condition's outcome says little about its weights."""
 

@@ -19,6 +19,7 @@ References:
 """
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from simulacra.formalism.emissions.base import AbstractEmission
@@ -42,7 +43,7 @@ def weight_sensitivity(posterior: xr.Dataset, model: PersonaMixture) -> xr.Datas
     mean = weights.mean(("chain", "draw"))
     slope = xr.cov(weights, _log_prior_slope(posterior, model), dim=("chain", "draw"), ddof=0)
     moved = [(mean + slope * np.log(factor)).clip(0, 1) for factor in FACTORS]
-    return xr.concat(moved, dim=xr.DataArray(list(FACTORS), dims="factor", name="factor")).to_dataset(name="weights")
+    return xr.concat(moved, dim=pd.Index(FACTORS, name="factor")).to_dataset(name="weights")
 
 
 def _log_prior_slope(posterior: xr.Dataset, model: PersonaMixture) -> xr.DataArray:
