@@ -4,6 +4,10 @@ A mark withholds nothing. It states that a persona is absent, because hardly any
 (:mod:`simulacra.inference.names`); that it is *prior-driven*, because its mean leaves its interval if archetypes are
 half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); or that the outcome does not differ although a
 weight does.
+
+References:
+    Kallioinen et al. (2023), Detecting and diagnosing prior and likelihood sensitivity with power-scaling,
+    doi:10.1007/s11222-023-10366-5.
 """
 
 from collections.abc import Mapping, Sequence
