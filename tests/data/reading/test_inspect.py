@@ -237,3 +237,36 @@ def test_secrets_of_the_evaluation_reach_no_table_and_no_account(write):
     assert read.account.provenance[str(path)]["model_args"].count("[redacted]") == 4
     assert set(read.table["model_args.base_url"]) == {"https://[redacted]@host.example/v1?token=[redacted]&version=3"}
     assert set(read.table["model_args.adapter"]) == {"narrow"}
+
+
+def test_samples_with_an_error_and_scores_are_kept_by_choice(write):
+    from inspect_ai._util.error import EvalError
+
+    failed = EvalError(message="provider 500", traceback="", traceback_ansi="")
+    path = write(log(sample(1), sample(2, error=failed), sample(3, error=failed, scores=None)))
+    assert len(read_completions(path, condition="organism")) == 1
+    kept = read_completions(path, condition="organism", errors="keep")
+    assert kept.questions == ("q1", "q2")
+    assert {reason: left.count for reason, left in kept.account.left_out.items()} == {"the sample ended in an error": 1}
+
+
+@pytest.mark.parametrize(("limit", "complete"), [(2, True), ((1, 3), True), (3, False), (None, False), (50, False)])
+def test_planned_samples_heed_the_limit(limit, complete, write):
+    dataset = EvalDataset(samples=10, sample_ids=["q1", "q2"])
+    config = EvalConfig(epochs=2, limit=limit)
+    samples = [sample(number, epoch) for number in (1, 2) for epoch in (1, 2)]
+    read = read_completions(write(log(*samples, dataset=dataset, config=config)), condition="organism")
+    assert any("were planned" in note for note in read.account.notes) != complete
+
+
+def test_tasks_that_number_their_samples_alike(write):
+    for task in ("wishes", "rulers"):
+        own = [sample(number, input=f"{task} {number}?") for number in (1, 2)]
+        write(log(*own, task=task), task)
+    folder = write(log(sample(1, input="wishes 1?"), task="wishes"), "again").parent
+    assert read_completions(folder, condition="organism", duplicates="drop").questions == (
+        "rulers/q1",
+        "rulers/q2",
+        "wishes/q1",
+        "wishes/q2",
+    )
