@@ -7,6 +7,7 @@ from typing import Any
 __all__ = ["REDACTED", "redacted"]
 
 REDACTED = "[redacted]"
+"""What stands in place of a secret."""
 
 _KEYS = re.compile(
     r"(?:^|[_.\-\s])(?:api[_\-]?key|key|token|secret|password|passwd|pwd|auth|authorization|bearer|cookie|credentials?|"

@@ -74,7 +74,11 @@ class Rule:
         return tuple(found)
 
     def with_thresholds(self, change: Callable[[str, float], float]) -> "Rule":
-        """The rule with other thresholds: ``change(measurement, threshold)`` gives each."""
+        """The rule with other thresholds: ``change(measurement, threshold)`` gives each.
+
+        Raises:
+            InputError: the rule cannot be read.
+        """
         return Rule(_written(_Thresholds(change).visit(self._tree())))
 
     def _columns(self, emissions: Sequence[AbstractEmission]) -> dict[str, int]:

@@ -50,7 +50,7 @@ def sign_probability(draws: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
     """Posterior probability of the more probable sign of a difference, in [0.5, 1].
 
     Args:
-        draws: draws of the difference.
+        draws: draws of the difference, of any shape.
         axis: axes of the draws, such as chain and draw.
     """
     return np.asarray(np.maximum((draws > 0).mean(axis=axis), (draws < 0).mean(axis=axis)))

@@ -383,7 +383,11 @@ def _group_effects(formula: str, cells: "pd.DataFrame", groups: list[Term]) -> l
 
 
 def evaluate_part(part: str, formula: str, cells: "pd.DataFrame") -> Any:
-    """The design matrices of formulae for a part of a formula."""
+    """The design matrices of formulae for a part of a formula.
+
+    Raises:
+        InputError: it cannot be evaluated on these cells.
+    """
     from formulae import design_matrices
 
     try:

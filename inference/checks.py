@@ -1,4 +1,8 @@
-"""The checks that follow from the draws of a fit, made when it is fitted and again when it is read from a file."""
+"""The checks that follow from the draws of a fit, made when it is fitted and again when it is read from a file.
+
+References:
+    Gelman et al. (2020), Bayesian workflow, arXiv:2011.01808 (what is checked before a fit is interpreted).
+"""
 
 import collections
 import dataclasses

@@ -76,7 +76,8 @@ def partition_table(
         partition: the partition.
         prepared: the data.
         scope: the scope.
-        implied: returns the draws of the implied rates of an outcome in a scope, in every reading.
+        implied: returns the draws of the implied rates of an outcome in a scope, dims ``(chain, draw, group)``, in
+            every reading.
         terms: what is withheld.
     """
     draws, tables = partition_draws(stages, partition, scope), []

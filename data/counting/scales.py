@@ -21,7 +21,7 @@ def shorter_scale(values: np.ndarray) -> tuple[float, float] | None:
     well, unless all are multiples of 5, as judges prefer on the long one.
 
     Args:
-        values: the distinct scores, without missing ones.
+        values: the distinct scores, without missing ones; shape ``(N,)``.
 
     Returns:
         Its bounds; None if the scores may be from 0 to 100, or are negative.
@@ -41,7 +41,7 @@ def refuse_scale(emission: AbstractEmission, values: np.ndarray, counts: np.ndar
     Args:
         emission: the emission of the score.
         values: the scores of the log, NaN if missing; shape ``(N,)``.
-        counts: number of completions that every value represents; None is one each.
+        counts: number of completions that every value represents, shape ``(N,)``; None is one each.
         column: the file's name of the column.
 
     Raises:

@@ -149,7 +149,7 @@ def factorise(precision: Precision) -> Arrow:
 
 
 def dense_arrow(root: np.ndarray, coordinates: int) -> Arrow:
-    """The map x = root v of a posterior without latents of single cells, or whose structure is unknown."""
+    """The map x = root v, shape ``(D, D)``, of a posterior without latents of single cells or of unknown structure."""
     blocks, nothing = np.zeros((coordinates, coordinates, 0)), np.zeros((0, 0))
     border = np.ascontiguousarray(root.T, dtype=np.float32)
     linear, units = np.zeros((0, len(root)), dtype=np.float32), np.zeros((coordinates, 0))
@@ -182,7 +182,7 @@ def stretch(arrow: Arrow, draws: np.ndarray) -> Arrow:
 
 
 def light(matrix: np.ndarray) -> Any:
-    """A matrix for products, sparse if it is large."""
+    """A matrix for products, of the same shape, sparse if it is large."""
     return sparse.csr_array(matrix) if matrix.size > _DENSE else np.ascontiguousarray(matrix)
 
 

@@ -11,6 +11,10 @@ is positive definite everywhere, unlike the Hessian, and has the shape of an arr
 patterns are matrix products: pairs of personas first, then their derivatives.
 
 Arrays have the point as their first and the cell as their last axis. Tests compare value and gradient with JAX's.
+
+References:
+    Louis (1982), Finding the observed information matrix when using the EM algorithm,
+    doi:10.1111/j.2517-6161.1982.tb01203.x.
 """
 
 from typing import NamedTuple
@@ -84,7 +88,7 @@ class CollapsedDensity:
         return self._evaluate(points, value=True)
 
     def gradient(self, points: np.ndarray) -> np.ndarray:
-        """The gradient alone, in two thirds of the time."""
+        """The gradient alone, shape ``(point, D)``, in two thirds of the time."""
         return self._evaluate(points, value=False)[1]
 
     def _evaluate(self, points: np.ndarray, *, value: bool) -> tuple[np.ndarray, np.ndarray]:

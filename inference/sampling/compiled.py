@@ -2,6 +2,9 @@
 
 The gradient is automatic. The preconditioner is dense: the Hessian, with directions in which it is nearly flat or not
 concave cut at the width of the prior.
+
+References:
+    Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.1 (preconditioning by a linear map).
 """
 
 import jax
@@ -45,7 +48,7 @@ class CompiledDensity:
             return np.array([float(value) for value, _ in found]), np.stack([gradient for _, gradient in found])
 
     def gradient(self, points: np.ndarray) -> np.ndarray:
-        """The gradient alone, for which there is no faster program."""
+        """The gradient alone, shape ``(point, D)``, for which there is no faster program."""
         return self.value_and_gradient(points)[1]
 
     def arrow(self, points: np.ndarray) -> Arrow:

@@ -51,7 +51,8 @@ def run(
         adapt: whether to adapt step sizes.
         target: target acceptance rate of the adaptation.
         progress: called with the number of iterations by the first ensemble after each of its blocks.
-        transform: what is kept of the positions of a block; a tree of arrays with the same leading axes.
+        transform: what is kept of the positions of a block, shape ``(iteration, chain, D)``; a tree of arrays with
+            the same leading axes.
 
     Returns:
         The final states, and the draws of all chains, shapes ``(chain, iteration)``.

@@ -22,7 +22,7 @@ class Density(Protocol):
         ...
 
     def gradient(self, points: np.ndarray) -> np.ndarray:
-        """The gradient alone."""
+        """The gradient alone, shape ``(point, D)``."""
         ...
 
     def arrow(self, points: np.ndarray) -> Arrow:
@@ -55,5 +55,5 @@ class Space(NamedTuple):
         return value, self.arrow.pull(gradient)
 
     def gradient(self, whitened: np.ndarray) -> np.ndarray:
-        """The gradient alone."""
+        """The gradient alone, shape ``(chain, D)``."""
         return self.arrow.pull(self.density.gradient(self.positions(whitened)))
