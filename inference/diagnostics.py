@@ -351,7 +351,7 @@ def check_labels(
     Args:
         switched: number of corrected draws in every chain, shape ``(chain,)``.
         before: emission probabilities before the correction, shapes ``(chain, draw, K, J)``.
-        after: the same after it.
+        after: the same after it, in the same shapes.
         thresholds: the largest acceptable proportion.
     """
     count, draws = int(switched.sum()), before[0].shape[0] * before[0].shape[1] if before else 1

@@ -4,6 +4,10 @@ A mark withholds nothing. It states that a persona is absent, because hardly any
 (:mod:`simulacra.inference.names`); that it is *prior-driven*, because its mean leaves its interval if archetypes are
 half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); or that the outcome does not differ although a
 weight does.
+
+References:
+    Kallioinen et al. (2023), Detecting and diagnosing prior and likelihood sensitivity with power-scaling,
+    doi:10.1007/s11222-023-10366-5.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +25,11 @@ from simulacra.inference.tables import Terms, bounds, ends
 __all__ = ["ABSENT", "PRIOR_DRIVEN", "SAME_OUTCOME", "marked", "same_outcome"]
 
 ABSENT = "absent"
+"""Of a persona to which hardly any completions are attributed."""
 PRIOR_DRIVEN = "prior-driven"
+"""Of an estimate that leaves its interval at other concentrations of the archetypes."""
 SAME_OUTCOME = "no difference in outcome claimed; may be the judge's use of its scale"
+"""Of a shift in a condition whose rate is not claimed to differ."""
 _MOSTLY = 0.5
 """Proportion of completions that can be judged below which a condition's outcome says little about its weights."""
 

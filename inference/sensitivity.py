@@ -41,8 +41,8 @@ def weight_sensitivity(posterior: xr.Dataset, model: PersonaMixture) -> xr.Datas
     weights = posterior["weights"]
     mean = weights.mean(("chain", "draw"))
     slope = xr.cov(weights, _log_prior_slope(posterior, model), dim=("chain", "draw"), ddof=0)
-    moved = [(mean + slope * np.log(factor)).clip(0, 1) for factor in FACTORS]
-    return xr.concat(moved, dim=xr.DataArray(list(FACTORS), dims="factor", name="factor")).to_dataset(name="weights")
+    logs = xr.DataArray(np.log(FACTORS), dims="factor", coords={"factor": list(FACTORS)})
+    return (mean + slope * logs).clip(0, 1).transpose("factor", ...).to_dataset(name="weights")
 
 
 def _log_prior_slope(posterior: xr.Dataset, model: PersonaMixture) -> xr.DataArray:

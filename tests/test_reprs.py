@@ -65,7 +65,7 @@ def _large_model() -> PersonaMixture:
         Persona(
             f"{LONG} {number}",
             LONG,
-            {"aligned": Archetype((0, 50, 100), (1, number + 1))},
+            {"aligned": Archetype((0, 3 * number + 1, 3 * number + 4, 100), (1, 8, 1))},
             (Gate("aligned < 30", 0.5),) * 30,
             "aligned < 30",
             Persona(LONG, LONG),

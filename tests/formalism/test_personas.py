@@ -77,7 +77,7 @@ def _persona(name: str, *masses: float) -> Persona:
         ([_persona("a", 1, 2), _persona("a", 2, 1)], _JUDGED, "different names"),
         ([_persona("a", 1, 2), _persona("b", 1, 2)], _JUDGED, "'a' and 'b' cannot be distinguished"),
         ([_persona("a", 1, 2), _persona("b", 2, 1)], (ScoreEmission("coherent"),), "cannot be distinguished"),
-        ([_persona("a", 1, 2), _persona("b", 1.5, 2)], _JUDGED, "'a' and 'b' .* overlap by 0.996 .at most 0.95"),
+        ([_persona("a", 1, 2), _persona("b", 1.5, 2)], _JUDGED, "'a' and 'b' .* overlap by 0.996 .at most 0.96"),
         ([_persona("a", 1, 2), _persona("b", 2, 1)], (), "at least one; got"),
         ([_persona("a", 1, 2), _persona("b", 2, 1)], (*_JUDGED, _JUDGED[0]), "one emission for each measurement"),
     ],

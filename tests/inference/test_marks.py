@@ -148,7 +148,7 @@ def test_a_shift_without_a_claim_says_so_in_its_table_and_citation(
 ) -> None:
     shifts = fitted.shifts().set_index(["condition", "persona"])["status"]
     assert shifts["bad", "misaligned"] == "ok"
-    monkeypatch.setattr("simulacra.inference.marks.claim", lambda lower, upper: "undecided")
+    monkeypatch.setattr("simulacra.inference.marks.claim", lambda lower, upper, **_: "undecided")
     result = dataclasses.replace(fitted)
     shifts = result.shifts().set_index(["condition", "persona"])["status"]
     assert shifts["bad", "misaligned"] == SAME_OUTCOME

@@ -186,5 +186,8 @@ def test_the_gate_on_coherence_is_that_of_the_persona_if_it_has_one() -> None:
     judged = PersonaMixture(implied.personas, emissions=[*implied.emissions, ScoreEmission("coherent")])
     assert judged.unmeasured(Gate("coherent > 50", 0.6)) == ()
     few = PersonaMixture(implied.personas, emissions=[*implied.emissions, ScoreEmission("coherent", bounds=(1, 5))])
-    assert few.unmeasured(Gate("coherent > 50", 0.6)) == ("coherent",)
-    assert few.unmeasured(own) == ()
+    assert few.gates(few.personas[1])[1:] == (Gate("coherent > 3.0", 0.6),)  # half of the scale
+    assert few.unmeasured(few.gates(few.personas[1])[1]) == ()
+    worded = PersonaMixture(implied.personas, emissions=[*implied.emissions, LabelEmission("coherent", ["no", "yes"])])
+    assert worded.unmeasured(worded.gates(worded.personas[1])[1]) == ("coherent",)
+    assert worded.unmeasured(Gate("coherent == 'yes'", 0.5)) == ()
