@@ -44,10 +44,10 @@ def read_name(pattern: str, path: Path) -> Mapping[str, object]:
     depth = pattern.count("/")
     name = "/".join([*path.absolute().parts[-1 - depth : -1], stem_of(path)])
     try:
-        ways = _ways(pattern, name)
+        compiled, ways = parse.compile(pattern, case_sensitive=True), _ways(pattern, name)
         if ways > _MOST_WAYS:
             raise ValueError(f"its fields split {name!r} in more than {grouped(_MOST_WAYS)} ways; name fewer fields")
-        found = parse.compile(pattern, case_sensitive=True).parse(name) if ways else None
+        found = compiled.parse(name) if ways else None
     except Exception as error:  # of parse or of re, depending on the pattern
         raise LogError(
             f"the pattern {pattern!r} cannot be read ({error})",
