@@ -118,8 +118,8 @@ def summary_table(
         size: the weight of every row, shape ``(rows,)`` or that of the coordinates; small weights are not checked.
         against: a condition whose failed checks concern every row.
         others: draws of the other readings, the same dims, if the data support several
-            (:mod:`simulacra.inference.readings`); the interval then contains those of all, the columns ``reading_lb, reading_ub`` are the range of their means,
-            and estimates about which readings disagree are withheld.
+            (:mod:`simulacra.inference.readings`); the interval then contains those of all, the columns ``reading_lb,
+            reading_ub`` are the range of their means, and estimates about which readings disagree are withheld.
         distance: largest difference of means at which they agree. Default: the threshold ``mode_distance``.
     """
     if diagnostics is None:

@@ -210,9 +210,9 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "load: a table": (lambda w: Result.load(written(w, "log.csv", b"a")), r"log\.csv: is not a result; expected"),
     "load: not netCDF": (
         lambda w: Result.load(not_netcdf(w)),
-        r"text\.nc: not the netCDF file that Result\.save writes .*; restore",
+        r"text\.nc: not the draws that were written with text\.json: .*; restore",
     ),
-    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the netCDF file .*; restore"),
+    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the draws that were written with short\.json: .*; restore"),
     "cite: unknown key": (
         lambda w: w.result.cite("wieght[base, aligned]"),
         r"There is no number 'wieght\[base, aligned\]'.* Did you mean 'weight\[base, aligned\]'",

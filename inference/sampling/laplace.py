@@ -27,7 +27,7 @@ __all__ = ["Mode", "find_mode"]
 
 _ROUNDS = 5
 _PROBES = 200
-"""Draws from the approximation by which the variances of latents are estimated: to 10 %, averaged over latents."""
+"""Draws from the approximation by which the variances of latents are estimated: to 10%, averaged over latents."""
 
 
 class Mode(NamedTuple):

@@ -128,7 +128,9 @@ def test_without_coherence_the_name_misaligned_is_in_doubt(rng: np.random.Genera
 
 def test_scores_that_are_not_modelled_are_named(rng: np.random.Generator) -> None:
     model = PersonaMixture(persona_set("emergent-misalignment")[::3], emissions=[ScoreEmission("coherent")])
-    log = read_completions(_frame(rng).assign(medical=3.0))
+    frame = _frame(rng).assign(medical=3.0)
+    frame.loc[::5, "coherent"] = 10.0  # so that no persona is left out
+    log = read_completions(frame)
     assert prepare(model, log).notes[0] == "read but not modelled: aligned, medical."
 
 
