@@ -212,7 +212,10 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: Result.load(not_netcdf(w)),
         r"text\.nc: not the draws that were written with text\.json: .*; restore",
     ),
-    "load: cut short": (lambda w: Result.load(cut_short(w)), r"short\.nc: not the draws that were written with short\.json: .*; restore"),
+    "load: cut short": (
+        lambda w: Result.load(cut_short(w)),
+        r"short\.nc: not the draws that were written with short\.json: .*; restore",
+    ),
     "cite: unknown key": (
         lambda w: w.result.cite("wieght[base, aligned]"),
         r"There is no number 'wieght\[base, aligned\]'.* Did you mean 'weight\[base, aligned\]'",

@@ -38,6 +38,7 @@ from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
 HOSTILE = "<script>alert(\"x\")</script> & 'q' </td>\n[b](c) "
 LONG = HOSTILE * 12
+_STORABLE = LONG.replace("/", "|").replace("\n", " ").strip()  # a name that a netCDF file can hold
 ROOMS = (simulacra.formalism, simulacra.data, simulacra.inference, simulacra.analysis)
 ELSEWHERE = {
     "AbstractEmission",  # abstract
@@ -72,7 +73,10 @@ def _large_model() -> PersonaMixture:
         )
         for number in range(30)
     ]
-    emissions = [ScoreEmission("aligned", [f"<{edge}" for edge in range(1, 100)]), LabelEmission(LONG, [LONG, "b"])]
+    emissions = [
+        ScoreEmission("aligned", [f"<{edge}" for edge in range(1, 100)]),
+        LabelEmission(_STORABLE, [LONG, "b"]),
+    ]
     return PersonaMixture(personas, emissions=emissions, baseline=LONG, outcome=Outcome("aligned < 30", name=LONG))
 
 
