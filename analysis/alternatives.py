@@ -39,7 +39,7 @@ def try_persona_sets(
     Args:
         result: a fit of scores or labels.
         sets: persona sets by name. Default: the larger shipped sets for the same measurements, and the fitted personas
-            with :data:`~simulacra.formalism.RESIDUAL`, called ``+residual``.
+            with ``simulacra.formalism.RESIDUAL``, called ``+residual``.
         seed: random seed of the fits.
 
     Returns:

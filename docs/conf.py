@@ -58,7 +58,7 @@ nitpick_ignore = [
     ("py:class", "simulacra.data.reading.column_map.ColumnMap"),
     ("py:class", "simulacra.data.reading.choices.Choices"),
     ("py:class", "simulacra.data.reading.sheets.FileOptions"),
-    ("py:class", "simulacra.formalism.weights._Term"),
+    ("py:class", "simulacra.formalism.weights.Term"),
 ]
 
 html_theme = "pydata_sphinx_theme"
