@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from benchmarks.fuzz.logs import EMISSIONS, Generated, assert_scanned_is_read, logs
 from simulacra.data import LogError, collapse, read_completions, scan_completions
 from simulacra.formalism import ScoreEmission
+from tests.data.generated_logs import EMISSIONS, Generated, assert_scanned_is_read, logs
 
 BOTH = (read_completions, scan_completions)
 ALIGNED = [ScoreEmission("aligned")]
