@@ -107,7 +107,8 @@ def test_rates_at_values_of_covariates_by_hand(dosed: Result) -> None:
         logits = common + np.stack([latents[f"1|question_id[q{number}]"] for number in range(4)])
         weights = inverse_ilr(logits[..., None])
         rates.append((weights * happens).sum(axis=-1).mean(axis=0))
-    np.testing.assert_allclose(prediction.draws, np.stack(rates, axis=-1), atol=1e-12)
+    # Latents are stored in single precision, whose relative error of 6e-8 grows with the sum of several.
+    np.testing.assert_allclose(prediction.draws, np.stack(rates, axis=-1), rtol=2e-6)
     table = prediction.rates(ci_prob=0.5)
     assert list(table) == ["condition", "dose", "trigger", "predicted", "eti50_lb", "eti50_ub"]
     assert table["predicted"].to_numpy() == pytest.approx([rate.mean() for rate in rates])

@@ -70,7 +70,7 @@ def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simula
 def test_draws_are_added_where_nothing_else_is_lacking(simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["simulacra.inference.fit"]  # the package has the function under this name
     monkeypatch.setattr(module, "_FIRST_DRAWS", 300)
-    lines = Thresholds(r_hat=1.05, ess=500)
+    lines = Thresholds(r_hat=1.05, ess=1000)  # 1200 draws have fewer effective ones, 9600 have more
     left_out = {**_SHORT, "num_samples": None, "thresholds": lines}
     result = fit(simulated.model, simulated.log, **left_out)
     assert result.ok
