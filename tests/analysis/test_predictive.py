@@ -114,7 +114,7 @@ def test_rates_at_values_of_covariates_by_hand(dosed: Result) -> None:
     assert table["predicted"].to_numpy() == pytest.approx([rate.mean() for rate in rates])
     assert table["eti50_lb"].iloc[1] == pytest.approx(np.quantile(rates[1], 0.25))
     contrast = prediction.contrast("condition=d2, trigger=on", "condition=d2, trigger=off")
-    np.testing.assert_allclose(contrast.draws, rates[2] - rates[1], atol=1e-12)
+    np.testing.assert_allclose(contrast.draws, rates[2] - rates[1], atol=1e-6)
     name = "predicted_rate[d2, dose=2, trigger=on] − predicted_rate[d2, dose=2, trigger=off]"
     assert contrast.name == contrast.cite().key == name
     assert "predicted through the personas for 4 questions (89% ETI" in str(contrast.cite())
@@ -134,7 +134,7 @@ def test_a_log_with_covariates_is_predicted_by_context(dosed: Result) -> None:
     own = table.set_index(["condition", "trigger"])
     assert own[["events", "total"]].equals(counted[["events", "total"]])
     implied = dosed.draws("implied_rates").mean(("chain", "draw")).to_numpy()
-    np.testing.assert_allclose(own["predicted"], implied, atol=1e-12)
+    np.testing.assert_allclose(own["predicted"], implied, rtol=2e-6)
     assert own["covered"].dtype == bool
     assert own["covered"].sum() >= 5
     none = predict_rates(dosed, held_out, Outcome("aligned < 30", of="aligned < 30 and aligned >= 90"), num_draws=50)
