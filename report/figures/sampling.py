@@ -10,6 +10,7 @@ from scipy.special import kolmogi
 from scipy.stats import rankdata
 
 from simulacra.data.extras import import_extra
+from simulacra.formalism.display import shorten
 from simulacra.inference import Result
 from simulacra.report.figures.canvas import WIDTH, drawing, figure_class, labelled, sheet
 from simulacra.report.palette import BAND, INK, MUTED
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["energy", "rank", "rank_band", "rank_differences", "trace", "worst_quantity"]
+
+_TITLE = 36  # characters of a title that fit above a panel
 
 _CHAINS = ["#6a6fb0", "#2a9d8f", "#a08a2c", "#b3566e", "#7f7f88", "#4f8fbf"]  # distinct from the colours of personas
 
@@ -160,6 +163,6 @@ def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: 
 def _label(axes: "Axes", title: str, label: str) -> None:
     """Title and labels in our colours; ArviZ uses black, which the report could not replace."""
     axes.set_title("")
-    axes.set_title(title, loc="left", fontsize=9, color=INK)
+    axes.set_title(shorten(title, _TITLE), loc="left", fontsize=9, color=INK)
     axes.set_xlabel(label, color=INK, fontsize=8.5)
     axes.set_ylabel(axes.get_ylabel().lower(), color=INK, fontsize=8.5)
