@@ -22,6 +22,7 @@ from simulacra.analysis.checks import expect_result
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.persona_sets import PERSONA_SETS, RESIDUAL
 from simulacra.formalism.personas import Persona
+from simulacra.formalism.scales import bounds_of, rescaled_personas
 from simulacra.inference.fit import fit
 from simulacra.inference.prepare import without_idle
 from simulacra.inference.result import Result
@@ -29,6 +30,7 @@ from simulacra.inference.result import Result
 __all__ = ["alternatives_in_words", "try_persona_sets"]
 
 _WARMUP, _DRAWS = 200, 500
+_CANNOT = "cannot be fitted"
 
 
 def try_persona_sets(
@@ -46,7 +48,7 @@ def try_persona_sets(
         One row per set, the fitted one first: ``personas``, its name; ``number`` of personas that were not left out;
         ``unexplained``, the largest unexplained share of a condition; ``unexplained_in``, the conditions that fail the
         check; ``failed``, the other failed checks of the personas, apart from those of R-hat and ESS, which a longer
-        fit resolves; and ``passed``, whether there are none of either.
+        fit resolves, or why one of the default sets cannot be fitted; and ``passed``, whether there are none of either.
 
     Raises:
         InputError: the model has likelihoods of texts or no measurements.
@@ -57,16 +59,22 @@ def try_persona_sets(
         raise InputError("try_persona_sets: the model describes texts", expected="a fit of scores or labels")
     rows = [{"personas": "as fitted", **_verdict(result)}]
     for name, personas in (_usual_sets(result) if sets is None else sets).items():
-        other = fit(
-            model.with_personas(personas),
-            result.collapsed,
-            seed=seed,
-            thresholds=dataclasses.replace(result.thresholds, r_hat=np.inf, ess=0),
-            num_warmup=_WARMUP,
-            num_samples=_DRAWS,
-            progress_bar=False,
-        )
-        rows.append({"personas": name, **_verdict(other)})
+        try:
+            other = fit(
+                model.with_personas(personas),
+                result.collapsed,
+                seed=seed,
+                thresholds=dataclasses.replace(result.thresholds, r_hat=np.inf, ess=0),
+                num_warmup=_WARMUP,
+                num_samples=_DRAWS,
+                progress_bar=False,
+            )
+        except InputError as error:  # of bins that do not decide its gates, for example
+            if sets is not None:
+                raise
+            rows.append({"personas": name, **_impossible(personas, error)})
+        else:
+            rows.append({"personas": name, **_verdict(other)})
     return pd.DataFrame(rows)
 
 
@@ -75,7 +83,7 @@ def alternatives_in_words(table: pd.DataFrame) -> str:
     parts = []
     for row in table.iloc[1:].to_dict("records"):
         missed = f"leaves {row['unexplained']:.1%} of {row['unexplained_in']} unexplained"
-        failed = f"fails {row['failed']}"
+        failed = row["failed"] if row["failed"].startswith(_CANNOT) else f"fails {row['failed']}"
         found = " and ".join([missed] * bool(row["unexplained_in"]) + [failed] * bool(row["failed"]))
         parts.append(f"{row['personas']!r} {found or 'passes all checks of the personas'}")
     return f"other persona sets were fitted to the same counts, briefly: {'; '.join(parts)}."
@@ -83,14 +91,29 @@ def alternatives_in_words(table: pd.DataFrame) -> str:
 
 def _usual_sets(result: Result) -> dict[str, Sequence[Persona]]:
     model = result.model
+    scales = bounds_of(model.emissions)
     larger: dict[str, Sequence[Persona]] = {
-        name: personas
+        name: rescaled_personas(personas, scales)
         for name, personas in PERSONA_SETS.items()
         if len(personas) > len(model.personas)
         and {measurement for persona in personas for measurement in persona.scores} == set(model.measurements)
-        and without_idle(model.with_personas(personas), result.collapsed)[0].names != model.names
     }
+    larger = {name: personas for name, personas in larger.items() if not _is_fitted(result, personas)}
     return larger if RESIDUAL in model.personas else {**larger, "+residual": (*model.personas, RESIDUAL)}
+
+
+def _is_fitted(result: Result, personas: Sequence[Persona]) -> bool:
+    """Whether these are the fitted personas and those that were left out because no completion shows them."""
+    try:
+        model = result.model.with_personas(personas)
+    except InputError:
+        return False
+    return without_idle(model, result.collapsed)[0].names == result.model.names
+
+
+def _impossible(personas: Sequence[Persona], error: InputError) -> dict[str, object]:
+    found = {"number": len(personas), "unexplained": float("nan"), "unexplained_in": "", "passed": False}
+    return found | {"failed": f"{_CANNOT} ({error.what})"}
 
 
 def _verdict(result: Result) -> dict[str, object]:

@@ -205,13 +205,13 @@ class Session:
             warnings.simplefilter("always", UserWarning)
             result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
         reported = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
-        if _is_worth_trying(result):
-            tried = alternatives_in_words(try_persona_sets(result))
-            result = dataclasses.replace(result, notes=(*result.notes, tried))
         for warning in caught:
             if warning.category is not UserWarning:  # of another library, so not a note
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
         try:
+            if _is_worth_trying(result):
+                tried = alternatives_in_words(try_persona_sets(result))
+                result = dataclasses.replace(result, notes=(*result.notes, tried))
             tables, summary = self._tabulate(result, log, read, truth, reported)
             written = self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         except (Exception, KeyboardInterrupt) as error:

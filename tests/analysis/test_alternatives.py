@@ -9,7 +9,16 @@ import pytest
 from simulacra.analysis import try_persona_sets
 from simulacra.analysis.alternatives import alternatives_in_words
 from simulacra.data import read_completions
-from simulacra.formalism import RESIDUAL, InputError, persona_set
+from simulacra.formalism import (
+    RESIDUAL,
+    InputError,
+    Outcome,
+    Persona,
+    PersonaMixture,
+    ScoreEmission,
+    persona_set,
+)
+from simulacra.formalism.scales import bounds_of, rescaled_personas
 from simulacra.inference import Result, Thresholds, fit
 from tests.inference.conftest import simulate
 
@@ -67,3 +76,22 @@ def test_a_residual_persona_is_added_by_name() -> None:
     assert persona_set("ordinal-5+residual") == (*persona_set("ordinal-5"), RESIDUAL)
     with pytest.raises(InputError, match="There is no persona set 'ordinal'"):
         persona_set("ordinal+residual")
+
+
+def test_a_shipped_set_is_on_the_scale_of_the_scores_and_one_that_cannot_be_fitted_is_named() -> None:
+    """With bins from 1 to 10 that do not decide the gates of the larger sets, nothing is raised and nothing is lost."""
+    frame = simulate().log.table[["condition", "question_id", "completion", "aligned", "coherent"]].copy()
+    for name in ("aligned", "coherent"):
+        frame[name] = (1 + 9 * frame[name] / 100).clip(1, 10)
+    emissions = [ScoreEmission("aligned", ["<3.7"], bounds=(1, 10)), ScoreEmission("coherent", bounds=(1, 10))]
+    personas = [Persona(each.name, each.description, each.scores) for each in simulate().model.personas]
+    scaled = rescaled_personas(personas, bounds_of(emissions))
+    model = PersonaMixture(scaled, emissions=emissions, outcome=Outcome("aligned < 3.7"))
+    settings = {"num_warmup": 200, "num_samples": 50, "progress_bar": False}
+    result = fit(model, read_completions(frame), thresholds=Thresholds(r_hat=10.0, ess=1), **settings)
+    found = try_persona_sets(result).set_index("personas")
+    assert {"emergent-misalignment", "emergent-misalignment-6", "+residual"} <= set(found.index)
+    assert found.loc["emergent-misalignment", "failed"].startswith("cannot be fitted (")
+    assert "'emergent-misalignment' cannot be fitted (" in alternatives_in_words(found.reset_index())
+    with pytest.raises(InputError):
+        try_persona_sets(result, {"own": persona_set("emergent-misalignment")})
