@@ -14,6 +14,7 @@ from simulacra.data.errors import LogError
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.columns import ALIASES, ITEMS, KNOWN_CONTEXTS, SCORES, folded, suffixed
 from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.layouts.several_rows import VARIES, by_label, completions, is_constant
 from simulacra.data.reading.values import as_text, read_numbers
 
 __all__ = ["has_judges", "is_judge", "judge_column", "pivot_judges", "refuse_judges"]
@@ -69,7 +70,7 @@ def pivot_judges(sheet: Sheet, columns: Mapping[str, str | None]) -> Sheet:
         LogError: several judgments of one completion by one judge.
     """
     keys, judge = _keys(sheet, columns) or [], judge_column(sheet, columns)
-    group = _groups(sheet, keys)
+    group = completions(sheet, keys)
     who = np.full(len(group), "", dtype=object) if judge is None else as_text(sheet.columns[judge])
     again = np.flatnonzero(pd.DataFrame({"group": group, "who": who}).duplicated().to_numpy())
     if again.size:
@@ -85,15 +86,12 @@ def pivot_judges(sheet: Sheet, columns: Mapping[str, str | None]) -> Sheet:
         )
     _, first = np.unique(group, return_index=True)
     rest = [name for name in sheet.columns if name not in keys and name != judge]
-    same = [name for name in rest if _is_constant(sheet.columns[name], group)]
+    same = [name for name in rest if is_constant(sheet.columns[name], group)]
     scores = [name for name in rest if name not in same and read_numbers(sheet.columns[name]).share > 0]
     wide: dict[str, np.ndarray] = {}
     for name in scores:
-        for judge_name in dict.fromkeys(who):
-            rows = np.flatnonzero(who == judge_name)
-            values = np.full(len(first), None, dtype=object)
-            values[group[rows]] = sheet.columns[name][rows]
-            wide[suffixed(name, str(judge_name))] = values
+        columns_of = by_label(sheet.columns[name], who, group)
+        wide |= {suffixed(name, str(judge_name)): values for judge_name, values in columns_of.items()}
     kept = {name: sheet.columns[name][first] for name in (*keys, *same)}
     lost = [name for name in rest if name not in same and name not in scores]
     judges = list(dict.fromkeys(who))
@@ -106,7 +104,7 @@ def pivot_judges(sheet: Sheet, columns: Mapping[str, str | None]) -> Sheet:
         why=f"the column {judge!r} names {len(judges)} judges of the same completions, which are identified by "
         f"{', '.join(map(repr, keys))}",
         scores=tuple(wide),
-        set_aside={**sheet.set_aside, **dict.fromkeys(lost, "differs between the judgments of one completion")},
+        set_aside={**sheet.set_aside, **dict.fromkeys(lost, VARIES)},
         notes=(
             *sheet.notes,
             f"{sheet.file}: {grouped(len(group))} judgments of {grouped(len(first))} completions by {len(judges)} "
@@ -129,7 +127,7 @@ def _keys(sheet: Sheet, columns: Mapping[str, str | None]) -> list[str] | None:
     # With one judge and no repeated number of a completion, equal texts may be different completions.
     candidates = [list(text)] if judge is not None or numbered else []
     candidates += [distinct] if several or numbered else []
-    repeating = (keys for keys in candidates if keys and _share_of_repeats(_groups(sheet, keys)) >= _MOSTLY)
+    repeating = (keys for keys in candidates if keys and _share_of_repeats(completions(sheet, keys)) >= _MOSTLY)
     return next(repeating, None)
 
 
@@ -140,15 +138,5 @@ def _may_identify(name: str, columns: Mapping[str, str | None]) -> bool:
     return folded(name) in (*_IDENTITY, *KNOWN_CONTEXTS, *ITEMS) or name in columns.values()
 
 
-def _groups(sheet: Sheet, keys: list[str]) -> np.ndarray:
-    table = pd.DataFrame({name: as_text(sheet.columns[name]) for name in keys})
-    return table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
-
-
 def _share_of_repeats(group: np.ndarray) -> float:
     return float((np.bincount(group)[group] > 1).mean())
-
-
-def _is_constant(values: np.ndarray, group: np.ndarray) -> bool:
-    codes = pd.factorize(values, use_na_sentinel=False)[0]
-    return len(np.unique(np.stack([group, codes]), axis=1).T) == len(np.unique(group))

@@ -10,6 +10,7 @@ from simulacra.data.errors import LogError, place
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.columns import ITEMS, folded, suffixed
 from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.layouts.several_rows import VARIES, by_label, completions, is_constant
 from simulacra.data.reading.values import as_text
 
 __all__ = ["judges_of", "long_columns", "pivot"]
@@ -59,20 +60,14 @@ def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
     others = [name for name in sheet.columns if name not in vars(found).values()]
     item = _named(sheet, ITEMS)
     keys = _checked(sheet, on, others) if on else [item] if item is not None else others
-    table = pd.DataFrame({name: as_text(sheet.columns[name]) for name in keys})
-    group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    group = completions(sheet, keys)
     _, first = np.unique(group, return_index=True)
     score = _column_names(sheet, found, several=several)
     _refuse_twice(sheet, group, score, keys)
-    columns = {}
-    for name in dict.fromkeys(score):
-        rows = np.flatnonzero(score == name)
-        wide = np.full(len(first), None, dtype=object)
-        wide[group[rows]] = sheet.columns[found.score][rows]
-        columns[name] = wide
-    same = {name: _is_constant(sheet.columns[name], group) for name in others}
+    columns = by_label(sheet.columns[found.score], score, group)
+    same = {name: is_constant(sheet.columns[name], group) for name in others}
     kept = {name: sheet.columns[name][first] for name in others if same[name] and name not in columns}
-    varying = {name: "differs between the judgments of one completion" for name in others if name not in kept}
+    varying = {name: VARIES for name in others if name not in kept}
     return dataclasses.replace(
         sheet,
         columns={**kept, **columns},
@@ -147,9 +142,3 @@ def _counted(score: np.ndarray, completions: int) -> str:
     absent = ", ".join(f"{name} of {grouped(count)}" for name, count in lacking.items() if count)
     counted = f"{grouped(len(score))} judgments of {grouped(completions)} completions"
     return counted + f"; missing because there is no row: {absent}" * bool(absent)
-
-
-def _is_constant(values: np.ndarray, group: np.ndarray) -> bool:
-    """Whether every group contains a single value."""
-    codes = pd.factorize(values, use_na_sentinel=False)[0]
-    return len(np.unique(np.stack([group, codes]), axis=1).T) == len(np.unique(group))
