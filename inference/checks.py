@@ -38,10 +38,8 @@ def check_draws(prepared: Prepared, tree: xr.DataTree, thresholds: Thresholds) -
     """
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     gated = [str(name) for name in posterior.data_vars if name not in ("latents", "outcome_given_persona")]
-    probabilities, evidence = (
-        parameters_of(posterior, prepared).probabilities,
-        find_evidence(prepared, posterior, thresholds),
-    )
+    probabilities = parameters_of(posterior, prepared).probabilities
+    evidence = find_evidence(prepared, posterior, thresholds)
     of_baseline = prepared.counts[prepared.condition == 0].sum(axis=0)
     return [
         *check_names(model, probabilities, evidence, thresholds),  # first: an absent persona causes poor mixing

@@ -186,23 +186,23 @@ def _assemble(
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = _relabelled(prepared, sampled, start)
-    notes = [*prepared.notes, *describe_texts(prepared, parameters)]
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
-    notes += describe_absent(
-        prepared.model, find_evidence(prepared, tree["posterior"].to_dataset(), thresholds), thresholds
-    )
-    if prepared.model.measurements:
-        weights = group_weights(tree["posterior"].to_dataset(), prepared)
+    posterior, model = tree["posterior"].to_dataset(), prepared.model
+    absent = describe_absent(model, find_evidence(prepared, posterior, thresholds), thresholds)
+    notes = (*prepared.notes, *describe_texts(prepared, parameters), *absent)
+    if model.measurements:
+        weights = group_weights(posterior, prepared)
         tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
-    tree["sensitivity"] = xr.DataTree(weight_sensitivity(tree["posterior"].to_dataset(), prepared.model))
+    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior, model))
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
     checks, names = with_fitting_names(check_draws(prepared, tree, thresholds), prepared)
-    if names != prepared.model.names:
+    if names != model.names:
         tree = tree.map_over_datasets(
             lambda data: data.assign_coords(persona=np.array(names)) if "persona" in data.dims else data
         )
-    readings = distinct_readings([tree["posterior"].to_dataset(), *rivals], distance=thresholds.mode_distance)
+    first = posterior.assign_coords(persona=np.array(names))
+    readings = distinct_readings([first, *rivals], distance=thresholds.mode_distance)
     for number, reading in enumerate(readings[1:], start=2):
         tree[f"{READING}{number}"] = xr.DataTree(reading)
     checks += (check_readings(readings, more, thresholds),)
@@ -210,7 +210,7 @@ def _assemble(
         before, after = sampled.parameters.probabilities, parameters.probabilities
         checks += (check_labels(switched, before, after, thresholds),)
     record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
-    return Result(tree, prepared, checks, record, tuple(notes))
+    return Result(tree, prepared, checks, record, notes)
 
 
 def _check_arguments(model: object, log: object, thresholds: object, settings: Settings) -> None:

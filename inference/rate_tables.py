@@ -220,22 +220,22 @@ def _unexplained(
     known = draws.to_numpy().reshape(-1, draws.sizes["group"])
     low, high = np.quantile(known, ends(terms.ci_prob), axis=0)
     no_ratio = hidden | ~((low > 0) | (high < 0))
-    means: list[list[np.ndarray]] = []
-    limits: list[list[np.ndarray]] = []
+
+    def parts(known: np.ndarray, explained: np.ndarray) -> np.ndarray:
+        return np.stack([explained / np.where(no_ratio, np.nan, known), known - explained])
+
+    limits = []
     for each in implied:
         explained = each.to_numpy().reshape(-1, known.shape[1])
         size = min(len(known), len(explained))
-        known_part, own = (one[np.linspace(0, len(one) - 1, size).astype(int)] for one in (known, explained))
-        part = own / np.where(no_ratio, np.nan, known_part), known_part - own
-        limits.append([np.quantile(one, ends(terms.ci_prob), axis=0) for one in part])
-        mean = explained.mean(axis=0)
-        means.append([mean / np.where(no_ratio, np.nan, known.mean(axis=0)), known.mean(axis=0) - mean])
+        paired = [own[np.linspace(0, len(own) - 1, size).astype(int)] for own in (known, explained)]
+        limits.append(np.quantile(parts(*paired), ends(terms.ci_prob), axis=1))
+    means = parts(known.mean(axis=0), implied[0].mean(("chain", "draw")).to_numpy())
+    lower, upper = np.min([own[0] for own in limits], axis=0), np.max([own[1] for own in limits], axis=0)
     columns = {}
     for index, name in enumerate(("explained", "unexplained")):
-        lower, upper = zip(*(own[index] for own in limits), strict=True)
-        values = means[0][index], np.min(lower, axis=0), np.max(upper, axis=0)
-        for column, value in zip((name, f"{name}_lb", f"{name}_ub"), values, strict=True):
-            columns[column] = np.where(hidden, np.nan, value)
+        for end, values in (("", means), ("_lb", lower), ("_ub", upper)):
+            columns[f"{name}{end}"] = np.where(hidden, np.nan, values[index])
     return columns
 
 

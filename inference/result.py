@@ -131,7 +131,7 @@ class Result:
         """The conditions, the baseline first."""
         return self.prepared.conditions
 
-    @property
+    @functools.cached_property
     def personas(self) -> tuple[str, ...]:
         """Names of the personas after the name gates."""
         return tuple(map(str, self.posterior["persona"].to_numpy()))
