@@ -210,7 +210,7 @@ def check_sampling(
         )
     divergent = int(sample_stats["diverging"].sum())
     remedy = (
-        "Increase target_accept_prob (0.95, 0.98). If divergences remain, remove a persona or an effect that the data "
+        "Increase target_accept_prob (0.98, 0.99). If divergences remain, remove a persona or an effect that the data "
         "do not determine."
     )
     argument = ("target_accept_prob",)

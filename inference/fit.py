@@ -72,7 +72,7 @@ def fit(
     num_chains: int = 4,
     engine: Literal["hmc", "nuts"] = "hmc",
     chain_method: Literal["parallel", "sequential", "vectorized"] = "vectorized",
-    target_accept_prob: float = 0.9,
+    target_accept_prob: float = 0.95,
     num_starts: int = 100,
     thresholds: Thresholds | None = None,
     progress_bar: bool | None = None,
