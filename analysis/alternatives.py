@@ -89,7 +89,7 @@ def alternatives_in_words(table: pd.DataFrame) -> str:
     return f"other persona sets were fitted to the same counts, briefly: {'; '.join(parts)}."
 
 
-def _usual_sets(result: Result) -> dict[str, Sequence[Persona]]:
+def _usual_sets(result: Result) -> Mapping[str, Sequence[Persona]]:
     model = result.model
     scales = bounds_of(model.emissions)
     larger: dict[str, Sequence[Persona]] = {
