@@ -112,8 +112,13 @@ def _is_fitted(result: Result, personas: Sequence[Persona]) -> bool:
 
 
 def _impossible(personas: Sequence[Persona], error: InputError) -> dict[str, object]:
-    found = {"number": len(personas), "unexplained": float("nan"), "unexplained_in": "", "passed": False}
-    return found | {"failed": f"{_CANNOT} ({error.what})"}
+    return {
+        "number": len(personas),
+        "unexplained": float("nan"),
+        "unexplained_in": "",
+        "failed": f"{_CANNOT} ({error.what})",
+        "passed": False,
+    }
 
 
 def _verdict(result: Result) -> dict[str, object]:
