@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
+from beartype import BeartypeConf
+from beartype.claw import beartype_package
 from filelock import FileLock
+
+# Other rooms, and modules here whose annotations have shapes, are checked by jaxtyping (pyproject.toml). A call costs
+# several times as much there, which would slow down the loops of the sampler.
+beartype_package("simulacra.inference", conf=BeartypeConf(claw_is_pep526=False))
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -20,8 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Programs compiled by one test are there for the next, for other workers, for subprocesses, and for the next run.
 
     JAX finds them by their code, its version and its flags. They lie in pytest's cache folder, which ``--cache-clear``
-    empties, or where ``SIMULACRA_CACHE_DIR`` says.
+    empties, or where ``SIMULACRA_CACHE_DIR`` says. Most programs run once, so they are not optimised, except in slow
+    studies.
     """
+    if "not slow" in config.getoption("markexpr"):
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     folder = os.environ.setdefault("SIMULACRA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "d" / "simulacra"))
     jax.config.update("jax_compilation_cache_dir", os.path.join(folder, "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

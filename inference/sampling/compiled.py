@@ -54,7 +54,8 @@ class CompiledDensity:
     def arrow(self, points: np.ndarray) -> Arrow:
         """The preconditioner of the curvature averaged over points ``(n, D)``, a dense map."""
         with jax.enable_x64(True):  # noqa: FBT003
-            curvature = -np.mean([np.asarray(_hessian(*self._arguments, point)) for point in points], axis=0)
+            hessians = [np.asarray(_hessian(*self._arguments, jnp.asarray(point))) for point in points]
+            curvature = -np.mean(hessians, axis=0)
         return dense_arrow(_inverse_root(curvature, self._prior_spread()), self.problem.num_personas - 1)
 
     def _prior_spread(self) -> np.ndarray:

@@ -10,7 +10,7 @@ References:
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,10 +66,11 @@ class State(NamedTuple):
 class Draws(NamedTuple):
     """Draws of iterations, shapes ``(iteration, chain)``, and ``(iteration, chain, D)`` for ``position``.
 
-    ``position`` is in the chart, not whitened. ``energy`` is the negative log joint density of position and momentum.
+    ``position`` is in the chart, not whitened, or what was made of it. ``energy`` is the negative log joint density of
+    position and momentum.
     """
 
-    position: np.ndarray
+    position: Any
     lp: np.ndarray
     energy: np.ndarray
     acceptance_rate: np.ndarray

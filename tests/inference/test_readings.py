@@ -18,7 +18,7 @@ from simulacra.report import result_tables
 
 
 def _start(evidence: float, *weights: float) -> Start:
-    return Start(evidence, np.array([weights]), ())
+    return Start(float(evidence), np.array([weights]), ())
 
 
 @pytest.mark.parametrize(
