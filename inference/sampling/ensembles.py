@@ -1,9 +1,10 @@
 """Chains run in ensembles, with one thread per ensemble.
 
 Several chains cost little more than one if arrays are small, because NumPy then spends its time between operations.
-Small problems therefore have one ensemble of all chains. In large ones every operation takes long enough for threads to
-run at the same time, and ensembles have two chains. Ensembles share only the space; each adapts its own step size and
-has its own random numbers, so the draws do not depend on the number of cores.
+Threads would only wait for each other there: Python's global lock changes hands at every operation. Small problems
+therefore have one ensemble of all chains, which runs in the thread of the caller. In large ones every operation takes
+long enough for threads to run at the same time, and ensembles have two chains. Ensembles share only the space; each
+adapts its own step size and has its own random numbers, so the draws do not depend on the number of cores.
 """
 
 import concurrent.futures
@@ -18,7 +19,7 @@ from simulacra.inference.sampling.space import Space
 
 __all__ = ["begin", "run"]
 
-_LARGE = 60_000
+_LARGE = 800_000
 """Entries of the largest array of one chain, persona by cell by pattern, from which ensembles have two chains."""
 
 
@@ -68,8 +69,11 @@ def run(
                 progress(hmc.BLOCK)
         return state, jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
 
-    with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
-        done = list(pool.map(work, range(len(states))))
+    if len(states) == 1:
+        done = [work(0)]
+    else:
+        with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
+            done = list(pool.map(work, range(len(states))))
     return [state for state, _ in done], jax.tree.map(_by_chain, *(draws for _, draws in done))
 
 
