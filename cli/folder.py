@@ -14,7 +14,15 @@ from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.report.tables import TABLES, format_table
 
-__all__ = ["RESULT", "Reserved", "read_summary", "rescue_result", "reserve_folder", "write_result_folder"]
+__all__ = [
+    "RESULT",
+    "Reserved",
+    "checkpoint_of",
+    "read_summary",
+    "rescue_result",
+    "reserve_folder",
+    "write_result_folder",
+]
 
 RESULT = "fit.nc"
 _SUMMARY = "summary.json"
@@ -27,6 +35,11 @@ class Reserved(NamedTuple):
 
     folder: Path
     contents: Contents
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """Where a fit with this output folder keeps its chains: next to it, because a result replaces the whole folder."""
+    return folder.with_name(f"{folder.name}.checkpoint")
 
 
 def reserve_folder(folder: Path) -> Reserved:

@@ -64,11 +64,11 @@ def open_checkpoint(
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Remove the files of a checkpoint, and their folder if there is nothing else in it."""
-    sweep(folder)
-    for path in (*folder.glob(PARTS), folder / _SETTINGS):
-        path.unlink(missing_ok=True)
+    """Remove the files of a checkpoint, and their folder if nothing else is in it; what cannot be removed stays."""
     with contextlib.suppress(OSError):
+        sweep(folder)
+        for path in (*folder.glob(PARTS), folder / _SETTINGS):
+            path.unlink(missing_ok=True)
         folder.rmdir()
 
 

@@ -7,7 +7,7 @@ gives the draws of a run that was never interrupted, bit for bit.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -27,6 +27,7 @@ class Entry(NamedTuple):
     blocks: Iterator[hmc.Draws]
 
 
+@runtime_checkable
 class Journal(Protocol):
     """Keeps what ensembles have done; called from the threads of all ensembles."""
 
