@@ -124,9 +124,15 @@ def test_a_fit_that_ends_again_and_again_has_the_draws_of_one_that_does_not(
         assert_same(sample(tiny, place), whole)
 
 
-def test_what_two_processes_wrote_is_used_once(tiny: Prepared, killed: Path, whole: list[Sampled]) -> None:
-    for path in sorted(killed.glob("part-*.npz"))[1:3]:
-        shutil.copy(path, path.with_name(f"{path.stem}-copy.npz"))
+def test_what_two_processes_wrote_is_used_once(
+    tiny: Prepared, killed: Path, whole: list[Sampled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_store, "_INTERVAL", 1e9)  # the other one writes a single part, when it ends
+    with pytest.raises(EndedError):
+        sample(tiny, tmp_path / "other", end=70)
+    (one,) = (tmp_path / "other").glob("part-*.npz")
+    first_of_sampling = sorted(killed.glob("part-*.npz"))[-3]
+    one.rename(killed / f"{first_of_sampling.stem}_other.npz")
     assert_same(sample(tiny, killed), whole)
 
 
