@@ -3,9 +3,6 @@
 Every file is a *part*: the blocks of draws since the part before, the states of the chains after them, and the states
 of their random numbers. A draw is written once, so the cost does not grow with the length of the chains. Parts are
 NumPy archives that are written atomically; objects in them are refused, so reading one executes no code.
-
-References:
-    https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
 """
 
 import json

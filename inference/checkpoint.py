@@ -67,7 +67,10 @@ def remove_checkpoint(folder: Path) -> None:
     """Remove the files of a checkpoint, and their folder if nothing else is in it; what cannot be removed stays."""
     with contextlib.suppress(OSError):
         sweep(folder)
-        for path in (*folder.glob(PARTS), folder / _SETTINGS):
+        for path in (
+            *sorted(folder.glob(PARTS), reverse=True),
+            folder / _SETTINGS,
+        ):  # at any time, what is left is whole
             path.unlink(missing_ok=True)
         folder.rmdir()
 

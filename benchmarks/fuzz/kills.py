@@ -33,7 +33,7 @@ import xarray as xr
 from simulacra.cli.folder import reserve_folder, write_result_folder
 from simulacra.inference import Result
 
-_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+_SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 _COMMAND = (
     sys.executable,
     "-c",  # the checkpoint is written often, because these fits are short
@@ -174,7 +174,7 @@ def kill_fits(log: Path, moments: int, folder: Path) -> None:
     """Kill ``simulacra fit``; every fit that ends has the draws of the first."""
     out = folder / "out"
     words = ("fit", str(log.resolve()), "--out", str(out), "--checkpoint")
-    most = timed(words)
+    most = 1.5 * timed(words)  # so that many end, after having been killed
     same = functools.partial(same_draws, out, Result.load(out).tree)
     kill = functools.partial(kill_until_it_ends, words, functools.partial(state, out), same)
     kill_often("fit", folder, most, moments, kill)
@@ -221,7 +221,11 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--only", nargs="+", choices=["writing", "fit", "report", "score", "race"])
+    parser.add_argument("--signals", nargs="+", choices=[number.name for number in _SIGNALS])
     arguments = parser.parse_args()
+    if arguments.signals:
+        _SIGNALS[:] = [signal.Signals[name] for name in arguments.signals]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background processes ignore it
     warnings.simplefilter("ignore")
     result, moments = arguments.result, arguments.moments
     steps: dict[str, Callable[[Path], object]] = {

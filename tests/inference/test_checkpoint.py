@@ -310,6 +310,24 @@ def test_other_folders_and_files_are_left_alone(tiny: Prepared, tmp_path: Path) 
     assert [path.name for path in place.iterdir()] == ["notes.txt"]
 
 
+def test_a_checkpoint_that_is_being_removed_stays_whole(
+    tiny: Prepared, killed: Path, whole: list[Sampled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed, unlink = itertools.count(1), Path.unlink
+
+    def fail_at_third(path: Path, *, missing_ok: bool = False) -> None:
+        if next(removed) == 3:
+            raise OSError("the process is killed here")
+        unlink(path, missing_ok=missing_ok)
+
+    number = len(list(killed.iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", fail_at_third)
+        remove_checkpoint(killed)
+    assert len(list(killed.iterdir())) == number - 2
+    assert_same(sample(tiny, killed), whole)
+
+
 def test_a_full_disk_does_not_end_a_fit(
     tiny: Prepared, whole: list[Sampled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
