@@ -36,9 +36,16 @@ from simulacra.inference import Result
 _SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 _COMMAND = (
     sys.executable,
-    "-c",  # the checkpoint is written often, because these fits are short
-    "from simulacra.inference import chain_store; chain_store._INTERVAL = 0.2; "
-    "from simulacra.cli.app import main; main()",
+    "-c",
+    "import sys\n"
+    "from simulacra.cli.app import main\n"
+    "if sys.argv[1] == 'fit':\n"
+    "    try:\n"
+    "        from simulacra.inference import chain_store\n"
+    "    except KeyboardInterrupt:\n"
+    "        sys.exit(130)\n"
+    "    chain_store._INTERVAL = 0.2  # these fits are short\n"
+    "main()",
 )
 
 
