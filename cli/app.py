@@ -2,7 +2,7 @@
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
-files are written, with the affected results withheld.
+files are written, with the affected results withheld; 130, interrupted by Ctrl-C.
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all checks passed, 2 invalid input, 3 not converged or not identified (results withheld).",
+    epilog="Exit codes: 0 all checks passed, 2 invalid input, 3 not converged or not identified (results withheld), "
+    "130 interrupted.",
 )
 
 _LOG, _MODEL, _SAMPLING, _OUTPUT = PANEL, "Model", "Sampling", "Output"
@@ -184,6 +185,14 @@ def fit(
         typer.Option(help="Sampler. nuts is slower and serves as an independent check.", rich_help_panel=_SAMPLING),
     ] = "hmc",
     out: Out = Path("simulacra-out"),
+    checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint",
+            help="Keep the chains in OUT.checkpoint while they run. If the fit is killed, the same command resumes it.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -201,6 +210,7 @@ def fit(
     summary.json, one CSV file per table, and fit.nc with all draws.
     """
     from simulacra.cli import request
+    from simulacra.cli.folder import checkpoint_of
     from simulacra.cli.session import Session
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
@@ -225,6 +235,7 @@ def fit(
             model,
             log,
             read={"paths": logs, "options": source.to_dict()},
+            checkpoint=checkpoint_of(out) if checkpoint else None,
             seed=seed,
             num_warmup=num_warmup,
             num_samples=num_samples,

@@ -14,7 +14,15 @@ from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.report.tables import TABLES, format_table
 
-__all__ = ["RESULT", "Reserved", "read_summary", "rescue_result", "reserve_folder", "write_result_folder"]
+__all__ = [
+    "RESULT",
+    "Reserved",
+    "checkpoint_of",
+    "read_summary",
+    "rescue_result",
+    "reserve_folder",
+    "write_result_folder",
+]
 
 RESULT = "fit.nc"
 _SUMMARY = "summary.json"
@@ -27,6 +35,11 @@ class Reserved(NamedTuple):
 
     folder: Path
     contents: Contents
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """Where a fit with this output folder keeps its chains: next to it, because a result replaces the whole folder."""
+    return folder.with_name(f"{folder.name}.checkpoint")
 
 
 def reserve_folder(folder: Path) -> Reserved:
@@ -82,8 +95,7 @@ def write_result_folder(
         result.save(new / RESULT)
         for name, table in tables.items():
             (new / f"{name}.csv").write_text(format_table(table, "csv"), encoding="utf-8")
-        text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-        (new / _SUMMARY).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        _write_summary(new, summary)
         report(new)
 
     folder = _write(reserved, fill)
@@ -102,6 +114,7 @@ def rescue_result(reserved: Reserved, result: Result) -> Path:
 
     def fill(new: Path) -> None:
         result.save(new / RESULT)
+        _write_summary(new, {"creator": "simulacra"})  # without a summary, the next fit would not replace the folder
 
     try:
         return _write(reserved, fill)
@@ -117,6 +130,11 @@ def rescue_result(reserved: Reserved, result: Result) -> Path:
 def _write(reserved: Reserved, fill: Callable[[Path], object]) -> Path:
     written = write_folder(reserved.folder, fill, may_replace=lambda found: found == reserved.contents)
     return reserved.folder if written == reserved.folder.resolve() else written
+
+
+def _write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / _SUMMARY).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_summary(result: Path) -> dict[str, Any]:

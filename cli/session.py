@@ -30,20 +30,23 @@ from simulacra.data.extras import MissingExtraError
 from simulacra.data.visible import visible
 from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
+from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_report, write_reports
 from simulacra.report.tables import json_rows
 
-__all__ = ["BAD_INPUT", "NOT_OK", "Session"]
+__all__ = ["BAD_INPUT", "INTERRUPTED", "NOT_OK", "Session"]
 
 BAD_INPUT = 2
 NOT_OK = 3
+INTERRUPTED = 130  # as shells have it
 
 _OPTIONS = {
     "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
     "batch_tokens": "--batch-tokens N",
     "bounds": "--score NAME:LOW-HIGH",
+    "checkpoint": "--checkpoint",
     "ci_prob": "--ci-prob P",
     "columns": "--column NAME=OWN",
     "condition": "--condition PATTERN",
@@ -96,8 +99,9 @@ class Session:
 
     An :class:`~simulacra.formalism.InputError`, an error of the operating system or a missing extra ends the run with
     exit code 2, a message on standard error and, with ``--json``, an object ``{"error": …}`` on standard output; no
-    file is written, except that a fit that has run is always saved, and the message says where. Any other exception is
-    a bug and receives a note that says so. A result that failed checks ends the run with exit code 3.
+    file is written, except that a fit that has run is always saved, and the message says where. Ctrl-C ends it in the
+    same way, with exit code 130. Any other exception is a bug and receives a note that says so. A result that failed
+    checks ends the run with exit code 3.
 
     Args:
         out: output folder; ``None`` writes no files.
@@ -137,6 +141,8 @@ class Session:
     ) -> None:
         if isinstance(error, (InputError, OSError, MissingExtraError)):
             self._fail(error)
+        if isinstance(error, KeyboardInterrupt):
+            self._fail(error, INTERRUPTED)
         if isinstance(error, Exception) and not isinstance(error, (typer.Exit, typer.Abort)):
             error.add_note(
                 "This is a bug in simulacra, not an error in your data. Please report it with this traceback."
@@ -189,6 +195,7 @@ class Session:
         read: Mapping[str, Any] | None = None,
         truth: pd.DataFrame | None = None,
         described: Mapping[str, str] | None = None,
+        checkpoint: Path | None = None,
         **settings: Any,
     ) -> None:
         """Fit, print, write, and end with the corresponding exit code.
@@ -199,11 +206,18 @@ class Session:
             read: the paths and options that it was read with, so that a report can read it again.
             truth: true proportions of personas, conditions × personas, to be compared with the estimates.
             described: descriptions of conditions, shown with their shifts.
+            checkpoint: the folder in which the chains are kept until the result is written.
             settings: arguments of :func:`~simulacra.inference.fit`.
         """
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            result = fit(model, log, progress_bar=False if self._quiet else None, **settings)
+            try:
+                shown = False if self._quiet else None
+                result = fit(model, log, progress_bar=shown, checkpoint=checkpoint, **settings)
+            except KeyboardInterrupt as error:
+                if checkpoint is not None:
+                    error.add_note(f"The chains are kept in {checkpoint}: the same command resumes the fit.")
+                raise
         reported = tuple(str(warning.message) for warning in caught if warning.category is UserWarning)
         for warning in caught:
             if warning.category is not UserWarning:  # of another library, so not a note
@@ -217,6 +231,8 @@ class Session:
         except (Exception, KeyboardInterrupt) as error:
             self._rescue(result, error)
             raise
+        if checkpoint is not None:
+            remove_checkpoint(checkpoint)
         if isinstance(log, ScannedLog):
             self.say(escape(str(result.account)) + "\n")
         self._print(result, tables, reported, described)
@@ -329,8 +345,6 @@ class Session:
         with contextlib.suppress(OSError):  # no disk has space: ``error`` says so
             kept = f"The fit itself is complete and saved: simulacra show {rescue_result(self._reserved, result)}"
             error.add_note(kept)
-            if not isinstance(error, Exception):  # the command ends without a message
-                self._say_error(kept)
 
     def _say_written(self, files: tuple[Path, ...], summary: dict[str, Any]) -> None:
         if not files:
@@ -350,16 +364,17 @@ class Session:
                 self._say_error(f"{len(result.failed)} of {len(result.checks)} checks failed: {names}")
             raise typer.Exit(NOT_OK)
 
-    def _fail(self, error: Exception) -> NoReturn:
+    def _fail(self, error: BaseException, code: int = BAD_INPUT) -> NoReturn:
+        message = str(error) or "interrupted"
         spelling = _spelling(error.argument) if isinstance(error, InputError) else None
         hint = "\n".join(filter(None, [*getattr(error, "__notes__", ()), spelling])) or None
-        self._say_error(f"{error}" + (f"\n{hint}" if hint else ""))
+        self._say_error(message + (f"\n{hint}" if hint else ""))
         if self._as_json:
             fields = ("argument", "file", "line", "column")
             place = {name: getattr(error, name) for name in fields if hasattr(error, name)}
-            found = {"type": type(error).__name__, "message": str(error), "hint": hint, **place}
+            found = {"type": type(error).__name__, "message": message, "hint": hint, **place}
             self._say_json({"ok": False, "error": found})
-        raise typer.Exit(BAD_INPUT) from error
+        raise typer.Exit(code) from error
 
 
 def _describe_reading(who: str, paths: Sequence[str], reading: Reading) -> str:

@@ -28,9 +28,11 @@ from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.counting.collapse import expect_log
+from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
+from simulacra.inference.checkpoint import open_checkpoint
 from simulacra.inference.checks import check_draws, with_fitting_names
 from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
 from simulacra.inference.draws import group_weights
@@ -42,6 +44,7 @@ from simulacra.inference.rates import count_events, fit_rates
 from simulacra.inference.readings import READING, distinct_readings, rival_modes
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.initialise import Start
+from simulacra.inference.sampling.journal import Journal
 from simulacra.inference.sampling.relabel import relabel
 from simulacra.inference.sampling.sample import (
     Sampled,
@@ -76,6 +79,7 @@ def fit(
     num_starts: int = 100,
     thresholds: Thresholds | None = None,
     progress_bar: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     compilation_cache: bool = True,
 ) -> Result:
     """Sample from the posterior of a persona mixture and run all checks.
@@ -97,6 +101,10 @@ def fit(
             whose log evidence is close to that of the best are sampled as well (:meth:`Result.readings`).
         thresholds: thresholds of the checks.
         progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks.
+        checkpoint: a folder in which the chains are kept while they run. If the process is killed, the same call
+            resumes from it, says so on standard error unless ``progress_bar`` is false, and returns the draws of an
+            uninterrupted call, bit for bit. It is created, and remains when ``fit`` returns: delete it when the result
+            has been saved. HMC only.
         compilation_cache: whether to keep compiled programs on disk between processes, in JAX's own cache if one is
             configured, otherwise in the user's cache folder. Scores and labels need none, texts and NUTS do.
 
@@ -105,14 +113,15 @@ def fit(
         estimates that the failed checks concern are withheld from its tables.
 
     Raises:
-        InputError: arguments are out of range, or the model does not match the log.
+        InputError: arguments are out of range, the model does not match the log, or ``checkpoint`` is that of another
+            fit (another log, model, setting or version of the software) or damaged.
 
     Runs in float64 regardless of JAX's setting, which is left unchanged.
     """
     first = _FIRST_DRAWS if num_samples is None else num_samples
     most = _MOST_DRAWS if num_samples is None and engine == "hmc" else first
     settings = Settings(seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts)
-    _check_arguments(model, log, thresholds, settings)
+    _check_arguments(model, log, thresholds, settings, checkpoint)
     thresholds = thresholds or Thresholds()
     prepared = prepare(model, log)
     if compilation_cache:
@@ -121,6 +130,7 @@ def fit(
     with (
         threadpool_limits(limits=1, user_api="blas"),
         jax.enable_x64(True),  # noqa: FBT003 (JAX's signature)
+        _resumed(checkpoint, prepared, settings, thresholds, silent=progress_bar is False) as journal,
         _progress(num_iterations(settings), show=progress_bar) as progress,
     ):
         progress("rates", 0)
@@ -134,7 +144,8 @@ def fit(
         best = target.starts[0]
         rivals = rival_modes(target.starts, gap=thresholds.mode_gap, distance=thresholds.mode_distance)
         readings = [
-            _sample_reading(prepared, target, rival, settings, thresholds, progress) for rival in rivals[:_MOST_RIVALS]
+            _sample_reading(prepared, target, rival, settings, thresholds, progress, journal)
+            for rival in rivals[:_MOST_RIVALS]
         ]
         more = max(len(rivals) - _MOST_RIVALS, 0)
 
@@ -142,7 +153,7 @@ def fit(
             progress("checking", 0)
             return _assemble(prepared, sampled, best, readings, more, rates, settings, thresholds)
 
-        results = map(checked, sample_posterior(prepared, target, best, settings, progress))
+        results = map(checked, sample_posterior(prepared, target, best, settings, progress, journal))
         result = next(results)
         while result.settings["num_samples"] < most and lacks_draws(result.checks):
             result = next(results)
@@ -156,10 +167,11 @@ def _sample_reading(
     settings: Settings,
     thresholds: Thresholds,
     progress: Callable[[str, int], None],
+    journal: Journal | None,
 ) -> xr.Dataset:
     """The posterior around another mode, with personas named by their gates."""
     short = settings._replace(num_samples=min(settings.num_samples, _READING_DRAWS), engine="hmc")
-    sampled = next(sample_posterior(prepared, target, start, short, progress))
+    sampled = next(sample_posterior(prepared, target, start, short, progress, journal))
     parameters, _ = _relabelled(prepared, sampled, start)
     posterior = posterior_dataset(prepared, parameters)
     evidence = find_evidence(prepared, posterior, thresholds)
@@ -213,7 +225,7 @@ def _assemble(
     return Result(tree, prepared, checks, record, notes)
 
 
-def _check_arguments(model: object, log: object, thresholds: object, settings: Settings) -> None:
+def _check_arguments(model: object, log: object, thresholds: object, settings: Settings, checkpoint: object) -> None:
     swapped = "the model comes first: fit(model, log)" if isinstance(log, PersonaMixture) else None
     expect_type(model, PersonaMixture, "model", "fit", expected="a PersonaMixture", remedy=swapped)
     expect_log(log, "fit")
@@ -243,6 +255,14 @@ def _check_arguments(model: object, log: object, thresholds: object, settings: S
             f"fit: expected chain_method 'parallel', 'sequential' or 'vectorized'; got {settings.chain_method!r}",
             argument="chain_method",
         )
+    expect_type(checkpoint, (str, os.PathLike, type(None)), "checkpoint", "fit", expected="the path of a folder")
+    if checkpoint is not None and settings.engine == "nuts":
+        raise InputError(
+            "fit: the chains of NumPyro cannot be resumed",
+            expected="engine='hmc' with a checkpoint",
+            remedy="leave out checkpoint, or engine",
+            argument=("checkpoint", "engine"),
+        )
 
 
 def _use_compilation_cache() -> None:
@@ -256,6 +276,25 @@ def _use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)  # type: ignore[no-untyped-call]
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)  # type: ignore[no-untyped-call]
     compilation_cache.reset_cache()  # JAX remembers that it found no cache; this makes it look again
+
+
+@contextlib.contextmanager
+def _resumed(
+    checkpoint: str | os.PathLike[str] | None,
+    prepared: Prepared,
+    settings: Settings,
+    thresholds: Thresholds,
+    *,
+    silent: bool,
+) -> Iterator[Journal | None]:
+    """The chains of an earlier process; says on standard error that there are any."""
+    if checkpoint is None:
+        yield None
+        return
+    with open_checkpoint(Path(checkpoint), prepared, settings, thresholds) as chains:
+        if chains.draws and not silent:
+            print(f"Resuming from {checkpoint}, with {grouped(chains.draws)} draws (warm-up included)", file=sys.stderr)
+        yield chains
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from simulacra.inference.diagnostics import Check, Thresholds
 from simulacra.inference.prepare import Prepared, assemble, design_of
 from simulacra.inference.versions import library_versions
 
-__all__ = ["FORMAT_VERSION", "Stored", "read_result", "write_result"]
+__all__ = ["FORMAT_VERSION", "Stored", "model_record", "read_result", "write_result"]
 
 FORMAT_VERSION = 4
 """Format version of the files; files of another version are rejected."""
@@ -172,7 +172,7 @@ def _record(stored: Stored) -> dict[str, Any]:
         "ok": all(check.passed for check in stored.checks),
         "checks": [_check_record(check) for check in stored.checks],
         "prepared": {
-            "model": _model_record(prepared.model),
+            "model": model_record(prepared.model),
             "formula": prepared.design.formula,
             "cells": prepared.collapsed.cells.to_dict("list"),
             "patterns": prepared.patterns.tolist(),
@@ -185,7 +185,12 @@ def _record(stored: Stored) -> dict[str, Any]:
     }
 
 
-def _model_record(model: PersonaMixture) -> dict[str, Any]:
+def model_record(model: PersonaMixture) -> dict[str, Any]:
+    """Everything that determines a model, in types that JSON has.
+
+    Raises:
+        InputError: an emission of a class of the user does not state how to rebuild it.
+    """
     return {
         "personas": [dataclasses.asdict(persona) for persona in model.personas],
         "emissions": [_emission_record(emission) for emission in model.emissions],

@@ -1,17 +1,22 @@
 """Processes that are killed at random moments, and writers that finish at the same time: no result may be lost.
 
-Run with ``python -m benchmarks.fuzz.kills RESULT LOG [--moments 30] [--commands 30] [--rounds 200]``; ``RESULT`` is the
-output folder of a fit, which is copied, and ``LOG`` what ``simulacra fit`` reads. Killed are a process that only writes
-result folders, ``simulacra fit`` and ``simulacra report``. After every kill, the folder must hold the old or the new
-result, whole. Then two writers at a time write into one folder: every result must be in the folder that its
-writer names, or have been replaced by a writer that had seen it.
+Run with ``python -m benchmarks.fuzz.kills RESULT LOG [--score WORDS] [--moments 30] [--rounds 200]``. ``RESULT`` is
+the output folder of a fit, which is copied, ``LOG`` what ``simulacra fit`` reads, and ``WORDS`` those of
+``simulacra score`` without ``--out``. Killed are a process that only writes result folders, ``simulacra fit
+--checkpoint``, ``simulacra report`` and ``simulacra score``. After every kill, what was to be written must be whole,
+old or new. The command is then started again, and so on; one that ends by itself must have written what an
+uninterrupted one writes. Finally two writers at a time write into one folder: every result must be in the folder that
+its writer names, or have been replaced by a writer that had seen it.
 """
 
 import argparse
 import collections
 import contextlib
+import functools
+import math
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,12 +26,27 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import xarray as xr
 
 from simulacra.cli.folder import reserve_folder, write_result_folder
 from simulacra.inference import Result
 
-_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-_COMMAND = (sys.executable, "-m", "simulacra.cli.app")
+_SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+_COMMAND = (
+    sys.executable,
+    "-c",
+    "import sys\n"
+    "from simulacra.cli.app import main\n"
+    "if sys.argv[1] == 'fit':\n"
+    "    try:\n"
+    "        from simulacra.inference import chain_store\n"
+    "    except KeyboardInterrupt:\n"
+    "        sys.exit(130)\n"
+    "    chain_store._INTERVAL = 0.2  # these fits are short\n"
+    "main()",
+)
 
 
 def in_child(work: Callable[[], object]) -> int:
@@ -49,8 +69,8 @@ def write(result: Result, out: Path, name: str) -> Path:
     )[0].parent
 
 
-def kill_writer(result: Result, out: Path, number: signal.Signals, delay: float) -> None:
-    """Kill a process that writes again and again."""
+def kill_writer(result: Result, out: Path, number: signal.Signals, delay: float) -> str:
+    """Kill a process that writes again and again; returns what became of the folder."""
 
     def forever() -> None:
         while True:
@@ -60,14 +80,42 @@ def kill_writer(result: Result, out: Path, number: signal.Signals, delay: float)
     time.sleep(delay)
     os.kill(child, number)
     os.waitpid(child, 0)
+    return state(out)
 
 
-def kill_command(command: Sequence[str], number: signal.Signals, delay: float) -> None:
+class Ended(NamedTuple):
+    """How a command ended: whether by itself, how long a signal took to end it, and what it said."""
+
+    itself: bool
+    took: float
+    said: str
+
+
+def kill_command(words: Sequence[str], number: signal.Signals, delay: float) -> Ended:
     """Kill a command, unless it ends before."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen((*_COMMAND, *words), **pipes) as process:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(delay)
+            said = process.communicate(timeout=delay)[1]
+            return Ended(process.returncode in (0, 3), 0.0, said)
         process.send_signal(number)
+        sent = time.perf_counter()
+        said = process.communicate()[1]
+        return Ended(process.returncode in (0, 3), time.perf_counter() - sent, said)
+
+
+def kill_until_it_ends(
+    words: Sequence[str], check: Callable[[], str], same: Callable[[], bool], number: signal.Signals, delay: float
+) -> str:
+    """Kill a command once; returns what was found, and whether it is right if the command ended by itself."""
+    ended = kill_command(words, number, delay)
+    found = check()
+    if number == signal.SIGINT and not ended.itself:
+        found += ", with a traceback" if "Traceback" in ended.said else f", in {math.ceil(ended.took)} s"
+    if ended.itself:
+        resumed = "resumed and " if "Resuming from" in ended.said else ""
+        found += f", {resumed}ended with the {'same' if same() else 'DIFFERENT'} result"
+    return found
 
 
 def state(out: Path) -> str:
@@ -76,19 +124,34 @@ def state(out: Path) -> str:
         Result.load(out)
     except ValueError as error:
         return f"LOST: {error}"
-    return "whole"
+    page = out / "report.html"
+    return "whole" if not page.exists() or page.read_text().rstrip().endswith(("</html>", "x")) else "HALF A REPORT"
 
 
-def kill_often(name: str, out: Path, most: float, moments: int, kill: Callable[[signal.Signals, float], None]) -> None:
-    """Kill at random moments with every signal, and print what became of the folder."""
+def same_draws(out: Path, draws: xr.DataTree) -> bool:
+    """Whether all arrays of a result are those of another."""
+    found = Result.load(out).tree
+    return all(found[name].to_dataset().equals(own.to_dataset()) for name, own in draws.children.items())
+
+
+def kill_often(
+    name: str, folder: Path, most: float, moments: int, kill: Callable[[signal.Signals, float], str]
+) -> None:
+    """Kill at random moments with every signal, and print what was found."""
     rng = random.Random(0)
     for number in _SIGNALS:
-        ends: collections.Counter[str] = collections.Counter()
-        for _ in range(moments):
-            kill(number, rng.uniform(0, most))
-            ends[state(out)] += 1
-        left = sum(path.name.startswith(".simulacra-") for path in out.parent.iterdir())
-        print(f"{name}, {number.name} within {most:.1f} s: {dict(ends)}; temporary folders: {left}", flush=True)
+        found = collections.Counter(kill(number, rng.uniform(0, most)) for _ in range(moments))
+        left = sum(path.name.startswith(".simulacra-") for path in folder.rglob("*"))
+        print(f"{name}, {number.name} within {most:.1f} s: {dict(found)}; temporary folders: {left}", flush=True)
+
+
+def timed(words: Sequence[str]) -> float:
+    """Seconds that a command takes if nobody kills it."""
+    start = time.perf_counter()
+    ended = subprocess.run((*_COMMAND, *words), capture_output=True, check=False, text=True)
+    if ended.returncode not in (0, 3):
+        raise SystemExit(ended.stderr)
+    return time.perf_counter() - start
 
 
 def race(result: Result, folder: Path, rounds: int) -> dict[str, int]:
@@ -108,30 +171,82 @@ def race(result: Result, folder: Path, rounds: int) -> dict[str, int]:
     return {"written": len(said), "of these next to the folder": len(aside), "LOST": lost, "WRITERS FAILED": failed}
 
 
+def kill_writers(result: Path, moments: int, folder: Path) -> None:
+    """Kill a process that only writes."""
+    shutil.copytree(result, folder / "out")
+    kill_often("writing", folder, 1.0, moments, functools.partial(kill_writer, Result.load(result), folder / "out"))
+
+
+def kill_fits(log: Path, moments: int, folder: Path) -> None:
+    """Kill ``simulacra fit``; every fit that ends has the draws of the first."""
+    out = folder / "out"
+    words = ("fit", str(log.resolve()), "--out", str(out), "--checkpoint")
+    most = 1.5 * timed(words)  # so that many end, after having been killed
+    same = functools.partial(same_draws, out, Result.load(out).tree)
+    kill = functools.partial(kill_until_it_ends, words, functools.partial(state, out), same)
+    kill_often("fit", folder, most, moments, kill)
+
+
+def kill_reports(result: Path, moments: int, folder: Path) -> None:
+    """Kill ``simulacra report``; every page that is found is whole."""
+    out = folder / "out"
+    shutil.copytree(result, out)
+    words = ("report", str(out))
+    most = timed(words)
+    page = (out / "report.html").read_bytes()
+
+    def same() -> bool:
+        return (out / "report.html").read_bytes() == page
+
+    kill = functools.partial(kill_until_it_ends, words, functools.partial(state, out), same)
+    kill_often("report", folder, most, moments, kill)
+
+
+def kill_scores(given: str, moments: int, folder: Path) -> None:
+    """Kill ``simulacra score``; every file that is found has the bytes of the first."""
+    out = folder / "scored.parquet"
+    words = ("score", *shlex.split(given), "--out", str(out))
+    most = timed(words)
+    scored = out.read_bytes()
+
+    def check() -> str:
+        return "whole" if not out.exists() or out.read_bytes() == scored else "HALF A FILE"
+
+    def kill(number: signal.Signals, delay: float) -> str:
+        out.unlink(missing_ok=True)  # a file that is there is not made again
+        return kill_until_it_ends(words, check, out.exists, number, delay)
+
+    kill_often("score", folder, most, moments, kill)
+
+
 def main() -> None:
     """Kill, race, and print what became of the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", type=Path)
     parser.add_argument("log", type=Path)
+    parser.add_argument("--score")
     parser.add_argument("--moments", type=int, default=30)
-    parser.add_argument("--commands", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--only", nargs="+", choices=["writing", "fit", "report", "score", "race"])
+    parser.add_argument("--signals", nargs="+", choices=[number.name for number in _SIGNALS])
     arguments = parser.parse_args()
+    if arguments.signals:
+        _SIGNALS[:] = [signal.Signals[name] for name in arguments.signals]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background processes ignore it
     warnings.simplefilter("ignore")
-    result, log = Result.load(arguments.result), arguments.log.resolve()
-    with tempfile.TemporaryDirectory() as place:
-        print(f"two writers: {race(result, Path(place).resolve(), arguments.rounds)}", flush=True)
-    with tempfile.TemporaryDirectory() as place:
-        out = Path(place).resolve() / "out"
-        shutil.copytree(arguments.result, out)
-        kill_often("writing", out, 1.0, arguments.moments, lambda *how: kill_writer(result, out, *how))
-        for words in (("fit", str(log), "--out", str(out), "--num-samples", "200"), ("report", str(out))):
-            command, start = (*_COMMAND, *words, "--quiet"), time.perf_counter()
-            subprocess.run(command, capture_output=True, check=False)
-            most = time.perf_counter() - start
-            kill_often(
-                f"simulacra {words[0]}", out, most, arguments.commands, lambda *how, c=command: kill_command(c, *how)
-            )
+    result, moments = arguments.result, arguments.moments
+    steps: dict[str, Callable[[Path], object]] = {
+        "writing": functools.partial(kill_writers, result, moments),
+        "fit": functools.partial(kill_fits, arguments.log, moments),
+        "report": functools.partial(kill_reports, result, moments),
+        "race": lambda folder: print(f"two writers: {race(Result.load(result), folder, arguments.rounds)}", flush=True),
+    }
+    if arguments.score:
+        steps["score"] = functools.partial(kill_scores, arguments.score, moments)
+    for name, step in steps.items():
+        if not arguments.only or name in arguments.only:
+            with tempfile.TemporaryDirectory() as place:
+                step(Path(place).resolve())
 
 
 if __name__ == "__main__":

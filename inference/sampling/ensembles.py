@@ -8,6 +8,7 @@ adapts its own step size and has its own random numbers, so the draws do not dep
 """
 
 import concurrent.futures
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import jax
 import numpy as np
 
 from simulacra.inference.sampling import hmc
+from simulacra.inference.sampling.journal import Journal, continued, digest
 from simulacra.inference.sampling.space import Space
 
 __all__ = ["begin", "run"]
@@ -41,6 +43,7 @@ def run(
     target: float,
     progress: Callable[[int], None],
     transform: Callable[[np.ndarray], Any] | None = None,
+    journal: Journal | None = None,
 ) -> tuple[list[hmc.State], hmc.Draws]:
     """Run every ensemble for ``num_steps`` iterations, rounded up to whole blocks.
 
@@ -54,15 +57,23 @@ def run(
         progress: called with the number of iterations by the first ensemble after each of its blocks.
         transform: what is kept of the positions of a block, shape ``(iteration, chain, D)``; a tree of arrays with
             the same leading axes.
+        journal: what an earlier process has done of this run is not done again.
 
     Returns:
         The final states, and the draws of all chains, shapes ``(chain, iteration)``.
     """
+    how: dict[str, Any] = {"num_steps": num_steps, "adapt": adapt, "target": target}
+    name = "" if journal is None else digest(space, states, seed, **how)
+    ended = threading.Event()
+
+    def check() -> None:
+        if ended.is_set():
+            raise concurrent.futures.CancelledError
 
     def work(index: int) -> tuple[hmc.State, hmc.Draws]:
         state, blocks = states[index], []
         rng = np.random.default_rng([*seed, index])
-        for moved, draws in hmc.run(space, state, rng, num_steps=num_steps, adapt=adapt, target=target):
+        for moved, draws in continued(journal, name, index, space, state, rng, **how, check=check):
             state = moved
             blocks.append(draws if transform is None else draws._replace(position=transform(draws.position)))
             if index == 0:
@@ -73,7 +84,12 @@ def run(
         done = [work(0)]
     else:
         with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
-            done = list(pool.map(work, range(len(states))))
+            try:
+                futures = [pool.submit(work, index) for index in range(len(states))]
+                concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
+                done = [future.result() for future in futures if future.done()]
+            finally:  # if one failed, or the caller was interrupted, the others end before their next iteration
+                ended.set()
     return [state for state, _ in done], jax.tree.map(_by_chain, *(draws for _, draws in done))
 
 

@@ -9,7 +9,7 @@ References:
     Hoffman & Gelman (2014), arXiv:1111.4246, section 3.2 (dual averaging of the step size).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,7 +87,14 @@ def begin(space: Space, whitened: np.ndarray, step: float) -> State:
 
 
 def run(
-    space: Space, state: State, rng: np.random.Generator, *, num_steps: int, adapt: bool, target: float
+    space: Space,
+    state: State,
+    rng: np.random.Generator,
+    *,
+    num_steps: int,
+    adapt: bool,
+    target: float,
+    check: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[State, Draws]]:
     """Yield the state and the draws after each block of iterations.
 
@@ -98,10 +105,12 @@ def run(
         num_steps: number of iterations, rounded up to whole blocks.
         adapt: whether to adapt the step size.
         target: target acceptance rate of the adaptation.
+        check: called before every iteration; ends the run if it raises.
     """
     for _ in range(-(-num_steps // BLOCK)):
         drawn = []
         for _ in range(BLOCK):
+            check()
             adaptation = state.adaptation
             step = float(np.exp(adaptation.log_step if adapt else adaptation.average))
             with np.errstate(all="ignore"):  # a trajectory that diverges overflows, and is rejected

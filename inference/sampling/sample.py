@@ -38,6 +38,7 @@ from simulacra.inference.sampling.arrow import stretch
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
 from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
+from simulacra.inference.sampling.journal import Journal
 from simulacra.inference.sampling.problem import Problem, constrain, make_problem, natural_chart, unconstrain
 from simulacra.inference.sampling.space import Density, Space
 from simulacra.inference.texts import Calibration, calibrate
@@ -107,16 +108,21 @@ def find_modes(prepared: Prepared, num_starts: int) -> Target:
 
 
 def sample_posterior(
-    prepared: Prepared, target: Target, start: Start, settings: Settings, progress: Callable[[str, int], None]
+    prepared: Prepared,
+    target: Target,
+    start: Start,
+    settings: Settings,
+    progress: Callable[[str, int], None],
+    journal: Journal | None = None,
 ) -> Iterator[Sampled]:
     """Yield posterior draws around the mode of ``start``: ``num_samples`` per chain, then, each time, twice the length.
 
     Each time the same chains are continued; NUTS yields once. ``progress(stage, iterations)`` is called after every
-    block of iterations.
+    block of iterations. What a journal has of the chains is not computed again.
     """
     rng = np.random.default_rng(settings.seed)
     density, mode = _density_at_mode(prepared, target, start, rng)
-    space, states = _warm_up(density, mode, settings, rng, progress)
+    space, states = _warm_up(density, mode, settings, rng, progress, journal)
     if settings.engine == "nuts":
         positions, stats = nuts.run(
             space,
@@ -130,7 +136,7 @@ def sample_posterior(
         yield Sampled(_parameters(density, positions), stats)
         return
     drawn: list[tuple[Parameters, dict[str, np.ndarray]]] = []
-    for segment in _sample_hmc(space, states, settings, progress):
+    for segment in _sample_hmc(space, states, settings, progress, journal):
         drawn.append(segment)
         parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *drawn)
         yield Sampled(parameters, stats)
@@ -168,6 +174,7 @@ def _warm_up(
     settings: Settings,
     rng: np.random.Generator,
     progress: Callable[[str, int], None],
+    journal: Journal | None,
 ) -> tuple[Space, list[hmc.State]]:
     space = Space(density, mode, density.arrow(mode[None]))
     whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
@@ -189,6 +196,7 @@ def _warm_up(
             adapt=True,
             target=settings.target_accept_prob,
             progress=functools.partial(progress, "warming up"),
+            journal=journal,
         )
         kept.append(draws.position)
     return space, states
@@ -199,7 +207,11 @@ def _stage_lengths(num_warmup: int) -> list[int]:
 
 
 def _sample_hmc(
-    space: Space, states: list[hmc.State], settings: Settings, progress: Callable[[str, int], None]
+    space: Space,
+    states: list[hmc.State],
+    settings: Settings,
+    progress: Callable[[str, int], None],
+    journal: Journal | None,
 ) -> Iterator[tuple[Parameters, dict[str, np.ndarray]]]:
     """Yield consecutive segments of the chains: ``num_samples`` draws, then each time as many as drawn so far."""
     for again in itertools.count():
@@ -213,6 +225,7 @@ def _sample_hmc(
             target=settings.target_accept_prob,
             progress=functools.partial(progress, "continuing sampling" if again else "sampling"),
             transform=functools.partial(_parameters, space.density),
+            journal=journal,
         )
         stats = jax.tree.map(lambda values, length=length: values[:, :length], draws._asdict())
         yield stats.pop("position"), stats

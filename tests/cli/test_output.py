@@ -15,6 +15,7 @@ from typer.testing import Result as Outcome
 from simulacra import data
 from simulacra.cli import folder as folders
 from simulacra.cli.app import app
+from simulacra.cli.folder import reserve_folder
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.inference import Result
 
@@ -201,8 +202,9 @@ def test_a_fit_is_saved_although_its_report_cannot_be_made(
     monkeypatch.setattr("simulacra.cli.session.write_reports", fail)
     ended = run("fit", log_file, "--out", "out")
     assert ended.exit_code != 0
-    assert sorted(path.name for path in Path("out").iterdir()) == ["fit.json", "fit.nc"]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["fit.json", "fit.nc", "summary.json"]
     assert Result.load("out").ok
+    reserve_folder(Path("out"))  # the same command may replace it
     said = "\n".join([ended.stderr, *getattr(ended.exception, "__notes__", ())])
     assert "The fit itself is complete and saved: simulacra show" in said
 
@@ -228,3 +230,49 @@ def test_a_fit_is_saved_elsewhere_if_its_disk_is_full(
     assert f"simulacra show {place}" in json.loads(ended.stdout)["error"]["hint"]
     assert Result.load(place).ok
     assert not Path("out").exists()
+
+
+def test_a_checkpoint_lies_next_to_the_result_until_that_is_written(
+    run: Run, log_file: Path, passing: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Path | None] = []
+
+    def keep(*_: object, checkpoint: Path | None, **__: object) -> Result:
+        given.append(checkpoint)
+        if checkpoint is not None:
+            checkpoint.mkdir()
+            (checkpoint / "settings.json").touch()
+            (checkpoint / "part-000000-1.npz").touch()
+        return passing
+
+    def fail(*_: object, **__: object) -> None:
+        assert (place / "settings.json").exists(), "it is removed when the result has been written, not before"
+        raise OSError(28, "No space left on device")
+
+    place = Path("there/out.checkpoint")
+    monkeypatch.setattr("simulacra.cli.session.fit", keep)
+    Path("there").mkdir()
+    assert run("fit", log_file, "--out", "there/out").exit_code == 0
+    assert run("fit", log_file, "--out", "there/out", "--checkpoint").exit_code == 0
+    assert given == [None, place]
+    assert sorted(path.name for path in Path("there").iterdir()) == ["out"]
+    monkeypatch.setattr("simulacra.cli.session.write_reports", fail)
+    assert run("fit", log_file, "--out", "there/out", "--checkpoint").exit_code == 2
+    assert sorted(path.name for path in Path("there").iterdir()) == ["out", "out.checkpoint"]
+
+
+def test_ctrl_c_ends_a_fit_with_a_message_and_leaves_the_earlier_result(
+    run: Run, log_file: Path, passing: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    assert run("fit", log_file, "--out", "out").exit_code == 0
+    before = Path("out/summary.json").read_text()
+    monkeypatch.setattr("simulacra.cli.session.fit", interrupt)
+    ended = run("fit", log_file, "--out", "out", "--checkpoint", "--json")
+    assert ended.exit_code == 130
+    assert ended.stderr.startswith("simulacra: interrupted\nThe chains are kept in out.checkpoint: the same command")
+    assert json.loads(ended.stdout)["error"]["message"] == "interrupted"
+    assert run("fit", log_file, "--out", "out").stderr == "simulacra: interrupted\n"
+    assert Path("out/summary.json").read_text() == before

@@ -222,7 +222,14 @@ def test_numbers_have_units(own: griffe.Function) -> object:
 
 
 _SOURCE = re.compile(r"\beqs?\. ?\(|doi:|arXiv:|\(\d{4}\)")
-_NO_MATHEMATICS = ("fit", "prepare", "sample", "store", "ensembles")  # they call it, lay it out or keep it
+_NO_MATHEMATICS = (
+    "fit",
+    "prepare",
+    "sample",
+    "store",
+    "chain_store",
+    "ensembles",
+)  # they call it, lay it out or keep it
 
 
 def _is_mathematics(module: griffe.Module) -> bool:

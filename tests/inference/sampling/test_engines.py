@@ -1,6 +1,8 @@
 """The samplers against an integral computed without them, against each other, and against themselves."""
 
 import itertools
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -168,6 +170,24 @@ def test_chains_go_on_where_they_stood(tiny: Prepared, monkeypatch: pytest.Monke
     for (_, moved, _), (states, _, _) in itertools.pairwise(runs[-3:]):
         assert states is moved
     assert len({seed for *_, seed in runs}) == len(runs), "no two stretches share their randomness"
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
+    error: type[BaseException], tiny: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a year of work."""
+    monkeypatch.setattr(ensembles, "_LARGE", 0)
+
+    def progress(stage: str, iterations: int) -> None:
+        if error is KeyboardInterrupt:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        else:
+            raise error
+
+    with pytest.raises(error):
+        _short(tiny, progress, num_warmup=10**10)
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
 
 
 def test_counts_compile_nothing(tiny: Prepared) -> None:
