@@ -1,4 +1,4 @@
-"""Benchmarks: the cost of a fit compared with alternatives, and how it scales with the size of the log.
+"""Benchmarks: the cost of a fit compared with alternatives, how it scales with the log, and whether it is right.
 
 Run from the root of the repository, with the extra ``bench`` installed (``pip install -e ".[bench]"``)::
 
@@ -7,6 +7,7 @@ Run from the root of the repository, with the extra ``bench`` installed (``pip i
     python -m benchmarks.peers --personas 5 --json peers-5.json --seeds 1
     python -m benchmarks.scaling --json scaling.json            # 26 thousand to 26 million rows
     python -m benchmarks.stages LOG.parquet --cache FOLDER      # time of one fit by stage
+    python -m benchmarks.sbc FOLDER                             # simulation-based calibration, hours; resumable
 
 ``logs``
     The simulated log that all contestants share, and the same data as arrays.
@@ -20,4 +21,6 @@ Run from the root of the repository, with the extra ``bench`` installed (``pip i
     Runs contestants with empty and with filled compilation caches.
 ``peers``, ``scaling``, ``stages``
     The commands.
+``sbc``
+    Whether posteriors are right, for ``docs/validation.md``.
 """
