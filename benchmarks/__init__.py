@@ -6,6 +6,7 @@ Run from the root of the repository, with the extra ``bench`` installed (``pip i
     python -m benchmarks.peers --personas 3 --json peers-3.json # the comparison of docs/benchmarks.md
     python -m benchmarks.peers --personas 5 --json peers-5.json --seeds 1
     python -m benchmarks.scaling --json scaling.json            # 26 thousand to 26 million rows
+    python -m benchmarks.growth --json growth.json              # 14 to 300 conditions of 50 questions
     python -m benchmarks.stages LOG.parquet --cache FOLDER      # time of one fit by stage
     python -m benchmarks.sbc FOLDER                             # simulation-based calibration, hours; resumable
 
@@ -19,7 +20,7 @@ Run from the root of the repository, with the extra ``bench`` installed (``pip i
     ESS, R-hat and divergences of a set of draws, computed identically for all contestants.
 ``race``
     Runs contestants with empty and with filled compilation caches.
-``peers``, ``scaling``, ``stages``
+``peers``, ``scaling``, ``growth``, ``stages``
     The commands.
 ``sbc``
     Whether posteriors are right, for ``docs/validation.md``.

@@ -13,6 +13,7 @@ start from the arrays, so reading, collapsing and the design are not part of the
 """
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +60,18 @@ def bench_model(num_personas: int) -> PersonaMixture:
     return PersonaMixture(personas, emissions=emissions, outcome=OUTCOME)
 
 
-def bench_truth(model: PersonaMixture, questions: int, *, seed: int = 0) -> Truth:
-    """Parameters of the log; effects of questions and cells are drawn, everything else is defined above."""
+def bench_truth(model: PersonaMixture, questions: int, *, conditions: int = len(_MIXTURES), seed: int = 0) -> Truth:
+    """Parameters of the log; effects of questions and cells are drawn, everything else is defined above.
+
+    Beyond fourteen conditions the mixtures are repeated, with effects of their own.
+    """
     rng = np.random.default_rng(seed)
     size = len(model.personas)
-    names = [(condition, f"q{question + 1:02d}") for condition in _MIXTURES for question in range(questions)]
-    mixtures = np.array([row[:size] for row in _MIXTURES.values()])
+    rounds = itertools.chain(("",), (f"-{number}" for number in itertools.count(2)))
+    repeated = ((f"{name}{suffix}", row) for suffix in rounds for name, row in _MIXTURES.items())
+    chosen = dict(itertools.islice(repeated, conditions))
+    names = [(condition, f"q{question + 1:02d}") for condition in chosen for question in range(questions)]
+    mixtures = np.array([row[:size] for row in chosen.values()])
     logits = np.log(mixtures)[:, None, :] @ ilr_basis(size).T
     logits = logits + QUESTION_SD * rng.standard_normal((1, questions, size - 1))
     logits = logits + CELL_SD * rng.standard_normal(logits.shape)

@@ -28,8 +28,10 @@ class Entry(NamedTuple):
     draws: int | None = None
 
 
-def run_entry(entry: Entry, folder: Path, *, personas: int, seed: int, limit: float) -> dict[str, dict]:
-    """Run one contestant cold and warm.
+def run_entry(
+    entry: Entry, folder: Path, *, personas: int, seed: int, limit: float, warm: bool = True
+) -> dict[str, dict]:
+    """Run one contestant cold and, if ``warm``, again.
 
     Returns:
         Reports ``{"cold": …, "warm": …}``. The report of a run that did not finish contains ``"failed"`` instead of
@@ -37,7 +39,7 @@ def run_entry(entry: Entry, folder: Path, *, personas: int, seed: int, limit: fl
     """
     with tempfile.TemporaryDirectory() as cache:
         reports = {}
-        for temperature in ("cold", "warm"):
+        for temperature in ("cold", "warm")[: 1 + warm]:
             report = _run_once(entry, folder, Path(cache), personas=personas, seed=seed, limit=limit)
             reports[temperature] = {**report, "load": os.getloadavg()[0]}
             if "failed" in report:

@@ -1,4 +1,4 @@
-"""Tables of the commands ``peers`` and ``scaling``."""
+"""Tables of the commands ``peers``, ``scaling`` and ``growth``."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from simulacra.data.numerals import grouped
 
-__all__ = ["show_peers", "show_scaling"]
+__all__ = ["show_growth", "show_peers", "show_scaling"]
 
 _COLUMNS = (
     "contestant",
@@ -115,3 +115,39 @@ def show_scaling(runs: Sequence[dict]) -> None:
             f"{run['quality']['r_hat']:.3f}",
         )
     Console(width=120).print(table)
+
+
+def show_growth(runs: Sequence[dict]) -> None:
+    """Print time, memory and quality for every number of conditions."""
+    table = Table(title="Growth with the number of conditions")
+    columns = (
+        "conditions",
+        "rows",
+        "wall s",
+        "CPU s",
+        "CPU s / condition",
+        "peak RSS MB",
+        "bulk ESS",
+        "tail ESS",
+        "R-hat",
+    )
+    for column in (*columns, "div.", "passed"):
+        table.add_column(column, justify="right")
+    for run in runs:
+        report, sizes = run["report"], (str(run["conditions"]), grouped(run["rows"]))
+        if "failed" in report:
+            table.add_row(*sizes, report["failed"])
+            continue
+        quality = report["quality"]
+        table.add_row(
+            *sizes,
+            f"{report['wall']:.1f}",
+            f"{report['cpu']:.1f}",
+            f"{report['cpu'] / run['conditions']:.2f}",
+            f"{report['peak_rss_mb']:.0f}",
+            *(f"{quality[name]:.0f}" for name in ("ess_bulk", "ess_tail")),
+            f"{quality['r_hat']:.3f}",
+            str(quality["divergences"]),
+            "yes" if quality["passed"] else "no",
+        )
+    Console(width=150).print(table)

@@ -36,7 +36,7 @@ def open_set(name: str, emissions: Sequence[AbstractEmission]) -> tuple[tuple[Pe
     if len(others) != 1 or not isinstance(others[0], wanted):
         found = ", ".join(f"{type(each).__name__}({each.measurement!r})" for each in others) or "none"
         raise InputError(
-            f"The persona set {name!r} needs one measurement; the emissions besides 'coherent' are: {found}",
+            f"The persona set {name!r} needs one measurement; the emissions other than 'coherent' are: {found}",
             expected=f"one {wanted.__name__}" + (", and 'coherent' if it is scored" if name == "trait" else ""),
             argument=("emissions", "measurements"),
         )

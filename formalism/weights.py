@@ -294,7 +294,7 @@ def describe_formula(formula: str) -> Any:
         )
     try:
         parser = Parser(Scanner(formula).scan())
-        parser.parse()
+        power = _power_of_one(parser.parse())
         rest = "" if parser.at_end() else str(parser.peek().lexeme)
         description = model_description(formula)
     except Exception as error:  # formulae has errors of its own, and Python's
@@ -313,7 +313,32 @@ def describe_formula(formula: str) -> Any:
             remedy="join terms with '+', ':' or '*', and check that brackets are balanced",
             argument="weights",
         )
+    if power:
+        raise InputError(
+            f"Weights {formula!r}: in a formula, '**' after {power!r} means its interactions with itself, which are "
+            f"{power!r} again",
+            expected=f"a formula such as {_EXAMPLE!r}",
+            remedy=f"for the arithmetic power write I({power}**2)",
+            argument="weights",
+        )
     return description
+
+
+def _power_of_one(expression: Any) -> str:
+    """The first column with the operator ``**`` of its own in an expression of formulae, or nothing.
+
+    In the arguments of functions it is Python's operator.
+    """
+    from formulae.expr import Binary, Grouping, QuotedName, Variable
+
+    if isinstance(expression, Grouping):
+        return _power_of_one(expression.expression)
+    if not isinstance(expression, Binary):
+        return ""
+    left = expression.left
+    if expression.operator.kind == "STAR_STAR" and isinstance(left, Variable | QuotedName):
+        return str((left.name if isinstance(left, Variable) else left.expression).lexeme)
+    return _power_of_one(left) or _power_of_one(expression.right)
 
 
 def _factors(term: Any) -> list[Any]:

@@ -278,6 +278,8 @@ _ODD = _CROSSED.assign(
         ("(foo(step) | condition)", "there is no function or column 'foo'"),
         ("(1 | foo(condition))", "groups by foo\\(condition\\), which is not a column"),
         ("bs(step)", "cannot be evaluated \\(ValueError: Must specify either 'df' or 'knots'\\)"),
+        ("step**2", r"'step' again.*write I\(step\*\*2\)"),
+        ("(condition * step ** 2 | question_id)", r"write I\(step\*\*2\)"),
         ("np.sqrt(-step)", "is infinite or undefined in some cell"),
     ],
 )
@@ -287,6 +289,11 @@ def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
         weight_design(formula, _ODD)
     assert caught.value.remedy
     assert "weights" in caught.value.argument
+
+
+@pytest.mark.parametrize("formula", ["I(step**2)", "{step**2}", "(condition + step)**2", "np.exp(-step**2)"])
+def test_powers_that_mean_something_are_accepted(formula: str) -> None:
+    assert "step" in weight_design(formula, _ODD).formula
 
 
 @pytest.mark.parametrize("formula", ["(condition | question_id)", "(question_id | condition)"])
