@@ -19,6 +19,7 @@ from tests.docs.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_OPTIONS = {"--upgrade", "--no-deps", "--quick", "--personas", "--json", "--seeds", "--peers", "--default-only"}
+OTHER_OPTIONS |= {"--spoil", "--conditions"}
 
 
 class Block(NamedTuple):
