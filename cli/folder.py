@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from simulacra.cli.summary import CREATOR
 from simulacra.cli.truth import TRUTH
 from simulacra.data.atomic import Contents, try_folder, write_folder
 from simulacra.formalism.errors import InputError
@@ -114,7 +115,7 @@ def rescue_result(reserved: Reserved, result: Result) -> Path:
 
     def fill(new: Path) -> None:
         result.save(new / RESULT)
-        _write_summary(new, {"creator": "simulacra"})  # without a summary, the next fit would not replace the folder
+        _write_summary(new, {"creator": CREATOR})  # without a summary, the next fit would not replace the folder
 
     try:
         return _write(reserved, fill)

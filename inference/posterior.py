@@ -47,7 +47,14 @@ from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
-__all__ = ["average_weights", "build_tree", "parameters_of", "posterior_dataset", "weights_of_cells"]
+__all__ = [
+    "average_weights",
+    "build_tree",
+    "parameters_of",
+    "pattern_probabilities",
+    "posterior_dataset",
+    "weights_of_cells",
+]
 
 _PRIOR_DRAWS = 500
 _BLOCK = 4_000_000
@@ -59,6 +66,12 @@ _MOST_LIKELIHOODS = 2**25
 def weights_of_cells(design: WeightDesign, latents: np.ndarray) -> np.ndarray:
     """Persona weights of every cell, eq. (2), shape ``(..., C, K)``, from latents ``(..., L, K - 1)``."""
     return inverse_ilr(design.logits(latents))
+
+
+def pattern_probabilities(prepared: Prepared, parameters: Parameters) -> np.ndarray:
+    """Probability of every pattern in every cell, eq. (1), shape ``(..., C, P)``, at parameters without texts."""
+    components = component_probabilities(parameters.probabilities, prepared.patterns)
+    return weights_of_cells(prepared.design, parameters.latents) @ components
 
 
 def average_weights(design: WeightDesign, latents: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -209,10 +222,7 @@ def _log_likelihood(prepared: Prepared, parameters: Parameters, occurs: np.ndarr
 
         def fill(part: tuple[tuple[int, slice], Parameters]) -> None:
             place, own = part
-            mixed = weights_of_cells(prepared.design, own.latents) @ component_probabilities(
-                own.probabilities, prepared.patterns
-            )
-            values = mixed[:, occurs[:, 0], occurs[:, 1]]
+            values = pattern_probabilities(prepared, own)[:, occurs[:, 0], occurs[:, 1]]
             np.log(np.maximum(values, np.finfo(float).tiny, out=values), out=result[place])
 
         with concurrent.futures.ThreadPoolExecutor(min(chains, os.cpu_count() or 1)) as pool:

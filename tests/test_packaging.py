@@ -57,6 +57,27 @@ def test_the_makefile_installs_again_when_a_file_of_any_room_is_new() -> None:
     assert f"ROOMS = {' '.join(ROOMS)}" in lines
 
 
+def test_every_room_and_every_shape_is_checked_at_each_call(project: dict) -> None:
+    """By beartype (tests/conftest.py) in the room whose loops are called most, elsewhere by jaxtyping, with shapes."""
+    options = project["tool"]["pytest"]["ini_options"]["addopts"]
+    (packages,) = (word.partition("=")[2] for word in options.split() if word.startswith("--jaxtyping-packages="))
+    *checked, checker = packages.split(",")
+    assert checker == "beartype.beartype"
+    inside = {"inference"}
+    assert {f"simulacra.{room}" for room in ROOMS if room not in inside} == {
+        name for name in checked if name.count(".") == 1
+    }
+    with_shapes = {
+        "simulacra." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for room in inside
+        for path in (ROOT / room).rglob("*.py")
+        if "simulacra.formalism.arrays" in path.read_text(encoding="utf-8")
+    }
+    assert with_shapes == {name for name in checked if name.count(".") > 1}
+    for room in inside:
+        assert f'beartype_package("simulacra.{room}"' in (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+
+
 def python_files() -> list[Path]:
     folders = [*ROOMS, "tests", "benchmarks", "examples"]
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]

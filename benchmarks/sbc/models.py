@@ -32,7 +32,6 @@ from simulacra.formalism import (
     persona_set,
     weight_design,
 )
-from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import sample_prior
 from simulacra.formalism.rates import rate_prior
@@ -40,7 +39,7 @@ from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
 from simulacra.inference import Thresholds, fit
 from simulacra.inference.diagnostics import check_rates
-from simulacra.inference.posterior import parameters_of, posterior_dataset, weights_of_cells
+from simulacra.inference.posterior import parameters_of, pattern_probabilities, posterior_dataset
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import EventCounts, fit_rates, rate_diagnostics, rates_in
 
@@ -155,11 +154,8 @@ def _fitted(
 
 
 def _with_log_likelihood(posterior: xr.Dataset, prepared: Prepared) -> xr.Dataset:
-    own = parameters_of(posterior, prepared)
-    mixed = weights_of_cells(prepared.design, own.latents) @ component_probabilities(
-        own.probabilities, prepared.patterns
-    )
-    values = special.xlogy(prepared.counts, mixed).sum(axis=(-2, -1))
+    probabilities = pattern_probabilities(prepared, parameters_of(posterior, prepared))
+    values = special.xlogy(prepared.counts, probabilities).sum(axis=(-2, -1))
     return posterior.assign(log_likelihood=(("chain", "draw"), values))
 
 
