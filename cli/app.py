@@ -176,10 +176,10 @@ def fit(
     target_accept_prob: Annotated[
         float,
         typer.Option(
-            help="Target acceptance probability. Increase it (0.98, 0.99) if there are divergences.",
+            help="Target acceptance probability. Increase it (0.99) if there are divergences.",
             rich_help_panel=_SAMPLING,
         ),
-    ] = 0.95,
+    ] = 0.9,
     engine: Annotated[
         Literal["hmc", "nuts"],
         typer.Option(help="Sampler. nuts is slower and serves as an independent check.", rich_help_panel=_SAMPLING),

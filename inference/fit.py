@@ -75,7 +75,7 @@ def fit(
     num_chains: int = 4,
     engine: Literal["hmc", "nuts"] = "hmc",
     chain_method: Literal["parallel", "sequential", "vectorized"] = "vectorized",
-    target_accept_prob: float = 0.95,
+    target_accept_prob: float = 0.9,
     num_starts: int = 100,
     thresholds: Thresholds | None = None,
     progress_bar: bool | None = None,
@@ -96,7 +96,9 @@ def fit(
             preconditioned space with a density compiled by JAX, which is several times slower and serves as an
             independent check.
         chain_method: how NUTS runs its chains, as in NumPyro; not used by HMC.
-        target_accept_prob: target acceptance rate of the step size adaptation.
+        target_accept_prob: target acceptance rate of the step size adaptation. If transitions of HMC diverge, the draws
+            are discarded and sampling is repeated once with shorter steps, at a target of at least 0.98; the notes of
+            the result say so.
         num_starts: number of EM runs that search for modes, at least 10. The search does not depend on ``seed``. Modes
             whose log evidence is close to that of the best are sampled as well (:meth:`Result.readings`).
         thresholds: thresholds of the checks.
@@ -201,7 +203,7 @@ def _assemble(
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     absent = describe_absent(model, find_evidence(prepared, posterior, thresholds), thresholds)
-    notes = (*prepared.notes, *describe_texts(prepared, parameters), *absent)
+    notes = (*prepared.notes, *_describe_repetition(sampled.diverged), *describe_texts(prepared, parameters), *absent)
     if model.measurements:
         weights = group_weights(posterior, prepared)
         tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
@@ -223,6 +225,13 @@ def _assemble(
         checks += (check_labels(switched, before, after, thresholds),)
     record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
     return Result(tree, prepared, checks, record, notes)
+
+
+def _describe_repetition(diverged: int) -> list[str]:
+    if not diverged:
+        return []
+    transitions = "transition" if diverged == 1 else "transitions"
+    return [f"sampling was repeated with shorter steps, because {grouped(diverged)} {transitions} diverged at first."]
 
 
 def _check_arguments(model: object, log: object, thresholds: object, settings: Settings, checkpoint: object) -> None:

@@ -57,8 +57,8 @@ __all__ = [
 ]
 
 _PRIOR_DRAWS = 500
-_BLOCK = 4_000_000
-"""Weights of cells that are held at once."""
+_BLOCK = 2_000_000
+"""Weights or probabilities of cells that are held at once by a thread."""
 _MOST_LIKELIHOODS = 2**25
 """Numbers in the group ``log_likelihood``."""
 
@@ -78,20 +78,23 @@ def average_weights(design: WeightDesign, latents: np.ndarray, shares: np.ndarra
     """Weights averaged over cells with shares ``(G, C)``, shape ``(..., G, K)``; they sum to one."""
     lead, (*_, number, coordinates) = latents.shape[:-2], latents.shape
     flat = latents.reshape(-1, number, coordinates)
-    averages = [shares @ weights_of_cells(design, flat[block]) for block in _blocks(len(flat), design, coordinates)]
+    blocks = _blocks(len(flat), len(design.cells) * (coordinates + 1))
+    averages = [shares @ weights_of_cells(design, flat[block]) for block in blocks]
     return np.concatenate(averages).reshape(*lead, len(shares), coordinates + 1)
 
 
-def _blocks(draws: int, design: WeightDesign, coordinates: int) -> list[slice]:
-    """Blocks of draws whose weights of cells fit in memory."""
-    size = max(_BLOCK // (len(design.cells) * (coordinates + 1)), 1)
-    return [slice(start, start + size) for start in range(0, draws, size)]
+def _blocks(draws: int, size: int) -> list[slice]:
+    """Blocks of draws, each of which takes ``size`` numbers."""
+    length = max(_BLOCK // size, 1)
+    return [slice(start, start + length) for start in range(0, draws, length)]
 
 
-def _chain_blocks(prepared: Prepared, parameters: Parameters) -> Iterator[tuple[tuple[int, slice], Parameters]]:
-    """The draws of all chains in blocks, with the place of every block."""
-    chains, draws, _, coordinates = parameters.latents.shape
-    for chain, block in itertools.product(range(chains), _blocks(draws, prepared.design, coordinates)):
+def _chain_blocks(
+    prepared: Prepared, parameters: Parameters, of_cell: int
+) -> Iterator[tuple[tuple[int, slice], Parameters]]:
+    """The draws of all chains in blocks, with the place of every block; a cell takes ``of_cell`` numbers per draw."""
+    chains, draws = parameters.latents.shape[:2]
+    for chain, block in itertools.product(range(chains), _blocks(draws, len(prepared.design.cells) * of_cell)):
         place = (chain, block)
         yield place, jax.tree.map(lambda values, place=place: values[place], parameters)
 
@@ -226,14 +229,14 @@ def _log_likelihood(prepared: Prepared, parameters: Parameters, occurs: np.ndarr
             np.log(np.maximum(values, np.finfo(float).tiny, out=values), out=result[place])
 
         with concurrent.futures.ThreadPoolExecutor(min(chains, os.cpu_count() or 1)) as pool:
-            list(pool.map(fill, _chain_blocks(prepared, parameters)))
+            list(pool.map(fill, _chain_blocks(prepared, parameters, len(prepared.patterns))))
     return _dataset({"completion": (("chain", "draw", "obs_id"), result)}, {"draw": kept})
 
 
 def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
     shape = parameters.latents.shape[:2]
     found: dict[str, np.ndarray] = {}
-    for place, own in _chain_blocks(prepared, parameters):
+    for place, own in _chain_blocks(prepared, parameters, len(prepared.model.personas)):
         for name, values in log_prior(prepared.model, prepared.design, own).items():
             found.setdefault(name, np.empty(shape))[place] = values
     return _dataset({name: (("chain", "draw"), values) for name, values in found.items()}, {})
@@ -254,7 +257,7 @@ def _posterior_predictive(
     totals, in_condition = prepared.counts.sum(axis=1).astype(int), prepared.in_condition.astype(float)
     size = (*parameters.latents.shape[:2], len(in_condition), len(prepared.model.personas))
     by_condition = np.empty(size, dtype=int)
-    for place, own in _chain_blocks(prepared, parameters):
+    for place, own in _chain_blocks(prepared, parameters, len(prepared.model.personas)):
         drawn = rng.multinomial(totals, weights_of_cells(prepared.design, own.latents))
         by_condition[place] = in_condition @ drawn
     variables = {}

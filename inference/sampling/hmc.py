@@ -4,8 +4,14 @@ In well preconditioned coordinates all directions have about the same width, so 
 iteration of NUTS finds what is known in advance. Trajectories of random length mix equally well with fewer gradients.
 All chains take the same number of steps, so no chain waits for another.
 
+The posterior is then a standard normal times a correction. A step solves the normal part exactly, by a rotation of
+position and momentum, and applies the correction in kicks before and after. Like a leapfrog step it is reversible and
+preserves volume; its error is that of the correction alone, so it may be about twice as long.
+
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.2 (random trajectory lengths);
+    Shahbaba, Lan, Johnson & Neal (2014), Split Hamiltonian Monte Carlo, arXiv:1106.5941 (the splitting);
+    Casas, Sanz-Serna & Shaw (2022), Split Hamiltonian Monte Carlo revisited, arXiv:2207.07516 (after preconditioning);
     Hoffman & Gelman (2014), arXiv:1111.4246, section 3.2 (dual averaging of the step size).
 """
 
@@ -127,14 +133,15 @@ def _iterate(space: Space, state: State, rng: np.random.Generator, step: float) 
     momentum = rng.standard_normal(state.whitened.shape)
     num_steps = int(np.clip(np.ceil(TRAJECTORY * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
     energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
-    whitened, gradient = state.whitened, state.gradient
-    momentum = momentum + 0.5 * step * gradient
+    cosine, sine = np.cos(step), np.sin(step)
+    whitened = state.whitened
+    momentum = momentum + 0.5 * step * (state.gradient + whitened)
     for _ in range(num_steps - 1):
-        whitened = whitened + step * momentum
-        momentum = momentum + step * space.gradient(whitened)
-    whitened = whitened + step * momentum
+        whitened, momentum = cosine * whitened + sine * momentum, cosine * momentum - sine * whitened
+        momentum += step * (space.gradient(whitened) + whitened)
+    whitened, momentum = cosine * whitened + sine * momentum, cosine * momentum - sine * whitened
     value, gradient = space.value_and_gradient(whitened)
-    momentum = momentum + 0.5 * step * gradient
+    momentum += 0.5 * step * (gradient + whitened)
     error = -value + 0.5 * (momentum**2).sum(axis=1) - energy
     error = np.where(np.isfinite(error), error, np.inf)
     accepted = np.log(rng.uniform(size=error.shape)) < -error

@@ -91,15 +91,18 @@ def sample_rates(
 class _Chains:
     """The current state of all chains, arrays with the chain as their first axis.
 
-    Log densities are methods with the arguments that a block fixes first.
+    Log densities are those of :func:`~simulacra.inference.sampling.slices.slice_sample`: of the elements that it asks
+    for, given what the block fixes for these elements.
     """
 
     def __init__(self, events: np.ndarray, totals: np.ndarray, prior: RatePrior, rng: np.random.Generator) -> None:
-        self.events, self.totals, self.prior, self.rng = events, totals, prior, rng
         groups, questions = events.shape[-2:]
+        shape = (CHAINS, groups, questions)
+        self.events, self.totals = np.broadcast_to(events, shape), np.broadcast_to(totals, shape)
+        self.prior, self.rng = prior, rng
         share = (events + 0.3) / (totals + 0.6)
         self.information = totals * share * (1 - share)  # Fisher information of a logit
-        logits = np.log(share / (1 - share)) + 0.3 * rng.standard_normal((CHAINS, groups, questions))
+        logits = np.log(share / (1 - share)) + 0.3 * rng.standard_normal(shape)
         self.state = _State(
             logits,
             logits.mean(axis=2),
@@ -117,18 +120,12 @@ class _Chains:
         if len(self.history) < _WARMUP:
             self._learn()
 
-    def _log_likelihood(self, logits: np.ndarray) -> np.ndarray:
-        return self.events * logits - self.totals * np.logaddexp(0, logits)
-
     def _cells(self, now: _State) -> _State:
         centre = now.location[:, :, None] + now.question[:, None, :]
-        precision = np.exp(-2 * now.log_cell)[:, :, None]
+        precision = np.broadcast_to(np.exp(-2 * now.log_cell)[:, :, None], centre.shape)
         width = _WIDE / np.sqrt(precision + self.information)
-        density = functools.partial(self._of_cells, centre, precision)
-        return now._replace(logits=slice_sample(density, now.logits, width, self.rng))
-
-    def _of_cells(self, centre: np.ndarray, precision: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        return self._log_likelihood(logits) - 0.5 * precision * (logits - centre) ** 2
+        fixed = (centre, precision, self.events, self.totals)
+        return now._replace(logits=slice_sample(_of_cells, now.logits, width, self.rng, fixed))
 
     def _centres(self, now: _State) -> _State:
         """Locations and questions given the logits, from their joint Gaussian."""
@@ -157,40 +154,43 @@ class _Chains:
         )
 
     def _scale_of(self, deviations: np.ndarray, log_scale: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
-        density = functools.partial(_of_scale, deviations.shape[-1], (deviations**2).sum(axis=-1), prior)
-        return slice_sample(density, log_scale, np.full(log_scale.shape, _WIDE * prior[1]), self.rng)
+        density, squares = functools.partial(_of_scale, deviations.shape[-1], prior), (deviations**2).sum(axis=-1)
+        return slice_sample(density, log_scale, np.full(log_scale.shape, _WIDE * prior[1]), self.rng, [squares])
 
     def _groups(self, now: _State) -> _State:
         """Location and scale of every group, with its standardised deviations fixed."""
         location, log_cell = now.location, now.log_cell
         standard = (now.logits - location[:, :, None] - now.question[:, None, :]) * np.exp(-log_cell)[:, :, None]
-        nothing = np.zeros(location.shape)
+        nothing, question = np.zeros(location.shape), np.broadcast_to(now.question[:, None, :], standard.shape)
         for _ in range(_DIRECTIONS):
             angle = self.rng.uniform(0, 2 * np.pi, location.shape)
             ways = (self.root @ np.stack([np.cos(angle), np.sin(angle)], axis=-1)[..., None])[..., 0]
             line = _Line(location, ways[..., 0], log_cell, ways[..., 1])
-            density = functools.partial(self._of_groups, line, now.question, standard)
-            location, log_cell = line.at(slice_sample(density, nothing, nothing + _WIDE, self.rng))
+            fixed = (*line, question, standard, self.events, self.totals)
+            location, log_cell = line.at(slice_sample(self._of_groups, nothing, nothing + _WIDE, self.rng, fixed))
         logits = location[:, :, None] + now.question[:, None, :] + standard * np.exp(log_cell)[:, :, None]
         return now._replace(logits=logits, location=location, log_cell=log_cell)
 
-    def _of_groups(self, line: "_Line", question: np.ndarray, standard: np.ndarray, step: np.ndarray) -> np.ndarray:
-        location, log_cell = line.at(step)
-        logits = location[:, :, None] + question[:, None, :] + standard * np.exp(log_cell)[:, :, None]
+    def _of_groups(self, step: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
+        *line, question, standard, events, totals = fixed
+        location, log_cell = _Line(*line).at(step)
+        logits = location[:, None] + question + standard * np.exp(log_cell)[:, None]
         prior = -0.5 * ((location - self.prior.location[0]) / self.prior.location[1]) ** 2
-        return self._log_likelihood(logits).sum(axis=2) + prior + _log_prior(log_cell, self.prior.cell)
+        return _log_likelihood(events, totals, logits).sum(axis=1) + prior + _log_prior(log_cell, self.prior.cell)
 
     def _questions(self, now: _State) -> _State:
         """The scale of the questions, with their standardised effects fixed."""
         width = np.full(now.log_question.shape, _WIDE * self.prior.question[1])
-        drawn = slice_sample(functools.partial(self._of_questions, now), now.log_question, width, self.rng)
+        fixed = (now.log_question, now.question, now.logits, self.events, self.totals)
+        drawn = slice_sample(self._of_questions, now.log_question, width, self.rng, fixed)
         question = now.question * np.exp(drawn - now.log_question)[:, None]
         logits = now.logits + (question - now.question)[:, None, :]
         return now._replace(logits=logits, question=question, log_question=drawn)
 
-    def _of_questions(self, now: _State, log_question: np.ndarray) -> np.ndarray:
-        moved = now.question * np.expm1(log_question - now.log_question)[:, None]
-        likelihood = self._log_likelihood(now.logits + moved[:, None, :]).sum(axis=(1, 2))
+    def _of_questions(self, log_question: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
+        before, question, logits, events, totals = fixed
+        moved = question * np.expm1(log_question - before)[:, None]
+        likelihood = _log_likelihood(events, totals, logits + moved[:, None, :]).sum(axis=(1, 2))
         return likelihood + _log_prior(log_question, self.prior.question)
 
     def _learn(self) -> None:
@@ -215,7 +215,18 @@ class _Line(NamedTuple):
         return self.location + step * self.along_location, self.log_scale + step * self.along_log_scale
 
 
-def _of_scale(count: int, squares: np.ndarray, prior: tuple[float, float], log_scale: np.ndarray) -> np.ndarray:
+def _log_likelihood(events: np.ndarray, totals: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    # log(1 + exp(logit)), in a quarter of the time of numpy.logaddexp
+    softplus = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
+    return np.asarray(events * logits - totals * softplus)
+
+
+def _of_cells(logits: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
+    centre, precision, events, totals = fixed
+    return _log_likelihood(events, totals, logits) - 0.5 * precision * (logits - centre) ** 2
+
+
+def _of_scale(count: int, prior: tuple[float, float], log_scale: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """Log density of a log scale, given the squares of ``count`` deviations."""
     return np.asarray(-count * log_scale - 0.5 * squares * np.exp(-2 * log_scale) + _log_prior(log_scale, prior))
 

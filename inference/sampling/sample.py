@@ -10,7 +10,8 @@ Four steps lead from prepared data to draws:
    preconditioner is updated: the space is centred at the mean of the draws of the last two stages, and the information
    at the mode is replaced by its average over some of these draws, because it varies over the posterior.
 4. Sampling runs HMC in ensembles of chains (:mod:`~simulacra.inference.sampling.ensembles`), or NumPyro's NUTS in the
-   same space (:mod:`~simulacra.inference.sampling.nuts`).
+   same space (:mod:`~simulacra.inference.sampling.nuts`). Where transitions of HMC diverge, its steps were too long:
+   these draws are discarded, the step size is adapted to a higher acceptance rate, and sampling is repeated once.
 
 The density of counts is computed in NumPy (:mod:`~simulacra.inference.sampling.collapsed`), so that nothing is
 compiled; that of texts is compiled by JAX (:mod:`~simulacra.inference.sampling.compiled`).
@@ -50,6 +51,8 @@ _POINTS = 8  # number of draws over which curvature is averaged
 _FIRST_STEP = 0.2
 _SEARCH_SEED = 0
 _DISPERSION = 0.5  # of the initial positions of chains, in Laplace standard deviations
+_CAREFUL = 0.98  # target acceptance rate after divergent transitions
+_READAPTATION = 100  # iterations
 
 
 class Settings(NamedTuple):
@@ -77,10 +80,14 @@ class Target(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """Draws with leading axes (chain, draw), and sample statistics named as in ArviZ."""
+    """Draws with leading axes (chain, draw), and sample statistics named as in ArviZ.
+
+    ``diverged`` is the number of divergent transitions for which earlier draws were discarded.
+    """
 
     parameters: Parameters
     stats: dict[str, np.ndarray]
+    diverged: int = 0
 
 
 def num_iterations(settings: Settings) -> int:
@@ -135,11 +142,10 @@ def sample_posterior(
         progress("sampling", settings.num_samples)
         yield Sampled(_parameters(density, positions), stats)
         return
-    drawn: list[tuple[Parameters, dict[str, np.ndarray]]] = []
+    so_far: Sampled | None = None
     for segment in _sample_hmc(space, states, settings, progress, journal):
-        drawn.append(segment)
-        parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *drawn)
-        yield Sampled(parameters, stats)
+        so_far = segment if so_far is None else _joined(so_far, segment)
+        yield so_far
 
 
 def _density_at_mode(
@@ -212,23 +218,31 @@ def _sample_hmc(
     settings: Settings,
     progress: Callable[[str, int], None],
     journal: Journal | None,
-) -> Iterator[tuple[Parameters, dict[str, np.ndarray]]]:
+) -> Iterator[Sampled]:
     """Yield consecutive segments of the chains: ``num_samples`` draws, then each time as many as drawn so far."""
-    for again in itertools.count():
-        length = settings.num_samples << max(again - 1, 0)
-        states, draws = ensembles.run(
-            space,
-            states,
-            [settings.seed, len(_STAGES) + again],
-            num_steps=length,
-            adapt=False,
-            target=settings.target_accept_prob,
-            progress=functools.partial(progress, "continuing sampling" if again else "sampling"),
-            transform=functools.partial(_parameters, space.density),
-            journal=journal,
-        )
+    seeds = ([settings.seed, phase] for phase in itertools.count(len(_STAGES)))
+    target = settings.target_accept_prob
+    run = functools.partial(ensembles.run, space, journal=journal)
+    sample = functools.partial(run, adapt=False, target=target, transform=functools.partial(_parameters, space.density))
+    length, diverged, stage = settings.num_samples, 0, functools.partial(progress, "sampling")
+    states, draws = sample(states, next(seeds), num_steps=length, progress=stage)
+    if draws.diverging.any():
+        diverged = int(draws.diverging.sum())
+        whitened = np.concatenate([state.whitened for state in states])
+        states = ensembles.begin(space, whitened, [state.step for state in states])
+        shorten, target = functools.partial(progress, "shortening steps"), max(target, _CAREFUL)
+        states, _ = run(states, next(seeds), num_steps=_READAPTATION, adapt=True, target=target, progress=shorten)
+        states, draws = sample(states, next(seeds), num_steps=length, progress=stage)
+    for doubling in itertools.count():
         stats = jax.tree.map(lambda values, length=length: values[:, :length], draws._asdict())
-        yield stats.pop("position"), stats
+        yield Sampled(stats.pop("position"), stats, diverged)
+        length, stage = settings.num_samples << doubling, functools.partial(progress, "continuing sampling")
+        states, draws = sample(states, next(seeds), num_steps=length, progress=stage)
+
+
+def _joined(earlier: Sampled, later: Sampled) -> Sampled:
+    parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), earlier[:2], later[:2])
+    return Sampled(parameters, stats, later.diverged)
 
 
 def _parameters(density: Density, positions: np.ndarray) -> Parameters:

@@ -5,7 +5,7 @@ References:
     position, shrunk on rejection as in figure 5).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,31 +15,39 @@ _MOST_SHRINKAGES = 200
 
 
 def slice_sample(
-    log_density: Callable[[np.ndarray], np.ndarray], start: np.ndarray, width: np.ndarray, rng: np.random.Generator
+    log_density: Callable[..., np.ndarray],
+    start: np.ndarray,
+    width: np.ndarray,
+    rng: np.random.Generator,
+    fixed: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
     """One update of every element of an array, each by its own density.
 
     Args:
-        log_density: log densities of the elements up to constants, in nats, of the same shape as its argument.
+        log_density: called with values, shape ``(n,)``, and with the rows of ``fixed`` for the same n elements; returns
+            the log densities of these elements up to constants, in nats, shape ``(n,)``.
         start: current values, any shape.
         width: width of the initial interval, same shape; about six standard deviations works well, and any width is
             valid.
         rng: source of random numbers.
+        fixed: what the densities depend on: arrays whose leading axes are those of ``start``.
 
     Returns:
         New values, same shape.
     """
-    level = log_density(start) - rng.exponential(size=start.shape)
-    low = start - width * rng.random(start.shape)
+    now, width = start.ravel(), width.ravel()
+    fixed = [values.reshape(now.size, *values.shape[start.ndim :]) for values in fixed]
+    level = log_density(now, *fixed) - rng.exponential(size=now.size)
+    low = now - width * rng.random(now.size)
     high = low + width
-    value = low + width * rng.random(start.shape)
-    rejected = np.ones(start.shape, dtype=bool)
+    drawn, left = now.copy(), np.arange(now.size)
     for _ in range(_MOST_SHRINKAGES):
-        rejected = ~(log_density(value) >= level)
-        if not rejected.any():
-            return value
-        below = value < start
-        low = np.where(rejected & below, value, low)
-        high = np.where(rejected & ~below, value, high)
-        value = np.where(rejected, low + (high - low) * rng.random(start.shape), value)
-    return np.where(rejected, start, value)
+        value = low + (high - low) * rng.random(left.size)
+        accepted = log_density(value, *fixed) >= level
+        drawn[left[accepted]] = value[accepted]
+        if accepted.all():
+            break
+        below = value < now
+        low, high = np.where(below, value, low), np.where(below, high, value)
+        left, now, level, low, high, *fixed = (part[~accepted] for part in (left, now, level, low, high, *fixed))
+    return drawn.reshape(start.shape)

@@ -1,5 +1,6 @@
 """The one call: what it refuses, what it changes and says, and that it leaves JAX as it found it."""
 
+import re
 import sys
 
 import jax
@@ -11,6 +12,7 @@ from simulacra.data import collapse, read_completions
 from simulacra.formalism import LabelEmission, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds, fit
 from simulacra.inference.prepare import prepare
+from simulacra.inference.sampling import hmc
 
 _SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 10, "progress_bar": False}
 
@@ -81,6 +83,14 @@ def test_draws_are_added_where_nothing_else_is_lacking(simulated, monkeypatch: p
     np.testing.assert_array_equal(first, asked.posterior["latents"])
     monkeypatch.setattr(module, "_MOST_DRAWS", 300)
     assert fit(simulated.model, simulated.log, **left_out).settings["num_samples"] == 300
+
+
+def test_repeated_sampling_is_said(simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hmc, "_DIVERGENCE", 0.5)  # nats, which ordinary trajectories exceed
+    notes = fit(simulated.model, simulated.log, **_SHORT).notes
+    assert any(
+        re.search(r"repeated with shorter steps, because [1-9]\d* transitions? diverged", note) for note in notes
+    )
 
 
 def test_jax_is_left_as_it_was(simulated) -> None:

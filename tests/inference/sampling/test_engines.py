@@ -104,6 +104,19 @@ def test_hmc_agrees_with_the_integral(tiny: Prepared, sampled: Sampled, integral
     _assert_same_means(tiny, sampled.parameters, integral)
 
 
+def test_divergent_draws_are_discarded_and_sampled_again_with_shorter_steps(
+    tiny: Prepared, sampled: Sampled, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hmc, "_DIVERGENCE", 2.0)  # nats; coarse trajectories exceed it, careful ones do not
+    again = _sample(tiny)
+    assert sampled.diverged == 0
+    assert again.diverged > 0
+    assert again.stats["diverging"].sum() < again.diverged / 100
+    assert again.stats["acceptance_rate"].mean() > 0.95
+    assert again.stats["step_size"].max() < sampled.stats["step_size"].min()
+    _assert_same_means(tiny, again.parameters, integral)
+
+
 def test_nuts_agrees_with_the_integral(tiny: Prepared, integral: dict[str, Moments]) -> None:
     run = _sample(tiny, engine="nuts", num_samples=500)
     assert run.parameters.scales.shape == (4, 500, 1)
