@@ -29,6 +29,9 @@ from simulacra.inference.sampling.problem import Chart, Problem, layout, split
 
 __all__ = ["CollapsedDensity"]
 
+_IN_CACHE = 200_000
+"""Numbers of an array that is read several times in turn."""
+
 
 class _Emissions(NamedTuple):
     """Emissions of personas at points, shapes ``(point, K, categories)``; f of patterns ``(point, K, P)``.
@@ -95,10 +98,9 @@ class CollapsedDensity:
         prior, point = self.problem.prior, split(self._layout, points)
         emissions, latents = self._emissions(point.gammas), self._latents(point.log_scales, point.shared, point.own)
         weights = self._weights(latents.values)
-        probability = emissions.components.swapaxes(1, 2) @ weights
-        ratio = self._counts / probability
-        by_logit = self._contrasts @ (weights * (emissions.components @ ratio - self._by_cell))
-        expected = emissions.components * (weights @ ratio.swapaxes(1, 2))
+        by_weight, by_component, log_likelihood = self._of_patterns(emissions.components, weights, value=value)
+        by_logit = self._contrasts @ (weights * (by_weight - self._by_cell))
+        expected = emissions.components * by_component
         by_latent, by_variance = self._by_latents(latents, by_logit)
         by_scale = 2 * np.exp(2 * point.log_scales) * ((by_variance / latents.variances) @ prior.multiplicity)
         by_scale -= (point.log_scales - prior.scale_location) / prior.scale_spread**2
@@ -112,8 +114,30 @@ class CollapsedDensity:
         log_prior = normal_log_density(point.log_scales, prior.scale_location, prior.scale_spread)
         log_prior += latent_log_density(latents.coordinates, latents.spread).sum(axis=(1, 2))
         gammas = gamma_log_density(emissions.log_gammas, self._alpha) + np.log(emissions.slope)
-        log_likelihood = (self._counts * np.log(probability)).sum(axis=(1, 2)) + emissions.shift @ self._by_pattern
+        log_likelihood += emissions.shift @ self._by_pattern
         return log_likelihood + log_prior + gammas.sum(axis=(1, 2)), gradient
+
+    def _of_patterns(
+        self, components: np.ndarray, weights: np.ndarray, *, value: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sums over patterns f r, shape ``(point, K, C)``, over cells w rᵀ, ``(point, K, P)``, and over both n log p.
+
+        Without ``value``, the last is zero. Few points at a time, whose probabilities stay in the processor's cache.
+        """
+        by_weight, by_component = np.empty_like(weights), np.empty_like(components)
+        log_likelihood = np.zeros(len(weights))
+        length = min(max(_IN_CACHE // self._counts.size, 1), len(weights))
+        buffer = np.empty((length, *self._counts.shape))
+        for start in range(0, len(weights), length):
+            block = slice(start, start + length)
+            f, w = components[block], weights[block]
+            probability = np.matmul(f.swapaxes(1, 2), w, out=buffer[: len(w)])
+            if value:
+                log_likelihood[block] = (self._counts * np.log(probability)).sum(axis=(1, 2))
+            ratio = np.divide(self._counts, probability, out=probability)
+            np.matmul(f, ratio, out=by_weight[block])
+            np.matmul(w, ratio.swapaxes(1, 2), out=by_component[block])
+        return by_weight, by_component, log_likelihood
 
     def _emissions(self, u: np.ndarray) -> _Emissions:
         away = self.chart.tails - u
