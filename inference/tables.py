@@ -253,4 +253,5 @@ def _status(row: Mapping[Any, Any], weight: float, terms: Terms) -> str:
         return "ok"
     if weight < limits.small_weight:
         return f"small: below {limits.small_weight:g}, not checked"
-    return f"withheld: R-hat {row['r_hat']:.3f}, ESS {grouped(ess)}"
+    r_hat = np.ceil(1000 * row["r_hat"]) / 1000  # rounded up, as ESS is rounded down: 1.0104 is above 1.01
+    return f"withheld: R-hat {r_hat:.3f}, ESS {grouped(np.floor(ess))}"
