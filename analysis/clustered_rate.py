@@ -8,7 +8,7 @@ References:
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy  # loads scipy.stats when it is used
 
 __all__ = ["ClusteredRate", "clustered_rate"]
 
@@ -47,11 +47,11 @@ def clustered_rate(events: np.ndarray, total: np.ndarray, probability: float) ->
     if clusters > 1 and 0 < rate < 1:
         variance = clusters / (clusters - 1) * ((events - rate * total) ** 2).sum() / size**2
         tail = (1 + probability) / 2
-        widen = stats.t.ppf(tail, max(size - 1, 1)) / stats.t.ppf(tail, clusters - 1)
+        widen = scipy.stats.t.ppf(tail, max(size - 1, 1)) / scipy.stats.t.ppf(tail, clusters - 1)
         if variance > 0:
             effective = min(size, rate * (1 - rate) / variance * widen**2)
     alpha = (1 - probability) / 2
     successes, failures = rate * effective, (1 - rate) * effective
-    lower = float(stats.beta.ppf(alpha, successes, failures + 1)) if count > 0 else 0.0
-    upper = float(stats.beta.ppf(1 - alpha, successes + 1, failures)) if count < size else 1.0
+    lower = float(scipy.stats.beta.ppf(alpha, successes, failures + 1)) if count > 0 else 0.0
+    upper = float(scipy.stats.beta.ppf(1 - alpha, successes + 1, failures)) if count < size else 1.0
     return ClusteredRate(round(count), round(size), lower, upper)

@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+import scipy  # loads scipy.stats when it is used
 import xarray as xr
-from scipy import stats
 
 from simulacra.analysis.checks import expect_passed, expect_result
 from simulacra.analysis.meta_regression import MetaRegression
@@ -316,6 +316,6 @@ def _summary(what: str, draws: Mapping[str, np.ndarray], ci_prob: float) -> pd.D
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks along the last axis with mean 0 and variance 1; NaN if all are tied."""
-    ranks = stats.rankdata(values, axis=-1)
+    ranks = scipy.stats.rankdata(values, axis=-1)
     spread = ranks.std(axis=-1, keepdims=True)
     return (ranks - ranks.mean(axis=-1, keepdims=True)) / np.where(spread > 0, spread, np.nan)

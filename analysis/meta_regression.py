@@ -11,7 +11,7 @@ References:
 """
 
 import numpy as np
-from scipy import integrate, stats
+import scipy  # loads scipy.stats when it is used
 
 __all__ = ["MetaRegression"]
 
@@ -51,8 +51,8 @@ class MetaRegression:
         explained = (along * seen / variance).sum(axis=-1) ** 2 / precision
         missed = (seen**2 / variance).sum(axis=-1) - explained
         log_p = -0.5 * (np.log(variance).sum(axis=-1) + np.log(precision) + missed)
-        log_p += stats.halfnorm.logpdf(grid, scale=discrepancy_scale)
-        below = integrate.cumulative_trapezoid(np.exp(log_p - log_p.max()), grid, initial=0)
+        log_p += scipy.stats.halfnorm.logpdf(grid, scale=discrepancy_scale)
+        below = scipy.integrate.cumulative_trapezoid(np.exp(log_p - log_p.max()), grid, initial=0)
         discrepancy = np.interp(rng.uniform(0, below[-1], size), below, grid)
         return self.sample_strength(groups, discrepancy, strength_scale, rng), discrepancy
 

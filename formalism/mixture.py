@@ -316,15 +316,15 @@ def component_probabilities(
 
 
 def responsibilities(
-    weights: Float[Array | np.ndarray, "*batch persona"], components: Float[Array | np.ndarray, "persona pattern"]
+    weights: Float[Array | np.ndarray, "*batch persona"], components: Float[Array | np.ndarray, "... persona pattern"]
 ) -> Float[Array | np.ndarray, "*batch pattern persona"]:
     """P(persona | pattern) in every cell: w_z f_z / Σ w f; sums to one over personas. NumPy or JAX arrays.
 
     Args:
         weights: w of every cell.
-        components: f_z of every pattern, a probability.
+        components: f_z of every pattern, a probability; the same in all cells, or with the cells in front.
     """
-    joint = weights[..., None, :] * components.T
+    joint = weights[..., None, :] * components.swapaxes(-1, -2)
     return joint / joint.sum(axis=-1, keepdims=True)
 
 

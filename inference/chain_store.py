@@ -31,6 +31,7 @@ _INDEX = "index"
 _STATE = ("whitened", "log_density", "gradient")  # the arrays of a state
 _INTERVAL = 5.0  # least time between two writes, in seconds
 _COST = 0.01  # largest proportion of the time that is spent on writing
+_READING = threading.Lock()  # NumPy parses headers with ast, which fails in two threads at once before Python 3.11.9
 
 
 class _Pending(NamedTuple):
@@ -192,7 +193,7 @@ def _read_blocks(pieces: list[_Piece], begin: hmc.State) -> Iterator[hmc.Draws]:
     for piece in pieces:
         length = piece.blocks * hmc.BLOCK
         try:
-            with np.load(piece.path, allow_pickle=False) as part:
+            with _READING, np.load(piece.path, allow_pickle=False) as part:
                 draws = hmc.Draws(*(part[f"{piece.number}/{name}"] for name in hmc.Draws._fields))
             stats = [(length, *begin.log_density.shape)] * (len(draws) - 1)
             _expect_shapes(draws, [(length, *begin.whitened.shape), *stats])

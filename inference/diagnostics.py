@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.sampling_diagnostics import bfmi, ess, rhat
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import WIDTH, card, html_table, listing, place
@@ -177,6 +176,8 @@ _LENGTHS = ("num_samples", "num_warmup")
 
 def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
     """R-hat, bulk ESS and tail ESS of every variable, along a new dimension ``diagnostic``."""
+    from arviz_stats.sampling_diagnostics import ess, rhat
+
     chosen = posterior[list(variables)]
     with np.errstate(invalid="ignore"):  # constant draws have no R-hat
         parts = {
@@ -198,6 +199,8 @@ def check_sampling(
 
     R-hat and ESS withhold estimates one by one (:func:`simulacra.inference.tables.summary_table`), the others all.
     """
+    from arviz_stats.sampling_diagnostics import bfmi
+
     gated = _gated(diagnostics, posterior, thresholds)
     checks = []
     for name, limit in (("r_hat", thresholds.r_hat), ("ess_bulk", thresholds.ess), ("ess_tail", thresholds.ess)):
@@ -354,6 +357,8 @@ def check_labels(
         after: the same after it, in the same shapes.
         thresholds: the largest acceptable proportion.
     """
+    from arviz_stats.sampling_diagnostics import rhat
+
     count, draws = int(switched.sum()), before[0].shape[0] * before[0].shape[1] if before else 1
     share, where = count / draws, "no draw"
     if count:

@@ -22,8 +22,6 @@ from typing import Literal
 import jax
 import numpy as np
 import xarray as xr
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
@@ -308,6 +306,16 @@ def _resumed(
 
 @contextlib.contextmanager
 def _progress(total: int, *, show: bool | None) -> Iterator[Callable[[str, int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(file=sys.stderr)
     wanted = (console.is_terminal or console.is_jupyter) if show is None else show
     if not wanted:

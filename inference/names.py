@@ -26,8 +26,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # loads scipy.stats when it is used
 import xarray as xr
-from scipy import stats
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism.mixture import PersonaMixture, component_probabilities, responsibilities
@@ -154,7 +154,7 @@ def _alone(gate: Gate, model: PersonaMixture, evidence: Evidence, index: int) ->
     """The probability of a gate given the attributed completions alone, with Jeffreys' prior."""
     holds, attributed = Rule(gate.rule).holds(model.emissions, evidence.patterns), evidence.attributed[index]
     yes, no = attributed[holds].sum(), attributed[~holds].sum()
-    return float(stats.beta.sf(gate.at_least, _JEFFREYS + yes, _JEFFREYS + no))
+    return float(scipy.stats.beta.sf(gate.at_least, _JEFFREYS + yes, _JEFFREYS + no))
 
 
 def _count(evidence: Evidence, index: int) -> str:

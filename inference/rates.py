@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # loads scipy.stats when it is used
 import xarray as xr
-from scipy import special, stats
+from scipy import special
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
@@ -332,7 +333,8 @@ def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, floa
     """The interval of a paired t-test for the mean of differences, shape ``(Q,)``; ``None`` if they do not vary."""
     if len(difference) < 2 or np.ptp(difference) == 0:
         return None
-    lower, upper = stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), stats.sem(difference))
+    sem = scipy.stats.sem(difference)
+    lower, upper = scipy.stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), sem)
     return float(lower), float(upper)
 
 

@@ -1,5 +1,7 @@
 """P(persona | completion) for every row of the fitted log: Bayes' rule applied to eq. (1), averaged over draws."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import xarray as xr
 
@@ -12,6 +14,8 @@ from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import point_responsibilities
 
 __all__ = ["collapse_again", "row_responsibilities"]
+
+_MOST_VALUES = 500_000
 
 
 def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: CollapsedLog) -> np.ndarray:
@@ -35,15 +39,27 @@ def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: C
         mean = point_responsibilities(prepared, prepared.texts, parameters_of(posterior, prepared))
         padded = np.vstack([mean, np.full(mean.shape[1], np.nan)])  # the last row is for references
         return np.asarray(padded[collapsed.texts.row_point])
+    size = len(prepared.patterns)
+    pairs, place = np.unique(
+        prepared.design.rows[collapsed.row_cell] * size + collapsed.row_pattern, return_inverse=True
+    )  # many rows are alike
+    cells, patterns = np.divmod(pairs, size)
     weights = weight_draws(posterior, prepared, by="cell").to_numpy()
-    total = np.zeros((weights.shape[2], len(prepared.patterns), weights.shape[3]))
     tables = [posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements]
-    for chain, draw in np.ndindex(weights.shape[:2]):
-        components = component_probabilities([table[chain, draw] for table in tables], prepared.patterns)
-        total += responsibilities(weights[chain, draw], components)
+    total = np.zeros((len(cells), weights.shape[-1]))
+    for draws in _blocks(weights.shape[:2], total.size):
+        components = component_probabilities([table[draws] for table in tables], prepared.patterns)[..., patterns]
+        own = responsibilities(weights[draws][:, cells], np.swapaxes(components, 1, 2)[..., None])
+        total += own[:, :, 0].sum(axis=0)
     mean = total / weights.shape[0] / weights.shape[1]
-    rows = prepared.design.rows[collapsed.row_cell]
-    return np.asarray(mean[rows, collapsed.row_pattern])
+    return np.asarray(mean[place])
+
+
+def _blocks(sizes: tuple[int, ...], values: int) -> Iterator[tuple[int, slice]]:
+    """Draws of one chain, a few at a time, so that at most ``_MOST_VALUES`` are in memory at once."""
+    chains, draws = sizes
+    step = max(1, _MOST_VALUES // max(values, 1))
+    return ((chain, slice(first, first + step)) for chain in range(chains) for first in range(0, draws, step))
 
 
 def collapse_again(prepared: Prepared, log: CompletionLog) -> CollapsedLog:

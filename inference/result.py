@@ -37,6 +37,7 @@ from simulacra.inference.groups import Group
 from simulacra.inference.marks import marked, same_outcome
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.names import absent_personas, find_evidence
+from simulacra.inference.once import computed_once
 from simulacra.inference.partitions import partition_draws, partition_table
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
@@ -210,6 +211,7 @@ class Result:
         posterior = self._posteriors[reading - 1]
         return take_draws(name, posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
 
+    @computed_once
     def readings(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """Weight of every persona in every reading: the solutions that the data support, usually only one.
 
@@ -221,6 +223,7 @@ class Result:
         parts = [tables.summary_table(posterior["weights"], terms) for posterior in self._posteriors]
         return pd.concat(parts, keys=range(1, len(parts) + 1), names=["reading"]).reset_index(0).drop(columns="status")
 
+    @computed_once
     def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Weight of every persona in every condition, averaged over the logged completions of the condition.
 
@@ -242,6 +245,7 @@ class Result:
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
         return table
 
+    @computed_once
     def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """δ of eq. (8): weight minus the weight in the baseline, for every other condition and persona.
 
@@ -258,6 +262,7 @@ class Result:
         same = {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, ci_prob)
         return marked(table, moved, terms, absent=self.absent, same=same)
 
+    @computed_once
     def contrasts(
         self,
         outcome: Outcome | None = None,
@@ -378,6 +383,7 @@ class Result:
         """
         return all_pairs(self._compared(of, persona, scope, outcome), persona)
 
+    @computed_once
     def rates(
         self,
         outcome: Outcome | Partition | None = None,
@@ -421,6 +427,7 @@ class Result:
         """
         return scope_in_words(self.prepared, scope)
 
+    @computed_once
     def unexplained(self) -> pd.DataFrame:
         """What the personas do not account for in every condition and context, by measurement and jointly.
 
@@ -437,6 +444,7 @@ class Result:
             raise InputError("The model has no measurements, so there are no patterns to compare")
         return misfit_table(self.tree["misfit"].to_dataset(), self.model.emissions)
 
+    @computed_once
     def emissions(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Behaviour of every persona: P(category | persona) of every measurement, and P(outcome | persona).
 
@@ -449,6 +457,7 @@ class Result:
             own[name], diagnostics[name] = self._in_readings(name), self.diagnostics[name]
         return tables.emission_table(own, diagnostics, self._terms(ci_prob, withhold=withhold).of("emissions"))
 
+    @computed_once
     def outcome_given_persona(
         self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True
     ) -> pd.DataFrame:
@@ -463,6 +472,7 @@ class Result:
         terms = self._terms(ci_prob, withhold=withhold).of("outcome_given_persona")
         return tables.summary_table(draws, terms, others=others)
 
+    @computed_once
     def scales(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Standard deviation σ of the effects of every group-specific term of the formula, in ILR coordinates.
 
@@ -639,6 +649,11 @@ class Result:
     @functools.cached_property
     def _other_rates(self) -> dict[tuple[Outcome, int], xr.Dataset]:
         """Posteriors of the rate model for outcomes that are not the model's, and their stages; filled on demand."""
+        return {}
+
+    @functools.cached_property
+    def _tables(self) -> dict[tuple[Any, ...], pd.DataFrame]:
+        """Tables by method and arguments; filled on demand by :func:`~simulacra.inference.once.computed_once`."""
         return {}
 
     @functools.cached_property

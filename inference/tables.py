@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import arviz_stats
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -221,6 +220,8 @@ def claims_html(contrasts: pd.DataFrame, baseline: str) -> str:
 
 def arviz_table(tree: xr.DataTree, names: Sequence[str], ci_prob: float) -> pd.DataFrame:
     """ArviZ's summary of these variables of the posterior, with intervals named as in :func:`bounds`."""
+    import arviz_stats
+
     lower, upper = bounds(ci_prob)
     table = arviz_stats.summary(  # type: ignore[attr-defined, unused-ignore]
         tree,

@@ -1,5 +1,6 @@
 """Settings of the whole suite: float64, no silent broadcasting over ranks, one compilation cache, fixed keys."""
 
+import gc
 import json
 import os
 import subprocess
@@ -35,6 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_compilation_cache_dir", os.path.join(folder, "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays; the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 class Demonstration(NamedTuple):

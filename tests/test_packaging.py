@@ -12,6 +12,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("formalism", "data", "lm", "inference", "analysis", "report", "cli")
 HEAVY = ("torch", "transformers", "inspect_ai", "matplotlib", "pandas")
+LATE = (
+    *HEAVY[:-1],
+    "arviz_base",
+    "arviz_plots",
+    "arviz_stats",
+    "formulae",
+    "great_tables",
+    "jinja2",
+    "pandera",
+    "scipy.stats",
+)
+"""What no import of a room loads: together as many seconds as all else."""
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +113,13 @@ def in_fresh_process(code: str) -> str:
 def test_the_formalism_imports_nothing_heavy() -> None:
     found = in_fresh_process(f"import sys, simulacra.formalism; print([m for m in {HEAVY} if m in sys.modules])")
     assert found == "[]"
+
+
+def test_no_room_loads_what_only_some_of_its_functions_need() -> None:
+    rooms = (
+        "simulacra.data, simulacra.lm, simulacra.inference, simulacra.analysis, simulacra.report, simulacra.cli.session"
+    )
+    assert in_fresh_process(f"import sys, {rooms}; print([m for m in {LATE} if m in sys.modules])") == "[]"
 
 
 def test_the_formalism_imports_nearly_as_fast_as_numpyro() -> None:

@@ -19,7 +19,6 @@ from simulacra.data.reading.gather import Gathered, gather, identity_text
 from simulacra.data.reading.kinds import Kinds, sort_columns
 from simulacra.data.reading.names import alike, refuse_row_names
 from simulacra.data.reading.questions import separate_questions, split_formats, unnested_formats
-from simulacra.data.reading.schema import check_table
 
 __all__ = ["Interpreted", "interpret"]
 
@@ -61,6 +60,8 @@ def interpret(
     Raises:
         LogError: anything that cannot be read without guessing.
     """
+    from simulacra.data.reading.schema import check_table  # pandera takes as long to import as pandas
+
     raw = gather(sheets, column_maps)
     kinds = sort_columns(
         raw,

@@ -15,7 +15,6 @@ from simulacra.data.errors import LogError, place
 from simulacra.data.extras import import_extra
 from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
-from simulacra.data.reading.schema import check_table
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.lm.scoring.parts import Parts, read_metadata, write_table
 from simulacra.lm.scoring.prompts import PromptWriter, check_prompts, read_prompts
@@ -230,6 +229,8 @@ def _finished(log: CompletionLog, target: Path, settings: Mapping[str, Any]) -> 
 
 def _extended(log: CompletionLog, columns: Mapping[str, np.ndarray], account: Account) -> CompletionLog:
     """The log with more columns: ``num_tokens`` is a context, the others are measurements."""
+    from simulacra.data.reading.schema import check_table  # pandera takes as long to import as pandas
+
     measurements = (*log.measurements, *(name for name in columns if name != NUM_TOKENS))
     contexts = (*log.contexts, NUM_TOKENS)
     order = ["condition", "question_id", "base_question", "completion", *measurements, *contexts, "source", "record"]

@@ -4,10 +4,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy  # loads scipy.stats when it is used
 import xarray as xr
-from arviz_stats.sampling_diagnostics import ess
-from scipy.special import kolmogi
-from scipy.stats import rankdata
 
 from simulacra.data.extras import import_extra
 from simulacra.formalism.display import shorten
@@ -74,6 +72,8 @@ def rank(result: Result) -> "Figure":
     References:
         Säilynoja, Bürkner & Vehtari (2022), doi:10.1007/s11222-022-10090-6 (the picture).
     """
+    from arviz_stats.sampling_diagnostics import ess
+
     name, draws = worst_quantity(result)
     worth = float(ess(draws, sample_dims=["draw"]).mean())
     thinned = draws.transpose("chain", "draw").to_numpy()[:, :: max(1, math.ceil(draws.sizes["draw"] / worth))]
@@ -105,7 +105,7 @@ def rank_differences(draws: np.ndarray) -> np.ndarray:
         Shape ``(chain, chain * draw + 1)``; zero at both ends.
     """
     chains, size = draws.shape
-    ranks = rankdata(draws, method="ordinal", axis=None).reshape(draws.shape).astype(int)
+    ranks = scipy.stats.rankdata(draws, method="ordinal", axis=None).reshape(draws.shape).astype(int)
     mine = np.zeros((chains, draws.size + 1))
     np.put_along_axis(mine, ranks, 1 / size, axis=1)
     return mine.cumsum(axis=1) - np.linspace(0, 1, draws.size + 1)
@@ -124,7 +124,7 @@ def rank_band(chains: int, draws: int, *, probability: float = 0.99) -> float:
         draws: N, the number of independent draws per chain.
         probability: probability that all lines stay within the band.
     """
-    return float(kolmogi((1 - probability) / chains) * math.sqrt((chains - 1) / (chains * draws)))
+    return float(scipy.special.kolmogi((1 - probability) / chains) * math.sqrt((chains - 1) / (chains * draws)))
 
 
 @drawing

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_svg"]
 
+_DPI = 130  # of rasterized parts
 _ROLES = {INK: "currentColor", MUTED: "var(--muted, #6b6b76)", BAND: "var(--band, #e4e4ea)"}
 
 
@@ -28,8 +29,13 @@ def to_svg(figure: "Figure", name: str) -> str:
     and dark pages. The label of the figure becomes ``aria-label``.
     """
     stream = io.StringIO()
+    before, dpi = figure.canvas, figure.get_dpi()
+    canvas = import_extra("matplotlib.backends.backend_svg", "report").FigureCanvasSVG(figure)
+    figure.set_dpi(_DPI)
     with import_extra("matplotlib", "report").rc_context({**STYLE, "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None}, dpi=130)
+        canvas.print_svg(stream, metadata={"Date": None})  # savefig draws everything twice
+    figure.set_canvas(before)
+    figure.set_dpi(dpi)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

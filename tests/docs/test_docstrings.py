@@ -48,8 +48,8 @@ def _is_field(own: griffe.Object) -> bool:
     return own.is_attribute and "property" not in own.labels
 
 
-_loader = griffe.GriffeLoader(docstring_parser=griffe.Parser.google)
-MODULES = [module for room in ROOMS for module in modules(_loader.load(room))]
+_ALL = griffe.load("simulacra", docstring_parser=griffe.Parser.google)  # loading a room loads all of them
+MODULES = [module for room in ROOMS for module in modules(_ALL[room.partition(".")[2]])]
 OBJECTS = {own.path: own for module in MODULES for own in public(module)}
 FUNCTIONS = {path: own for path, own in OBJECTS.items() if own.is_function}
 PROPERTIES = {path: own for path, own in OBJECTS.items() if "property" in own.labels}

@@ -1,5 +1,6 @@
 """A fit that was killed goes on with the same draws; chains of other fits, and damaged ones, are never used."""
 
+import concurrent.futures
 import functools
 import io
 import itertools
@@ -7,6 +8,7 @@ import json
 import pickle
 import shutil
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -346,3 +348,28 @@ def test_a_full_disk_does_not_end_a_fit(
 def test_numpyro_is_refused_before_anything_is_done(simulated, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the chains of NumPyro cannot be resumed"):
         fit(simulated.model, simulated.log, engine="nuts", checkpoint=tmp_path / "checkpoint")
+
+
+def test_parts_are_read_by_one_thread_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy parses headers with ``ast``, which raises SystemError in two threads at once before Python 3.11.9."""
+    reading, most = [], []
+
+    def slow_load(path: Path, **_: object) -> None:
+        reading.append(path)
+        most.append(len(reading))
+        time.sleep(0.02)
+        reading.pop()
+        raise ValueError("not a part")
+
+    monkeypatch.setattr(np, "load", slow_load)
+    adaptation = hmc.Adaptation(0.0, 0.0, 0.0)
+    piece = chain_store._Piece(tmp_path / "part", 0, 0, 1, 1, adaptation, {})
+    state = hmc.State(np.zeros((1, 1)), np.zeros(1), np.zeros((1, 1)), adaptation)
+
+    def read(_: int) -> None:
+        with pytest.raises(InputError, match="not a part"):
+            list(chain_store._read_blocks([piece], state))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        list(threads.map(read, range(4)))
+    assert most == [1, 1, 1, 1]

@@ -23,7 +23,7 @@ from simulacra.formalism import (
     persona_set,
     total_variation,
 )
-from simulacra.inference import Result, Thresholds, store
+from simulacra.inference import Result, Thresholds, store, tables
 from simulacra.inference.citation import decimals
 from simulacra.inference.draws import DRAWS
 from simulacra.inference.tables import bounds
@@ -73,6 +73,33 @@ def test_known_rates_and_emissions_are_recovered(fitted: Result, simulated) -> N
         draws = fitted.posterior[f"{emission.measurement}_probs"]
         error = np.abs(draws.mean(("chain", "draw")) - table) / draws.std(("chain", "draw"))
         assert float(error.max()) < 5  # 42 of them: probability 2e-5
+
+
+def test_responsibilities_are_bayes_rule_averaged_over_draws(fitted: Result, monkeypatch) -> None:
+    weights, collapsed, posterior = fitted.draws("weights", by="cell"), fitted.collapsed, fitted.posterior
+    row = 17
+    joint = weights.isel(cell=fitted.design.rows[collapsed.row_cell[row]]).to_numpy().copy()
+    for name, code in zip(fitted.model.measurements, fitted.prepared.patterns[collapsed.row_pattern[row]], strict=True):
+        joint *= posterior[f"{name}_probs"].to_numpy()[..., code]
+    by_hand = (joint / joint.sum(axis=-1, keepdims=True)).mean(axis=(0, 1))
+    whole = fitted.responsibilities().to_numpy()
+    np.testing.assert_allclose(whole[row], by_hand, rtol=1e-10)
+    monkeypatch.setattr("simulacra.inference.responsibilities._MOST_VALUES", 1)  # one draw at a time
+    np.testing.assert_allclose(fitted.responsibilities().to_numpy(), whole, rtol=1e-10)
+
+
+def test_a_table_is_computed_once_for_the_same_arguments_and_handed_out_as_a_copy(fitted: Result, monkeypatch) -> None:
+    result, computed, make = dataclasses.replace(fitted), [], tables.summary_table
+    monkeypatch.setattr(tables, "summary_table", lambda *a, **k: (computed.append(1), make(*a, **k))[1])
+    first = result.weights()
+    mean = first["mean"].tolist()
+    first["mean"] = 0.0
+    assert result.weights(ci_prob=0.89)["mean"].tolist() == mean
+    assert len(computed) == 1
+    assert list(result.weights(ci_prob=0.5)) != list(first)
+    assert len(computed) == 2
+    mixed = [result.rates(scope={"base_question": {"q1": 1.0}}) for _ in range(2)]  # has no hash
+    pd.testing.assert_frame_equal(*mixed)
 
 
 def test_responsibilities_know_which_persona_wrote_what(fitted: Result, simulated) -> None:
