@@ -298,6 +298,12 @@ def score(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    date: Annotated[
+        str,
+        typer.Option(
+            metavar="YYYY-MM-DD", help="Date that chat templates write instead of today's.", rich_help_panel=_MODEL
+        ),
+    ] = "2025-01-01",
     end_token: Annotated[
         str | None,
         typer.Option(help="Token that ends a completion; included in the score.", rich_help_panel=_MODEL),
@@ -317,10 +323,26 @@ def score(
             help="Data type. Default: that of the checkpoint on a GPU, float32 on a CPU.", rich_help_panel=_MODEL
         ),
     ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Branch, tag or commit of a model on Hugging Face.", rich_help_panel=_MODEL),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            help="Run Python code that comes with the model. Without it, such a model is an error.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False,
     batch_tokens: Annotated[
         int | None,
         typer.Option(min=1, help="Tokens per batch; halved if memory runs out.", rich_help_panel=_MODEL),
     ] = None,
+    block_rows: Annotated[
+        int,
+        typer.Option(min=1, help="Completions per block, the unit that is resumed.", rich_help_panel=_OUTPUT),
+    ] = 1024,
     reading: Reading,
     question: Annotated[
         str | None,
@@ -330,7 +352,11 @@ def score(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(help="Parquet file for the scored log. An interrupted run is resumed.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="FILE.parquet",
+            help="Scored log, in the Parquet format. An interrupted run is resumed.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = Path("scored.parquet"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output of a different run.", rich_help_panel=_OUTPUT)
@@ -356,11 +382,15 @@ def score(
             question=question,
             out=out,
             template=template,
+            date=date,
             end_token=end_token,
             too_long=too_long,
             device=device,
             dtype=dtype,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
             batch_tokens=batch_tokens,
+            block_rows=block_rows,
             overwrite=overwrite,
             progress_bar=not quiet,
         )

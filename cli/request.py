@@ -21,7 +21,7 @@ from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
 from simulacra.formalism.persona_sets import OPEN_SETS
 from simulacra.formalism.scales import bounds_of, rescaled_personas
-from simulacra.lm.scoring.score import COLUMN
+from simulacra.lm.scoring.columns import COLUMN
 
 __all__ = ["build_model", "parse_cuts", "parse_scores"]
 

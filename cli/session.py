@@ -52,6 +52,7 @@ _OPTIONS = {
     "condition": "--condition PATTERN",
     "contexts": "--context NAME",
     "cuts": "--cuts NAME:CUTS",
+    "date": "--date YYYY-MM-DD",
     "decimal": "--decimal ,",
     "delimiter": "--delimiter CHAR",
     "device": "--device NAME",
@@ -79,12 +80,14 @@ _OPTIONS = {
     "personas": "--personas NAME",
     "question": "--question COLUMN",
     "references": "--references COLUMN",
+    "revision": "--revision NAME",
     "rope": "--rope WIDTH",
     "rows": "--rows KEY",
     "seed": "--seed N",
     "target_accept_prob": "--target-accept-prob P",
     "template": "--template TEXT",
     "too_long": "--too-long exclude|truncate",
+    "trust_remote_code": "--trust-remote-code",
     "weights": "--weights FORMULA",
 }
 """The options that set the Python arguments named by errors and checks."""

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.formalism.errors import InputError
-from simulacra.lm.scoring.forward import CompletionScorer
-from simulacra.lm.scoring.language_model import LanguageModel
+from simulacra.lm.scoring.backends import AbstractBackend
 from simulacra.lm.scoring.tokens import Encoder
 from simulacra.lm.scoring.work import NOT_FINITE, Work
 
@@ -40,29 +39,24 @@ class BlockScorer:
     """Scores completions block by block.
 
     Args:
-        model: the language model.
+        backend: the engine that runs the model.
         encoder: converts texts to token ids.
         written: persona name to its complete prompts, one per question.
         chat: whether a chat template wrote them.
         truncate: score completions that are too long up to the end of the model's context.
-        share_prefix: see :class:`~simulacra.lm.scoring.forward.CompletionScorer`.
-        batch_tokens: likewise.
     """
 
     def __init__(
         self,
-        model: LanguageModel,
+        backend: AbstractBackend,
         encoder: Encoder,
         written: Mapping[str, list[str]],
         *,
         chat: bool,
         truncate: bool,
-        share_prefix: bool = True,
-        batch_tokens: int | None = None,
     ) -> None:
-        self._scorer = CompletionScorer(model.network, share_prefix=share_prefix, batch_tokens=batch_tokens)
-        self._encoder, self._written, self._chat = encoder, written, chat
-        self._context, self._truncate = model.context, truncate
+        self._backend, self._encoder, self._written, self._chat = backend, encoder, written, chat
+        self._truncate = truncate
 
     def encode(self, work: Work, rows: range) -> EncodedBlock:
         """The token ids of some completions, and which of them can be scored.
@@ -85,7 +79,8 @@ class BlockScorer:
                     argument=("personas", "question"),
                 )
             ids, merged = self._encoder.completions(written, texts)
-            room = math.inf if self._context is None else float(self._context + 1 - max(map(len, prompts)))
+            context = self._backend.context
+            room = math.inf if context is None else float(context + 1 - max(map(len, prompts)))
             tables.append(self._judge(ids, merged, room))
             block.prompts.append(prompts)
             block.completions.extend(own if len(own) <= room else own[: int(room)] for own in ids)
@@ -115,7 +110,7 @@ class BlockScorer:
         rows = np.flatnonzero(table["unscored"].isna())
         values = np.full((len(names), len(table)), np.nan)
         if len(rows):
-            values[:, rows] = self._scorer.log_likelihoods(
+            values[:, rows] = self._backend.log_likelihoods(
                 [prompt for prompts in block.prompts for prompt in prompts],
                 [block.completions[row] for _ in names for row in rows],
                 [block.question_of[row] * len(names) + persona for persona in range(len(names)) for row in rows],

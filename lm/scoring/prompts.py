@@ -1,6 +1,8 @@
 """Persona prompts: the text that elicits a persona from a language model, and its combination with a question."""
 
 import dataclasses
+import datetime
+import functools
 import json
 import re
 import tomllib
@@ -9,12 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.data.extras import MissingExtraError, import_extra
+from simulacra.data.reading.formats.records import lone_surrogate
 from simulacra.formalism.errors import InputError
 
-__all__ = ["PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
+__all__ = ["DATE", "PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
 
 PLAIN_TEMPLATE = "{persona}\n{question}\n"
 """Template that combines persona and question for a tokenizer without a chat template."""
+
+DATE = "2025-01-01"
+"""The date that chat templates write instead of today's, so that prompts do not depend on the day."""
+
+_DATE_CODES = [f"%{flag}{code}" for code in "aAbBcdeFHIjmMpSuwxXyY" for flag in ("", "-")]
+
+# Put in front of a template, it shadows the function of that name, which transformers does not let a caller replace.
+# The empty expression keeps a line break at the beginning of the template.
+_FIXED_DATE = (
+    "{% macro strftime_now(form) %}{% set found = namespace(text=form) %}{% for code, text in date_codes %}"
+    "{% set found.text = found.text.replace(code, text) %}{% endfor %}{{ found.text }}{% endmacro %}{{ '' }}"
+)
 
 _TABLE = "table of persona name to prompt, such as villain = 'You are cruel.'"
 _TAG = re.compile(r"[<\[]\S+[>\]]")
@@ -71,7 +86,20 @@ def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[
                 expected="a name and its prompt, both text",
                 argument="personas",
             )
+        if lone := lone_surrogate(name + prompt):
+            raise InputError(
+                f"{where}: persona {name!r}: {lone} is half of a surrogate pair, which is no character",
+                expected="text",
+                argument="personas",
+            )
     return dict(prompts)
+
+
+def _date(text: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.strptime(text, "%Y-%m-%d")
+    except ValueError as error:
+        raise InputError(f"date={text!r}", expected="a date YYYY-MM-DD", argument="date") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,15 +113,19 @@ class PromptWriter:
             :data:`PLAIN_TEMPLATE`.
         template_kwargs: passed to the chat template, such as ``{"enable_thinking": False}``.
 
+        date: the date, YYYY-MM-DD, for chat templates that write today's.
+
     Raises:
-        InputError: a template without one of the two fields.
+        InputError: a template without one of the two fields, or a date that is none.
     """
 
     tokenizer: Any
     template: str | None = None
     template_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    date: str = DATE
 
     def __post_init__(self) -> None:
+        _date(self.date)
         if self.template is not None and not all(name in self.template for name in ("{persona}", "{question}")):
             raise InputError(
                 f"template={self.template!r}: expected text with both {{persona}} and {{question}}", argument="template"
@@ -131,7 +163,7 @@ class PromptWriter:
         remedy = "pass template=, text with {persona} and {question}"
         try:
             text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **self.template_kwargs
+                messages, tokenize=False, add_generation_prompt=True, **self._template_arguments
             )
         except Exception as error:  # jinja2's own, and whatever a template raises
             raise InputError(
@@ -144,6 +176,16 @@ class PromptWriter:
                 f"persona {persona!r}: the chat template drops its system prompt", remedy=remedy, argument="template"
             )
         return str(text)
+
+    @functools.cached_property
+    def _template_arguments(self) -> dict[str, Any]:
+        """Arguments of the template; one that writes today's date writes ours."""
+        template = self.tokenizer.get_chat_template()
+        if "strftime_now" not in template:
+            return dict(self.template_kwargs)
+        date = _date(self.date)
+        codes = [[code, date.strftime(code)] for code in _DATE_CODES]
+        return {"chat_template": _FIXED_DATE + template, "date_codes": codes, **self.template_kwargs}
 
     def _check(self, persona: str, prompt: str) -> None:
         """Reject a tag such as ``<villain>`` that is not a token, and a prompt with unknown tokens."""

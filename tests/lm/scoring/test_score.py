@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from simulacra.data import LogError, read_completions  # noqa: E402
 from simulacra.lm import score_log  # noqa: E402
 from simulacra.lm.scoring.forward import CompletionScorer  # noqa: E402
-from simulacra.lm.scoring.language_model import LanguageModel, load_language_model  # noqa: E402
+from simulacra.lm.scoring.language_model import LanguageModel  # noqa: E402
+from simulacra.lm.scoring.loading import load_language_model  # noqa: E402
 from tests.lm.scoring.models import PERSONAS, make_log, make_network, make_tokenizer  # noqa: E402
 
 COLUMNS = [f"log_likelihood_{name}" for name in PERSONAS]
