@@ -298,6 +298,14 @@ def score(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    template_kwargs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Argument of the chat template, e.g. enable_thinking=false. Repeatable.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     date: Annotated[
         str,
         typer.Option(
@@ -308,6 +316,14 @@ def score(
         str | None,
         typer.Option(help="Token that ends a completion; included in the score.", rich_help_panel=_MODEL),
     ] = None,
+    split_special_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--split-special-tokens",
+            help="Read names of special tokens in completions as ordinary text.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False,
     too_long: Annotated[
         Literal["exclude", "truncate"],
         typer.Option(
@@ -371,6 +387,7 @@ def score(
 
       [bold]simulacra score log.csv --model ./llama --personas personas.toml --out scored.parquet[/bold]
     """
+    from simulacra.cli.request import parse_template_kwargs
     from simulacra.cli.session import Session
     from simulacra.lm import score_log
 
@@ -382,8 +399,10 @@ def score(
             question=question,
             out=out,
             template=template,
+            template_kwargs=parse_template_kwargs(template_kwargs or ()),
             date=date,
             end_token=end_token,
+            split_special_tokens=split_special_tokens,
             too_long=too_long,
             device=device,
             dtype=dtype,

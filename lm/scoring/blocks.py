@@ -1,7 +1,7 @@
 """One block of completions: encoding, the reasons for completions that cannot be scored, and scoring of the rest."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.backends import AbstractBackend
-from simulacra.lm.scoring.tokens import Encoder
+from simulacra.lm.scoring.tokens import Completions, Encoder
 from simulacra.lm.scoring.work import NOT_FINITE, Work
 
 __all__ = ["BlockScorer", "EncodedBlock"]
@@ -26,7 +26,8 @@ class EncodedBlock(NamedTuple):
         prompts: token ids, for every question of the block those of every persona.
         completions: token ids of all completions, including unscored ones, truncated to the model's context.
         question_of: the question of every completion, counted within the block.
-        table: ``num_tokens``, ``unscored`` (a reason, or None), ``merged``, ``truncated``; one row per completion.
+        table: one row per completion: ``num_tokens``, ``unscored`` (a reason, or None), ``truncated``, and ``merged,
+            special, ended`` as in :class:`~simulacra.lm.scoring.tokens.Completions`.
     """
 
     prompts: list[list[list[int]]]
@@ -78,27 +79,27 @@ class BlockScorer:
                     expected="text of a question or a persona",
                     argument=("personas", "question"),
                 )
-            ids, merged = self._encoder.completions(written, texts)
+            encoded = self._encoder.completions(written, texts)
             context = self._backend.context
             room = math.inf if context is None else float(context + 1 - max(map(len, prompts)))
-            tables.append(self._judge(ids, merged, room))
+            tables.append(self._judge(encoded, room))
             block.prompts.append(prompts)
-            block.completions.extend(own if len(own) <= room else own[: int(room)] for own in ids)
+            block.completions.extend(own if len(own) <= room else own[: int(room)] for own in encoded.ids)
         return block._replace(table=pd.concat(tables, ignore_index=True))
 
-    def _judge(self, ids: Sequence[Sequence[int]], merged: Sequence[bool], room: float) -> pd.DataFrame:
+    def _judge(self, encoded: Completions, room: float) -> pd.DataFrame:
         """Which completions can be scored if the context has room for this number of tokens."""
-        lengths = np.array([len(own) for own in ids])
+        lengths = np.array([len(own) for own in encoded.ids])
         long = lengths > room
         reasons = np.select(
-            [lengths == 0, np.full(len(ids), room < 1), long & (not self._truncate)], [_EMPTY, _NO_ROOM, _LONG], ""
+            [lengths == 0, np.full(len(lengths), room < 1), long & (not self._truncate)], [_EMPTY, _NO_ROOM, _LONG], ""
         )
         scored = reasons == ""
         return pd.DataFrame(
             {
                 "num_tokens": np.where(scored, np.minimum(lengths, max(room, 0)), np.nan),
                 "unscored": pd.Series([reason or None for reason in reasons], dtype=object),
-                "merged": np.asarray(merged) & scored,
+                **{flag: np.asarray(getattr(encoded, flag)) & scored for flag in ("merged", "special", "ended")},
                 "truncated": long & scored,
             }
         )

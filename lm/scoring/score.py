@@ -36,6 +36,7 @@ def score_log(
     template_kwargs: Mapping[str, Any] | None = None,
     date: str = DATE,
     end_token: str | None = None,
+    split_special_tokens: bool = False,
     too_long: Literal["exclude", "truncate"] = "exclude",
     device: str | None = None,
     dtype: str | None = None,
@@ -63,8 +64,11 @@ def score_log(
         model: a folder, a hub name, a :class:`~simulacra.lm.scoring.language_model.LanguageModel`, or another engine
             (:class:`~simulacra.lm.scoring.backends.AbstractBackend`).
         personas: persona name to system prompt, or to a tag that the tokenizer knows (``"<villain>"``); or a JSON, TOML
-            or YAML file with such a table. An empty prompt is the model without a persona.
-        question: the column with the text of the question; see :func:`~simulacra.lm.scoring.work.collect_work`.
+            or YAML file with such a table. An empty prompt sends no system message; the account states what the chat
+            template then says by itself. If the template has no system role, the prompt is put in front of the first
+            user message.
+        question: the column with the text of the question; see :func:`~simulacra.lm.scoring.work.collect_work`. A text
+            that is a JSON list of messages with ``role`` and ``content`` is a conversation.
         out: a Parquet file for the result. Completed blocks are stored next to it, and an interrupted call resumes
             when it is repeated. The same model is one with the same weights and tokenizer, wherever it is stored. The
             file's metadata hold all settings, versions of libraries, and the complete prompts of the first question.
@@ -74,7 +78,9 @@ def score_log(
         date: the date, YYYY-MM-DD, for chat templates that write today's; fixed, so that prompts do not depend on the
             day.
         end_token: the token that ends an answer, which is then also scored. Default: none, because logged completions
-            may have been truncated.
+            may have been truncated. A completion that ends in it already is not given a second one.
+        split_special_tokens: read the names of special tokens in completions as ordinary text. Completions that contain
+            special tokens are counted in the account in either case.
         too_long: what to do with completions that do not fit into the model's context with the longest persona prompt:
             leave them unscored, or truncate them identically for every persona.
         device: device of a model that is loaded here. Default: CUDA, otherwise Apple's GPU, otherwise the CPU.
@@ -116,7 +122,7 @@ def score_log(
         progress_bar=progress_bar,
     )
     writer = PromptWriter(backend.tokenizer, template, dict(template_kwargs or {}), date)
-    written = writer.write_all(prompts, work.questions)
+    written, prompt_notes = writer.write_all(prompts, work.questions)
     settings = {
         **backend.identity(),
         "dtype": backend.dtype,
@@ -126,6 +132,7 @@ def score_log(
         "template_kwargs": json.loads(json.dumps(writer.template_kwargs, default=repr)),
         "date": date,
         "end_token": end_token,
+        "split_special_tokens": split_special_tokens,
         "too_long": too_long,
         "block_rows": block_rows,
         "texts": work.hash(written),
@@ -136,7 +143,7 @@ def score_log(
         "prompts": {name: texts[0] for name, texts in written.items()},
     }
     blocks = import_extra("simulacra.lm.scoring.blocks", "lm")
-    encoder = Encoder(backend.tokenizer, end_token)
+    encoder = Encoder(backend.tokenizer, end_token, split_special_tokens=split_special_tokens)
     scorer = blocks.BlockScorer(backend, encoder, written, chat=writer.chat, truncate=too_long == "truncate")
     ranges = [range(start, min(start + block_rows, len(work))) for start in range(0, len(work), block_rows)]
     parts = Parts(target, [len(rows) for rows in ranges])
@@ -149,7 +156,7 @@ def score_log(
         with Progress(len(work), len(prompts), shown=progress_bar) as progress:
             _score_blocks(scorer, work, ranges, parts, progress)
         table = pd.concat([parts.read(number) for number in range(len(ranges))], ignore_index=True)
-        scored = with_scores(log, work, table, list(prompts), _notes(backend, settings, table, work))
+        scored = with_scores(log, work, table, list(prompts), [*_notes(backend, settings, table, work), *prompt_notes])
         if target is not None:
             account = scored.account.to_dict()
             write_table(target, scored.table, {"settings": settings, "record": record, "account": account})
@@ -198,7 +205,13 @@ def _notes(backend: AbstractBackend, settings: Mapping[str, Any], table: pd.Data
     weights = settings.get("weights")
     origin = f"weights {weights[:12]}, {backend.dtype}" if weights else backend.dtype
     notes = [f"log-likelihoods by {backend.name} ({origin}) under {', '.join(settings['personas'])}"]
-    flags = {"truncated": "truncated at the model's context", "merged": "tokenised separately from their prompts"}
+    flags = {
+        "truncated": "truncated at the model's context",
+        "merged": "tokenised separately from their prompts",
+        "special": "contain special tokens of the tokenizer, read as "
+        + ("ordinary text" if settings["split_special_tokens"] else "such"),
+        "ended": "end in the end token already and were given no second one",
+    }
     for flag, what in flags.items():
         count = int((table[flag].reindex(work.row_of) == True).sum())  # noqa: E712 (NaN where there is no text)
         notes += [f"{grouped(count)} completion(s) {what}"] if count else []

@@ -58,7 +58,9 @@ def truncate(path):
 
 def flip_a_digit(path):
     """Change one byte of the numbers, which leaves a readable file with another number."""
-    start = pq.read_metadata(path).row_group(0).column(5).dictionary_page_offset
+    columns = pq.read_schema(path).names
+    chunk = pq.read_metadata(path).row_group(0).column(columns.index("none"))
+    start = chunk.dictionary_page_offset
     raw = bytearray(path.read_bytes())
     raw[start + 40] ^= 1
     path.write_bytes(bytes(raw))

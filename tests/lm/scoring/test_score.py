@@ -220,8 +220,8 @@ def test_personas_and_templates_that_cannot_be_meant_are_refused(log, model, giv
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("{{ raise_exception('System role not supported') }}", r"template rejects its prompt .*pass template="),
-        ("{{ messages[-1].content }}", r"persona 'villain': the chat template drops its system prompt"),
+        ("{{ raise_exception('Not today') }}", r"template rejects its prompt .*pass template="),
+        ("{{ messages|length }}", r"persona 'villain': the chat template drops its prompt"),
     ],
 )
 def test_chat_templates_without_a_place_for_the_persona_are_refused(log, chat_model, template, message):
