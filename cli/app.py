@@ -25,7 +25,7 @@ app = typer.Typer(
     "130 interrupted.",
 )
 
-_LOG, _MODEL, _SAMPLING, _OUTPUT = PANEL, "Model", "Sampling", "Output"
+_LOG, _MODEL, _ENGINE, _SAMPLING, _OUTPUT = PANEL, "Model", "Engine", "Sampling", "Output"
 
 Out = Annotated[
     Path,
@@ -339,6 +339,40 @@ def score(
             help="Data type. Default: that of the checkpoint on a GPU, float32 on a CPU.", rich_help_panel=_MODEL
         ),
     ] = None,
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto", help="Spread a model that is larger than one device over several.", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="OpenAI-compatible server that echoes log-probabilities of prompts, e.g. http://localhost:8000/v1. "
+            "--model is then the name there.",
+            rich_help_panel=_ENGINE,
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Tokenizer of a model on a server. Default: that of --model.", rich_help_panel=_ENGINE
+        ),
+    ] = None,
+    vllm: Annotated[bool, typer.Option("--vllm", help="Run the model with vLLM.", rich_help_panel=_ENGINE)] = False,
+    ray: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Score with N workers of a Ray cluster.", rich_help_panel=_ENGINE),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Score the I-th of N shares of the log; the last process to end writes the file.",
+            rich_help_panel=_ENGINE,
+        ),
+    ] = None,
     revision: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Branch, tag or commit of a model on Hugging Face.", rich_help_panel=_MODEL),
@@ -387,14 +421,30 @@ def score(
 
       [bold]simulacra score log.csv --model ./llama --personas personas.toml --out scored.parquet[/bold]
     """
+    from simulacra.cli.engines import chosen_engine, parse_shard
     from simulacra.cli.request import parse_template_kwargs
     from simulacra.cli.session import Session
     from simulacra.lm import score_log
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
+        engine = chosen_engine(
+            model,
+            server=server,
+            vllm=vllm,
+            tokenizer=tokenizer,
+            local_only=[
+                ("--device", device),
+                ("--device-map", device_map),
+                ("--dtype", dtype),
+                ("--batch-tokens", batch_tokens),
+                ("--ray", ray),
+            ],
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+        )
         scored = score_log(
             reading.read(logs, quiet=quiet),
-            model=model,
+            model=engine,
             personas=personas,
             question=question,
             out=out,
@@ -405,7 +455,10 @@ def score(
             split_special_tokens=split_special_tokens,
             too_long=too_long,
             device=device,
+            device_map=device_map,
             dtype=dtype,
+            shard=parse_shard(shard),
+            ray_workers=ray,
             revision=revision,
             trust_remote_code=trust_remote_code,
             batch_tokens=batch_tokens,

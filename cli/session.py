@@ -56,6 +56,7 @@ _OPTIONS = {
     "decimal": "--decimal ,",
     "delimiter": "--delimiter CHAR",
     "device": "--device NAME",
+    "device_map": "--device-map auto",
     "dtype": "--dtype NAME",
     "duplicates": "--duplicates drop",
     "encoding": "--encoding NAME",
@@ -84,6 +85,8 @@ _OPTIONS = {
     "rope": "--rope WIDTH",
     "rows": "--rows KEY",
     "seed": "--seed N",
+    "server": "--server URL",
+    "shard": "--shard I/N",
     "target_accept_prob": "--target-accept-prob P",
     "split_special_tokens": "--split-special-tokens",
     "template": "--template TEXT",
@@ -184,12 +187,15 @@ class Session:
             self._say_json({"ok": True, **described})
 
     def show_scores(self, log: CompletionLog, path: Path) -> None:
-        """Print a summary of a scored log and its path."""
+        """Print a summary of a scored log and its path, if it is complete."""
         self.show_log(log)
-        self.say(f"[bold]Written[/bold] to {escape(str(path))}")
+        written = path.exists()  # not before the last shard has ended
+        self.say(
+            f"[bold]Written[/bold] to {escape(str(path))}" if written else "Not written yet: other shards are left"
+        )
         if self._as_json:
             account = log.account.to_dict()
-            summary = {"ok": True, "file": str(path), "completions": len(log), "account": account}
+            summary = {"ok": True, "file": str(path) if written else None, "completions": len(log), "account": account}
             self._say_json(summary)
 
     def fit(

@@ -68,7 +68,8 @@ class _SharedLayer(CacheLayerMixin):
 
     def _after(self, before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
         alone = before.shape[0] == 1
-        mine = before.expand(len(self._rows), -1, -1, -1) if alone else before.index_select(0, self._rows)
+        rows = self._rows.to(before.device)
+        mine = before.expand(len(rows), -1, -1, -1) if alone else before.index_select(0, rows)
         return torch.cat([mine, own], dim=-2)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -101,7 +102,7 @@ class CompletionScorer:
 
     def __init__(self, network: Any, *, share_prefix: bool = True, batch_tokens: int | None = None) -> None:
         self._network = network
-        self._device = network.device
+        self._device = _input_device(network)
         self.batch_tokens = batch_tokens or _BUDGET.get(self._device.type, _GPU_BUDGET)
         self._share, self._split, self._probed = share_prefix, True, False
         self._rotary = RotaryScaling(network)
@@ -243,7 +244,7 @@ class CompletionScorer:
         rows = np.repeat(np.arange(size), lengths)
         at = self._send(rows * outputs.shape[1] + np.repeat(starts, lengths) + steps)
         targets = self._send(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in completions]))
-        states = outputs.reshape(-1, outputs.shape[-1]).index_select(0, at)
+        states = outputs.reshape(-1, outputs.shape[-1]).index_select(0, at.to(outputs.device))
         grid = torch.zeros(size * width, dtype=torch.float32, device=self._device)
         grid[self._send(rows * width + steps)] = self._log_probs(states, targets)
         return grid.view(size, width)
@@ -256,8 +257,8 @@ class CompletionScorer:
         for some, wanted in zip(states.split(chunk), targets.split(chunk), strict=True):
             # log_softmax normalises bfloat16 logits in float32 as it reads them: logsumexp would copy them first
             normal = torch.log_softmax(head(some), dim=-1, dtype=torch.float32)
-            parts.append(normal.gather(1, wanted[:, None])[:, 0])
-        return torch.cat(parts)
+            parts.append(normal.gather(1, wanted.to(normal.device)[:, None])[:, 0])
+        return torch.cat(parts).to(self._device)
 
     def _body(self, **inputs: Any) -> Any:
         """The network up to the head, or including it if the head is more than one matrix."""
@@ -314,6 +315,14 @@ class CompletionScorer:
             return False
         close = 1e-4 if self._network.dtype == torch.float32 else 0.25
         return bool((self._after(prefix, [0], prompts, completions) - want).abs().max() < close)
+
+
+def _input_device(network: Any) -> torch.device:
+    """Where token ids are sent; of a network in several places, the first that computes."""
+    places = getattr(network, "hf_device_map", None)
+    if not places:
+        return network.device
+    return torch.device(next((place for place in places.values() if place not in ("cpu", "disk")), "cpu"))
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> np.ndarray:

@@ -120,7 +120,7 @@ class Parts:
     def _clear(self) -> None:
         """Remove what another run has left, but no lock."""
         assert self.folder is not None
-        for path in (*self.folder.glob("*.parquet"), *self.folder.glob("settings.json")):
+        for path in (*self.folder.glob("part-*.parquet"), *self.folder.glob("settings.json")):
             path.unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:

@@ -1,9 +1,8 @@
 """Scoring a log: adding the log-likelihood of every completion under every persona to the table."""
 
-import concurrent.futures
-import itertools
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +18,9 @@ from simulacra.lm.scoring.identity import hash_tokenizer, library_versions
 from simulacra.lm.scoring.parts import Parts, read_metadata, write_table
 from simulacra.lm.scoring.progress import Progress
 from simulacra.lm.scoring.prompts import DATE, PromptWriter, check_prompts, read_prompts
+from simulacra.lm.scoring.run import block_ranges, merge_parts, score_blocks, shard_blocks
 from simulacra.lm.scoring.tokens import Encoder
-from simulacra.lm.scoring.work import NOT_FINITE, Work, collect_work
+from simulacra.lm.scoring.work import Work, collect_work
 
 __all__ = ["score_log"]
 
@@ -39,12 +39,15 @@ def score_log(
     split_special_tokens: bool = False,
     too_long: Literal["exclude", "truncate"] = "exclude",
     device: str | None = None,
+    device_map: str | Mapping[str, Any] | None = None,
     dtype: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
     batch_tokens: int | None = None,
     share_prefix: bool = True,
     block_rows: int = 1024,
+    shard: tuple[int, int] | None = None,
+    ray_workers: int | None = None,
     overwrite: bool = False,
     progress_bar: bool = True,
 ) -> CompletionLog:
@@ -84,6 +87,8 @@ def score_log(
         too_long: what to do with completions that do not fit into the model's context with the longest persona prompt:
             leave them unscored, or truncate them identically for every persona.
         device: device of a model that is loaded here. Default: CUDA, otherwise Apple's GPU, otherwise the CPU.
+        device_map: devices of the parts of a model that is larger than one; see
+            :func:`~simulacra.lm.scoring.loading.load_language_model`.
         dtype: number type of its weights. Default: the checkpoint's type on a GPU, float32 on the CPU.
         revision: branch, tag or commit of a model on the hub.
         trust_remote_code: run Python code that the checkpoint brings; without it, such a checkpoint is an error.
@@ -91,6 +96,13 @@ def score_log(
         batch_tokens: positions per batch; halved whenever memory runs out.
         share_prefix: compute persona and question once for all their completions.
         block_rows: completions per block.
+        shard: i and n: score every n-th block, from the i-th. Processes with the same arguments and ``out`` score the
+            other shards, at the same time or later, and the last one writes ``out``; until then, rows of other shards
+            are unscored. Parts that were made on machines without a common file system are put into one folder
+            ``<out>.parts`` and merged by the same call without ``shard``.
+        ray_workers: number of actors of a Ray cluster, which hold the model; see
+            :mod:`simulacra.lm.scoring.cluster`. A local cluster is started if there is none. This process loads the
+            model as well, in memory, to check it.
         overwrite: replace ``out`` and its blocks if they were made with other settings.
         progress_bar: show the loading of the model, then rows and tokens per second, on standard error.
 
@@ -109,18 +121,25 @@ def score_log(
     if too_long not in ("exclude", "truncate"):
         raise InputError(f"too_long={too_long!r}", expected="'exclude' or 'truncate'", argument="too_long")
     target = None if out is None else _parquet(out)
+    if target is None and (shard is not None or ray_workers is not None):
+        raise InputError("shards and workers put their parts next to a file", expected="out=", argument="out")
+    if ray_workers is not None and not isinstance(model, (str, Path)):
+        raise InputError(
+            "the workers of Ray load the model themselves", expected="a folder or a name on the hub", argument="model"
+        )
     prompts = check_prompts(personas) if isinstance(personas, Mapping) else read_prompts(personas)
     refuse_taken(log, list(prompts))
     work = collect_work(log, question)
-    backend = _backend(
-        model,
-        {"share_prefix": share_prefix, "batch_tokens": batch_tokens},
-        device=device,
-        dtype=dtype,
-        revision=revision,
-        trust_remote_code=trust_remote_code,
-        progress_bar=progress_bar,
-    )
+    options = {"share_prefix": share_prefix, "batch_tokens": batch_tokens}
+    loading = {
+        "device": device,
+        "device_map": device_map,
+        "dtype": dtype,
+        "revision": revision,
+        "trust_remote_code": trust_remote_code,
+    }
+    in_memory = {} if ray_workers is None else {"device": "cpu", "device_map": None}
+    backend = _backend(model, options, {**loading, **in_memory}, progress_bar)
     writer = PromptWriter(backend.tokenizer, template, dict(template_kwargs or {}), date)
     written, prompt_notes = writer.write_all(prompts, work.questions)
     settings = {
@@ -142,22 +161,35 @@ def score_log(
         "versions": library_versions(),
         "prompts": {name: texts[0] for name, texts in written.items()},
     }
-    blocks = import_extra("simulacra.lm.scoring.blocks", "lm")
     encoder = Encoder(backend.tokenizer, end_token, split_special_tokens=split_special_tokens)
-    scorer = blocks.BlockScorer(backend, encoder, written, chat=writer.chat, truncate=too_long == "truncate")
-    ranges = [range(start, min(start + block_rows, len(work))) for start in range(0, len(work), block_rows)]
+    prompting = {"chat": writer.chat, "truncate": too_long == "truncate"}
+    if ray_workers is None:
+        blocks = import_extra("simulacra.lm.scoring.blocks", "lm")
+        scorer = blocks.BlockScorer(backend, encoder, written, **prompting)
+        run = functools.partial(score_blocks, scorer, work)
+    else:
+        cluster = import_extra("simulacra.lm.scoring.cluster", "ray")
+        given = {**loading, "dtype": backend.dtype}
+        held = cluster.ClusterModel(str(model), given, options, end_token, split_special_tokens, **prompting)
+        run = functools.partial(cluster.score_on_cluster, held, work, written, workers=ray_workers)
+    ranges = block_ranges(len(work), block_rows)
+    own = shard_blocks(len(ranges), shard)
     parts = Parts(target, [len(rows) for rows in ranges])
     if done := _finished(log, target, settings, overwrite=overwrite):
         return done
-    with parts.lock("run"):
+    with parts.lock("run" if shard is None else "shard-{}-of-{}".format(*shard)):
         if done := _finished(log, target, settings, overwrite=overwrite):  # by the process that had the lock
             return done
         parts.begin(settings, record, overwrite=overwrite)
-        with Progress(len(work), len(prompts), shown=progress_bar) as progress:
-            _score_blocks(scorer, work, ranges, parts, progress)
-        table = pd.concat([parts.read(number) for number in range(len(ranges))], ignore_index=True)
+        missing = [number for number in own if number not in parts]
+        with Progress(sum(len(ranges[number]) for number in own), len(prompts), shown=progress_bar) as progress:
+            progress.skip(sum(len(ranges[number]) for number in own if number not in missing))
+            run(missing, parts, ranges, progress)
+        table, complete = merge_parts(parts, ranges)
+        if not complete and (done := _finished(log, target, settings, overwrite=False)):  # merged by the last shard
+            return done
         scored = with_scores(log, work, table, list(prompts), [*_notes(backend, settings, table, work), *prompt_notes])
-        if target is not None:
+        if target is not None and complete:
             account = scored.account.to_dict()
             write_table(target, scored.table, {"settings": settings, "record": record, "account": account})
             parts.remove()
@@ -174,36 +206,27 @@ def _parquet(out: str | Path) -> Path:
     return Path(out)
 
 
-def _backend(model: Any, options: Mapping[str, Any], **loading: Any) -> AbstractBackend:
+def _backend(
+    model: Any,
+    options: Mapping[str, Any],
+    loading: Mapping[str, Any],
+    progress_bar: bool,  # noqa: FBT001
+) -> AbstractBackend:
     """The engine that was passed, or one for the model that was passed or named."""
     if isinstance(model, AbstractBackend):
         return model
     models = import_extra("simulacra.lm.scoring.language_model", "lm")
     if not isinstance(model, models.LanguageModel):
-        model = import_extra("simulacra.lm.scoring.loading", "lm").load_language_model(model, **loading)
+        model = import_extra("simulacra.lm.scoring.loading", "lm").load_language_model(
+            model, **loading, progress_bar=progress_bar
+        )
     return LocalBackend(model, **options)
-
-
-def _score_blocks(scorer: Any, work: Work, ranges: Sequence[range], parts: Parts, progress: Progress) -> None:
-    """Score the remaining blocks; the next block is encoded while the network processes the current one."""
-    missing = [number for number in range(len(ranges)) if number not in parts]
-    progress.skip(len(work) - sum(len(ranges[number]) for number in missing))
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as ahead:
-        encoded = [ahead.submit(scorer.encode, work, ranges[number]) for number in missing[:1]]
-        for number, following in itertools.zip_longest(missing, missing[1:]):
-            block = encoded.pop().result()
-            if following is not None:
-                encoded.append(ahead.submit(scorer.encode, work, ranges[following]))
-            table = scorer.score(block, progress)
-            if number == 0:
-                _refuse_broken(table)
-            parts.write(number, table)
 
 
 def _notes(backend: AbstractBackend, settings: Mapping[str, Any], table: pd.DataFrame, work: Work) -> list[str]:
     """What the account states about how rows were scored."""
     weights = settings.get("weights")
-    origin = f"weights {weights[:12]}, {backend.dtype}" if weights else backend.dtype
+    origin = f"weights {weights[:12]}, {backend.dtype}" if weights else "weights out of sight"
     notes = [f"log-likelihoods by {backend.name} ({origin}) under {', '.join(settings['personas'])}"]
     flags = {
         "truncated": "truncated at the model's context",
@@ -225,14 +248,3 @@ def _finished(
     if target is None or overwrite or not target.exists():
         return None
     return from_file(log, target, list(settings["personas"]), read_metadata(target, settings)["account"])
-
-
-def _refuse_broken(table: pd.DataFrame) -> None:
-    """Raise if the first block has no finite likelihood, which indicates a broken model."""
-    if (table["unscored"] == NOT_FINITE).any() and not table["unscored"].isna().any():
-        raise InputError(
-            "the model gave no finite log-likelihood for any completion of the first block",
-            expected="finite numbers",
-            remedy="try dtype='float32', and check that the weights are complete",
-            argument="dtype",
-        )
