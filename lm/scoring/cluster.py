@@ -78,7 +78,7 @@ def score_on_cluster(
     scored = blocks.map_batches(
         _Actor,
         batch_size=1,
-        concurrency=min(workers, len(missing)),
+        compute=data.ActorPoolStrategy(size=min(workers, len(missing))),
         num_gpus=gpus,
         fn_constructor_args=(model, str(parts.folder.resolve()), [len(rows) for rows in ranges]),
     )

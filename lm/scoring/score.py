@@ -101,7 +101,7 @@ def score_log(
             are unscored. Parts that were made on machines without a common file system are put into one folder
             ``<out>.parts`` and merged by the same call without ``shard``.
         ray_workers: number of actors of a Ray cluster, which hold the model; see
-            :mod:`simulacra.lm.scoring.cluster`. A local cluster is started if there is none. This process loads the
+            ``simulacra.lm.scoring.cluster``. A local cluster is started if there is none. This process loads the
             model as well, in memory, to check it.
         overwrite: replace ``out`` and its blocks if they were made with other settings.
         progress_bar: show the loading of the model, then rows and tokens per second, on standard error.
