@@ -9,7 +9,7 @@ from typing import Any
 from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError
 
-__all__ = ["ChatTemplate", "Messages", "as_messages", "check_date"]
+__all__ = ["ChatTemplate", "as_messages", "check_date"]
 
 Messages = list[dict[str, str]]
 

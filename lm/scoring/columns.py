@@ -62,7 +62,11 @@ def from_file(log: CompletionLog, target: Path, personas: Sequence[str], account
 
 
 def refuse_taken(log: CompletionLog, personas: Sequence[str]) -> None:
-    """Raise a LogError if the log already has one of the columns."""
+    """Check that the log has none of the columns yet.
+
+    Raises:
+        LogError: it has one.
+    """
     for name in (*(COLUMN.format(persona) for persona in personas), NUM_TOKENS):
         if name in log.table:
             raise LogError(

@@ -62,7 +62,11 @@ def merge_parts(parts: Parts, ranges: Sequence[range]) -> tuple[pd.DataFrame, bo
 
 
 def refuse_broken(table: pd.DataFrame) -> None:
-    """Raise if the first block has no finite likelihood, which indicates a broken model."""
+    """Check that the first block has a finite likelihood.
+
+    Raises:
+        InputError: it has none, which indicates a broken model.
+    """
     if (table["unscored"] == NOT_FINITE).any() and not table["unscored"].isna().any():
         raise InputError(
             "the model gave no finite log-likelihood for any completion of the first block",

@@ -19,6 +19,12 @@ class LocalBackend(AbstractBackend):
         model: the model and its tokenizer.
         share_prefix: see :class:`~simulacra.lm.scoring.forward.CompletionScorer`.
         batch_tokens: likewise.
+
+    Attributes:
+        name: the origin of the model.
+        tokenizer: its tokenizer.
+        context: its maximum length in tokens; None if there is no limit.
+        dtype: number type of its weights.
     """
 
     def __init__(self, model: LanguageModel, *, share_prefix: bool = True, batch_tokens: int | None = None) -> None:

@@ -25,6 +25,9 @@ class VllmBackend(AbstractBackend):
         revision: branch, tag or commit on the hub.
         trust_remote_code: run Python code that the checkpoint brings.
         options: further arguments of ``vllm.LLM``, such as ``tensor_parallel_size``.
+
+    Raises:
+        InputError: vLLM cannot load the model.
     """
 
     def __init__(
