@@ -45,6 +45,7 @@ _OPTIONS = {
     "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
     "batch_tokens": "--batch-tokens N",
+    "block_rows": "--block-rows N",
     "bounds": "--score NAME:LOW-HIGH",
     "checkpoint": "--checkpoint",
     "ci_prob": "--ci-prob P",

@@ -27,13 +27,20 @@ def shard_blocks(blocks: int, shard: tuple[int, int] | None) -> list[int]:
     """The blocks of shard i of n, counted from 1: every n-th, so that shards take equally long.
 
     Raises:
-        InputError: no such shard.
+        InputError: no such shard, or more shards than blocks.
     """
     if shard is None:
         return list(range(blocks))
     own, shards = shard
     if not 1 <= own <= shards:
         raise InputError(f"shard={own}/{shards}", expected="i/n with i from 1 to n", argument="shard")
+    if shards > blocks:
+        raise InputError(
+            f"shard={own}/{shards}: the log has {blocks} block(s) of completions",
+            expected="at most as many shards",
+            remedy="make blocks smaller with block_rows=",
+            argument=("shard", "block_rows"),
+        )
     return list(range(own - 1, blocks, shards))
 
 

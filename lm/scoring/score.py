@@ -103,7 +103,8 @@ def score_log(
         ray_workers: number of actors of a Ray cluster, which hold the model; see
             ``simulacra.lm.scoring.cluster``. A local cluster is started if there is none. This process loads the
             model as well, in memory, to check it.
-        overwrite: replace ``out`` and its blocks if they were made with other settings.
+        overwrite: replace ``out`` and its blocks if they were made with other settings, or by an engine whose weights
+            cannot be seen.
         progress_bar: show the loading of the model, then rows and tokens per second, on standard error.
 
     Returns:
@@ -186,7 +187,7 @@ def score_log(
             progress.skip(sum(len(ranges[number]) for number in own if number not in missing))
             run(missing, parts, ranges, progress)
         table, complete = merge_parts(parts, ranges)
-        if not complete and (done := _finished(log, target, settings, overwrite=False)):  # merged by the last shard
+        if not complete and (done := _finished(log, target, settings, overwrite=overwrite)):  # by the last shard
             return done
         scored = with_scores(log, work, table, list(prompts), [*_notes(backend, settings, table, work), *prompt_notes])
         if target is not None and complete:
@@ -244,7 +245,12 @@ def _notes(backend: AbstractBackend, settings: Mapping[str, Any], table: pd.Data
 def _finished(
     log: CompletionLog, target: Path | None, settings: Mapping[str, Any], *, overwrite: bool
 ) -> CompletionLog | None:
-    """The saved result of the same call; None if there is none, or if it may be overwritten."""
-    if target is None or overwrite or not target.exists():
+    """The saved result of the same call; None if there is none, or if it is another's and may be overwritten."""
+    if target is None or not target.exists() or (overwrite and settings.get("weights") is None):
         return None
-    return from_file(log, target, list(settings["personas"]), read_metadata(target, settings)["account"])
+    try:
+        return from_file(log, target, list(settings["personas"]), read_metadata(target, settings)["account"])
+    except InputError:
+        if overwrite:
+            return None
+        raise

@@ -42,6 +42,15 @@ def test_a_server_gives_the_numbers_of_one_process(log, model):
     assert "log-likelihoods by tiny (weights out of sight) under villain" in str(found.account)
 
 
+def test_scores_of_a_server_are_made_again_where_that_is_wanted(log, model, tmp_path):
+    out, asked, counts = tmp_path / "scored.parquet", [], []
+    with serve(model.network, lambda number, answer: asked.append(number) or (200, answer)) as url:
+        for overwrite in (False, False, True):
+            score(log, ServerBackend(url, "tiny", model.tokenizer), out=out, overwrite=overwrite)
+            counts.append(len(asked))
+    assert 0 < counts[0] == counts[1] < counts[2]  # the weights are out of sight
+
+
 def test_a_server_that_is_busy_for_a_moment_is_asked_again(log, model, monkeypatch):
     monkeypatch.setattr("simulacra.lm.scoring.backends.server._PAUSE", 0.001)
     with serve(model.network, lambda number, answer: (503 if number % 2 == 0 else 200, answer)) as url:
@@ -159,6 +168,8 @@ def test_rows_of_other_shards_are_counted_until_all_are_there(log, model, tmp_pa
     assert score(log, model, out=out, block_rows=2, shard=(1, 2)).table.equals(second.table)
     with pytest.raises(InputError, match=r"shard=3/2; expected i/n with i from 1 to n"):
         score(log, model, out=tmp_path / "other.parquet", shard=(3, 2))
+    with pytest.raises(InputError, match=r"shard=1/9: the log has 4 block\(s\) of completions; .* block_rows="):
+        score(log, model, out=tmp_path / "other.parquet", block_rows=2, shard=(1, 9))
     with pytest.raises(InputError, match=r"shards and workers put their parts next to a file; expected out="):
         score(log, model, shard=(1, 2))
 

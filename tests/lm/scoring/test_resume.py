@@ -117,8 +117,14 @@ def test_overwriting_keeps_parts_with_the_same_settings_and_no_others(cut_short,
     out, whole = cut_short
     run(log, str(folder), out, overwrite=True)
     assert (len(passes), out.read_bytes() == whole) == (1, True)
+    run(log, str(folder), out, overwrite=True)  # nothing is left to do
+    assert len(passes) == 1
     run(log, str(folder), out, overwrite=True, end_token="[PAD]")
     assert len(passes) == 1 + 4
+    first = run(log, str(folder), out, overwrite=True, shard=(1, 2))  # beside the file of another run
+    assert "in a part of another shard" in first.account.unscored
+    run(log, str(folder), out, overwrite=True, shard=(2, 2))
+    assert out.read_bytes() == whole
 
 
 DATED = "{{ strftime_now('%d %b %Y') if strftime_now is defined else 'never' }} " + CHAT
