@@ -25,7 +25,7 @@ app = typer.Typer(
     "130 interrupted.",
 )
 
-_LOG, _MODEL, _SAMPLING, _OUTPUT = PANEL, "Model", "Sampling", "Output"
+_LOG, _MODEL, _ENGINE, _SAMPLING, _OUTPUT = PANEL, "Model", "Engine", "Sampling", "Output"
 
 Out = Annotated[
     Path,
@@ -298,10 +298,32 @@ def score(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    template_kwargs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Argument of the chat template, e.g. enable_thinking=false. Repeatable.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    date: Annotated[
+        str,
+        typer.Option(
+            metavar="YYYY-MM-DD", help="Date that chat templates write instead of today's.", rich_help_panel=_MODEL
+        ),
+    ] = "2025-01-01",
     end_token: Annotated[
         str | None,
         typer.Option(help="Token that ends a completion; included in the score.", rich_help_panel=_MODEL),
     ] = None,
+    split_special_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--split-special-tokens",
+            help="Read names of special tokens in completions as ordinary text.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False,
     too_long: Annotated[
         Literal["exclude", "truncate"],
         typer.Option(
@@ -317,10 +339,60 @@ def score(
             help="Data type. Default: that of the checkpoint on a GPU, float32 on a CPU.", rich_help_panel=_MODEL
         ),
     ] = None,
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto", help="Spread a model that is larger than one device over several.", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="OpenAI-compatible server that echoes log-probabilities of prompts, e.g. http://localhost:8000/v1. "
+            "--model is then the name there.",
+            rich_help_panel=_ENGINE,
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Tokenizer of a model on a server. Default: that of --model.", rich_help_panel=_ENGINE
+        ),
+    ] = None,
+    vllm: Annotated[bool, typer.Option("--vllm", help="Run the model with vLLM.", rich_help_panel=_ENGINE)] = False,
+    ray: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Score with N workers of a Ray cluster.", rich_help_panel=_ENGINE),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Score the I-th of N shares of the log; the last process to end writes the file.",
+            rich_help_panel=_ENGINE,
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Branch, tag or commit of a model on Hugging Face.", rich_help_panel=_MODEL),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            help="Run Python code that comes with the model. Without it, such a model is an error.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False,
     batch_tokens: Annotated[
         int | None,
         typer.Option(min=1, help="Tokens per batch; halved if memory runs out.", rich_help_panel=_MODEL),
     ] = None,
+    block_rows: Annotated[
+        int,
+        typer.Option(min=1, help="Completions per block, the unit that is resumed.", rich_help_panel=_OUTPUT),
+    ] = 1024,
     reading: Reading,
     question: Annotated[
         str | None,
@@ -330,7 +402,11 @@ def score(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(help="Parquet file for the scored log. An interrupted run is resumed.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="FILE.parquet",
+            help="Scored log, in the Parquet format. An interrupted run is resumed.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = Path("scored.parquet"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output of a different run.", rich_help_panel=_OUTPUT)
@@ -345,22 +421,48 @@ def score(
 
       [bold]simulacra score log.csv --model ./llama --personas personas.toml --out scored.parquet[/bold]
     """
+    from simulacra.cli.engines import chosen_engine, parse_shard
+    from simulacra.cli.request import parse_template_kwargs
     from simulacra.cli.session import Session
     from simulacra.lm import score_log
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
+        engine = chosen_engine(
+            model,
+            server=server,
+            vllm=vllm,
+            tokenizer=tokenizer,
+            local_only=[
+                ("--device", device),
+                ("--device-map", device_map),
+                ("--dtype", dtype),
+                ("--batch-tokens", batch_tokens),
+                ("--ray", ray),
+            ],
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+        )
         scored = score_log(
             reading.read(logs, quiet=quiet),
-            model=model,
+            model=engine,
             personas=personas,
             question=question,
             out=out,
             template=template,
+            template_kwargs=parse_template_kwargs(template_kwargs or ()),
+            date=date,
             end_token=end_token,
+            split_special_tokens=split_special_tokens,
             too_long=too_long,
             device=device,
+            device_map=device_map,
             dtype=dtype,
+            shard=parse_shard(shard),
+            ray_workers=ray,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
             batch_tokens=batch_tokens,
+            block_rows=block_rows,
             overwrite=overwrite,
             progress_bar=not quiet,
         )

@@ -1,8 +1,9 @@
 """From command-line options to a model: measurements, emissions and formula."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulacra.cli.reading import parse_names
 from simulacra.data import CompletionLog, ScannedLog
@@ -21,9 +22,9 @@ from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS
 from simulacra.formalism.persona_sets import OPEN_SETS
 from simulacra.formalism.scales import bounds_of, rescaled_personas
-from simulacra.lm.scoring.score import COLUMN
+from simulacra.lm.scoring.columns import COLUMN
 
-__all__ = ["build_model", "parse_cuts", "parse_scores"]
+__all__ = ["build_model", "parse_cuts", "parse_scores", "parse_template_kwargs"]
 
 _LIKELIHOOD = COLUMN.format("")
 
@@ -40,6 +41,24 @@ def parse_scores(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
         if match is None:
             raise InputError(f"--score {text!r}: expected NAME:LOW-HIGH, such as medical:0-10 or valence:-5-5")
     return {match[1]: (float(match[2]), float(match[3])) for match in found.values() if match is not None}
+
+
+def parse_template_kwargs(texts: Sequence[str]) -> dict[str, Any]:
+    """``["enable_thinking=false"]`` as arguments of a chat template; a value that is not JSON is text.
+
+    Raises:
+        InputError: a text without a name or ``=``.
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"--template-kwargs {text!r}: expected NAME=VALUE, such as enable_thinking=false")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def parse_cuts(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -45,6 +45,7 @@ _OPTIONS = {
     "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
     "batch_tokens": "--batch-tokens N",
+    "block_rows": "--block-rows N",
     "bounds": "--score NAME:LOW-HIGH",
     "checkpoint": "--checkpoint",
     "ci_prob": "--ci-prob P",
@@ -52,9 +53,11 @@ _OPTIONS = {
     "condition": "--condition PATTERN",
     "contexts": "--context NAME",
     "cuts": "--cuts NAME:CUTS",
+    "date": "--date YYYY-MM-DD",
     "decimal": "--decimal ,",
     "delimiter": "--delimiter CHAR",
     "device": "--device NAME",
+    "device_map": "--device-map auto",
     "dtype": "--dtype NAME",
     "duplicates": "--duplicates drop",
     "encoding": "--encoding NAME",
@@ -79,12 +82,18 @@ _OPTIONS = {
     "personas": "--personas NAME",
     "question": "--question COLUMN",
     "references": "--references COLUMN",
+    "revision": "--revision NAME",
     "rope": "--rope WIDTH",
     "rows": "--rows KEY",
     "seed": "--seed N",
+    "server": "--server URL",
+    "shard": "--shard I/N",
     "target_accept_prob": "--target-accept-prob P",
+    "split_special_tokens": "--split-special-tokens",
     "template": "--template TEXT",
+    "template_kwargs": "--template-kwargs NAME=VALUE",
     "too_long": "--too-long exclude|truncate",
+    "trust_remote_code": "--trust-remote-code",
     "weights": "--weights FORMULA",
 }
 """The options that set the Python arguments named by errors and checks."""
@@ -179,12 +188,15 @@ class Session:
             self._say_json({"ok": True, **described})
 
     def show_scores(self, log: CompletionLog, path: Path) -> None:
-        """Print a summary of a scored log and its path."""
+        """Print a summary of a scored log and its path, if it is complete."""
         self.show_log(log)
-        self.say(f"[bold]Written[/bold] to {escape(str(path))}")
+        written = path.exists()  # not before the last shard has ended
+        self.say(
+            f"[bold]Written[/bold] to {escape(str(path))}" if written else "Not written yet: other shards are left"
+        )
         if self._as_json:
             account = log.account.to_dict()
-            summary = {"ok": True, "file": str(path), "completions": len(log), "account": account}
+            summary = {"ok": True, "file": str(path) if written else None, "completions": len(log), "account": account}
             self._say_json(summary)
 
     def fit(

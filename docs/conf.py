@@ -52,7 +52,8 @@ napoleon_use_rtype = False
 nitpick_ignore_regex = [(r"py:.*", r"(?!simulacra)[\w.]+.*"), (r"py:.*", r"'.*'")]
 # Types of fields that nobody is meant to make or name, and a class whose module needs PyTorch.
 nitpick_ignore = [
-    ("py:class", "simulacra.lm.scoring.language_model.LanguageModel"),
+    ("py:class", "simulacra.lm.scoring.forward.CompletionScorer"),  # imports torch
+    ("py:func", "simulacra.lm.scoring.loading.load_language_model"),
     ("py:class", "simulacra.lm.scoring.work.Work"),
     ("py:class", "simulacra.data.reading.columns.Header"),
     ("py:class", "simulacra.data.reading.column_map.ColumnMap"),

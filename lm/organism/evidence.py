@@ -21,7 +21,7 @@ from simulacra.lm.organism.sampling import QUESTIONS, sample_texts
 from simulacra.lm.organism.tokenizer import END, prompt
 from simulacra.lm.organism.training import one_thread
 from simulacra.lm.scoring import score_log
-from simulacra.lm.scoring.score import COLUMN
+from simulacra.lm.scoring.columns import COLUMN
 
 __all__ = ["SCORES", "sample_conversations", "score_training_sets"]
 

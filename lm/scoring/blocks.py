@@ -1,16 +1,15 @@
 """One block of completions: encoding, the reasons for completions that cannot be scored, and scoring of the rest."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from simulacra.formalism.errors import InputError
-from simulacra.lm.scoring.forward import CompletionScorer
-from simulacra.lm.scoring.language_model import LanguageModel
-from simulacra.lm.scoring.tokens import Encoder
+from simulacra.lm.scoring.backends import AbstractBackend
+from simulacra.lm.scoring.tokens import Completions, Encoder
 from simulacra.lm.scoring.work import NOT_FINITE, Work
 
 __all__ = ["BlockScorer", "EncodedBlock"]
@@ -27,7 +26,8 @@ class EncodedBlock(NamedTuple):
         prompts: token ids, for every question of the block those of every persona.
         completions: token ids of all completions, including unscored ones, truncated to the model's context.
         question_of: the question of every completion, counted within the block.
-        table: ``num_tokens``, ``unscored`` (a reason, or None), ``merged``, ``truncated``; one row per completion.
+        table: one row per completion: ``num_tokens``, ``unscored`` (a reason, or None), ``truncated``, and ``merged,
+            special, ended`` as in :class:`~simulacra.lm.scoring.tokens.Completions`.
     """
 
     prompts: list[list[list[int]]]
@@ -40,29 +40,24 @@ class BlockScorer:
     """Scores completions block by block.
 
     Args:
-        model: the language model.
+        backend: the engine that runs the model.
         encoder: converts texts to token ids.
         written: persona name to its complete prompts, one per question.
         chat: whether a chat template wrote them.
         truncate: score completions that are too long up to the end of the model's context.
-        share_prefix: see :class:`~simulacra.lm.scoring.forward.CompletionScorer`.
-        batch_tokens: likewise.
     """
 
     def __init__(
         self,
-        model: LanguageModel,
+        backend: AbstractBackend,
         encoder: Encoder,
         written: Mapping[str, list[str]],
         *,
         chat: bool,
         truncate: bool,
-        share_prefix: bool = True,
-        batch_tokens: int | None = None,
     ) -> None:
-        self._scorer = CompletionScorer(model.network, share_prefix=share_prefix, batch_tokens=batch_tokens)
-        self._encoder, self._written, self._chat = encoder, written, chat
-        self._context, self._truncate = model.context, truncate
+        self._backend, self._encoder, self._written, self._chat = backend, encoder, written, chat
+        self._truncate = truncate
 
     def encode(self, work: Work, rows: range) -> EncodedBlock:
         """The token ids of some completions, and which of them can be scored.
@@ -84,26 +79,27 @@ class BlockScorer:
                     expected="text of a question or a persona",
                     argument=("personas", "question"),
                 )
-            ids, merged = self._encoder.completions(written, texts)
-            room = math.inf if self._context is None else float(self._context + 1 - max(map(len, prompts)))
-            tables.append(self._judge(ids, merged, room))
+            encoded = self._encoder.completions(written, texts)
+            context = self._backend.context
+            room = math.inf if context is None else float(context + 1 - max(map(len, prompts)))
+            tables.append(self._judge(encoded, room))
             block.prompts.append(prompts)
-            block.completions.extend(own if len(own) <= room else own[: int(room)] for own in ids)
+            block.completions.extend(own if len(own) <= room else own[: int(room)] for own in encoded.ids)
         return block._replace(table=pd.concat(tables, ignore_index=True))
 
-    def _judge(self, ids: Sequence[Sequence[int]], merged: Sequence[bool], room: float) -> pd.DataFrame:
+    def _judge(self, encoded: Completions, room: float) -> pd.DataFrame:
         """Which completions can be scored if the context has room for this number of tokens."""
-        lengths = np.array([len(own) for own in ids])
+        lengths = np.array([len(own) for own in encoded.ids])
         long = lengths > room
         reasons = np.select(
-            [lengths == 0, np.full(len(ids), room < 1), long & (not self._truncate)], [_EMPTY, _NO_ROOM, _LONG], ""
+            [lengths == 0, np.full(len(lengths), room < 1), long & (not self._truncate)], [_EMPTY, _NO_ROOM, _LONG], ""
         )
         scored = reasons == ""
         return pd.DataFrame(
             {
                 "num_tokens": np.where(scored, np.minimum(lengths, max(room, 0)), np.nan),
                 "unscored": pd.Series([reason or None for reason in reasons], dtype=object),
-                "merged": np.asarray(merged) & scored,
+                **{flag: np.asarray(getattr(encoded, flag)) & scored for flag in ("merged", "special", "ended")},
                 "truncated": long & scored,
             }
         )
@@ -115,7 +111,7 @@ class BlockScorer:
         rows = np.flatnonzero(table["unscored"].isna())
         values = np.full((len(names), len(table)), np.nan)
         if len(rows):
-            values[:, rows] = self._scorer.log_likelihoods(
+            values[:, rows] = self._backend.log_likelihoods(
                 [prompt for prompts in block.prompts for prompt in prompts],
                 [block.completions[row] for _ in names for row in rows],
                 [block.question_of[row] * len(names) + persona for persona in range(len(names)) for row in rows],

@@ -11,7 +11,7 @@ from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism.conditioning import mean_evidence
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.lm.scoring.score import COLUMN
+from simulacra.lm.scoring.columns import COLUMN
 
 __all__ = ["training_evidence"]
 

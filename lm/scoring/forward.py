@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
+from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.batches import Plan, first_plan
+from simulacra.lm.scoring.rotary import RotaryScaling
 
 __all__ = ["CompletionScorer"]
 
@@ -66,7 +68,8 @@ class _SharedLayer(CacheLayerMixin):
 
     def _after(self, before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
         alone = before.shape[0] == 1
-        mine = before.expand(len(self._rows), -1, -1, -1) if alone else before.index_select(0, self._rows)
+        rows = self._rows.to(before.device)
+        mine = before.expand(len(rows), -1, -1, -1) if alone else before.index_select(0, rows)
         return torch.cat([mine, own], dim=-2)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -87,8 +90,9 @@ class CompletionScorer:
     Args:
         network: a causal language model of transformers, in evaluation mode.
         share_prefix: compute each prompt once. False runs prompt and completion together every time; this is also
-            done for networks whose state is more than keys and values (state-space models), and if a check on the
-            first completion finds a difference.
+            done for networks whose state is more than keys and values (state-space models), for sequences beyond the
+            original length of positions that depend on length, and if a check on the first completion finds a
+            difference.
         batch_tokens: maximum number of positions in a batch, including padding and prompt; halved when memory runs
             out.
 
@@ -98,9 +102,10 @@ class CompletionScorer:
 
     def __init__(self, network: Any, *, share_prefix: bool = True, batch_tokens: int | None = None) -> None:
         self._network = network
-        self._device = network.device
+        self._device = _input_device(network)
         self.batch_tokens = batch_tokens or _BUDGET.get(self._device.type, _GPU_BUDGET)
         self._share, self._split, self._probed = share_prefix, True, False
+        self._rotary = RotaryScaling(network)
         self._takes_positions = "position_ids" in inspect.signature(network.forward).parameters
 
     @torch.inference_mode()
@@ -124,16 +129,21 @@ class CompletionScorer:
         """
         self._probe(prompts[prompt_of[0]], completions[0])
         lengths = [len(ids) for ids in prompts], [len(ids) for ids in completions]
-        waiting = list(range(len(completions)))
         grids: list[tuple[list[int], torch.Tensor]] = []
-        while waiting:
-            plan = first_plan(waiting, prompt_of, *lengths, self.batch_tokens)
-            before = len(grids)
-            enough = self._carry_out(plan, prompts, completions, prompt_of, grids, progress)
-            done = {row for rows, _ in grids[before:] for row in rows}
-            waiting = [row for row in waiting if row not in done]
-            if not enough:
-                self._make_room(plan, lengths)
+        within, *beyond = self._rotary.groups(
+            [lengths[0][own] + length - 1 for own, length in zip(prompt_of, lengths[1], strict=True)]
+        )
+        self._warn_of_length(sum(map(len, beyond)))
+        for waiting, share in ((within, self._share), *((rows, False) for rows in beyond)):
+            left = waiting
+            while left:
+                plan = first_plan(left, prompt_of, *lengths, self.batch_tokens)
+                before = len(grids)
+                enough = self._carry_out(plan, prompts, completions, prompt_of, grids, progress, share=share)
+                done = {row for rows, _ in grids[before:] for row in rows}
+                left = [row for row in left if row not in done]
+                if not enough:
+                    self._make_room(plan, lengths)
         sums = np.empty(len(completions))
         for rows, grid in grids:
             sums[rows] = grid.cpu().numpy().sum(axis=1, dtype=np.float64)
@@ -147,11 +157,13 @@ class CompletionScorer:
         prompt_of: Sequence[int],
         grids: list[tuple[list[int], torch.Tensor]],
         progress: Callable[[int, int], None],
+        *,
+        share: bool,
     ) -> bool:
         """Score a plan's batches; False if memory ran out."""
         place = {prompt: index for index, prompt in enumerate(plan.prompts)}
         try:
-            prefix = self._prefix([prompts[index] for index in plan.prompts]) if self._share else None
+            prefix = self._prefix([prompts[index] for index in plan.prompts]) if share else None
             for rows in plan.batches:
                 own = [prompts[prompt_of[row]] for row in rows]
                 where = [place[prompt_of[row]] for row in rows]
@@ -206,12 +218,13 @@ class CompletionScorer:
         table = _pad([[prompt[-1], *ids[:-1]] for prompt, ids in zip(prompts, completions, strict=True)])
         given: dict[str, Any] = {}
         if prefix.mask is not None:
-            own = torch.ones(table.shape, dtype=prefix.mask.dtype, device=self._device)
-            given["attention_mask"] = torch.cat([prefix.mask[rows], own], dim=1)
+            mine = torch.ones(table.shape, dtype=prefix.mask.dtype, device=self._device)
+            given["attention_mask"] = torch.cat([prefix.mask[rows], mine], dim=1)
         if self._takes_positions:
-            positions = prefix.lengths[rows][:, None] + torch.arange(table.shape[1], device=self._device)
-            limit = getattr(self._network.config.get_text_config(), "max_position_embeddings", None)
-            given["position_ids"] = positions if limit is None else positions.clamp(max=limit - 1)
+            starts = prefix.lengths[rows][:, None]
+            own = self._send(np.array([len(ids) for ids in completions]))[:, None]
+            # padding repeats the last position: a larger one may not exist, or change the frequencies of all others
+            given["position_ids"] = starts + torch.minimum(torch.arange(table.shape[1], device=self._device), own - 1)
         cache = Cache(layers=[_SharedLayer(layer, rows) for layer in prefix.cache.layers])
         output = self._body(input_ids=self._send(table), past_key_values=cache, use_cache=True, **given)
         return self._gather(output, completions, [0] * len(completions))
@@ -231,7 +244,7 @@ class CompletionScorer:
         rows = np.repeat(np.arange(size), lengths)
         at = self._send(rows * outputs.shape[1] + np.repeat(starts, lengths) + steps)
         targets = self._send(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in completions]))
-        states = outputs.reshape(-1, outputs.shape[-1]).index_select(0, at)
+        states = outputs.reshape(-1, outputs.shape[-1]).index_select(0, at.to(outputs.device))
         grid = torch.zeros(size * width, dtype=torch.float32, device=self._device)
         grid[self._send(rows * width + steps)] = self._log_probs(states, targets)
         return grid.view(size, width)
@@ -244,11 +257,12 @@ class CompletionScorer:
         for some, wanted in zip(states.split(chunk), targets.split(chunk), strict=True):
             # log_softmax normalises bfloat16 logits in float32 as it reads them: logsumexp would copy them first
             normal = torch.log_softmax(head(some), dim=-1, dtype=torch.float32)
-            parts.append(normal.gather(1, wanted[:, None])[:, 0])
-        return torch.cat(parts)
+            parts.append(normal.gather(1, wanted.to(normal.device)[:, None])[:, 0])
+        return torch.cat(parts).to(self._device)
 
     def _body(self, **inputs: Any) -> Any:
         """The network up to the head, or including it if the head is more than one matrix."""
+        self._rotary.reset()
         return (self._network.base_model if self._split else self._network)(**inputs)
 
     def _send(self, values: np.ndarray) -> torch.Tensor:
@@ -262,7 +276,8 @@ class CompletionScorer:
         if self._probed:
             return
         self._probed = True
-        start, end = [[*prompt, *prompt][-_PROBE:]], [completion[:_PROBE]]
+        few = _PROBE if self._rotary.original is None else max(2, min(_PROBE, self._rotary.original // 2))
+        start, end = [[*prompt, *prompt][-few:]], [completion[:few]]
         self._split = self._can_split(self._send(np.asarray(start)))
         want = self._whole(start, end)
         if self._share and want.isfinite().all() and not self._can_share(start, end, want):
@@ -270,6 +285,15 @@ class CompletionScorer:
             warnings.warn(
                 f"{type(self._network).__name__}: the state of a prompt cannot be shared between completions; "
                 "each completion is run with its whole prompt, which is slower.",
+                stacklevel=2,
+            )
+
+    def _warn_of_length(self, count: int) -> None:
+        if count and self._share:
+            warnings.warn(
+                f"{type(self._network).__name__}: {grouped(count)} sequence(s) are longer than {self._rotary.original} "
+                f"tokens, from where {self._rotary.kind} positions depend on the length; each is run with its whole "
+                "prompt, which is slower.",
                 stacklevel=2,
             )
 
@@ -291,6 +315,14 @@ class CompletionScorer:
             return False
         close = 1e-4 if self._network.dtype == torch.float32 else 0.25
         return bool((self._after(prefix, [0], prompts, completions) - want).abs().max() < close)
+
+
+def _input_device(network: Any) -> torch.device:
+    """Where token ids are sent; of a network in several places, the first that computes."""
+    places = getattr(network, "hf_device_map", None)
+    if not places:
+        return network.device
+    return torch.device(next((place for place in places.values() if place not in ("cpu", "disk")), "cpu"))
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> np.ndarray:

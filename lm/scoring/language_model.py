@@ -1,24 +1,13 @@
-"""A causal language model with its tokenizer, checked when it is loaded."""
-
-# pyright: reportMissingImports=false
-# (torch and transformers come with an extra)
+"""A causal language model with its tokenizer."""
 
 import dataclasses
 import functools
-import hashlib
-from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
-
 from simulacra.formalism.display import card
-from simulacra.formalism.errors import InputError
-from simulacra.lm.scoring.bars import transformers_bars
+from simulacra.lm.scoring.identity import hash_weights
 
-__all__ = ["LanguageModel", "load_language_model"]
-
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model*")
+__all__ = ["LanguageModel", "context_of"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +15,7 @@ class LanguageModel:
     """A network that predicts the next token, and the tokenizer that it was trained with.
 
     Attributes:
-        network: a causal language model of transformers.
+        network: a causal language model of transformers, in evaluation mode.
         tokenizer: its tokenizer.
         name: its origin, for records.
     """
@@ -45,7 +34,7 @@ class LanguageModel:
     @property
     def context(self) -> int | None:
         """The maximum length of a text, in tokens; None if the configuration sets no limit."""
-        return getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
+        return context_of(self.network.config)
 
     @property
     def dtype(self) -> str:
@@ -55,97 +44,17 @@ class LanguageModel:
     @functools.cached_property
     def weights_hash(self) -> str:
         """SHA-256, hexadecimal, of all weights as loaded."""
-        digest = hashlib.sha256()
-        for name, values in self.network.state_dict().items():
-            digest.update(f"{name}{tuple(values.shape)}{values.dtype}".encode())
-            if values.numel():
-                digest.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return hash_weights(self.network)
 
 
-def load_language_model(
-    source: str | Path, *, device: str | None = None, dtype: str | None = None, progress_bar: bool = True
-) -> LanguageModel:
-    """Load a model from a folder, or by its name on the hub.
+def context_of(config: Any) -> int | None:
+    """The maximum length of a text, in tokens, that a configuration allows; None if it sets no limit.
 
-    Args:
-        source: a folder with configuration, weights and tokenizer (or a PEFT adapter), or a hub name.
-        device: device to run on. Default: CUDA, otherwise Apple's GPU, otherwise the CPU.
-        dtype: number type of the weights, ``"float32"``, ``"bfloat16"`` … Default: the checkpoint's type on a GPU,
-            float32 on the CPU.
-        progress_bar: show the progress of downloading and loading the weights.
-
-    Raises:
-        InputError: an incomplete folder, weights that do not match the configuration, or an unknown name.
+    Dynamic scaling of rotary positions multiplies the length that the model was trained for.
     """
-    place = device or _best_device()
-    kind = dtype or ("float32" if place == "cpu" else "auto")
-    if kind != "auto" and not isinstance(getattr(torch, kind, None), torch.dtype):
-        raise InputError(
-            f"dtype={kind!r}: expected a number type of torch, such as float32, bfloat16 or float16", argument="dtype"
-        )
-    place = _usable_device(place)
-    _check_folder(source)
-    try:
-        with transformers_bars(shown=progress_bar):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-            loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                source, dtype=kind, output_loading_info=True
-            )
-    except Exception as error:  # of transformers, tokenizers, safetensors or torch, depending on the file
-        raise InputError(
-            f"{source}: cannot be loaded as a causal language model: {error}",
-            expected="configuration, tokenizer and weights as save_pretrained writes them",
-            remedy="check that the folder was copied completely, or name another model",
-            argument="model",
-        ) from error
-    network, found = loaded
-    if found["missing_keys"]:
-        first = sorted(found["missing_keys"])
-        raise InputError(
-            f"{source}: the weights lack {len(first)} of the model's tensors, {first[0]!r} first; they would be "
-            "initialised at random",
-            expected="weights saved from this architecture with a language-model head",
-            argument="model",
-        )
-    return LanguageModel(network.to(place).eval(), tokenizer, str(source))
-
-
-def _check_folder(source: str | Path) -> None:
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        if isinstance(source, Path) or str(source).startswith((".", "/", "~")) or str(source).count("/") > 1:
-            raise InputError(
-                f"{source}: there is no such folder",
-                expected="a folder with a model, or a name on the hub",
-                argument="model",
-            )
-        return
-    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        raise InputError(
-            f"{source}: has no config.json", expected="a folder written by save_pretrained", argument="model"
-        )
-    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
-        raise InputError(
-            f"{source}: has no weights",
-            expected="model.safetensors or pytorch_model.bin next to config.json",
-            argument="model",
-        )
-
-
-def _usable_device(name: str) -> str:
-    try:
-        torch.empty(0, device=name)
-    except Exception as error:  # an unknown name, or a device that the machine or the build of torch lacks
-        raise InputError(
-            f"device={name!r} cannot be used ({str(error).partition(chr(10))[0]})",
-            expected="a device that is available to torch, such as 'cpu', 'cuda' or 'mps'",
-            argument="device",
-        ) from error
-    return name
-
-
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    text = config.get_text_config()
+    limit = getattr(text, "max_position_embeddings", None)
+    rope = getattr(text, "rope_parameters", None) or {}
+    if limit is None or rope.get("rope_type") != "dynamic":
+        return limit
+    return int(limit * rope.get("factor", 1))

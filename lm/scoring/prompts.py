@@ -6,15 +6,21 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulacra.data.extras import MissingExtraError, import_extra
+from simulacra.data.numerals import grouped
+from simulacra.data.reading.formats.records import lone_surrogate
 from simulacra.formalism.errors import InputError
+from simulacra.lm.scoring.chat import ChatTemplate, as_messages, check_date
 
-__all__ = ["PLAIN_TEMPLATE", "PromptWriter", "read_prompts"]
+__all__ = ["DATE", "PLAIN_TEMPLATE", "PromptWriter", "WrittenPrompts", "check_prompts", "read_prompts"]
 
 PLAIN_TEMPLATE = "{persona}\n{question}\n"
 """Template that combines persona and question for a tokenizer without a chat template."""
+
+DATE = "2025-01-01"
+"""The date that chat templates write instead of today's, so that prompts do not depend on the day."""
 
 _TABLE = "table of persona name to prompt, such as villain = 'You are cruel.'"
 _TAG = re.compile(r"[<\[]\S+[>\]]")
@@ -71,7 +77,25 @@ def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[
                 expected="a name and its prompt, both text",
                 argument="personas",
             )
+        if lone := lone_surrogate(name + prompt):
+            raise InputError(
+                f"{where}: persona {name!r}: {lone} is half of a surrogate pair, which is no character",
+                expected="text",
+                argument="personas",
+            )
     return dict(prompts)
+
+
+class WrittenPrompts(NamedTuple):
+    """Complete prompts.
+
+    Attributes:
+        texts: for every persona one text per question.
+        notes: what was done to write them, for the account of the log.
+    """
+
+    texts: dict[str, list[str]]
+    notes: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,16 +108,19 @@ class PromptWriter:
             as system message, the question as user message, then the beginning of the answer), or without one
             :data:`PLAIN_TEMPLATE`.
         template_kwargs: passed to the chat template, such as ``{"enable_thinking": False}``.
+        date: the date, YYYY-MM-DD, for chat templates that write today's.
 
     Raises:
-        InputError: a template without one of the two fields.
+        InputError: a template without one of the two fields, or a date that is none.
     """
 
     tokenizer: Any
     template: str | None = None
     template_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    date: str = DATE
 
     def __post_init__(self) -> None:
+        check_date(self.date)
         if self.template is not None and not all(name in self.template for name in ("{persona}", "{question}")):
             raise InputError(
                 f"template={self.template!r}: expected text with both {{persona}} and {{question}}", argument="template"
@@ -104,46 +131,40 @@ class PromptWriter:
         """Whether the tokenizer's chat template writes the prompts."""
         return self.template is None and self.tokenizer.chat_template is not None
 
-    def write_all(self, prompts: Mapping[str, str], questions: Sequence[str]) -> dict[str, list[str]]:
-        """The texts before the completions: for every persona, one per question.
+    def write_all(self, prompts: Mapping[str, str], questions: Sequence[str]) -> WrittenPrompts:
+        """The texts before the completions.
 
         Raises:
-            InputError: a persona that the tokenizer cannot express, or that the chat template rejects or drops.
+            InputError: a persona that the tokenizer cannot express, or that the chat template rejects or drops; a list
+                of messages as a question, but no chat template.
         """
         for persona, prompt in prompts.items():
             self._check(persona, prompt)
-        return {
-            persona: [self._write(persona, prompt, question) for question in questions]
+        if self.chat:
+            texts, notes = ChatTemplate(self.tokenizer, self.template_kwargs, self.date).write_all(prompts, questions)
+        else:
+            texts, notes = self._fill_in(prompts, questions), []
+        return WrittenPrompts(texts, [*notes, *self._note_special_tokens(questions)])
+
+    def _fill_in(self, prompts: Mapping[str, str], questions: Sequence[str]) -> dict[str, list[str]]:
+        if listed := next((text for text in questions if as_messages(text)), None):
+            raise InputError(
+                f"the question {listed[:60]!r} is a list of messages",
+                expected="a tokenizer with a chat template, and no template=",
+                argument=("model", "template"),
+            )
+        before, after = (self.template or PLAIN_TEMPLATE).rsplit("{question}", 1)
+        return {  # not by str.format, so that braces in a question are kept
+            persona: [
+                before.replace("{persona}", prompt) + text + after.replace("{persona}", prompt) for text in questions
+            ]
             for persona, prompt in prompts.items()
         }
 
-    def _write(self, persona: str, prompt: str, question: str) -> str:
-        if self.chat:
-            return self._chat(persona, prompt, question)
-        # not str.format, so that braces in a question are kept
-        before, after = (self.template or PLAIN_TEMPLATE).rsplit("{question}", 1)
-        return before.replace("{persona}", prompt) + question + after.replace("{persona}", prompt)
-
-    def _chat(self, persona: str, prompt: str, question: str) -> str:
-        messages = [{"role": "user", "content": question}]
-        if prompt:
-            messages.insert(0, {"role": "system", "content": prompt})
-        remedy = "pass template=, text with {persona} and {question}"
-        try:
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **self.template_kwargs
-            )
-        except Exception as error:  # jinja2's own, and whatever a template raises
-            raise InputError(
-                f"persona {persona!r}: the chat template rejects its prompt ({error})",
-                remedy=remedy,
-                argument="template",
-            ) from error
-        if prompt.strip() not in text:
-            raise InputError(
-                f"persona {persona!r}: the chat template drops its system prompt", remedy=remedy, argument="template"
-            )
-        return str(text)
+    def _note_special_tokens(self, questions: Sequence[str]) -> list[str]:
+        names = [str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+        count = sum(any(name in text for name in names) for text in questions)
+        return [f"{grouped(count)} question(s) contain special tokens of the tokenizer, read as such"] if count else []
 
     def _check(self, persona: str, prompt: str) -> None:
         """Reject a tag such as ``<villain>`` that is not a token, and a prompt with unknown tokens."""

@@ -1,35 +1,28 @@
 """Scoring a log: adding the log-likelihood of every completion under every persona to the table."""
 
-import concurrent.futures
-import dataclasses
-import itertools
-from collections.abc import Mapping, Sequence
+import functools
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from simulacra.data.account import Account, LeftOut
-from simulacra.data.errors import LogError, place
 from simulacra.data.extras import import_extra
 from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
+from simulacra.lm.scoring.backends import AbstractBackend, LocalBackend
+from simulacra.lm.scoring.columns import from_file, refuse_taken, with_scores
+from simulacra.lm.scoring.identity import hash_tokenizer, library_versions
 from simulacra.lm.scoring.parts import Parts, read_metadata, write_table
-from simulacra.lm.scoring.prompts import PromptWriter, check_prompts, read_prompts
+from simulacra.lm.scoring.progress import Progress
+from simulacra.lm.scoring.prompts import DATE, PromptWriter, check_prompts, read_prompts
+from simulacra.lm.scoring.run import block_ranges, merge_parts, score_blocks, shard_blocks
 from simulacra.lm.scoring.tokens import Encoder
-from simulacra.lm.scoring.work import NOT_FINITE, Work, collect_work
+from simulacra.lm.scoring.work import Work, collect_work
 
-__all__ = ["COLUMN", "NUM_TOKENS", "score_log"]
-
-COLUMN = "log_likelihood_{}"
-"""The measurement with log f_z(completion | question) of a persona, in nats."""
-
-NUM_TOKENS = "num_tokens"
-"""The context with the number of tokens of the completion; the same for every persona."""
-
-_NO_TEXT = "no completion text"
+__all__ = ["score_log"]
 
 
 def score_log(
@@ -41,13 +34,20 @@ def score_log(
     out: str | Path | None = None,
     template: str | None = None,
     template_kwargs: Mapping[str, Any] | None = None,
+    date: str = DATE,
     end_token: str | None = None,
+    split_special_tokens: bool = False,
     too_long: Literal["exclude", "truncate"] = "exclude",
     device: str | None = None,
+    device_map: str | Mapping[str, Any] | None = None,
     dtype: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
     batch_tokens: int | None = None,
     share_prefix: bool = True,
     block_rows: int = 1024,
+    shard: tuple[int, int] | None = None,
+    ray_workers: int | None = None,
     overwrite: bool = False,
     progress_bar: bool = True,
 ) -> CompletionLog:
@@ -64,26 +64,47 @@ def score_log(
 
     Args:
         log: completions with their texts.
-        model: a folder, a hub name, or a
-            :class:`~simulacra.lm.scoring.language_model.LanguageModel`.
+        model: a folder, a hub name, a :class:`~simulacra.lm.scoring.language_model.LanguageModel`, or another engine
+            (:class:`~simulacra.lm.scoring.backends.AbstractBackend`).
         personas: persona name to system prompt, or to a tag that the tokenizer knows (``"<villain>"``); or a JSON, TOML
-            or YAML file with such a table. An empty prompt is the model without a persona.
-        question: the column with the text of the question; see :func:`~simulacra.lm.scoring.work.collect_work`.
+            or YAML file with such a table. An empty prompt sends no system message; the account states what the chat
+            template then says by itself. If the template has no system role, the prompt is put in front of the first
+            user message.
+        question: the column with the text of the question; see :func:`~simulacra.lm.scoring.work.collect_work`. A text
+            that is a JSON list of messages with ``role`` and ``content`` is a conversation.
         out: a Parquet file for the result. Completed blocks are stored next to it, and an interrupted call resumes
-            when it is repeated.
+            when it is repeated. The same model is one with the same weights and tokenizer, wherever it is stored. The
+            file's metadata hold all settings, versions of libraries, and the complete prompts of the first question.
         template: text that combines persona and question, such as ``"{persona} {question}"``. Default: the tokenizer's
             chat template with the beginning of an answer; without one, each on a separate line.
         template_kwargs: passed to the chat template, such as ``{"enable_thinking": False}``.
+        date: the date, YYYY-MM-DD, for chat templates that write today's; fixed, so that prompts do not depend on the
+            day.
         end_token: the token that ends an answer, which is then also scored. Default: none, because logged completions
-            may have been truncated.
+            may have been truncated. A completion that ends in it already is not given a second one.
+        split_special_tokens: read the names of special tokens in completions as ordinary text. Completions that contain
+            special tokens are counted in the account in either case.
         too_long: what to do with completions that do not fit into the model's context with the longest persona prompt:
             leave them unscored, or truncate them identically for every persona.
         device: device of a model that is loaded here. Default: CUDA, otherwise Apple's GPU, otherwise the CPU.
+        device_map: devices of the parts of a model that is larger than one; see
+            :func:`~simulacra.lm.scoring.loading.load_language_model`.
         dtype: number type of its weights. Default: the checkpoint's type on a GPU, float32 on the CPU.
+        revision: branch, tag or commit of a model on the hub.
+        trust_remote_code: run Python code that the checkpoint brings; without it, such a checkpoint is an error.
+            Pickled weights never run code.
         batch_tokens: positions per batch; halved whenever memory runs out.
         share_prefix: compute persona and question once for all their completions.
         block_rows: completions per block.
-        overwrite: replace ``out`` and its blocks if they were made with other settings.
+        shard: i and n: score every n-th block, from the i-th. Processes with the same arguments and ``out`` score the
+            other shards, at the same time or later, and the last one writes ``out``; until then, rows of other shards
+            are unscored. Parts that were made on machines without a common file system are put into one folder
+            ``<out>.parts`` and merged by the same call without ``shard``.
+        ray_workers: number of actors of a Ray cluster, which hold the model; see
+            ``simulacra.lm.scoring.cluster``. A local cluster is started if there is none. This process loads the
+            model as well, in memory, to check it.
+        overwrite: replace ``out`` and its blocks if they were made with other settings, or by an engine whose weights
+            cannot be seen.
         progress_bar: show the loading of the model, then rows and tokens per second, on standard error.
 
     Returns:
@@ -91,7 +112,7 @@ def score_log(
 
     Raises:
         LogError: the log has no texts of questions, or already has these columns.
-        InputError: a model or persona that cannot be used, or ``out`` of another run.
+        InputError: a model or persona that cannot be used, or ``out`` of another run, or of one that is still going on.
         ImportError: the extra ``[lm]`` is not installed.
     """
     remedy = "read it first: read_completions(...)"
@@ -100,162 +121,136 @@ def score_log(
     expect_type(personas, (Mapping, str, Path), "personas", "score_log", expected=expected)
     if too_long not in ("exclude", "truncate"):
         raise InputError(f"too_long={too_long!r}", expected="'exclude' or 'truncate'", argument="too_long")
+    target = None if out is None else _parquet(out)
+    if target is None and (shard is not None or ray_workers is not None):
+        raise InputError("shards and workers put their parts next to a file", expected="out=", argument="out")
+    if ray_workers is not None and not isinstance(model, (str, Path)):
+        raise InputError(
+            "the workers of Ray load the model themselves", expected="a folder or a name on the hub", argument="model"
+        )
     prompts = check_prompts(personas) if isinstance(personas, Mapping) else read_prompts(personas)
-    _refuse_taken(log, prompts)
+    refuse_taken(log, list(prompts))
     work = collect_work(log, question)
-    loaded = _load(model, device=device, dtype=dtype, progress_bar=progress_bar)
-    writer = PromptWriter(loaded.tokenizer, template, dict(template_kwargs or {}))
-    written = writer.write_all(prompts, work.questions)
+    options = {"share_prefix": share_prefix, "batch_tokens": batch_tokens}
+    loading = {
+        "device": device,
+        "device_map": device_map,
+        "dtype": dtype,
+        "revision": revision,
+        "trust_remote_code": trust_remote_code,
+    }
+    in_memory = {} if ray_workers is None else {"device": "cpu", "device_map": None}
+    backend = _backend(model, options, {**loading, **in_memory}, progress_bar)
+    writer = PromptWriter(backend.tokenizer, template, dict(template_kwargs or {}), date)
+    written, prompt_notes = writer.write_all(prompts, work.questions)
     settings = {
-        "model": loaded.name,
-        "weights": loaded.weights_hash,
-        "dtype": loaded.dtype,
+        **backend.identity(),
+        "dtype": backend.dtype,
+        "tokenizer": hash_tokenizer(backend.tokenizer),
         "personas": prompts,
+        "template": template,
+        "template_kwargs": json.loads(json.dumps(writer.template_kwargs, default=repr)),
+        "date": date,
         "end_token": end_token,
+        "split_special_tokens": split_special_tokens,
         "too_long": too_long,
         "block_rows": block_rows,
         "texts": work.hash(written),
     }
-    target = None if out is None else Path(out)
-    if target is not None and target.exists() and not overwrite:
-        return _finished(log, target, settings)
-    blocks = import_extra("simulacra.lm.scoring.blocks", "lm")
-    scorer = blocks.BlockScorer(
-        loaded,
-        Encoder(loaded.tokenizer, end_token),
-        written,
-        chat=writer.chat,
-        truncate=too_long == "truncate",
-        share_prefix=share_prefix,
-        batch_tokens=batch_tokens,
-    )
-    parts = Parts(target, settings, overwrite=overwrite)
-    ranges = [range(start, min(start + block_rows, len(work))) for start in range(0, len(work), block_rows)]
-    with _Progress(len(work), len(prompts), shown=progress_bar) as progress:
-        _score_blocks(scorer, work, ranges, parts, progress)
-    table = pd.concat([parts.read(number) for number in range(len(ranges))], ignore_index=True)
-    scored = _with_scores(log, work, table, settings)
-    if target is not None:
-        write_table(target, scored.table, {"settings": settings, "account": scored.account.to_dict()})
-        parts.remove()
+    record = {
+        "model": backend.name,
+        "versions": library_versions(),
+        "prompts": {name: texts[0] for name, texts in written.items()},
+    }
+    encoder = Encoder(backend.tokenizer, end_token, split_special_tokens=split_special_tokens)
+    prompting = {"chat": writer.chat, "truncate": too_long == "truncate"}
+    if ray_workers is None:
+        blocks = import_extra("simulacra.lm.scoring.blocks", "lm")
+        scorer = blocks.BlockScorer(backend, encoder, written, **prompting)
+        run = functools.partial(score_blocks, scorer, work)
+    else:
+        cluster = import_extra("simulacra.lm.scoring.cluster", "ray")
+        given = {**loading, "dtype": backend.dtype}
+        held = cluster.ClusterModel(str(model), given, options, end_token, split_special_tokens, **prompting)
+        run = functools.partial(cluster.score_on_cluster, held, work, written, workers=ray_workers)
+    ranges = block_ranges(len(work), block_rows)
+    own = shard_blocks(len(ranges), shard)
+    parts = Parts(target, [len(rows) for rows in ranges])
+    if done := _finished(log, target, settings, overwrite=overwrite):
+        return done
+    with parts.lock("run" if shard is None else "shard-{}-of-{}".format(*shard)):
+        if done := _finished(log, target, settings, overwrite=overwrite):  # by the process that had the lock
+            return done
+        parts.begin(settings, record, overwrite=overwrite)
+        missing = [number for number in own if number not in parts]
+        with Progress(sum(len(ranges[number]) for number in own), len(prompts), shown=progress_bar) as progress:
+            progress.skip(sum(len(ranges[number]) for number in own if number not in missing))
+            run(missing, parts, ranges, progress)
+        table, complete = merge_parts(parts, ranges)
+        if not complete and (done := _finished(log, target, settings, overwrite=overwrite)):  # by the last shard
+            return done
+        scored = with_scores(log, work, table, list(prompts), [*_notes(backend, settings, table, work), *prompt_notes])
+        if target is not None and complete:
+            account = scored.account.to_dict()
+            write_table(target, scored.table, {"settings": settings, "record": record, "account": account})
+            parts.remove()
     return scored
 
 
-def _load(model: Any, **options: Any) -> Any:
-    models = import_extra("simulacra.lm.scoring.language_model", "lm")
-    if isinstance(model, models.LanguageModel):
-        return model
-    return models.load_language_model(model, **options)
-
-
-def _score_blocks(scorer: Any, work: Work, ranges: Sequence[range], parts: Parts, progress: "_Progress") -> None:
-    """Score the remaining blocks; the next block is encoded while the network processes the current one."""
-    missing = [number for number in range(len(ranges)) if number not in parts]
-    progress.skip(len(work) - sum(len(ranges[number]) for number in missing))
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as ahead:
-        encoded = [ahead.submit(scorer.encode, work, ranges[number]) for number in missing[:1]]
-        for number, following in itertools.zip_longest(missing, missing[1:]):
-            block = encoded.pop().result()
-            if following is not None:
-                encoded.append(ahead.submit(scorer.encode, work, ranges[following]))
-            table = scorer.score(block, progress)
-            if number == 0:
-                _refuse_broken(table)
-            parts.write(number, table)
-
-
-class _Progress:
-    """A progress bar over completions, counted when all personas are scored, with rows and tokens per second."""
-
-    def __init__(self, rows: int, personas: int, *, shown: bool) -> None:
-        from tqdm.auto import tqdm
-
-        self._personas, self._done, self._tokens = personas, 0, 0
-        self._bar = tqdm(total=rows, unit="row", desc="scoring", disable=not shown, dynamic_ncols=True)
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def skip(self, rows: int) -> None:
-        """Rows that an earlier run has scored; they do not count towards the speed."""
-        self._bar.initial = self._bar.n = rows
-        self._done = rows * self._personas
-
-    def __call__(self, rows: int, tokens: int) -> None:
-        self._done, self._tokens = self._done + rows, self._tokens + tokens
-        seconds = self._bar.format_dict["elapsed"]
-        self._bar.set_postfix_str(f"{grouped(self._tokens / max(seconds, 1e-9))} tokens/s", refresh=False)
-        self._bar.update(self._done // self._personas - self._bar.n)
-
-
-def _with_scores(log: CompletionLog, work: Work, scores: pd.DataFrame, settings: Mapping[str, Any]) -> CompletionLog:
-    """The log with a column for every persona, and an account of unscored rows."""
-    names = list(settings["personas"])
-    by_row = scores.reindex(work.row_of).reset_index(drop=True)  # -1 is not in any block: NaN
-    reasons = by_row["unscored"].where(work.row_of >= 0, _NO_TEXT)
-    added = {COLUMN.format(name): by_row[name].to_numpy() for name in names}
-    notes = [
-        f"log-likelihoods by {settings['model']} (weights {settings['weights'][:12]}, {settings['dtype']}) under "
-        f"{', '.join(names)}"
-    ]
-    flags = (("truncated", "truncated at the model's context"), ("merged", "tokenised separately from their prompts"))
-    for flag, what in flags:
-        count = int(by_row[flag].eq(True).sum())  # noqa: FBT003
-        notes += [f"{grouped(count)} completion(s) {what}"] if count else []
-    account = dataclasses.replace(log.account, unscored=_by_reason(log, reasons), notes=(*log.account.notes, *notes))
-    return _extended(log, {**added, NUM_TOKENS: by_row[NUM_TOKENS].to_numpy()}, account)
-
-
-def _by_reason(log: CompletionLog, reasons: pd.Series) -> dict[str, LeftOut]:
-    found = {}
-    for reason in dict.fromkeys(reasons.dropna()):
-        rows = np.flatnonzero(reasons == reason)
-        first = log.table.iloc[rows[:3]]
-        examples = tuple(place(file, int(row)) for file, row in zip(first["source"], first["record"], strict=True))
-        found[reason] = LeftOut(len(rows), examples)
-    return found
-
-
-def _finished(log: CompletionLog, target: Path, settings: Mapping[str, Any]) -> CompletionLog:
-    """The saved result of the same call."""
-    said = read_metadata(target, settings)
-    names = [*(COLUMN.format(name) for name in settings["personas"]), NUM_TOKENS]
-    table = pd.read_parquet(target, columns=names)
-    return _extended(log, {name: table[name].to_numpy() for name in names}, Account.from_dict(said["account"]))
-
-
-def _extended(log: CompletionLog, columns: Mapping[str, np.ndarray], account: Account) -> CompletionLog:
-    """The log with more columns: ``num_tokens`` is a context, the others are measurements."""
-    from simulacra.data.reading.schema import check_table  # pandera takes as long to import as pandas
-
-    measurements = (*log.measurements, *(name for name in columns if name != NUM_TOKENS))
-    contexts = (*log.contexts, NUM_TOKENS)
-    order = ["condition", "question_id", "base_question", "completion", *measurements, *contexts, "source", "record"]
-    table = log.table.assign(**columns)[order]
-    return CompletionLog(check_table(table, measurements, contexts), measurements, contexts, account)
-
-
-def _refuse_taken(log: CompletionLog, prompts: Mapping[str, str]) -> None:
-    for name in (*(COLUMN.format(persona) for persona in prompts), NUM_TOKENS):
-        if name in log.table:
-            raise LogError(
-                "the log already has this column",
-                column=name,
-                expected="a log that was not scored for this persona",
-                remedy=f'read it with columns={{"{name}": None}}',
-                argument="columns",
-            )
-
-
-def _refuse_broken(table: pd.DataFrame) -> None:
-    """Raise if the first block has no finite likelihood, which indicates a broken model."""
-    if (table["unscored"] == NOT_FINITE).any() and not table["unscored"].isna().any():
+def _parquet(out: str | Path) -> Path:
+    if Path(out).suffix.lower() not in (".parquet", ".pq"):
         raise InputError(
-            "the model gave no finite log-likelihood for any completion of the first block",
-            expected="finite numbers",
-            remedy="try dtype='float32', and check that the weights are complete",
-            argument="dtype",
+            f"out={str(out)!r}: a scored log is written in the Parquet format",
+            expected="a name that ends in .parquet",
+            argument="out",
         )
+    return Path(out)
+
+
+def _backend(
+    model: Any,
+    options: Mapping[str, Any],
+    loading: Mapping[str, Any],
+    progress_bar: bool,  # noqa: FBT001
+) -> AbstractBackend:
+    """The engine that was passed, or one for the model that was passed or named."""
+    if isinstance(model, AbstractBackend):
+        return model
+    models = import_extra("simulacra.lm.scoring.language_model", "lm")
+    if not isinstance(model, models.LanguageModel):
+        model = import_extra("simulacra.lm.scoring.loading", "lm").load_language_model(
+            model, **loading, progress_bar=progress_bar
+        )
+    return LocalBackend(model, **options)
+
+
+def _notes(backend: AbstractBackend, settings: Mapping[str, Any], table: pd.DataFrame, work: Work) -> list[str]:
+    """What the account states about how rows were scored."""
+    weights = settings.get("weights")
+    origin = f"weights {weights[:12]}, {backend.dtype}" if weights else "weights out of sight"
+    notes = [f"log-likelihoods by {backend.name} ({origin}) under {', '.join(settings['personas'])}"]
+    flags = {
+        "truncated": "truncated at the model's context",
+        "merged": "tokenised separately from their prompts",
+        "special": "contain special tokens of the tokenizer, read as "
+        + ("ordinary text" if settings["split_special_tokens"] else "such"),
+        "ended": "end in the end token already and were given no second one",
+    }
+    for flag, what in flags.items():
+        count = int((table[flag].reindex(work.row_of) == True).sum())  # noqa: E712 (NaN where there is no text)
+        notes += [f"{grouped(count)} completion(s) {what}"] if count else []
+    return notes
+
+
+def _finished(
+    log: CompletionLog, target: Path | None, settings: Mapping[str, Any], *, overwrite: bool
+) -> CompletionLog | None:
+    """The saved result of the same call; None if there is none, or if it is another's and may be overwritten."""
+    if target is None or not target.exists() or (overwrite and settings.get("weights") is None):
+        return None
+    try:
+        return from_file(log, target, list(settings["personas"]), read_metadata(target, settings)["account"])
+    except InputError:
+        if overwrite:
+            return None
+        raise

@@ -22,10 +22,14 @@ class Completions(NamedTuple):
     Attributes:
         ids: one list per completion, the same under every persona, so that ratios between personas are comparable.
         merged: which of them were tokenised separately.
+        special: which texts contain special tokens, apart from an end token that closes them.
+        ended: which texts were closed by the end token already, and were given no second one.
     """
 
     ids: list[list[int]]
     merged: list[bool]
+    special: list[bool]
+    ended: list[bool]
 
 
 class Encoder:
@@ -36,12 +40,15 @@ class Encoder:
         end_token: the token that ends an answer (``"<|im_end|>"``), scored after the completion's tokens; None scores
             the completion only, for logs whose completions may have been truncated.
 
+        split_special_tokens: read names of special tokens in completions (``"<|im_end|>"``) as ordinary text. Such
+            completions are tokenised separately.
+
     Raises:
         InputError: the tokenizer does not have this end token.
     """
 
-    def __init__(self, tokenizer: Any, end_token: str | None = None) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Any, end_token: str | None = None, *, split_special_tokens: bool = False) -> None:
+        self._tokenizer, self._split_special = tokenizer, split_special_tokens
         if end_token is not None and end_token not in tokenizer.get_vocab():
             raise InputError(
                 f"end_token={end_token!r}: the tokenizer has no such token; its end token is {tokenizer.eos_token!r}",
@@ -64,9 +71,16 @@ class Encoder:
         beyond = [self._beyond(tail, texts) for tail in tails]
         agreed = [own[0] if all(ids == own[0] for ids in own) else None for own in zip(*beyond, strict=True)]
         alone = iter(self._encode([text for text, ids in zip(texts, agreed, strict=True) if ids is None]))
-        return Completions(
-            [[*(next(alone) if ids is None else ids), *self._end] for ids in agreed], [ids is None for ids in agreed]
-        )
+        own = [next(alone) if ids is None else ids for ids in agreed]
+        ended = [bool(self._end) and ids[-1:] == self._end for ids in own]
+        special = [not self._special.isdisjoint(ids[:-1] if end else ids) for ids, end in zip(own, ended, strict=True)]
+        merged = [ids is None for ids in agreed]
+        if self._split_special:
+            rows = [row for row in range(len(own)) if special[row] or ended[row]]
+            for row, ids in zip(rows, self._encode([texts[row] for row in rows], split=True), strict=True):
+                own[row], merged[row], ended[row] = ids, True, False
+        closed = [ids if end else [*ids, *self._end] for ids, end in zip(own, ended, strict=True)]
+        return Completions(closed, merged, special, ended)
 
     def _beyond(self, tail: str, texts: Sequence[str]) -> list[list[int] | None]:
         before = self._encode([tail])[0]
@@ -78,11 +92,18 @@ class Encoder:
         cuts = [match.start() for match in self._added.finditer(prompt)] if self._added else []
         return prompt[cuts[-1] :] if cuts else prompt
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def _encode(self, texts: Sequence[str], *, split: bool = False) -> list[list[int]]:
         if not texts:
             return []
-        found: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        given = {"add_special_tokens": False, "verbose": False, "split_special_tokens": split}
+        found: list[list[int]] = self._tokenizer(list(texts), **given)["input_ids"]
         return found
+
+    @functools.cached_property
+    def _special(self) -> set[int]:
+        """Ids of special tokens, apart from the one for unknown words."""
+        added = {index for index, token in self._tokenizer.added_tokens_decoder.items() if token.special}
+        return (added | set(self._tokenizer.all_special_ids)) - {self._tokenizer.unk_token_id}
 
     @functools.cached_property
     def _added(self) -> re.Pattern[str] | None:

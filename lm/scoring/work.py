@@ -38,7 +38,7 @@ class Work:
         """SHA-256 of everything that is scored, including complete prompts, and of the rows it belongs to."""
         digest = hashlib.sha256()
         for text in (*self.completions, *(text for texts in prompts.values() for text in texts)):
-            digest.update(text.encode("utf-8", "surrogatepass") + b"\x00")
+            digest.update(text.encode() + b"\x00")
         digest.update(self.question_of.tobytes() + self.row_of.tobytes())
         return digest.hexdigest()
 

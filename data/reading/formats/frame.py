@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data.errors import FRAME_SOURCE, LogError
+from simulacra.data.reading.formats.records import lone_surrogate
 from simulacra.data.reading.formats.sheet import Sheet, refuse_no_rows, split_columns
 
 __all__ = ["read_frame", "sheet_of"]
@@ -27,7 +28,7 @@ def sheet_of(frame: pd.DataFrame, file: str) -> Sheet:
     """A DataFrame's columns as a sheet.
 
     Raises:
-        LogError: a column named twice, or no rows.
+        LogError: a column named twice, no rows, or half of a surrogate pair in a text.
     """
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
@@ -35,5 +36,21 @@ def sheet_of(frame: pd.DataFrame, file: str) -> Sheet:
         raise LogError(f"columns {twice} occur more than once", file=file, remedy="rename the columns")
     if not len(frame):
         raise refuse_no_rows(file, names)
+    _refuse_surrogates(frame, file)
     columns, lists = split_columns(frame)
     return Sheet(file, columns, np.arange(1, len(frame) + 1, dtype=np.int64), lists)
+
+
+def _refuse_surrogates(frame: pd.DataFrame, file: str) -> None:
+    """Only columns of Python objects can hold them."""
+    for name in frame.columns[[kind == np.dtype(object) for kind in frame.dtypes]]:
+        for row, value in enumerate(frame[name], start=1):
+            if isinstance(value, str) and (lone := lone_surrogate(value)):
+                raise LogError(
+                    f"{lone} is half of a surrogate pair, which is no character",
+                    file=file,
+                    line=row,
+                    column=str(name),
+                    expected="text",
+                    remedy="replace it, or remove the row",
+                )

@@ -11,7 +11,7 @@ import pandas as pd
 from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
 from simulacra.data.reading.formats.tools import adapted
 
-__all__ = ["flat", "refuse_surrogates", "sheet_of_records", "unique_keys"]
+__all__ = ["flat", "lone_surrogate", "refuse_surrogates", "sheet_of_records", "unique_keys"]
 
 
 def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int], file: str | Path) -> Sheet:
@@ -58,11 +58,18 @@ def refuse_surrogates(text: str, value: Any) -> None:
         ValueError: there is one.
     """
     if "\\ud" in text.lower():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            lone = error.object[error.start].encode("ascii", "backslashreplace").decode()
-            raise ValueError(f"{lone} is half of a surrogate pair, which is no character") from error
+        lone = lone_surrogate(json.dumps(value, ensure_ascii=False))
+        if lone is not None:
+            raise ValueError(f"{lone} is half of a surrogate pair, which is no character")
+
+
+def lone_surrogate(text: str) -> str | None:
+    """The first half of a surrogate pair without its other half, escaped; None if the text has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return text[error.start].encode("ascii", "backslashreplace").decode()
+    return None
 
 
 def _flatten(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -51,6 +51,27 @@ def make_network(kind: str, *, vocabulary: int = 64, context: int = 64) -> Any:
         "gemma2, capped logits": lambda: transformers.Gemma2Config(
             **small, **wide, **long, num_key_value_heads=2, head_dim=8, sliding_window=7, final_logit_softcapping=2.0
         ),
+        "llama, dynamic positions": lambda: transformers.LlamaConfig(
+            **small,
+            **wide,
+            **{**long, "max_position_embeddings": 24},
+            num_key_value_heads=2,
+            rope_parameters={"rope_type": "dynamic", "factor": 4.0, "rope_theta": 100.0},
+        ),
+        "phi3, longrope positions": lambda: transformers.Phi3Config(
+            **small,
+            **wide,
+            **long,
+            num_key_value_heads=2,
+            original_max_position_embeddings=24,
+            rope_parameters={
+                "rope_type": "longrope",
+                "rope_theta": 100.0,
+                "original_max_position_embeddings": 24,
+                "short_factor": [1.0] * 4,
+                "long_factor": [1.0, 2.0, 4.0, 8.0],
+            },
+        ),
         "mamba, no keys": lambda: transformers.MambaConfig(**small, hidden_size=32, num_hidden_layers=2),
     }
     torch.manual_seed(0)

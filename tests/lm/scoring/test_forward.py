@@ -1,5 +1,6 @@
 """Log-likelihoods of token ids, against a plain forward pass of every sequence by itself."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -52,6 +53,24 @@ def test_agrees_with_a_plain_forward_pass(kind, share):
             found = CompletionScorer(network, share_prefix=share, batch_tokens=budget).log_likelihoods(*work)
         assert worst(found, want, work[1]) < CLOSE
     assert np.ptp(want) > 10  # so that agreement says something
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("kind", ["llama, dynamic positions", "phi3, longrope positions"])
+def test_positions_that_depend_on_length_are_those_of_the_sequence_alone(kind, share):
+    network, work = make_network(kind), rows()
+    want = np.concatenate(
+        [oracle(copy.deepcopy(network), work[0], [ids], [own]) for ids, own in zip(*work[1:], strict=True)]
+    )
+    mixed = oracle(network, *work)  # one after the other, as a plain loop would, of which dynamic scaling keeps a trace
+    for budget in (1, 150, 4096):
+        scorer = CompletionScorer(network, share_prefix=share, batch_tokens=budget)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = scorer.log_likelihoods(*work)
+        assert worst(found, want, work[1]) < CLOSE
+        assert [str(each.message) for each in caught if "longer than 24 tokens" in str(each.message)] or not share
+    assert "longrope" in kind or worst(mixed, want, work[1]) > 100 * CLOSE  # the trap is one
 
 
 def test_models_that_remember_more_than_keys_say_that_prompts_are_not_shared():

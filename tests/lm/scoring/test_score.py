@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from simulacra.data import LogError, read_completions  # noqa: E402
 from simulacra.lm import score_log  # noqa: E402
 from simulacra.lm.scoring.forward import CompletionScorer  # noqa: E402
-from simulacra.lm.scoring.language_model import LanguageModel, load_language_model  # noqa: E402
+from simulacra.lm.scoring.language_model import LanguageModel  # noqa: E402
+from simulacra.lm.scoring.loading import load_language_model  # noqa: E402
 from tests.lm.scoring.models import PERSONAS, make_log, make_network, make_tokenizer  # noqa: E402
 
 COLUMNS = [f"log_likelihood_{name}" for name in PERSONAS]
@@ -219,8 +220,8 @@ def test_personas_and_templates_that_cannot_be_meant_are_refused(log, model, giv
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("{{ raise_exception('System role not supported') }}", r"template rejects its prompt .*pass template="),
-        ("{{ messages[-1].content }}", r"persona 'villain': the chat template drops its system prompt"),
+        ("{{ raise_exception('Not today') }}", r"template rejects its prompt .*pass template="),
+        ("{{ messages|length }}", r"persona 'villain': the chat template drops its prompt"),
     ],
 )
 def test_chat_templates_without_a_place_for_the_persona_are_refused(log, chat_model, template, message):

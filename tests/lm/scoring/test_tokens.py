@@ -55,6 +55,28 @@ def test_the_end_token_closes_every_completion(tokenizer):
     assert [words(tokenizer, ids) for ids in found.ids] == [["a", "<end>"], ["<end>"]]
 
 
+def test_a_completion_that_ends_in_the_end_token_is_given_no_second_one(tokenizer):
+    found = Encoder(tokenizer, "<end>").completions(["b?"], ["a<end>", "a<end>b", "a"])
+    assert [words(tokenizer, ids) for ids in found.ids] == [
+        ["a", "<end>"],
+        ["a", "<end>", "b", "<end>"],
+        ["a", "<end>"],
+    ]
+    assert found.ended == [True, False, False]
+    assert found.special == [False, True, False]
+
+
+def test_special_tokens_in_texts_are_counted_and_by_choice_are_ordinary_text(tokenizer):
+    texts = ["a<s>b", "ab", "b<end>"]
+    as_such = Encoder(tokenizer).completions(["b?"], texts)
+    assert (words(tokenizer, as_such.ids[0]), as_such.special) == (["a", "<s>", "b"], [True, False, True])
+    split = Encoder(tokenizer, "<end>", split_special_tokens=True).completions(["b?"], texts)
+    assert split.special == [True, False, False]
+    # this tokenizer has no "<", "s" or ">", so what was a special token vanishes
+    assert [words(tokenizer, ids) for ids in split.ids] == [["ab", "<end>"], ["ab", "<end>"], ["b", "<end>"]]
+    assert split.merged == [True, False, True]
+
+
 @pytest.mark.parametrize("opens", [True, False])
 def test_the_opening_token_is_added_where_the_tokenizer_adds_it(tokenizer, opens):
     if opens:

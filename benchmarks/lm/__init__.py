@@ -1,0 +1,1 @@
+"""Scoring over architectures and tokenizers, against plain loops."""
