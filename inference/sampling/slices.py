@@ -49,5 +49,6 @@ def slice_sample(
             break
         below = value < now
         low, high = np.where(below, value, low), np.where(below, high, value)
-        left, now, level, low, high, *fixed = (part[~accepted] for part in (left, now, level, low, high, *fixed))
+        left = left[~accepted]
+        now, level, low, high, *fixed = (part[~accepted] for part in (now, level, low, high, *fixed))
     return drawn.reshape(start.shape)

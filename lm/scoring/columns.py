@@ -11,7 +11,6 @@ import pyarrow as pa
 from simulacra.data.account import Account, LeftOut
 from simulacra.data.errors import LogError, place
 from simulacra.data.log import CompletionLog
-from simulacra.data.reading.schema import check_table
 from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.work import Work
 
@@ -90,6 +89,8 @@ def _by_reason(log: CompletionLog, reasons: pd.Series) -> dict[str, LeftOut]:
 
 def _extended(log: CompletionLog, columns: Mapping[str, np.ndarray], account: Account) -> CompletionLog:
     """The log with more columns: ``num_tokens`` is a context, the others are measurements."""
+    from simulacra.data.reading.schema import check_table  # pandera takes as long to import as pandas
+
     measurements = (*log.measurements, *(name for name in columns if name != NUM_TOKENS))
     contexts = (*log.contexts, NUM_TOKENS)
     order = ["condition", "question_id", "base_question", "completion", *measurements, *contexts, "source", "record"]
