@@ -2,7 +2,7 @@
 
 Contexts that continue one another share what eq. (6) leaves out, so whole conversations are left out: every
 conversation is predicted from the others, by Pareto-smoothed importance sampling, and by a new fit where the importance
-weights are unreliable (k > 0.7). The standard error of a difference is over conversations.
+weights are unreliable (k > 0.7, or less for few draws). The standard error of a difference is over conversations.
 
 References:
     Vehtari, Gelman & Gabry (2017), Practical Bayesian model evaluation using leave-one-out cross-validation and WAIC,
@@ -11,7 +11,8 @@ References:
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 
 import arviz_stats
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 from scipy import special
 
 from simulacra.analysis.context_model import ContextModel, ContextSampler, conversation_log_likelihood
-from simulacra.analysis.contexts import Contexts, read_contexts
+from simulacra.analysis.contexts import Column, Contexts, read_contexts
 from simulacra.analysis.in_context import InContext, fit_contexts
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
@@ -121,9 +122,9 @@ def compare_in_context(
     evidence: pd.DataFrame,
     answers: pd.DataFrame,
     *,
-    conversations: Sequence[object] | pd.Series,
-    turns: Sequence[int] | pd.Series | None = None,
-    conditions: Sequence[str] | pd.Series | None = None,
+    conversations: Column,
+    turns: Column | None = None,
+    conditions: Column | None = None,
     training: pd.DataFrame | None = None,
     variants: Mapping[str, ContextModel] = VARIANTS,
     seed: int = 0,
@@ -187,10 +188,13 @@ def compare_in_context(
 
 def _left_out(fit: InContext, sampler: ContextSampler, contexts: Contexts, seed: int) -> tuple[np.ndarray, int]:
     """Expected log predictive density of every conversation, and the number that were predicted by a new fit."""
-    found = arviz_stats.loo(fit.tree, pointwise=True, var_name="answers")
-    each, unreliable = found.elpd_i.to_numpy().copy(), found.pareto_k.to_numpy() > _UNRELIABLE
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)  # fitted again below
+        found = arviz_stats.loo(fit.tree, pointwise=True, var_name="answers")
+    each = found.elpd_i.to_numpy().copy()
+    unreliable = found.pareto_k.to_numpy() > min(_UNRELIABLE, found.good_k)
     for conversation in np.flatnonzero(unreliable):
-        posterior, _ = sampler.run(seed, contexts.conversation != conversation)
+        posterior, _ = sampler.run(contexts, seed, contexts.conversation != conversation)
         density = conversation_log_likelihood(posterior, contexts).to_numpy()[..., conversation]
         each[conversation] = special.logsumexp(density) - np.log(density.size)
     return each, int(unreliable.sum())

@@ -61,7 +61,7 @@ class ContextModel:
 
 
 class ContextSampler:
-    """Samples a model; repeated calls that leave out other contexts compile nothing.
+    """Samples a model; repeated calls with other answers, or other contexts left out, compile nothing.
 
     Attributes:
         model: the model.
@@ -70,7 +70,7 @@ class ContextSampler:
     def __init__(
         self, model: ContextModel, contexts: Contexts, *, num_warmup: int, num_samples: int, num_chains: int
     ) -> None:
-        """Set up the sampler.
+        """Set up the sampler for contexts of this shape, with these conditions and training sets.
 
         Raises:
             InputError: the contexts lack the turns or the evidence of training sets that the model needs.
@@ -79,7 +79,10 @@ class ContextSampler:
             raise InputError("An exponent needs the number of turns of every context", argument="turns")
         if model.training and contexts.training is None:
             raise InputError("A model with training needs the evidence of the training sets", argument="training")
-        self.model, self._contexts = model, contexts
+        self.model = model
+        trained = [] if contexts.training is None else contexts.training.any(axis=1)
+        names = [name for name, own in zip(contexts.conditions, trained, strict=False) if own]
+        self._trained = {"trained": names} if model.training else {}
         self._mcmc = MCMC(
             NUTS(_program(model, contexts), dense_mass=True, target_accept_prob=0.9),
             num_warmup=num_warmup,
@@ -90,30 +93,30 @@ class ContextSampler:
             jit_model_args=True,
         )
 
-    def run(self, seed: int, kept: np.ndarray | None = None) -> tuple[xr.Dataset, xr.Dataset]:
+    def run(self, contexts: Contexts, seed: int, kept: np.ndarray | None = None) -> tuple[xr.Dataset, xr.Dataset]:
         """Draws and sample statistics, dims ``(chain, draw, ...)``.
 
         Args:
+            contexts: the contexts, of the shape of those given before.
             seed: random seed.
             kept: whether a context is fitted, shape ``(C,)``. Default: all.
         """
-        given = self._contexts
-        fitted = np.ones(len(given.turns), dtype=bool) if kept is None else kept
+        fitted = np.ones(len(contexts.turns), dtype=bool) if kept is None else kept
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
-            arrays = (given.evidence, given.answers, given.turns, given.condition, fitted)
+            arrays = (contexts.evidence, contexts.answers, contexts.turns, contexts.condition, fitted)
             self._mcmc.run(jax.random.key(seed), *map(jnp.asarray, arrays), extra_fields=("diverging", "energy"))
             draws = self._mcmc.get_samples(group_by_chain=True)
             stats = self._mcmc.get_extra_fields(group_by_chain=True)
         first = ("chain", "draw")
         dims = {
             "temperature": ("condition",) if self.model.separate else (),
-            "strength": ("condition",),
+            "strength": ("trained",),
             "coordinates": ("coordinate",) if self.model.training else ("condition", "coordinate"),
             "weights": ("context", "persona"),
         }
         posterior = xr.Dataset(
             {name: ((*first, *dims.get(name, ())), np.asarray(own)) for name, own in draws.items()},
-            coords={"persona": list(given.personas), "condition": list(given.conditions)},
+            coords={"persona": list(contexts.personas), "condition": list(contexts.conditions), **self._trained},
         )
         return posterior, xr.Dataset({name: (first, np.asarray(own)) for name, own in stats.items()})
 
@@ -127,8 +130,10 @@ def _program(model: ContextModel, contexts: Contexts) -> Callable[..., None]:
         if training is None:
             log_w = log_weights(_normal("coordinates", 3.0, conditions, size - 1))
         else:
-            strength = _normal("strength", _REACH / np.abs(training).max(), conditions)
-            log_w = log_weights(_normal("coordinates", 3.0, size - 1)) + strength[:, None] * training
+            trained = np.flatnonzero(training.any(axis=1))
+            strength = _normal("strength", _REACH / np.abs(training).max(), len(trained))
+            shift = jnp.zeros((conditions, size)).at[trained].set(strength[:, None] * training[trained])
+            log_w = log_weights(_normal("coordinates", 3.0, size - 1))[None] + shift
         temperature = _normal("temperature", 3.0, *([conditions] if model.separate else []))
         concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
         exponent = numpyro.sample("exponent", dist.Normal(0.0, 1.0)) if model.exponent else 0.0
@@ -147,7 +152,7 @@ def _normal(name: str, scale: float, *shape: int) -> Array:
 
 
 def _likelihood(weights: Array, concentration: Array, answers: Array) -> dist.Distribution:
-    shape = concentration[..., None] * weights + _LEAST
+    shape = concentration[..., None, None] * weights + _LEAST
     return dist.DirichletMultinomial(shape, total_count=answers.sum(axis=-1))
 
 
@@ -158,12 +163,10 @@ def conversation_log_likelihood(posterior: xr.Dataset, contexts: Contexts) -> xr
         posterior: draws of ``weights`` and ``concentration``, as :meth:`ContextSampler.run` returns them.
         contexts: the contexts that these weights are about.
     """
-    weights, concentration = posterior["weights"].to_numpy(), posterior["concentration"].to_numpy()
     with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
-        answers = jnp.asarray(contexts.answers)
-        each = np.asarray(
-            _likelihood(jnp.asarray(weights), jnp.asarray(concentration[..., None]), answers).log_prob(answers)
-        )
+        weights, concentration = (jnp.asarray(posterior[name].to_numpy()) for name in ("weights", "concentration"))
+        answers = jnp.broadcast_to(jnp.asarray(contexts.answers), weights.shape)
+        each = np.asarray(_likelihood(weights, concentration, answers).log_prob(answers))
     together = np.zeros((*each.shape[:2], contexts.conversation.max() + 1))
     np.add.at(together, (slice(None), slice(None), contexts.conversation), each)
     return xr.DataArray(together, dims=("chain", "draw", "conversation"), name="answers")

@@ -6,13 +6,17 @@ belong to one conversation, the unit that cross-validation leaves out.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["Contexts", "read_contexts"]
+__all__ = ["Column", "Contexts", "read_contexts"]
+
+Column = Sequence[Any] | np.ndarray | pd.Series
+"""One value per context."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,9 +49,9 @@ def read_contexts(
     evidence: pd.DataFrame,
     answers: pd.DataFrame,
     *,
-    turns: Sequence[int] | pd.Series | None,
-    conversations: Sequence[object] | pd.Series | None,
-    conditions: Sequence[str] | pd.Series | None,
+    turns: Column | None,
+    conversations: Column | None,
+    conditions: Column | None,
     training: pd.DataFrame | None,
     call: str,
 ) -> Contexts:

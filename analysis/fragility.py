@@ -135,16 +135,14 @@ class Fragility:
     rows: tuple[_Retained, ...]
 
     def __repr__(self) -> str:
-        table = self.table()
         shown = [
-            f"{row.organism} after {row.intervention}: "
-            + (row.status if np.isnan(row.retained) else f"{row.retained:.2f}")
-            for row in table.itertuples()
+            f"{row['organism']} after {row['intervention']} {row['retained']:.2f}"
+            for row in self.table().to_dict("records")
         ]
         return card(
-            f"Fragility: share retained {self.rows[0].shift.words}",
-            *[f"{each}" for each in shown[:6]],
-            f"and {len(shown) - 6} more" if len(shown) > 6 else "",
+            f"Fragility: shares of shifts that {len(shown)} interventions left",
+            f"scope: {self.rows[0].shift.words}",
+            f"retained: {listing(shown)}",
             "next: .table(), .cite(organism, intervention)",
         )
 

@@ -17,7 +17,6 @@ References:
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,7 @@ from scipy import special
 
 from simulacra.analysis.clustered_rate import clustered_rate
 from simulacra.analysis.context_model import ContextModel, ContextSampler, conversation_log_likelihood
-from simulacra.analysis.contexts import Contexts, read_contexts
+from simulacra.analysis.contexts import Column, Contexts, read_contexts
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
@@ -79,14 +78,16 @@ class InContext:
         The parameters that the model has; ``condition`` is empty if one is common to all. τ of 1 is exact inference, 0
         no use of the evidence. Estimates are NaN if a check failed.
         """
-        posterior, terms = self.tree["posterior"].to_dataset(), Terms(self._failed, Thresholds(), ci_prob)
+        posterior = self.tree["posterior"].to_dataset()
+        terms = Terms(self._failed, Thresholds(r_hat=np.inf, ess=0), ci_prob)  # the checks have decided
         parts = []
         for name in _PARAMETERS:
             if name in posterior:
                 part = summary_table(posterior[name].expand_dims(parameter=[name], axis=2), terms)
-                parts.append(part.assign(condition=part.get("condition", "")))
+                parts.append(part.rename(columns={"trained": "condition"}))
         table = pd.concat(parts, ignore_index=True)
-        return table[["parameter", "condition", *(c for c in table if c not in ("parameter", "condition"))]]
+        table.insert(1, "condition", table.pop("condition").fillna("") if "condition" in table else "")
+        return table
 
     @property
     def _failed(self) -> tuple[Check, ...]:
@@ -143,9 +144,9 @@ def fit_in_context(
     evidence: pd.DataFrame,
     answers: pd.DataFrame,
     *,
-    turns: Sequence[int] | pd.Series | None = None,
-    conversations: Sequence[object] | pd.Series | None = None,
-    conditions: Sequence[str] | pd.Series | None = None,
+    turns: Column | None = None,
+    conversations: Column | None = None,
+    conditions: Column | None = None,
     training: pd.DataFrame | None = None,
     model: ContextModel | None = None,
     seed: int = 0,
@@ -206,7 +207,7 @@ def fit_contexts(
     contexts: Contexts, sampler: ContextSampler, seed: int, thresholds: Thresholds | None = None
 ) -> InContext:
     """Fit a model to validated contexts."""
-    posterior, stats = sampler.run(seed)
+    posterior, stats = sampler.run(contexts, seed)
     gated = [str(name) for name in posterior if name != "weights"]
     checks = check_sampling(convergence(posterior, gated), posterior[gated], stats, thresholds or Thresholds())
     likelihood = conversation_log_likelihood(posterior, contexts).to_dataset()

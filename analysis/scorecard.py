@@ -279,7 +279,7 @@ class _Rates:
         is_base = (self.groups["condition"] == baseline).to_numpy()
         if asked is not None:
             expected = "a list of conditions, such as ['narrow', 'lora-4']"
-            expect_type(asked, Sequence, "organisms", "scorecard", expected=expected)
+            expect_type(asked, (list, tuple), "organisms", "scorecard", expected=expected)
         rows = np.flatnonzero(~is_base) if asked is None else [find_group(self.groups, a, "organisms") for a in asked]
         if len(set(rows)) < 2 or len(set(rows)) < len(rows) or is_base[rows].any():
             raise InputError(
