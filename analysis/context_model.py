@@ -39,25 +39,33 @@ class ContextModel:
     Attributes:
         lapse: a share ε of the answers does not depend on the context.
         exponent: turns count as N^(−α).
-        separate: τ of every condition instead of one for all. If log odds of training and context add up, one suffices.
+        separate: parameters that every condition has for itself, ``"temperature"``, ``"lapse"`` or both. If training
+            and context add up in log odds, common ones suffice.
         training: the shift of every condition is λ e(D) of eq. (5), with λ of every condition, instead of free.
     """
 
     lapse: bool = True
     exponent: bool = False
-    separate: bool = False
+    separate: tuple[str, ...] = ()
     training: bool = False
+
+    def __post_init__(self) -> None:
+        own = {"temperature", "lapse"} if self.lapse else {"temperature"}
+        if not set(self.separate) <= own:
+            found = f"ContextModel: separate is {self.separate!r}"
+            raise InputError(found, expected=f"a tuple of names among {', '.join(sorted(own))}", argument="separate")
 
     @property
     def terms(self) -> tuple[str, ...]:
         """The terms, for display."""
         named = {
-            "τ of every condition" if self.separate else "τ": True,
-            "ε": self.lapse,
-            "α": self.exponent,
-            "λ e(D)": self.training,
+            "temperature": True,
+            "lapse": self.lapse,
+            "exponent": self.exponent,
+            "training": self.training,
         }
-        return tuple(name for name, has in named.items() if has)
+        each = " of every condition"
+        return tuple(f"{name}{each if name in self.separate else ''}" for name, has in named.items() if has)
 
 
 class ContextSampler:
@@ -109,7 +117,7 @@ class ContextSampler:
             stats = self._mcmc.get_extra_fields(group_by_chain=True)
         first = ("chain", "draw")
         dims = {
-            "temperature": ("condition",) if self.model.separate else (),
+            **dict.fromkeys(self.model.separate, ("condition",)),
             "strength": ("trained",),
             "coordinates": ("coordinate",) if self.model.training else ("condition", "coordinate"),
             "weights": ("context", "persona"),
@@ -134,13 +142,14 @@ def _program(model: ContextModel, contexts: Contexts) -> Callable[..., None]:
             strength = _normal("strength", _REACH / np.abs(training).max(), len(trained))
             shift = jnp.zeros((conditions, size)).at[trained].set(strength[:, None] * training[trained])
             log_w = log_weights(_normal("coordinates", 3.0, size - 1))[None] + shift
-        temperature = _normal("temperature", 3.0, *([conditions] if model.separate else []))
+        shapes = dict.fromkeys(model.separate, (conditions,))
+        temperature = _normal("temperature", 3.0, *shapes.get("temperature", ()))
         concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
         exponent = numpyro.sample("exponent", dist.Normal(0.0, 1.0)) if model.exponent else 0.0
-        lapse = numpyro.sample("lapse", dist.Beta(1.0, 9.0)) if model.lapse else 0.0
-        own = jnp.broadcast_to(temperature, conditions)[condition]
-        common = jnp.asarray(exponent), jnp.asarray(lapse)
-        weights = numpyro.deterministic("weights", context_weights(log_w[condition], evidence, turns, own, *common))
+        lapse = _sample("lapse", dist.Beta(1.0, 9.0), *shapes.get("lapse", ())) if model.lapse else jnp.zeros(())
+        own = [jnp.broadcast_to(each, conditions)[condition] for each in (temperature, lapse)]
+        weights = context_weights(log_w[condition], evidence, turns, own[0], jnp.asarray(exponent), own[1])
+        numpyro.deterministic("weights", weights)
         with numpyro.plate("context", len(turns)), numpyro.handlers.mask(mask=kept):
             numpyro.sample("answers", _likelihood(weights, concentration, answers), obs=answers)
 
@@ -148,7 +157,11 @@ def _program(model: ContextModel, contexts: Contexts) -> Callable[..., None]:
 
 
 def _normal(name: str, scale: float, *shape: int) -> Array:
-    return jnp.asarray(numpyro.sample(name, dist.Normal(0.0, scale).expand(shape).to_event(len(shape))))
+    return _sample(name, dist.Normal(0.0, scale), *shape)
+
+
+def _sample(name: str, prior: dist.Distribution, *shape: int) -> Array:
+    return jnp.asarray(numpyro.sample(name, prior.expand(shape).to_event(len(shape))))
 
 
 def _likelihood(weights: Array, concentration: Array, answers: Array) -> dist.Distribution:

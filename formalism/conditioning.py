@@ -102,7 +102,7 @@ def context_weights(
     turns: Float[Array, "*batch"],
     temperature: Float[Array, "*batch"],
     exponent: Float[Array, ""],
-    lapse: Float[Array, ""],
+    lapse: Float[Array, "*batch"],
 ) -> Float[Array, "*batch persona"]:
     """Weights in a context, eq. (6); a row sums to one.
 
@@ -117,4 +117,5 @@ def context_weights(
     """
     strength = temperature * jnp.maximum(turns, 1.0) ** -exponent
     attentive = jnp.exp(conditioned_log_weights(log_w, evidence, strength))
-    return (1 - lapse) * attentive + lapse * jax.nn.softmax(log_w, axis=-1)
+    inattentive = lapse[..., None]
+    return (1 - inattentive) * attentive + inattentive * jax.nn.softmax(log_w, axis=-1)

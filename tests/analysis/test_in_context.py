@@ -148,15 +148,16 @@ def test_fine_tunes_in_the_same_conversations() -> None:
     both = {"conditions": conditions, "turns": np.tile(TURNS, 2), "conversations": np.tile(TALK, 2)}
     training = pd.DataFrame([[0.0, 0.0, 0.0], shift], index=["base", "tuned"], columns=PERSONAS)
     tables = (pd.concat([own, other], ignore_index=True) for own, other in ((evidence, evidence), (answers, tuned)))
-    variants = {"separate": ContextModel(separate=True), "training": ContextModel(training=True)}
+    variants = {"separate": ContextModel(separate=("temperature", "lapse")), "training": ContextModel(training=True)}
     found = compare_in_context(*tables, **both, training=training, variants=variants, **SHORT)
     check_recovery(found.fits["training"], temperature=TAU, lapse=LAPSE, strength=2.0)
     assert found.verdict("separate", "training") == "undecided"
     apart = found.fits["separate"].parameters().set_index("condition")
-    apart = apart[apart["parameter"] == "temperature"]
-    assert list(apart.index) == ["base", "tuned"]
-    assert (apart["eti89_lb"] < TAU + 0.3).all()
-    assert (apart["eti89_ub"] > TAU - 0.3).all()
+    for name, true, near in (("temperature", TAU, 0.3), ("lapse", LAPSE, 0.05)):
+        own = apart[apart["parameter"] == name]
+        assert list(own.index) == ["base", "tuned"]
+        assert (own["eti89_lb"] < true + near).all()
+        assert (own["eti89_ub"] > true - near).all()
     strength = found.fits["training"].parameters()
     assert list(strength.loc[strength["parameter"] == "strength", "condition"]) == ["tuned"]
 
@@ -196,6 +197,8 @@ def test_errors_say_what_is_wrong(found: InContext, compared: ContextComparison)
         fit_in_context(evidence, answers, training=pd.DataFrame([[1.0, 2.0, 3.0]], ["base"], PERSONAS))
     with pytest.raises(ValueError, match="there are 4 conversations; expected at least 8"):
         compare_in_context(evidence, answers, conversations=TURNS)
+    with pytest.raises(ValueError, match=r"separate is .'lapse',.; expected a tuple of names among temperature"):
+        ContextModel(lapse=False, separate=("lapse",))
     with pytest.raises(ValueError, match="1 variants; expected at least 2"):
         compare_in_context(evidence, answers, conversations=TALK, variants={"none": NONE})
     with pytest.raises(ValueError, match="there is no variant 'lapse'; expected one of both, none"):

@@ -42,8 +42,9 @@ def after_turns(
     """Weights before any turn and after each."""
     so_far = jnp.cumsum(jnp.concatenate([jnp.zeros((1, K)), texts]), axis=0)
     every = jnp.broadcast_to(log_w, so_far.shape)
-    turns, strength = jnp.arange(len(so_far), dtype=float), jnp.full(len(so_far), temperature)
-    return context_weights(every, so_far, turns, strength, jnp.asarray(exponent), jnp.asarray(lapse))
+    turns, size = jnp.arange(len(so_far), dtype=float), len(so_far)
+    strength, missed = jnp.full(size, temperature), jnp.full(size, lapse)
+    return context_weights(every, so_far, turns, strength, jnp.asarray(exponent), missed)
 
 
 def test_turns_are_bayes_rule_text_after_text(log_w: jax.Array, texts: jax.Array) -> None:
