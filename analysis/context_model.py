@@ -88,9 +88,6 @@ class ContextSampler:
         if model.training and contexts.training is None:
             raise InputError("A model with training needs the evidence of the training sets", argument="training")
         self.model = model
-        trained = [] if contexts.training is None else contexts.training.any(axis=1)
-        names = [name for name, own in zip(contexts.conditions, trained, strict=False) if own]
-        self._trained = {"trained": names} if model.training else {}
         self._mcmc = MCMC(
             NUTS(_program(model, contexts), dense_mass=True, target_accept_prob=0.9),
             num_warmup=num_warmup,
@@ -124,8 +121,10 @@ class ContextSampler:
         }
         posterior = xr.Dataset(
             {name: ((*first, *dims.get(name, ())), np.asarray(own)) for name, own in draws.items()},
-            coords={"persona": list(contexts.personas), "condition": list(contexts.conditions), **self._trained},
+            coords={"persona": list(contexts.personas), "condition": list(contexts.conditions)},
         )
+        if self.model.training:
+            posterior = posterior.assign_coords(trained=[contexts.conditions[index] for index in contexts.trained])
         return posterior, xr.Dataset({name: (first, np.asarray(own)) for name, own in stats.items()})
 
 
@@ -138,7 +137,7 @@ def _program(model: ContextModel, contexts: Contexts) -> Callable[..., None]:
         if training is None:
             log_w = log_weights(_normal("coordinates", 3.0, conditions, size - 1))
         else:
-            trained = np.flatnonzero(training.any(axis=1))
+            trained = contexts.trained
             strength = _normal("strength", _REACH / np.abs(training).max(), len(trained))
             shift = jnp.zeros((conditions, size)).at[trained].set(strength[:, None] * training[trained])
             log_w = log_weights(_normal("coordinates", 3.0, size - 1))[None] + shift
@@ -180,6 +179,5 @@ def conversation_log_likelihood(posterior: xr.Dataset, contexts: Contexts) -> xr
         weights, concentration = (jnp.asarray(posterior[name].to_numpy()) for name in ("weights", "concentration"))
         answers = jnp.broadcast_to(jnp.asarray(contexts.answers), weights.shape)
         each = np.asarray(_likelihood(weights, concentration, answers).log_prob(answers))
-    together = np.zeros((*each.shape[:2], contexts.conversation.max() + 1))
-    np.add.at(together, (slice(None), slice(None), contexts.conversation), each)
+    together = each @ np.eye(contexts.conversation.max() + 1)[contexts.conversation]
     return xr.DataArray(together, dims=("chain", "draw", "conversation"), name="answers")

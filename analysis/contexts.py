@@ -44,6 +44,12 @@ class Contexts:
     conversation: np.ndarray
     training: np.ndarray | None
 
+    @property
+    def trained(self) -> np.ndarray:
+        """Indices of the conditions with training evidence."""
+        rows = np.zeros((0, 1)) if self.training is None else self.training
+        return np.flatnonzero(rows.any(axis=1))
+
 
 def read_contexts(
     evidence: pd.DataFrame,

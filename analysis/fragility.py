@@ -273,8 +273,8 @@ def _retained(own: _Retained, ci_prob: float) -> Ratio:
         shares = logged_shares(compared.rates)
         used = (own.shift.coefficients != 0) | (own.remains.coefficients != 0)
         asked = np.isfinite(shares[used]).all(axis=0)
-        by_question = [each.coefficients[used] @ shares[used][:, asked] for each in (own.remains, own.shift)]
-        sets.append(paired_ratio_set(*by_question, ci_prob))
+        part, whole = (each.coefficients[used] @ shares[used][:, asked] for each in (own.remains, own.shift))
+        sets.append(paired_ratio_set(part, whole, ci_prob))
     if not all(each.bounded for each in sets):
         return _UNBOUNDED
     return Ratio(sets[0].estimate, min(each.lower for each in sets), max(each.upper for each in sets))
@@ -282,7 +282,7 @@ def _retained(own: _Retained, ci_prob: float) -> Ratio:
 
 def _capability(change: Contrast, ci_prob: float) -> Ratio:
     draws, shares = change.compared.draws, change.coefficients
-    return ratio_set(*(_weighted(draws, np.maximum(sign * shares, 0)) for sign in (1, -1)), ci_prob)
+    return ratio_set(_weighted(draws, np.maximum(shares, 0)), _weighted(draws, np.maximum(-shares, 0)), ci_prob)
 
 
 def _combined(contrast: Contrast, draws: xr.DataArray) -> np.ndarray:
