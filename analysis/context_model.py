@@ -145,7 +145,7 @@ def _program(model: ContextModel, contexts: Contexts) -> Callable[..., None]:
         temperature = _normal("temperature", 3.0, *shapes.get("temperature", ()))
         concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
         exponent = numpyro.sample("exponent", dist.Normal(0.0, 1.0)) if model.exponent else 0.0
-        lapse = _sample("lapse", dist.Beta(1.0, 9.0), *shapes.get("lapse", ())) if model.lapse else jnp.zeros(())
+        lapse = _lapse(*shapes.get("lapse", ())) if model.lapse else jnp.zeros(())
         own = [jnp.broadcast_to(each, conditions)[condition] for each in (temperature, lapse)]
         weights = context_weights(log_w[condition], evidence, turns, own[0], jnp.asarray(exponent), own[1])
         numpyro.deterministic("weights", weights)
@@ -156,11 +156,12 @@ def _program(model: ContextModel, contexts: Contexts) -> Callable[..., None]:
 
 
 def _normal(name: str, scale: float, *shape: int) -> Array:
-    return _sample(name, dist.Normal(0.0, scale), *shape)
+    return jnp.asarray(numpyro.sample(name, dist.Normal(0.0, scale).expand(shape).to_event(len(shape))))
 
 
-def _sample(name: str, prior: dist.Distribution, *shape: int) -> Array:
-    return jnp.asarray(numpyro.sample(name, prior.expand(shape).to_event(len(shape))))
+def _lapse(*shape: int) -> Array:
+    prior = dist.Beta(jnp.full(shape, 1.0), jnp.full(shape, 9.0))  # an expanded one promotes ranks
+    return jnp.asarray(numpyro.sample("lapse", prior.to_event(len(shape))))
 
 
 def _likelihood(weights: Array, concentration: Array, answers: Array) -> dist.Distribution:
