@@ -13,10 +13,11 @@ References:
 import dataclasses
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
-import arviz_stats
 import numpy as np
 import pandas as pd
+from arviz_stats.loo import loo
 from scipy import special
 
 from simulacra.analysis.context_model import ContextModel, ContextSampler, conversation_log_likelihood
@@ -190,7 +191,7 @@ def _left_out(fit: InContext, sampler: ContextSampler, contexts: Contexts, seed:
     """Expected log predictive density of every conversation, and the number that were predicted by a new fit."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)  # fitted again below
-        found = arviz_stats.loo(fit.tree, pointwise=True, var_name="answers")
+        found: Any = loo(fit.tree, pointwise=True, var_name="answers")
     each = found.elpd_i.to_numpy().copy()
     unreliable = found.pareto_k.to_numpy() > min(_UNRELIABLE, found.good_k)
     for conversation in np.flatnonzero(unreliable):

@@ -42,6 +42,9 @@ class ContextModel:
         separate: parameters that every condition has for itself, ``"temperature"``, ``"lapse"`` or both. If training
             and context add up in log odds, common ones suffice.
         training: the shift of every condition is λ e(D) of eq. (5), with λ of every condition, instead of free.
+
+    Raises:
+        InputError: ``separate`` names a parameter that the model does not have.
     """
 
     lapse: bool = True
@@ -73,16 +76,15 @@ class ContextSampler:
 
     Attributes:
         model: the model.
+
+    Raises:
+        InputError: the contexts lack the turns or the evidence of training sets that the model needs.
     """
 
     def __init__(
         self, model: ContextModel, contexts: Contexts, *, num_warmup: int, num_samples: int, num_chains: int
     ) -> None:
-        """Set up the sampler for contexts of this shape, with these conditions and training sets.
-
-        Raises:
-            InputError: the contexts lack the turns or the evidence of training sets that the model needs.
-        """
+        """Set up the sampler for contexts of this shape, with these conditions and training sets."""
         if model.exponent and not contexts.turns.any():
             raise InputError("An exponent needs the number of turns of every context", argument="turns")
         if model.training and contexts.training is None:
@@ -143,7 +145,7 @@ def _program(model: ContextModel, contexts: Contexts) -> Callable[..., None]:
             log_w = log_weights(_normal("coordinates", 3.0, size - 1))[None] + shift
         shapes = dict.fromkeys(model.separate, (conditions,))
         temperature = _normal("temperature", 3.0, *shapes.get("temperature", ()))
-        concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
+        concentration = jnp.asarray(numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5)))
         exponent = numpyro.sample("exponent", dist.Normal(0.0, 1.0)) if model.exponent else 0.0
         lapse = _lapse(*shapes.get("lapse", ())) if model.lapse else jnp.zeros(())
         own = [jnp.broadcast_to(each, conditions)[condition] for each in (temperature, lapse)]

@@ -46,7 +46,7 @@ class Contexts:
 
     @property
     def trained(self) -> np.ndarray:
-        """Indices of the conditions with training evidence."""
+        """Indices of the conditions with training evidence, shape ``(trained conditions,)``."""
         rows = np.zeros((0, 1)) if self.training is None else self.training
         return np.flatnonzero(rows.any(axis=1))
 

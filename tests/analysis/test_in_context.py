@@ -130,7 +130,7 @@ def test_a_conversation_left_out_is_what_importance_sampling_says(
 ) -> None:
     """Three conversations are fitted again without themselves, as if their importance weights were unreliable."""
     contexts, fit = validated(*simulated()), compared.fits["none"]
-    shapes = comparison.arviz_stats.loo(fit.tree, pointwise=True).pareto_k.to_numpy()
+    shapes = comparison.loo(fit.tree, pointwise=True).pareto_k.to_numpy()
     monkeypatch.setattr(comparison, "_UNRELIABLE", np.sort(shapes)[-4])
     sampler = ContextSampler(NONE, contexts, **LENGTHS)
     again, refitted = comparison._left_out(fit, sampler, contexts, 0)
