@@ -129,10 +129,10 @@ class Fragility:
     """Organisms and interventions: what remains of a shift, and of a capability.
 
     Attributes:
-        rows: the contrasts of every organism and intervention.
+        rows: the contrasts of every organism and intervention: ``organism, intervention, shift, remains, capability``.
     """
 
-    rows: tuple[_Retained, ...]
+    rows: tuple[Any, ...]
 
     def __repr__(self) -> str:
         shown = [
