@@ -168,9 +168,10 @@ class Fragility:
         """
         own = [each for each in self.rows if (each.organism, each.intervention) == (organism, intervention)]
         if not own:
+            known = ", ".join(f"{each.organism} after {each.intervention}" for each in self.rows)
             raise InputError(
                 f"cite: there is no {organism!r} after {intervention!r}",
-                expected=f"one of {listing(f'{each.organism} after {each.intervention}' for each in self.rows)}",
+                expected=f"one of {known}",
                 argument=("organism", "intervention"),
             )
         row, columns = self._row(own[0], ci_prob), ("retained", *bounds(ci_prob))
