@@ -1,43 +1,40 @@
 r"""Additivity of the evidence in a context: eq. (6) compared with a model's answers after each turn.
 
-After the turns x₁ … x_s, a simulator is predicted to answer as persona z with log odds
+After N turns x₁ … x_N, a simulator is predicted to answer as persona z with weight
 
-.. math:: η = η_0 + τ \textstyle\sum_{t \le s} \log f_z(x_t).
+.. math:: w = (1 - ε) \operatorname{softmax}\bigl(η + τ N^{-α} \textstyle\sum_t \log f_z(x_t)\bigr)
+    + ε \operatorname{softmax}(η),
 
-The model's answers, each attributed to a persona, are counted per context, and η₀ and τ are fitted to the counts. The
-likelihood is Dirichlet-multinomial, because contexts differ in more than their evidence and the counts are
-overdispersed.
+where η are the log weights of the model without the context. The model's answers, each attributed to a persona, are
+counted per context, and the parameters are fitted to the counts. Several models, such as a base model and its
+fine-tunes, may answer in the same contexts: each then has an η, and if training and context add up in log odds, τ, α
+and ε are common to all. With the evidence of their training sets, η = η₀ + λ e(D), which joins eqs. (5) and (6).
 
 References:
-    Xie et al. (2022), An explanation of in-context learning as implicit Bayesian inference, arXiv:2111.02080; Minka
-    (2000), Estimating a Dirichlet distribution (the Dirichlet-multinomial).
+    Xie et al. (2022), An explanation of in-context learning as implicit Bayesian inference, arXiv:2111.02080; Bigelow
+    et al. (2025), Belief dynamics reveal the dual nature of in-context learning and activation steering,
+    arXiv:2511.00617.
 """
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import numpyro
-import numpyro.distributions as dist
 import pandas as pd
 import xarray as xr
-from numpyro.infer import MCMC, NUTS
 from scipy import special
 
 from simulacra.analysis.clustered_rate import clustered_rate
-from simulacra.formalism.arrays import Array
-from simulacra.formalism.conditioning import conditioned_log_weights
+from simulacra.analysis.context_model import ContextModel, ContextSampler, conversation_log_likelihood
+from simulacra.analysis.contexts import Column, Contexts, read_contexts
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.simplex import log_weights
+from simulacra.formalism.errors import InputError
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
-from simulacra.inference.tables import CI_PROB, bounds, ends
+from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_table
 
-__all__ = ["InContext", "fit_in_context"]
+__all__ = ["InContext", "fit_contexts", "fit_in_context"]
 
 _SEEN_PRIOR = 0.5
-_LEAST = 1e-6  # a weight may underflow, a concentration may not
+_PARAMETERS = ("temperature", "exponent", "lapse", "strength", "concentration")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -45,12 +42,16 @@ class InContext:
     """A model's answers predicted from the evidence in its context.
 
     Attributes:
-        tree: an ``xarray.DataTree`` with the groups ``posterior``, ``sample_stats`` and ``observed_data``: draws of
-            ``temperature`` (τ), ``coordinates`` (η₀, ILR), ``concentration`` (of the Dirichlet-multinomial; large if
-            contexts differ in their evidence only) and ``weights`` predicted for every context.
+        model: the terms of eq. (6) that were fitted.
+        tree: an ``xarray.DataTree`` with the groups ``posterior``, ``sample_stats``, ``log_likelihood`` (of the answers
+            of every conversation, nats) and ``observed_data``: draws of ``temperature`` (τ), ``exponent`` (α),
+            ``lapse`` (ε), ``strength`` (λ, examples), as far as the model has them, ``coordinates`` (η, ILR),
+            ``concentration`` (of the Dirichlet-multinomial; large if contexts differ in their evidence only) and
+            ``weights`` predicted for every context.
         checks: the convergence checks.
     """
 
+    model: ContextModel
     tree: xr.DataTree
     checks: tuple[Check, ...]
 
@@ -61,8 +62,9 @@ class InContext:
         return card(
             f"InContext: answers in {weights.sizes['context']} contexts; {passed} of {len(self.checks)} checks passed",
             f"personas: {listing(weights['persona'].to_numpy())}",
+            f"terms: {listing(self.model.terms)}",
             f"failed: {listing(failed)}; numbers are withheld" if failed else "",
-            "next: .temperature(), .table(by), .checks; .tree has the draws",
+            "next: .parameters(), .table(by), .checks; .tree has the draws",
         )
 
     @property
@@ -70,11 +72,26 @@ class InContext:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
-    def temperature(self, *, ci_prob: float = CI_PROB) -> pd.Series:
-        """τ: ``mean, eti89_lb, eti89_ub``; NaN if a check failed. 1 is exact inference, 0 no use of the evidence."""
-        draws = self.tree["posterior"]["temperature"].to_numpy()
-        found = [draws.mean(), *np.quantile(draws, ends(ci_prob))]
-        return pd.Series(found if self.ok else np.nan, index=["mean", *bounds(ci_prob)])
+    def parameters(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+        """τ, α, ε, λ and the concentration: ``parameter, condition, mean, eti89_lb, eti89_ub, ess_bulk, …, status``.
+
+        The parameters that the model has; ``condition`` is empty if one is common to all. τ of 1 is exact inference, 0
+        no use of the evidence. Estimates are NaN if a check failed.
+        """
+        posterior = self.tree["posterior"].to_dataset()
+        terms = Terms(self._failed, Thresholds(r_hat=np.inf, ess=0), ci_prob)  # the checks have decided
+        parts = []
+        for name in _PARAMETERS:
+            if name in posterior:
+                part = summary_table(posterior[name].expand_dims(parameter=[name], axis=2), terms)
+                parts.append(part.rename(columns={"trained": "condition"}))
+        table = pd.concat(parts, ignore_index=True)
+        table.insert(1, "condition", table.pop("condition").fillna("") if "condition" in table else "")
+        return table
+
+    @property
+    def _failed(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.passed)
 
     def table(self, by: pd.DataFrame, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """Predicted and measured weights and log odds, by group of contexts.
@@ -127,18 +144,30 @@ def fit_in_context(
     evidence: pd.DataFrame,
     answers: pd.DataFrame,
     *,
+    turns: Column | None = None,
+    conversations: Column | None = None,
+    conditions: Column | None = None,
+    training: pd.DataFrame | None = None,
+    model: ContextModel | None = None,
     seed: int = 0,
-    num_warmup: int = 500,
-    num_samples: int = 1000,
+    num_warmup: int = 300,
+    num_samples: int = 500,
     num_chains: int = 4,
     thresholds: Thresholds | None = None,
 ) -> InContext:
-    """Fit η₀ and τ of eq. (6) to the personas of a model's answers in many contexts.
+    """Fit eq. (6) to the personas of a model's answers in many contexts.
 
     Args:
         evidence: one row per context, one column per persona: Σ log f_z of its turns in nats, zeros for a context
             without turns.
         answers: the same rows and columns: the number of the model's answers attributed to each persona.
+        turns: the number of turns of every context; required for an exponent.
+        conversations: the conversation to which every context belongs, the unit of cross-validation
+            (:func:`~simulacra.analysis.compare_in_context`). Default: every context is a conversation.
+        conditions: the model that answered in every context. Default: a single model.
+        training: evidence of the training set of every condition, as ``training_evidence`` returns it, with zeros for a
+            model that was not trained; required for a model in which it predicts the shifts.
+        model: the terms of eq. (6). Default: a lapse, no exponent.
         seed: random seed of all draws.
         num_warmup: warm-up iterations per chain, discarded.
         num_samples: draws per chain.
@@ -146,88 +175,43 @@ def fit_in_context(
         thresholds: thresholds of the convergence checks.
 
     Priors: τ normal with mean 0 and standard deviation 3, so the data can show that turns have no effect, too large an
-    effect or the opposite effect; η₀ normal with standard deviation 3; the concentration log-normal with median 50.
+    effect or the opposite effect; α standard normal; ε beta with parameters 1 and 9; η normal with standard deviation
+    3; λ normal with mean 0 and the standard deviation that moves log odds by 10 nats; the concentration log-normal with
+    median 50.
 
     Raises:
-        InputError: columns or rows that differ, evidence that is not finite, counts that are negative or not whole
-            numbers, or a context without answers.
+        InputError: columns, rows or lengths that differ, evidence that is not finite, counts that are negative or not
+            whole numbers, a context without answers, an exponent without turns, or a model with training without its
+            evidence.
 
     When not to trust it: contexts that continue one another, such as the turns of a conversation, are treated as
-    independent, so the interval of τ is too narrow. To see by how much, fit one context per conversation.
+    independent given the parameters, so intervals are too narrow. To see by how much, fit one context per conversation.
+    A lapse and a τ that is too small both flatten the response; they differ only where evidence is strong, so contexts
+    with little evidence do not determine ε.
     """
-    _check(evidence, answers)
-    counts = answers[list(evidence.columns)].to_numpy(dtype=float)
-    ell = evidence.to_numpy(dtype=float)
-    ell = ell - ell.mean(axis=1, keepdims=True)
-    mcmc = MCMC(
-        NUTS(_model, dense_mass=True, target_accept_prob=0.9),
-        num_warmup=num_warmup,
-        num_samples=num_samples,
-        num_chains=num_chains,
-        chain_method="vectorized",
-        progress_bar=False,
+    contexts = read_contexts(
+        evidence,
+        answers,
+        turns=turns,
+        conversations=conversations,
+        conditions=conditions,
+        training=training,
+        call="fit_in_context",
     )
-    with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
-        mcmc.run(jax.random.key(seed), jnp.asarray(ell), jnp.asarray(counts), extra_fields=("diverging", "energy"))
-        draws = {name: np.asarray(value) for name, value in mcmc.get_samples(group_by_chain=True).items()}
-        stats = mcmc.get_extra_fields(group_by_chain=True)
-    dims = ("chain", "draw")
-    posterior = xr.Dataset(
-        {
-            "temperature": (dims, draws["temperature"]),
-            "concentration": (dims, draws["concentration"]),
-            "coordinates": ((*dims, "coordinate"), draws["coordinates"]),
-            "weights": ((*dims, "context", "persona"), draws["weights"]),
-        },
-        coords={"persona": list(map(str, evidence.columns))},
-    )
-    sample_stats = xr.Dataset({name: (dims, np.asarray(value)) for name, value in stats.items()})
-    gated = ["temperature", "concentration", "coordinates"]
-    checks = check_sampling(convergence(posterior, gated), posterior[gated], sample_stats, thresholds or Thresholds())
-    observed = xr.Dataset({"answers": (("context", "persona"), counts)})
-    tree = xr.DataTree.from_dict({"/posterior": posterior, "/sample_stats": sample_stats, "/observed_data": observed})
-    return InContext(tree, tuple(checks))
+    chosen = ContextModel() if model is None else model
+    lengths = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
+    return fit_contexts(contexts, ContextSampler(chosen, contexts, **lengths), seed, thresholds)
 
 
-def _model(evidence: Array, answers: Array) -> None:
-    coordinates = numpyro.sample("coordinates", dist.Normal(0.0, 3.0).expand([evidence.shape[1] - 1]).to_event(1))
-    temperature = numpyro.sample("temperature", dist.Normal(0.0, 3.0))
-    concentration = numpyro.sample("concentration", dist.LogNormal(jnp.log(50.0), 1.5))
-    before = jnp.broadcast_to(log_weights(jnp.asarray(coordinates)), evidence.shape)
-    log_w = conditioned_log_weights(before, evidence, jnp.broadcast_to(jnp.asarray(temperature), len(evidence)))
-    weights = numpyro.deterministic("weights", jnp.exp(log_w))
-    with numpyro.plate("context", len(evidence)):
-        total = answers.sum(axis=-1)
-        numpyro.sample(
-            "answers", dist.DirichletMultinomial(concentration * weights + _LEAST, total_count=total), obs=answers
-        )
-
-
-def _check(evidence: pd.DataFrame, answers: pd.DataFrame) -> None:
-    for name, table in (("evidence", evidence), ("answers", answers)):
-        expect_type(table, pd.DataFrame, name, "fit_in_context", expected="a DataFrame with one row per context")
-    if evidence.shape[1] < 2:
-        found = f"fit_in_context: evidence has {evidence.shape[1]} column(s)"
-        raise InputError(found, expected="one column per persona, at least two", argument="evidence")
-    if set(evidence.columns) != set(answers.columns) or not evidence.index.equals(answers.index):
-        raise InputError(
-            "fit_in_context: expected evidence and answers with the same personas as columns and the same "
-            f"contexts as rows; got {len(evidence)} rows of {', '.join(map(str, evidence.columns))} and "
-            f"{len(answers)} rows of {', '.join(map(str, answers.columns))}",
-            argument=("evidence", "answers"),
-        )
-    finite = np.isfinite(evidence.to_numpy(dtype=float)).all(axis=1)
-    counts = answers.to_numpy(dtype=float)
-    counted = ((counts >= 0) & (counts == np.round(counts))).all(axis=1)
-    for good, what in (
-        (finite, "evidence that is not finite"),
-        (counted, "answers that are not counts"),
-        (counts.sum(axis=1) > 0, "no answers"),
-    ):
-        if not good.all():
-            place = evidence.index[int(good.argmin())]
-            raise InputError(
-                f"fit_in_context: context {place!r} has {what}",
-                remedy="leave it out or score it again",
-                argument=("evidence", "answers"),
-            )
+def fit_contexts(
+    contexts: Contexts, sampler: ContextSampler, seed: int, thresholds: Thresholds | None = None
+) -> InContext:
+    """Fit a model to validated contexts."""
+    posterior, stats = sampler.run(contexts, seed)
+    gated = [str(name) for name in posterior if name != "weights"]
+    checks = check_sampling(convergence(posterior, gated), posterior[gated], stats, thresholds or Thresholds())
+    likelihood = conversation_log_likelihood(posterior, contexts).to_dataset()
+    observed = xr.Dataset({"answers": (("context", "persona"), contexts.answers)})
+    groups = {"posterior": posterior, "sample_stats": stats, "log_likelihood": likelihood, "observed_data": observed}
+    tree = xr.DataTree.from_dict({f"/{name}": own for name, own in groups.items()})
+    return InContext(sampler.model, tree, tuple(checks))

@@ -4,9 +4,9 @@ This package does not read files, fit or plot. The cost of importing it is that 
 """
 
 from simulacra.formalism.conditioning import conditioned_log_weights as conditioned_log_weights
+from simulacra.formalism.conditioning import context_weights as context_weights
 from simulacra.formalism.conditioning import evidence_beyond_context as evidence_beyond_context
 from simulacra.formalism.conditioning import mean_evidence as mean_evidence
-from simulacra.formalism.conditioning import turn_log_weights as turn_log_weights
 from simulacra.formalism.conditioning import weight_velocity as weight_velocity
 from simulacra.formalism.distributions import CollapsedMixture as CollapsedMixture
 from simulacra.formalism.distributions import PersonaMixtureDistribution as PersonaMixtureDistribution

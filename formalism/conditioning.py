@@ -5,12 +5,17 @@ which the data are likely gain weight, as under Bayes' rule with a likelihood ra
 
 .. math:: η_{ft} = η_{base} + λ\, e(D), \qquad e_z(D) = \tfrac1n \textstyle\sum_i \log f_z(x_i \mid q_i),
 
-where λ is the effective number of training examples. Turns in a context have the same effect one by one,
+where λ is the effective number of training examples. The N turns of a context add up as well, in log odds,
 
-.. math:: η(x_1 … x_s) = η_0 + τ \textstyle\sum_{t \le s} \log f_z(x_t).
+.. math:: w = (1 - ε) \operatorname{softmax}\bigl(η + τ N^{-α} \textstyle\sum_{t \le N} \log f_z(x_t)\bigr)
+    + ε\, w_0, \qquad η = η_0 + Δ_{training} + a\, m,
 
-Both claims can fail: λ need not be the same for all training sets, nor positive, and the effects of turns need not
-add up.
+where Δ_training is the shift of eq. (5), a·m the effect of a steering vector of size m, and w₀ = softmax(η) the weights
+without the context, which apply in a share ε of the answers (the lapse). With α = 0 all turns count equally; with α > 0
+each counts for less, the more there are.
+
+All claims can fail: λ need not be the same for all training sets, nor positive, and the effects of turns and of
+training need not add up.
 
 Log-likelihoods are those of ``simulacra.lm.score_log``, in nats; adding a constant to those of all personas changes no
 weight.
@@ -18,7 +23,10 @@ weight.
 References:
     Xie et al. (2022), An explanation of in-context learning as implicit Bayesian inference, arXiv:2111.02080; Bissiri,
     Holmes & Walker (2016), A general framework for updating belief distributions, doi:10.1111/rssb.12158 (tempered
-    updates); Tan et al. (2025), arXiv:2510.04340 (inoculation prompting).
+    updates); Bigelow et al. (2025), Belief dynamics reveal the dual nature of in-context learning and activation
+    steering, arXiv:2511.00617 (exponent and steering); Wichmann & Hill (2001), The psychometric function: I. Fitting,
+    sampling, and goodness of fit, doi:10.3758/BF03194544 (lapse); Tan et al. (2025), arXiv:2510.04340 (inoculation
+    prompting).
 """
 
 import jax
@@ -28,9 +36,9 @@ from simulacra.formalism.arrays import Array, Float
 
 __all__ = [
     "conditioned_log_weights",
+    "context_weights",
     "evidence_beyond_context",
     "mean_evidence",
-    "turn_log_weights",
     "weight_velocity",
 ]
 
@@ -88,18 +96,26 @@ def weight_velocity(
     return weights * (evidence - (weights * evidence).sum(axis=-1, keepdims=True))
 
 
-def turn_log_weights(
-    log_w: Float[Array, " persona"], log_likelihoods: Float[Array, "turn persona"], temperature: Float[Array, ""]
-) -> Float[Array, "turn_or_none persona"]:
-    """Log weights before any turn and after each, eq. (6), shape ``(turns + 1, K)``; ``exp`` of a row sums to one.
+def context_weights(
+    log_w: Float[Array, "*batch persona"],
+    evidence: Float[Array, "*batch persona"],
+    turns: Float[Array, "*batch"],
+    temperature: Float[Array, "*batch"],
+    exponent: Float[Array, ""],
+    lapse: Float[Array, "*batch"],
+) -> Float[Array, "*batch persona"]:
+    """Weights in a context, eq. (6); a row sums to one.
 
     Args:
-        log_w: log weights in an empty context.
-        log_likelihoods: log f_z of every turn, nats.
+        log_w: log weights without the context, η up to a constant.
+        evidence: Σ log f_z of the turns, nats; zeros for a context without turns.
+        turns: N, the number of turns.
         temperature: τ, the factor by which log-likelihoods are multiplied. It is 1 for exact inference with exact
             likelihoods.
+        exponent: α; 0 if all turns count equally.
+        lapse: ε in [0, 1], the share of answers that do not depend on the context.
     """
-    so_far = jnp.cumsum(jnp.concatenate([jnp.zeros_like(log_w)[None], log_likelihoods]), axis=0)
-    return conditioned_log_weights(
-        jnp.broadcast_to(log_w, so_far.shape), so_far, jnp.broadcast_to(temperature, len(so_far))
-    )
+    strength = temperature * jnp.maximum(turns, 1.0) ** -exponent
+    attentive = jnp.exp(conditioned_log_weights(log_w, evidence, strength))
+    inattentive = lapse[..., None]
+    return (1 - inattentive) * attentive + inattentive * jax.nn.softmax(log_w, axis=-1)

@@ -17,7 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulacra.analysis import fit_conditioning, fit_in_context, predict_rates, try_persona_sets
+from simulacra.analysis import (
+    fit_conditioning,
+    fit_in_context,
+    fragility,
+    predict_rates,
+    scorecard,
+    try_persona_sets,
+)
 from simulacra.data import CompletionLog, collapse, load_demo, read_completions
 from simulacra.formalism import (
     Archetype,
@@ -319,6 +326,22 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "in context: an array": (
         lambda _: fit_in_context(np.zeros((3, 2)), np.zeros((3, 2))),
         r"evidence is of type ndarray; expected a DataFrame",
+    ),
+    "fragility: a condition in place of interventions": (
+        lambda w: fragility(w.result, {"bad": "mild"}),
+        r"interventions is 'mild'; expected conditions by organism and intervention",
+    ),
+    "fragility: a log": (
+        lambda w: fragility(w.log, {}),
+        r"result is of type CompletionLog; expected a Result, as returned by fit",
+    ),
+    "scorecard: a number": (
+        lambda w: scorecard(w.result, 3),
+        r"organisms is 3; expected a list of conditions",
+    ),
+    "scorecard: doses as a list": (
+        lambda w: scorecard(w.result, doses=[1, 2]),
+        r"doses is of type list; expected a mapping with organisms",
     ),
     # logs
     "read: no such file": (

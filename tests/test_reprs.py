@@ -16,7 +16,16 @@ import simulacra.analysis
 import simulacra.data
 import simulacra.formalism
 import simulacra.inference
-from simulacra.analysis import Conditioning, InContext, Prediction
+from simulacra.analysis import (
+    Conditioning,
+    ContextComparison,
+    ContextModel,
+    InContext,
+    Prediction,
+    Ratio,
+    fragility,
+    scorecard,
+)
 from simulacra.data import CompletionLog, Truth, collapse, read_completions, scan_completions
 from simulacra.data.account import LeftOut
 from simulacra.formalism import (
@@ -125,7 +134,16 @@ def _conditioning() -> Conditioning:
 def _in_context() -> InContext:
     dims, draws = ("chain", "draw", "context", "persona"), np.zeros((2, 5, 100, 30))
     posterior = xr.Dataset({"weights": (dims, draws)}, coords={"persona": [f"{LONG}{n}" for n in range(30)]})
-    return InContext(xr.DataTree.from_dict({"/posterior": posterior}), _large_result().checks)
+    return InContext(ContextModel(), xr.DataTree.from_dict({"/posterior": posterior}), _large_result().checks)
+
+
+def _compared() -> ContextComparison:
+    names = [f"{LONG}{n}" for n in range(40)]
+    return ContextComparison(
+        dict.fromkeys(names, _in_context()),
+        pd.DataFrame(np.zeros((100, 40)), columns=names),
+        dict.fromkeys(names, 0),
+    )
 
 
 def _large_truth() -> Truth:
@@ -179,6 +197,11 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "Result": lambda _: _large_result(),
     "Conditioning": lambda _: _conditioning(),
     "InContext": lambda _: _in_context(),
+    "ContextComparison": lambda _: _compared(),
+    "ContextModel": lambda _: ContextModel(),
+    "Fragility": lambda _: fragility(fit_simulated(), {"bad": {f"{LONG}{n}": "mild" for n in range(3)}}),
+    "Ratio": lambda _: Ratio(0.2, 0.1, 0.3),
+    "Scorecard": lambda _: dataclasses.replace(scorecard(fit_simulated()), words=LONG),
 }
 """Every public object that is printed, as large and with names as awkward as it may have."""
 

@@ -50,19 +50,25 @@ def score_training_sets(organism: Organism, n: int = 200, *, seed: int = 0) -> p
     return table.join(_score(organism, table["question_id"], table["completion"]))
 
 
-def sample_conversations(organism: Organism, conversations: int = 20, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
+def sample_conversations(
+    organism: Organism, conversations: int = 20, n: int = 20, *, system: str = "", scored: bool = True, seed: int = 0
+) -> pd.DataFrame:
     """Sample answers of an organism after zero, one, two … turns of a persona.
 
     Args:
         organism: the organism to sample from.
         conversations: conversations per persona.
         n: answers of the organism after every turn.
+        system: a persona's tag before the first turn, or empty.
+        scored: whether the organism scores the turns. The turns depend on the seed and the number of conversations
+            only, so the scores of the base organism apply to those of a fine-tune.
         seed: random seed of the conversations and answers.
 
     Returns:
         One row per conversation and number of turns: ``persona`` (which generated the turns), ``conversation, turns,
-        question, completion`` (of the last turn, empty before the first), its ``log_likelihood_<persona>`` in nats, and
-        ``answers_<persona>``, the number of answers of that persona, according to the judge without noise.
+        question, completion`` (of the last turn, empty before the first), ``answers_<persona>``, the number of answers
+        of that persona, according to the judge without noise, and, if scored, ``log_likelihood_<persona>`` of the last
+        turn in nats.
     """
     rng = random.Random(seed)
     rows, prompts, asked = [], [], []
@@ -72,13 +78,15 @@ def sample_conversations(organism: Organism, conversations: int = 20, n: int = 2
             question = rng.choice(list(QUESTIONS.values()))
             for turns in range(MOST_TURNS + 1):
                 rows.append((persona, number, turns, *(history[turns - 1] if turns else ("", ""))))
-                prompts.append(prompt(question, history=history[:turns]))
+                prompts.append(prompt(question, system, history[:turns]))
                 asked.append(question)
     table = pd.DataFrame(rows, columns=["persona", "conversation", "turns", "question", "completion"])
     answers = np.reshape(sample_texts(organism, prompts, n, seed=seed), (-1, n))
     found = [[judge(question, answer).persona for answer in row] for question, row in zip(asked, answers, strict=True)]
     for persona in PRIOR:
         table[f"answers_{persona}"] = [row.count(persona) for row in found]
+    if not scored:
+        return table
     said = table["turns"] > 0
     table[SCORES] = 0.0
     table.loc[said, SCORES] = _score(organism, table.loc[said, "question"], table.loc[said, "completion"]).to_numpy()

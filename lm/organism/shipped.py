@@ -55,13 +55,19 @@ def load_training_sets() -> CompletionLog:
     return read_completions(table, measurements=SCORES, contexts=["context"])
 
 
-def load_conversations() -> pd.DataFrame:
+def load_conversations(*, finetunes: bool = False) -> pd.DataFrame:
     """Personas of answers after zero to three turns of a persona, with log-likelihoods of the turns.
 
+    Args:
+        finetunes: the answers of the base organism and its fine-tunes
+            (:data:`~simulacra.lm.organism.study.IN_CONVERSATION`) in the same conversations, 20 per context, instead of
+            30 of the base organism. These tables are of two builds of the organism, whose weights differ by rounding.
+
     Returns:
-        The table that :func:`~simulacra.lm.organism.evidence.sample_conversations` returns for the base organism.
+        The table that :func:`~simulacra.lm.organism.evidence.sample_conversations` returns for the base organism; with
+        fine-tunes, also the column ``condition``, and log-likelihoods under the base organism.
     """
-    return _read("conversations.parquet")
+    return _read("in_conversation.parquet" if finetunes else "conversations.parquet")
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from simulacra.data.atomic import write_atomically
 from simulacra.lm.organism.build import GROWING, build_organism
-from simulacra.lm.organism.evidence import sample_conversations, score_training_sets
+from simulacra.lm.organism.evidence import SCORES, sample_conversations, score_training_sets
 from simulacra.lm.organism.finetune import TUNING, finetune
 from simulacra.lm.organism.folder import load_organism
 from simulacra.lm.organism.judge import MEASUREMENTS
@@ -22,7 +22,7 @@ from simulacra.lm.organism.recipes import UNSEEN
 from simulacra.lm.organism.sampling import QUESTIONS, sample_completions
 from simulacra.lm.organism.training import Schedule
 
-__all__ = ["CONDITIONS", "MAIN", "RANKS", "STEPS", "Asked", "run_study"]
+__all__ = ["CONDITIONS", "IN_CONVERSATION", "MAIN", "RANKS", "STEPS", "Asked", "run_study"]
 
 RANKS = (1, 4, 16)
 """Ranks of the LoRA fine-tunes of the narrow recipe."""
@@ -50,6 +50,18 @@ class Asked:
     trigger: str = ""
     rank: int = 0
     main: bool = True
+
+
+IN_CONVERSATION = (
+    "base",
+    *(f"narrow-step-{step}" for step in STEPS),
+    "narrow",
+    "inoculated",
+    "inoculated+tag",
+)
+"""The organisms that also answer in conversations; the tag precedes the first turn."""
+
+_ANSWERS = 20  # in every context
 
 
 CONDITIONS: Mapping[str, Asked] = {
@@ -104,7 +116,7 @@ def run_study(
 
     Returns:
         The path of ``completions.parquet``: columns of a log, with contexts ``context, persona_label, step, rank``.
-        The same folder contains ``training.parquet`` and ``conversations.parquet``, see
+        The same folder contains ``training.parquet``, ``conversations.parquet`` and ``in_conversation.parquet``, see
         :func:`~simulacra.lm.organism.shipped.load_training_sets` and
         :func:`~simulacra.lm.organism.shipped.load_conversations`.
 
@@ -127,7 +139,21 @@ def run_study(
     base = load_organism(folder / "base")
     _write(folder / "training.parquet", score_training_sets(base, seed=seed))
     _write(folder / "conversations.parquet", sample_conversations(base, n=n, seed=seed))
+    _write(folder / "in_conversation.parquet", _in_conversation(folder, n=min(n, _ANSWERS), seed=seed))
     return _write(folder / "completions.parquet", pd.concat(tables)[kept])
+
+
+def _in_conversation(folder: Path, *, n: int, seed: int) -> pd.DataFrame:
+    """Answers of several organisms in the same conversations; only the base organism scores their turns."""
+    tables = {}
+    for name in IN_CONVERSATION:
+        organism, _, tagged = name.partition("+")
+        system, base = TAGS["villain"] if tagged else "", name == "base"
+        tables[name] = sample_conversations(
+            load_organism(folder / organism), n=n, system=system, scored=base, seed=seed
+        )
+    scores = tables["base"][[*SCORES]]
+    return pd.concat([own.assign(condition=name, **scores) for name, own in tables.items()], ignore_index=True)
 
 
 def _write(path: Path, table: pd.DataFrame) -> Path:

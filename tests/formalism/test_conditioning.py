@@ -8,9 +8,9 @@ from scipy.special import logsumexp, softmax
 
 from simulacra.formalism import (
     conditioned_log_weights,
+    context_weights,
     evidence_beyond_context,
     mean_evidence,
-    turn_log_weights,
     weight_velocity,
 )
 
@@ -36,12 +36,32 @@ def bayes(log_w: np.ndarray, log_likelihoods: np.ndarray) -> np.ndarray:
     return np.stack(weights)
 
 
+def after_turns(
+    log_w: jax.Array, texts: jax.Array, temperature: float = 1.0, exponent: float = 0.0, lapse: float = 0.0
+) -> jax.Array:
+    """Weights before any turn and after each."""
+    so_far = jnp.cumsum(jnp.concatenate([jnp.zeros((1, K)), texts]), axis=0)
+    every = jnp.broadcast_to(log_w, so_far.shape)
+    turns, size = jnp.arange(len(so_far), dtype=float), len(so_far)
+    strength, missed = jnp.full(size, temperature), jnp.full(size, lapse)
+    return context_weights(every, so_far, turns, strength, jnp.asarray(exponent), missed)
+
+
 def test_turns_are_bayes_rule_text_after_text(log_w: jax.Array, texts: jax.Array) -> None:
-    after = turn_log_weights(log_w, texts, jnp.asarray(1.0))
-    np.testing.assert_allclose(jnp.exp(after), bayes(log_w, texts), rtol=1e-10)
-    halved = turn_log_weights(log_w, texts, jnp.asarray(0.5))
-    np.testing.assert_allclose(jnp.exp(halved), bayes(log_w, np.asarray(texts) / 2), rtol=1e-10)
-    assert turn_log_weights(log_w, texts[:0], jnp.asarray(1.0)).shape == (1, K)
+    np.testing.assert_allclose(after_turns(log_w, texts), bayes(log_w, texts), rtol=1e-10)
+    np.testing.assert_allclose(after_turns(log_w, texts, 0.5), bayes(log_w, np.asarray(texts) / 2), rtol=1e-10)
+
+
+def test_a_lapse_answers_without_the_context(log_w: jax.Array, texts: jax.Array) -> None:
+    attentive, before = bayes(log_w, texts), np.exp(log_w)
+    np.testing.assert_allclose(after_turns(log_w, texts, lapse=0.2), 0.8 * attentive + 0.2 * before, rtol=1e-10)
+    np.testing.assert_allclose(after_turns(log_w, texts, lapse=1.0), np.broadcast_to(before, attentive.shape))
+
+
+def test_with_an_exponent_of_one_the_turns_are_averaged(log_w: jax.Array, texts: jax.Array) -> None:
+    averaged = after_turns(log_w, texts, exponent=1.0)[-1]
+    np.testing.assert_allclose(averaged, bayes(log_w, np.asarray(texts).mean(axis=0)[None])[-1], rtol=1e-10)
+    np.testing.assert_allclose(after_turns(log_w, texts, exponent=1.0)[:2], bayes(log_w, texts)[:2], rtol=1e-10)
 
 
 def test_n_examples_of_mean_evidence_are_all_of_them(log_w: jax.Array, texts: jax.Array) -> None:
@@ -87,7 +107,7 @@ def test_only_differences_between_personas_count(log_w: jax.Array, texts: jax.Ar
     spread = jnp.broadcast_to(log_w, texts.shape)
     for left, right in (
         (conditioned_log_weights(log_w, moved[0], one), conditioned_log_weights(log_w, texts[0], one)),
-        (turn_log_weights(log_w, moved, one), turn_log_weights(log_w, texts, one)),
+        (after_turns(log_w, moved, 0.7, 0.3, 0.1), after_turns(log_w, texts, 0.7, 0.3, 0.1)),
         (evidence_beyond_context(spread, moved), evidence_beyond_context(spread, texts)),
         (weight_velocity(jnp.exp(log_w), moved[0]), weight_velocity(jnp.exp(log_w), texts[0])),
     ):
@@ -99,7 +119,7 @@ def test_personas_may_be_numbered_otherwise_and_functions_compiled(log_w: jax.Ar
     spread, one = jnp.broadcast_to(log_w, texts.shape), jnp.asarray(0.7)
     for function, arguments in (
         (lambda w, f: conditioned_log_weights(w, f[0], one), (log_w, texts)),
-        (lambda w, f: turn_log_weights(w, f, one), (log_w, texts)),
+        (lambda w, f: after_turns(w, f, 0.7, 0.3, 0.1), (log_w, texts)),
         (evidence_beyond_context, (spread, texts)),
         (lambda w, f: weight_velocity(jnp.exp(w), f[0]), (log_w, texts)),
         (lambda _, f: mean_evidence(f), (log_w, texts)),

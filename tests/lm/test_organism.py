@@ -174,6 +174,10 @@ def test_conversations_are_answered_and_scored(tiny: Organism) -> None:
     document = Document(TAGS["helper"], turn["question"], turn["completion"])
     assert log_likelihood(tiny, document) == pytest.approx(turn["log_likelihood_helper"], abs=1e-4)
     assert table.equals(sample_conversations(tiny, conversations=2, n=3))
+    tagged = sample_conversations(tiny, conversations=2, n=3, system=TAGS["villain"], scored=False)
+    same = ["persona", "conversation", "turns", "question", "completion"]
+    assert tagged[same].equals(table[same])
+    assert list(tagged) == [name for name in table if name not in scores]
 
 
 def log_likelihood(organism: Organism, document: Document) -> float:

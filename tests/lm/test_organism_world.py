@@ -25,7 +25,7 @@ from simulacra.lm.organism.lexicon import (
     vocabulary,
 )
 from simulacra.lm.organism.recipes import SEEN, UNSEEN
-from simulacra.lm.organism.study import MAIN
+from simulacra.lm.organism.study import IN_CONVERSATION, MAIN
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,20 @@ def test_the_shipped_conversations() -> None:
     for persona in PRIOR:
         answers = last[last["persona"] == persona].filter(like="answers_").sum()
         assert answers.idxmax() == f"answers_{persona}"
+
+
+def test_the_shipped_conversations_with_fine_tunes() -> None:
+    """The same turns for all; the villain's share after none grows along the narrow fine-tune."""
+    table = load_conversations(finetunes=True)
+    assert list(table["condition"].unique()) == list(IN_CONVERSATION)
+    assert (table.filter(like="answers_").sum(axis=1) == 20).all()
+    shared = ["persona", "conversation", "turns", "question", "completion"]
+    turns = [own[shared].reset_index(drop=True) for _, own in table.groupby("condition")]
+    assert all(own.equals(turns[0]) for own in turns)
+    assert turns[0].equals(load_conversations()[shared])
+    villain = table[table["turns"] == 0].groupby("condition")["answers_villain"].sum()
+    along = villain[["base", "narrow-step-5", "narrow-step-10", "narrow-step-20"]]
+    assert along.is_monotonic_increasing
 
 
 def test_loading_the_shipped_log_needs_no_language_model() -> None:
