@@ -124,7 +124,11 @@ def run(
 
 def _iterate(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
     """One iteration; the position of the draw is still whitened."""
-    momentum = rng.standard_normal(state.whitened.shape)
+    if space.density.given is not None:
+        whitened = space.renewed(state.whitened, rng)
+        value, gradient = space.value_and_gradient(whitened)
+        state = state._replace(whitened=whitened, log_density=value, gradient=gradient)
+    momentum = space.momentum(rng, state.whitened.shape)
     num_steps = int(np.clip(np.ceil(TRAJECTORY * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
     energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
     whitened, gradient = state.whitened, state.gradient
