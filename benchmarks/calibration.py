@@ -82,10 +82,7 @@ def recover(
     pool = texts_of(folder, "references", scorer)
     parts = [pool[pool["elicited_by"] == persona].sample(references, random_state=rng) for persona in PRIOR]
     rows = pd.concat(
-        [
-            texts_of(folder, name, scorer).sample(_ROWS.get(name, _OTHER_ROWS), random_state=rng)
-            for name in conditions
-        ]
+        [texts_of(folder, name, scorer).sample(_ROWS.get(name, _OTHER_ROWS), random_state=rng) for name in conditions]
     )
     table = pd.concat([rows, *parts], ignore_index=True)
     log = read_completions(table, measurements=SCORES, contexts=["elicited_by", "persona_label"])
@@ -94,7 +91,7 @@ def recover(
     model = PersonaMixture(personas, emissions=[emission], weights=weights, baseline="base")
     result = fit(model, log, seed=seed, progress_bar=False, **_SETTINGS)
     found = result.weights(withhold=False)
-    shares = pd.crosstab(rows["condition"], rows["persona_label"], normalize="index").stack()
+    shares = rows.groupby("condition")["persona_label"].value_counts(normalize=True)
     found["truth"] = [shares.get((row.condition, row.persona), 0.0) for row in found.itertuples()]
     # An equal-tailed interval of a probability cannot contain zero.
     found["covers"] = found["truth"].between(found["eti89_lb"] - 0.005, found["eti89_ub"])

@@ -6,7 +6,7 @@ r"""The prior of a persona mixture: its density, and draws from it.
     ζ_l &\sim \mathrm{Normal}(0, λ_l(σ)\, I_{K-1}) && \text{latents of the weights, eq. (2)} \\
     θ_{zj} &\sim \mathrm{Dirichlet}(α_{zj}) && \text{category probabilities of every emission, eq. (3)} \\
     \log τ &\sim \mathrm{Normal}(m_τ, s_τ^2) && \text{temperature of the texts, eq. (4)} \\
-    b &= Vᵀβ,\quad β \sim \mathrm{Normal}(0, s_b^2\, I_{K-1}) && \text{their offsets, where there are references} \\
+    b &= Vᵀβ,\quad β \sim \mathrm{Normal}(0, s_b^2\, I_{K-1}) && \text{their offsets, if there are references} \\
     \mathrm{logit}\, ρ_z &\sim \mathrm{Normal}(m_ρ, s_ρ^2) && \text{purity of what every prompt elicits, likewise}
 
 with α from the archetypes (:attr:`~simulacra.formalism.PersonaMixture.concentrations`), m, s and λ from the formula
@@ -119,9 +119,7 @@ def gamma_log_density(
     return log_gammas * concentration - namespace(log_gammas).exp(log_gammas)
 
 
-def calibrated(
-    coordinates: Float[Array | np.ndarray, "*batch calibration"], num_personas: int
-) -> tuple[Any, Any, Any]:
+def calibrated(coordinates: Float[Array | np.ndarray, "*batch calibration"], num_personas: int) -> tuple[Any, Any, Any]:
     """τ, shape ``(...)``, b and ρ, shapes ``(..., K)``, at their coordinates, log τ, β and logit ρ.
 
     Without references, b is 0 and ρ has shape ``(..., 0)``.
@@ -137,8 +135,9 @@ def log_prior(
 ) -> dict[str, Float[Array | np.ndarray, "*batch"]]:
     """Log prior density of the parameters in their natural spaces, by name, in nats, for any leading axes.
 
-    Normalised, with respect to σ, ζ, all but one category probability of every row, τ, β for the offsets, and ρ. Their sum
-    is the density of :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`. NumPy arrays are computed with NumPy.
+    Normalised, with respect to σ, ζ, all but one category probability of every row, τ, β for the offsets, and ρ. Their
+    sum is the density of :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`. NumPy arrays are computed with
+    NumPy.
     """
     prior = make_prior(model, design, references=parameters.offset is not None)
     xp = namespace(parameters.latents)

@@ -69,7 +69,7 @@ class Thresholds:
             replicated logs show as large a discrepancy.
         misfit_p: smallest p-value at which a discrepancy counts as one that replicated logs show.
         calibration_p: smallest acceptable p-value of the fitted temperature and offsets given the references alone
-            (:mod:`simulacra.inference.calibration`).
+            (:mod:`simulacra.inference.calibration`), and of as many uncovered texts by chance.
         pareto_k: largest acceptable Pareto k of the draws of a cut calibration.
         uncovered: largest acceptable share of texts of a condition that are unlike any reference, beyond those that
             chance explains (:mod:`simulacra.inference.uncovered`), unless chance explains as many.
@@ -453,7 +453,7 @@ def check_uncovered(uncovered: xr.Dataset, thresholds: Thresholds) -> list[Check
             f"{own['expected']:.1f} expected; p = {own['p_value']:.3f}"
         )
         limit, share = float(thresholds.uncovered), own["excess"]
-        passed = share <= limit or own["p_value"] >= thresholds.misfit_p
+        passed = share <= limit or own["p_value"] >= thresholds.calibration_p
         checks.append(
             Check(
                 "uncovered texts", passed, share, limit, where, remedy, _OF_A_CONDITION, condition=name,

@@ -37,6 +37,7 @@ def pair_log_likelihood(prepared: Prepared, texts: Texts, parameters: Parameters
 
 def point_responsibilities(prepared: Prepared, texts: Texts, parameters: Parameters) -> np.ndarray:
     """P(persona | completion) of every point, averaged over draws, shape ``(Q, K)``."""
+
     def responsible(log_w: Array, log_f: Array, temperature: Array, offset: Array, purity: Array) -> Array:
         del purity  # of what prompts elicit, which the rows are not
         return texts_responsibilities(texts, log_w, log_f, temperature, offset)
@@ -104,4 +105,10 @@ def _calibration_note(points: Texts, model: PersonaMixture) -> str:
     each = ", ".join(f"{number} of {name}" for name, number in zip(model.names, numbers, strict=True))
     lacking = [name for name, number in zip(model.names, numbers, strict=True) if not number]
     more = f" The offset of {', '.join(lacking)} has a prior only." if lacking else ""
-    return f"temperature and offsets of the log-likelihoods were calibrated with references: {each}.{more}"
+    judged = int((np.asarray(points.reference_label) >= 0).sum())
+    purity = f"was measured with {grouped(judged)} labelled references" if judged else "has a prior only"
+    return (
+        f"temperature and offsets of the log-likelihoods were calibrated with references: {each}.{more} Weights are "
+        "shares of texts of a persona, not of texts like those that its prompt elicits; the share of its own persona "
+        f"in what a prompt elicits {purity}."
+    )

@@ -10,8 +10,8 @@ The model predicts its distribution over the rows of a condition with weights w:
 
 .. math:: u_i \propto \frac{\sum_z w_z r_{iz}}{\sum_z n_z \sum_k M_{zk} r_{ik}}.
 
-A row is *uncovered* if its nonconformity exceeds all but a share α of these. α is the smallest share of .05 or more that
-the effective number m of references allows, and given the references the probability of a row to be uncovered is
+A row is *uncovered* if its nonconformity exceeds all but a share α of these, the smallest share of .05 or more that the
+effective number m of references allows. Given the references, a row is then uncovered with a probability that is
 Beta(j, m + 1 - j) distributed, with j = α (m + 1). The excess of uncovered rows over the mean of this beta-binomial
 distribution is the estimated share of texts that no persona covers. Its p-value is the smallest of all personas, times
 their number.

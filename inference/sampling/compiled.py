@@ -28,7 +28,6 @@ __all__ = ["CompiledDensity"]
 _TANGENTS = 256  # columns of the Hessian computed at once: bounds memory
 
 
-
 def _programs(function: Callable[..., jax.Array]) -> tuple[Any, Any]:
     """Value with gradient at several points, and the Hessian at one."""
 
@@ -73,9 +72,7 @@ class CompiledDensity:
             hessians = [np.asarray(self._hessian(*self._arguments, jnp.asarray(point))) for point in points]
             curvature = -np.mean(hessians, axis=0)
         spread = self._prior_spread()
-        matrix = (
-            _inverse_root(curvature, spread) if self.given is None else _triangular(curvature, spread, self.given)
-        )
+        matrix = _inverse_root(curvature, spread) if self.given is None else _triangular(curvature, spread, self.given)
         return dense_arrow(matrix, self.problem.num_personas - 1)
 
     def _prior_spread(self) -> np.ndarray:

@@ -231,7 +231,9 @@ def test_given_the_calibration_rows_are_a_mixture_of_known_densities(rng: np.ran
     texts, (log_w, log_f, temperature, offset) = _texts(rng, references=0), _state(rng)
     other = jax.nn.log_softmax(jnp.asarray(rng.normal(size=(4, _K))), axis=1)
     gained = [
-        float(own(texts, other, log_f, temperature, offset, *more) - own(texts, log_w, log_f, temperature, offset, *more))
+        float(
+            own(texts, other, log_f, temperature, offset, *more) - own(texts, log_w, log_f, temperature, offset, *more)
+        )
         for own, more in ((texts_log_likelihood, (_PURE,)), (rows_log_likelihood, ()))
     ]
     assert gained[0] == pytest.approx(gained[1], abs=1e-9)
@@ -245,7 +247,7 @@ def test_labels_of_references_measure_the_purity_of_prompts(rng: np.random.Gener
     agree = [(label == persona)[persona == z].mean() for z in range(_K)]
 
     def value(logit: float, z: int) -> float:
-        purity = jnp.asarray(agree).at[z].set(special.expit(logit))  # noqa: PD008 (JAX)
+        purity = jnp.asarray(agree).at[z].set(special.expit(logit))
         return -float(references_log_likelihood(texts, jnp.asarray(0.0), jnp.zeros(_K), purity))
 
     for z in range(_K):

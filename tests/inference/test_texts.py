@@ -16,9 +16,9 @@ from simulacra.formalism.parameters import Parameters, permute
 from simulacra.formalism.prior import make_prior
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference.calibration import calibrate
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.sampling.problem import log_density, make_problem, natural_chart, unconstrain
-from simulacra.inference.calibration import calibrate
 from simulacra.inference.texts import describe_texts
 
 _PERSONAS = [Persona("helper", "You help."), Persona("villain", "You harm.")]
