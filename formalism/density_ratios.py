@@ -226,7 +226,7 @@ def texts_log_likelihood(
     log_f: Float[Array, "persona pattern"],
     temperature: Float[Array, ""],
     offset: Float[Array, " persona"],
-    purity: Float[Array, " persona"],
+    purity: Float[Array, " _"],
     start: Float[Array, " persona"] | None = None,
 ) -> Float[Array, ""]:
     """Log likelihood of all texts, measurements and references together, in nats; see the module.
@@ -237,7 +237,7 @@ def texts_log_likelihood(
         log_f: log f_z of every measurement pattern, eq. (3).
         temperature: τ.
         offset: b.
-        purity: ρ; not used without references.
+        purity: ρ, shape ``(K,)``; not used without references.
         start: initial weights of the common mixture; values near the best one save time.
     """
     points, references = texts_log_probs(texts, log_w, log_f, temperature, offset, purity, start)
@@ -250,7 +250,7 @@ def texts_log_probs(
     log_f: Float[Array, "persona pattern"],
     temperature: Float[Array, ""],
     offset: Float[Array, " persona"],
-    purity: Float[Array, " persona"],
+    purity: Float[Array, " _"],
     start: Float[Array, " persona"] | None = None,
 ) -> tuple[Float[Array, " point"], Float[Array, " reference"]]:
     """Log density of one text of every point, with its measurements, and of every reference, in nats.

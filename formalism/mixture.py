@@ -278,8 +278,8 @@ class PersonaMixture:
         coordinates, purity = jnp.zeros(size - 1), jnp.zeros(0)
         if texts.calibrated:
             coordinates = jnp.asarray(numpyro.sample("offset", dist.Normal(jnp.zeros(size - 1), OFFSET_SD).to_event(1)))
-            location, spread = self.likelihood.purity_prior
-            logit = dist.Normal(jnp.full(size, location), spread)
+            location, deviation = self.likelihood.purity_prior
+            logit = dist.Normal(jnp.full(size, location), deviation)
             pure = dist.TransformedDistribution(logit, SigmoidTransform()).to_event(1)
             purity = jnp.asarray(numpyro.sample("purity", pure))
         offset = coordinates @ ilr_basis(size)

@@ -13,8 +13,8 @@ with α from the archetypes (:attr:`~simulacra.formalism.PersonaMixture.concentr
 (:class:`~simulacra.formalism.WeightDesign`), and V the ILR basis.
 
 The three ``*_log_density`` functions define each family once, up to a constant, in the coordinates of the sampler:
-log σ, latents, log gammas and the coordinates of τ, b and ρ. A Dirichlet is a set of independent gammas divided by their
-total. :func:`log_prior` adds constants and Jacobians, and so does the density of the sampler
+log σ, latents, log gammas and the coordinates of τ, b and ρ. A Dirichlet is a set of independent gammas divided by
+their total. :func:`log_prior` adds constants and Jacobians, and so does the density of the sampler
 (:mod:`simulacra.inference.sampling.problem`), for its own coordinates. To change the prior, change this module and
 :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`, the independent definition that tests compare with it.
 """

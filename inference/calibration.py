@@ -70,13 +70,13 @@ class Calibration(NamedTuple):
 def calibrate(texts: Texts, prior: Prior) -> Calibration:
     """Maximum a posteriori calibration given the references; without references, the prior mode."""
     references = _references(texts)
-    point = _climb(functools.partial(_value_and_gradient, references, prior), prior.calibration_location)
+    point = _climb(functools.partial(_value_and_gradient, references, prior), np.asarray(prior.calibration_location))
     covariance = np.linalg.inv(-np.asarray(_hessian(references, prior, jnp.asarray(point))))
     temperature, offset, purity = map(np.asarray, calibrated(point, texts.num_personas))
     ratios = points_density_ratios(texts, jnp.asarray(temperature), jnp.asarray(offset))
-    common = np.asarray(pooled_weights(ratios, jnp.asarray(texts.total * texts.scored)))
-    known = (offset, purity) if texts.calibrated else (None, None)
-    return Calibration(point, covariance, temperature, *known, np.asarray(ratios), common)
+    common = np.asarray(_pooled_weights(ratios, jnp.asarray(texts.total * texts.scored)))
+    found = Calibration(point, covariance, temperature, offset, purity, np.asarray(ratios), common)
+    return found if texts.calibrated else found._replace(offset=None, purity=None)
 
 
 def sample_calibration(
@@ -133,6 +133,7 @@ def _log_density(references: Texts, prior: Prior, point: Array) -> Array:
 
 _value_and_gradient = jax.jit(jax.value_and_grad(_log_density, argnums=2))
 _hessian = jax.jit(jax.hessian(_log_density, argnums=2))
+_pooled_weights = jax.jit(pooled_weights)
 
 
 @jax.jit

@@ -63,30 +63,26 @@ def uncovered_texts(prepared: Prepared, texts: Texts, posterior: xr.Dataset) -> 
         ``expected``, the mean number by chance; ``excess``, the share of the difference; ``p_value``, the probability
         of as many by chance.
     """
-    mean = posterior[["weights", "offset", "purity"]].mean(("chain", "draw"))
-    temperature = np.exp(np.log(posterior["temperature"]).mean(("chain", "draw")))
-    calibration = jnp.asarray(temperature.to_numpy()), jnp.asarray(mean["offset"].to_numpy())
-    ratios, known = (
-        np.exp(np.asarray(log_density_ratios(values, *calibration)))
-        for values in (texts.log_likelihoods, texts.reference_log_likelihoods)
-    )
+    draws = posterior[["weights", "temperature", "offset", "purity"]]
+    mean = draws.assign(temperature=np.log(draws["temperature"])).mean(("chain", "draw"))
+    calibration = jnp.exp(mean["temperature"].to_numpy()), jnp.asarray(mean["offset"].to_numpy())
+    points, known, total = map(np.asarray, (texts.log_likelihoods, texts.reference_log_likelihoods, texts.total))
+    ratios, densities = (np.exp(np.asarray(log_density_ratios(values, *calibration))) for values in (points, known))
+    attributed, elicited = ratios.argmax(axis=0), densities.argmax(axis=0)
     numbers = np.bincount(texts.reference_persona, minlength=texts.num_personas)
-    sampled = numbers @ np.asarray(prompt_weights(mean["purity"].to_numpy())) @ known
-    size, found = len(prepared.conditions), []
+    sampled = numbers @ np.asarray(prompt_weights(mean["purity"].to_numpy())) @ densities
+    points, known = (values - values.mean(axis=1, keepdims=True) for values in (points, known))  # only ratios matter
+    found = []
     for condition, weights in enumerate(mean["weights"].to_numpy()):
         own = (prepared.condition[texts.cell] == condition) & (np.asarray(texts.scored) > 0)
-        importance = weights @ known / sampled
+        importance = weights @ densities / sampled
         parts = [
-            _compare(
-                _centred(texts.log_likelihoods[own & (ratios.argmax(axis=0) == persona)]),
-                texts.total[own & (ratios.argmax(axis=0) == persona)],
-                _centred(texts.reference_log_likelihoods[known.argmax(axis=0) == persona]),
-                importance[known.argmax(axis=0) == persona],
-            )
+            _compare(points[rows], total[rows], known[elicited == persona], importance[elicited == persona])
             for persona in range(texts.num_personas)
+            for rows in [own & (attributed == persona)]
         ]
         found.append([*np.sum([part[:3] for part in parts], axis=0), min(part.p_value for part in parts)])
-    examined, uncovered, expected, p_value = np.reshape(found, (size, 4)).T
+    examined, uncovered, expected, p_value = np.transpose(found)
     values = {
         "texts": examined,
         "uncovered": uncovered,
@@ -112,8 +108,3 @@ def _compare(rows: np.ndarray, total: np.ndarray, references: np.ndarray, import
     far = float(total @ (tree.query(rows, k=_NEAREST)[0].mean(axis=1) > limit))
     by_chance = stats.betabinom(round(float(total.sum())), rank, effective + 1 - rank)
     return _Compared(float(total.sum()), far, float(by_chance.mean()), float(by_chance.sf(far - 1)))
-
-
-def _centred(log_likelihoods: np.ndarray) -> np.ndarray:
-    """Log-likelihoods less their mean over personas, so that only ratios matter."""
-    return log_likelihoods - log_likelihoods.mean(axis=1, keepdims=True)

@@ -4,6 +4,10 @@ In well preconditioned coordinates all directions have about the same width, so 
 iteration of NUTS finds what is known in advance. Trajectories of random length mix equally well with fewer gradients.
 All chains take the same number of steps, so no chain waits for another.
 
+For a cut posterior (:mod:`~simulacra.inference.sampling.space`) every iteration begins with new draws of the given
+coordinates. The other coordinates then have to forget the last ones: there are two trajectories, whose mean length is a
+quarter of the period of a Gaussian.
+
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.2 (random trajectory lengths);
     Hoffman & Gelman (2014), arXiv:1111.4246, section 3.2 (dual averaging of the step size).
@@ -23,6 +27,12 @@ BLOCK = 50
 
 TRAJECTORY = 2.5
 """Mean trajectory length in posterior standard deviations."""
+
+_QUARTER_TURN = np.pi / 2
+"""Mean length after which the positions of a Gaussian are uncorrelated on average, with the jitter below."""
+
+_REPEATS = 2
+"""Iterations after every draw of given coordinates, so that the others forget the last ones."""
 
 _JITTER = (0.5, 1.5)  # of lengths, relative to the mean
 
@@ -107,6 +117,7 @@ def run(
         target: target acceptance rate of the adaptation.
         check: called before every iteration; ends the run if it raises.
     """
+    given = space.density.given
     for _ in range(-(-num_steps // BLOCK)):
         drawn = []
         for _ in range(BLOCK):
@@ -114,7 +125,7 @@ def run(
             adaptation = state.adaptation
             step = float(np.exp(adaptation.log_step if adapt else adaptation.average))
             with np.errstate(all="ignore"):  # a trajectory that diverges overflows, and is rejected
-                state, draw = _iterate(space, state, rng, step)
+                state, draw = (_iterate if given is None else _iterate_anew)(space, state, rng, step)
             drawn.append(draw)
             if adapt:
                 state = state._replace(adaptation=adaptation.after(float(draw.acceptance_rate.mean()), target))
@@ -122,14 +133,22 @@ def run(
         yield state, draws._replace(position=space.positions(draws.position))
 
 
-def _iterate(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
+def _iterate_anew(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
+    """New draws of the given coordinates, and iterations of all others; the draw is that of the last one."""
+    whitened = space.renewed(state.whitened, rng)
+    value, gradient = space.value_and_gradient(whitened)
+    state = state._replace(whitened=whitened, log_density=value, gradient=gradient)
+    for _ in range(_REPEATS - 1):
+        state, _draw = _iterate(space, state, rng, step, _QUARTER_TURN)
+    return _iterate(space, state, rng, step, _QUARTER_TURN)
+
+
+def _iterate(
+    space: Space, state: State, rng: np.random.Generator, step: float, trajectory: float = TRAJECTORY
+) -> tuple[State, Draws]:
     """One iteration; the position of the draw is still whitened."""
-    if space.density.given is not None:
-        whitened = space.renewed(state.whitened, rng)
-        value, gradient = space.value_and_gradient(whitened)
-        state = state._replace(whitened=whitened, log_density=value, gradient=gradient)
     momentum = space.momentum(rng, state.whitened.shape)
-    num_steps = int(np.clip(np.ceil(TRAJECTORY * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
+    num_steps = int(np.clip(np.ceil(trajectory * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
     energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
     whitened, gradient = state.whitened, state.gradient
     momentum = momentum + 0.5 * step * gradient

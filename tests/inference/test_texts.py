@@ -191,7 +191,7 @@ def test_known_truth_is_recovered(result: Result) -> None:
     }
     for name, gap in found.items():
         assert abs(float(gap.mean())) < 3 * float(gap.std()), name
-    assert float(posterior["temperature"].std()) < 0.03
+    assert float(posterior["temperature"].std()) < 0.05  # .033 for pure references, whose purity has to be found
     assert result.conditions == ("base", "tuned")
 
 
@@ -282,7 +282,6 @@ def test_the_numpyro_model_says_what_it_lacks() -> None:
         ({"temperature_spread": 0}, "temperature_spread > 0"),
         ({"median_purity": 1.0}, "expected 0 < median_purity < 1; got 1.0"),
         ({"purity_spread": -1}, "purity_spread > 0; got -1"),
-        ({"calibration": "both"}, "expected calibration 'cut' or 'joint'; got 'both'"),
         ({"label": "judged"}, "label is 'judged', but there are no references for it to judge"),
         ({"bin_width": -1}, "expected a bin_width of 0 or more nats; got -1"),
         ({"columns": {"helper": "a"}}, "persona 'villain' has no column; there are columns for helper"),
