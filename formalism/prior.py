@@ -165,7 +165,7 @@ def log_prior(
     if parameters.offset is not None:
         found["offset"] = normal(parameters.offset @ ilr_basis(size).T, offset)
         log_odds = xp.log(parameters.purity), xp.log1p(-parameters.purity)
-        found["purity"] = normal(log_odds[0] - log_odds[1], purity) - sum(log_odds).sum(axis=-1)
+        found["purity"] = normal(log_odds[0] - log_odds[1], purity) - (log_odds[0] + log_odds[1]).sum(axis=-1)
     return found
 
 

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import array_stats
 from scipy import optimize, special, stats
 
 from simulacra.formalism.arrays import Array
@@ -84,15 +84,25 @@ def sample_calibration(
 ) -> tuple[np.ndarray, float]:
     """Draws from the posterior of the calibration given the references, shape ``(n, c)``, and their Pareto k."""
     references, location, shape = _references(texts), mode.point, mode.covariance
-    for _ in range(_ROUNDS):
-        proposal = stats.multivariate_t(location, shape, df=_FREEDOM, seed=rng)
-        points = proposal.rvs(_DRAWS).reshape(_DRAWS, -1)
-        log_ratio = np.asarray(_values(references, prior, jnp.asarray(points))) - proposal.logpdf(points)
-        smoothed, pareto_k = array_stats.psislw(-log_ratio)
-        weights = special.softmax(smoothed)
+    for _ in range(_ROUNDS - 1):
+        points, weights, _pareto_k = _weighted(references, prior, location, shape, rng)
         location = weights @ points
         shape = np.cov(points.T, aweights=weights, ddof=0).reshape(len(location), -1)
-    return points[rng.choice(_DRAWS, size=_DRAWS, p=weights)], float(pareto_k)
+    points, weights, pareto_k = _weighted(references, prior, location, shape, rng)
+    return points[rng.choice(_DRAWS, size=_DRAWS, p=weights)], pareto_k
+
+
+def _weighted(
+    references: Texts, prior: Prior, location: np.ndarray, shape: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Draws from a t distribution, their smoothed importance weights, which sum to one, and Pareto k."""
+    scale = np.sqrt(_FREEDOM / rng.chisquare(_FREEDOM, size=(_DRAWS, 1)))
+    whitened = scale * rng.standard_normal((_DRAWS, len(location)))
+    points = location + whitened @ np.linalg.cholesky(shape).T
+    log_proposal = -0.5 * (_FREEDOM + len(location)) * np.log1p((whitened**2).sum(axis=1) / _FREEDOM)
+    log_ratio = np.asarray(_values(references, prior, jnp.asarray(points))) - log_proposal
+    smoothed, pareto_k = array_stats.psislw(-log_ratio)
+    return points, special.softmax(smoothed), float(pareto_k)
 
 
 def calibration_statistics(texts: Texts, prior: Prior, parameters: Parameters, pareto_k: float) -> xr.Dataset:

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import linalg, sparse
 
-__all__ = ["Arrow", "Precision", "dense_arrow", "factorise", "gram", "light", "stretch", "through"]
+__all__ = ["Arrow", "Precision", "dense_arrow", "factorise", "follow", "gram", "light", "stretch", "through"]
 
 _DENSE = 50_000
 """Entries of a matrix up to which a dense product is faster than a sparse one."""
@@ -181,6 +181,21 @@ def stretch(arrow: Arrow, draws: np.ndarray, given: slice = slice(0)) -> Arrow:
     lengths = np.sqrt(variances[long]) - 1
     longer = directions[long].T @ (lengths[:, None] * (directions[long] @ arrow.border))
     return arrow._replace(border=arrow.border + longer.astype(arrow.border.dtype))
+
+
+def follow(arrow: Arrow, draws: np.ndarray, given: slice) -> Arrow:
+    """Let all coordinates move along with given ones, by the linear regression of draws on these.
+
+    Args:
+        arrow: a dense map in which given coordinates have a block of their own.
+        draws: positions, shape ``(n, D)``.
+        given: the coordinates that chains do not move.
+    """
+    own = draws - draws.mean(axis=0)
+    response = np.linalg.lstsq(own[:, given], own, rcond=None)[0]
+    border = arrow.border.copy()
+    border[given] = arrow.border[given, given] @ response.astype(border.dtype)
+    return arrow._replace(border=border)
 
 
 def light(matrix: np.ndarray) -> Any:

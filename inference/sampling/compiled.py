@@ -1,11 +1,7 @@
-r"""The density of :mod:`~simulacra.inference.sampling.problem` compiled by JAX, for models with texts.
+"""The density of :mod:`~simulacra.inference.sampling.problem` compiled by JAX, for models with texts.
 
 The gradient is automatic. The preconditioner is dense: the Hessian, with directions in which it is nearly flat or not
-concave cut at the width of the prior. For coordinates θ given φ, it is block triangular,
-
-.. math:: φ = S v_φ, \qquad θ = R v_θ - A^{-1} C φ, \qquad R Rᵀ = A^{-1},
-
-with A and C the blocks of the negative Hessian of θ, and of θ and φ, and S the standard deviations of φ.
+concave cut at the width of the prior. Coordinates that are given have a block of their own, their standard deviations.
 
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.1 (preconditioning by a linear map).
@@ -71,9 +67,14 @@ class CompiledDensity:
         with jax.enable_x64(True):  # noqa: FBT003
             hessians = [np.asarray(self._hessian(*self._arguments, jnp.asarray(point))) for point in points]
             curvature = -np.mean(hessians, axis=0)
-        spread = self._prior_spread()
-        matrix = _inverse_root(curvature, spread) if self.given is None else _triangular(curvature, spread, self.given)
-        return dense_arrow(matrix, self.problem.num_personas - 1)
+        spread, moving = self._prior_spread(), np.arange(len(curvature))
+        root = np.zeros(curvature.shape)
+        if self.given is not None:
+            where, moving = moving[self.given.where], np.delete(moving, self.given.where)
+            root[where, where] = self.given.scale
+        own = np.ix_(moving, moving)
+        root[own] = _inverse_root(curvature[own], spread[moving])
+        return dense_arrow(root, self.problem.num_personas - 1)
 
     def _prior_spread(self) -> np.ndarray:
         """Approximate prior standard deviation of every coordinate, which bounds the length of directions."""
@@ -83,18 +84,6 @@ class CompiledDensity:
         latents = np.broadcast_to(np.sqrt(self.chart.reference), self.chart.noncentring.shape)
         parts = (prior.calibration_spread, prior.scale_spread, latents[:, :shared].ravel(), latents[:, shared:].ravel())
         return np.concatenate([emissions, *parts])
-
-
-def _triangular(curvature: np.ndarray, spread: np.ndarray, given: Given) -> np.ndarray:
-    """The map for coordinates θ given φ, shape ``(D, D)``; see the module."""
-    where = np.arange(len(curvature))[given.where]
-    moving = np.delete(np.arange(len(curvature)), where)
-    matrix = np.zeros(curvature.shape)
-    root = _inverse_root(curvature[np.ix_(moving, moving)], spread[moving])
-    matrix[np.ix_(moving, moving)] = root
-    matrix[where, where] = given.scale
-    matrix[np.ix_(moving, where)] = -root @ (root.T @ curvature[np.ix_(moving, where)]) * given.scale
-    return matrix
 
 
 def _inverse_root(curvature: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.calibration import Calibration, calibrate, sample_calibration
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
-from simulacra.inference.sampling.arrow import stretch
+from simulacra.inference.sampling.arrow import follow, stretch
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
 from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
@@ -214,8 +214,9 @@ def _warm_up(
                 -1, mode.size
             )  # long directions are visible in many draws only
             points = flat[rng.permutation(len(flat))[:_POINTS]]
-            arrow = stretch(density.arrow(points), flat, slice(0) if density.given is None else density.given.where)
-            space = Space(density, flat.mean(axis=0), arrow)
+            given = slice(0) if density.given is None else density.given.where
+            arrow = density.arrow(points) if density.given is None else follow(density.arrow(points), flat, given)
+            space = Space(density, flat.mean(axis=0), stretch(arrow, flat, given))
             states = ensembles.begin(space, space.whiten(kept[-1][:, -1]), [state.step for state in states])
         states, draws = ensembles.run(
             space,

@@ -1,8 +1,8 @@
 """The whitened space in which chains move: a density, and coordinates in which it is close to standard normal.
 
 The density of a *cut* posterior is conditional on some coordinates, φ, which have a posterior of their own. Chains do
-not move them. Before every iteration φ is drawn anew and the other coordinates move along, to where their mode at the
-new φ is to first order: the preconditioner has the linear response of the mode to φ.
+not move them. Before every iteration φ is drawn anew and the other coordinates move along, by their linear regression
+on φ in the warm-up, which is part of the preconditioner.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
