@@ -96,7 +96,7 @@ def fit(
         num_chains: number of chains.
         engine: ``"hmc"``, HMC with jittered trajectory lengths; or ``"nuts"``, NumPyro's NUTS in the same
             preconditioned space with a density compiled by JAX, which is several times slower and serves as an
-            independent check.
+            independent check. It needs ``LikelihoodEmission(calibration="joint")`` if there are log-likelihoods.
         chain_method: how NUTS runs its chains, as in NumPyro; not used by HMC.
         target_accept_prob: target acceptance rate of the step size adaptation.
         num_starts: number of EM runs that search for modes, at least 10. The search does not depend on ``seed``. Modes

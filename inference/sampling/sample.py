@@ -143,6 +143,10 @@ def sample_posterior(
 
     Each time the same chains are continued; NUTS yields once. ``progress(stage, iterations)`` is called after every
     block of iterations. What a journal has of the chains is not computed again.
+
+    If the calibration of texts is cut from the rows, draws have the distribution of multiple imputation, with one draw
+    of the calibration for every draw of the rest, as far as the trajectories between two of them forget the first
+    (:mod:`~simulacra.inference.sampling.hmc`).
     """
     rng = np.random.default_rng(settings.seed)
     density, mode = _density_at_mode(prepared, target, start, rng)
