@@ -1,4 +1,4 @@
-"""Texts in inference: log density and responsibilities by draw, and notes."""
+"""Texts in inference: log density and responsibilities by draw, eq. (4), and notes."""
 
 from typing import Any
 
