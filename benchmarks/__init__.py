@@ -9,6 +9,8 @@ Run from the root of the repository, with the extra ``bench`` installed (``pip i
     python -m benchmarks.growth --json growth.json              # 14 to 300 conditions of 50 questions
     python -m benchmarks.stages LOG.parquet --cache FOLDER      # time of one fit by stage
     python -m benchmarks.sbc FOLDER                             # simulation-based calibration, hours; resumable
+    python -m benchmarks.calibration DIR                        # weights from log-likelihoods of the organism
+    python -m benchmarks.shifted_texts FOLDER                   # the same in simulated logs, with and without a shift
 
 ``logs``
     The simulated log that all contestants share, and the same data as arrays.
@@ -22,6 +24,6 @@ Run from the root of the repository, with the extra ``bench`` installed (``pip i
     Runs contestants with empty and with filled compilation caches.
 ``peers``, ``scaling``, ``growth``, ``stages``
     The commands.
-``sbc``
+``sbc``, ``calibration``, ``shifted_texts``
     Whether posteriors are right, for ``docs/validation.md``.
 """

@@ -13,11 +13,31 @@ the best *common* mixture of all texts,
 .. math:: \log L = \sum_i \log \sum_z w_{iz} r_{iz} - \max_ρ \sum_i \log \sum_z ρ_z r_{iz}, \qquad
     r_i = K\, \mathrm{softmax}(τ ℓ_i + b),
 
-in which a *reference* (a text whose persona is known, because its prompt elicited it) has w one at that persona. The
-second sum enforces that every f_z is normalised. Without it τ and b could make the persona of every text certain, and
-the texts of unknown persona would outweigh the references. For fixed τ and b it is a constant.
+in which a *reference* (a text that the prompt of a known persona elicited) has the weights of that prompt. The second
+sum enforces that every f_z is normalised. Without it τ and b could make the persona of every text certain, and the
+texts of unknown persona would outweigh the references. For fixed τ and b it is a constant.
+
+A prompt does not always elicit its persona. With the *purity* ρ_z, the weights of the prompt of persona z are
+
+.. math:: M_{zz} = ρ_z, \qquad M_{zk} = \frac{1 - ρ_z}{K - 1} \quad (k \ne z),
+
+so that f_z is the density of persona z itself, and not of whatever its prompt elicits.
+
+The *joint* likelihood above (:func:`texts_log_likelihood`) is that of references and rows together. Where the texts of
+the rows differ from those of the references, many rows outvote few references through the second sum. The *cut*
+posterior keeps the calibration to the references: their likelihood alone (:func:`references_log_likelihood`) is that of
+multinomial logistic regression of the prompts on the texts,
+
+.. math:: \sum_i \log \frac{n_{z_i} \sum_k M_{z_i k} r_{ik}}{\sum_z n_z \sum_k M_{zk} r_{ik}},
+
+with n_z references of persona z, and given τ and b the rows are a mixture of known densities
+(:func:`rows_log_likelihood`).
 
 References:
+    Plummer (2015), Cuts in Bayesian graphical models, doi:10.1007/s11222-014-9503-z; Jacob et al. (2017), Better
+    together? Statistical learning in models made of modules, arXiv:1708.08719; Prentice & Pyke (1979),
+    doi:10.1093/biomet/66.3.403 (references as a case-control sample); Patrini et al. (2017), Making deep neural
+    networks robust to label noise, arXiv:1609.03683 (M as a correction of the likelihood);
     Guo et al. (2017), On calibration of modern neural networks, arXiv:1706.04599; Alexandari, Kundaje & Shrikumar
     (2020), Maximum likelihood with bias-corrected calibration is hard to beat at label shift adaptation,
     arXiv:1901.06852; Saerens, Latinne & Decaestecker (2002), doi:10.1162/089976602753284446 (label shift by EM);
@@ -39,6 +59,9 @@ __all__ = [
     "log_density_ratios",
     "points_density_ratios",
     "pooled_weights",
+    "prompt_weights",
+    "references_log_likelihood",
+    "rows_log_likelihood",
     "texts_log_likelihood",
     "texts_log_probs",
     "texts_responsibilities",
@@ -61,7 +84,8 @@ class Texts(NamedTuple):
         total: texts of every point.
         scored: 1, or 0 for texts without log-likelihoods, whose text carries no evidence.
         log_likelihoods: ℓ minus its largest entry, nats.
-        reference_persona: the persona that generated each reference.
+        reference_persona: the persona whose prompt elicited each reference.
+        reference_label: the persona of each reference according to a judge; -1 if it was not judged.
         reference_total: texts of every reference point.
         reference_log_likelihoods: as ``log_likelihoods``.
     """
@@ -72,6 +96,7 @@ class Texts(NamedTuple):
     scored: Float[Array | np.ndarray, " point"]
     log_likelihoods: Float[Array | np.ndarray, "point persona"]
     reference_persona: Int[Array | np.ndarray, " reference"]
+    reference_label: Int[Array | np.ndarray, " reference"]
     reference_total: Float[Array | np.ndarray, " reference"]
     reference_log_likelihoods: Float[Array | np.ndarray, "reference persona"]
 
@@ -148,12 +173,60 @@ def _unfinished(state: tuple[Array, Array, Array]) -> Array:
     return (change > _CONVERGED) & (step < _NEWTON_STEPS)
 
 
+def references_log_likelihood(
+    texts: Texts,
+    temperature: Float[Array, ""],
+    offset: Float[Array, " persona"],
+    purity: Float[Array, " persona"],
+) -> Float[Array, ""]:
+    """Log probability of the prompts of all references given their texts, in nats; see the module.
+
+    Personas without references do not enter. ``purity`` is ρ; other arguments as :func:`texts_log_likelihood`.
+    """
+    if not texts.calibrated:
+        return jnp.zeros(())
+    numbers = jnp.zeros(texts.num_personas).at[texts.reference_persona].add(texts.reference_total)
+    log_r = log_density_ratios(texts.reference_log_likelihoods, temperature, offset)
+    every = (numbers[:, None] * prompt_weights(purity)) @ jnp.exp(log_r)
+    own = _references_log_probs(texts, log_r, purity) + jnp.log(numbers)[texts.reference_persona]
+    return jnp.dot(texts.reference_total, own - _log(every.sum(axis=0)))
+
+
+def rows_log_likelihood(
+    texts: Texts,
+    log_w: Float[Array, "cell persona"],
+    log_f: Float[Array, "persona pattern"],
+    temperature: Float[Array, ""],
+    offset: Float[Array, " persona"],
+) -> Float[Array, ""]:
+    """Log likelihood of texts and measurements at a given calibration, in nats, relative to the even mixture."""
+    shift = jax.lax.stop_gradient(log_f.max(axis=0))
+    joint = _joint(texts, log_w, log_f - shift[None], points_density_ratios(texts, temperature, offset))
+    return jnp.dot(texts.total, _log(joint.sum(axis=0)) + shift[texts.pattern])
+
+
+def prompt_weights(purity: Float[Array | np.ndarray, " persona"]) -> Float[Array, "persona persona"]:
+    """M, the weights of the personas in what every prompt elicits, shape ``(K, K)``; rows sum to one."""
+    size = len(purity)
+    other = (1 - purity) / (size - 1)
+    return jnp.where(jnp.eye(size, dtype=bool), purity[:, None], other[:, None])
+
+
+def _references_log_probs(texts: Texts, log_r: Array, purity: Array) -> Array:
+    """Log density of every reference under the mixture of its prompt, or under its label with the weight of that."""
+    weights = prompt_weights(purity)[jnp.asarray(texts.reference_persona)].T
+    judged = jnp.asarray(texts.reference_label)
+    chosen = (judged < 0)[None] | (jnp.arange(texts.num_personas)[:, None] == judged[None])
+    return _log((chosen * weights * jnp.exp(log_r)).sum(axis=0))
+
+
 def texts_log_likelihood(
     texts: Texts,
     log_w: Float[Array, "cell persona"],
     log_f: Float[Array, "persona pattern"],
     temperature: Float[Array, ""],
     offset: Float[Array, " persona"],
+    purity: Float[Array, " _"],
     start: Float[Array, " persona"] | None = None,
 ) -> Float[Array, ""]:
     """Log likelihood of all texts, measurements and references together, in nats; see the module.
@@ -164,9 +237,10 @@ def texts_log_likelihood(
         log_f: log f_z of every measurement pattern, eq. (3).
         temperature: τ.
         offset: b.
+        purity: ρ, shape ``(K,)``; not used without references.
         start: initial weights of the common mixture; values near the best one save time.
     """
-    points, references = texts_log_probs(texts, log_w, log_f, temperature, offset, start)
+    points, references = texts_log_probs(texts, log_w, log_f, temperature, offset, purity, start)
     return jnp.dot(texts.total, points) + jnp.dot(texts.reference_total, references)
 
 
@@ -176,6 +250,7 @@ def texts_log_probs(
     log_f: Float[Array, "persona pattern"],
     temperature: Float[Array, ""],
     offset: Float[Array, " persona"],
+    purity: Float[Array, " _"],
     start: Float[Array, " persona"] | None = None,
 ) -> tuple[Float[Array, " point"], Float[Array, " reference"]]:
     """Log density of one text of every point, with its measurements, and of every reference, in nats.
@@ -190,7 +265,7 @@ def texts_log_probs(
     size = len(texts.cell)
     shift = jax.lax.stop_gradient(log_f.max(axis=0))
     joint = _joint(texts, log_w, log_f - shift[None], own)
-    known = log_known[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
+    known = _references_log_probs(texts, log_known, purity) if texts.calibrated else jnp.zeros(0)
     return _log(joint.sum(axis=0)) + shift[texts.pattern] - pooled[:size], known - pooled[size:]
 
 

@@ -248,7 +248,8 @@ class PersonaMixture:
             counts: completions by cell and pattern, shape ``(C, P)``; ``None`` draws them.
             texts: log-likelihoods of the completions, if the model has a LikelihoodEmission. Densities of texts are
                 known only up to a factor, so that texts cannot be drawn: together with their measurements they enter
-                as one factor instead of counts.
+                as one factor instead of counts. It is the joint likelihood of references and rows; a cut posterior,
+                the default of :func:`simulacra.inference.fit`, is not that of any generative model.
 
         Raises:
             InputError: the model has a LikelihoodEmission and no texts are given.
@@ -273,15 +274,17 @@ class PersonaMixture:
         if self.likelihood is None or texts is None:
             numpyro.sample("counts", CollapsedMixture(log_w, log_f, total).to_event(1), obs=counts)  # eq. (1)
             return
-        logit = dist.Normal(*self.likelihood.temperature_prior)
-        temperature = jnp.asarray(
-            numpyro.sample("temperature", dist.TransformedDistribution(logit, SigmoidTransform()))
-        )
-        coordinates = jnp.zeros(size - 1)
+        temperature = jnp.asarray(numpyro.sample("temperature", dist.LogNormal(*self.likelihood.temperature_prior)))
+        coordinates, purity = jnp.zeros(size - 1), jnp.zeros(0)
         if texts.calibrated:
             coordinates = jnp.asarray(numpyro.sample("offset", dist.Normal(jnp.zeros(size - 1), OFFSET_SD).to_event(1)))
+            location, deviation = self.likelihood.purity_prior
+            logit = dist.Normal(jnp.full(size, location), deviation)
+            pure = dist.TransformedDistribution(logit, SigmoidTransform()).to_event(1)
+            purity = jnp.asarray(numpyro.sample("purity", pure))
         offset = coordinates @ ilr_basis(size)
-        numpyro.factor("texts", texts_log_likelihood(texts, log_w, log_f, temperature, offset))  # eqs. (1) and (4)
+        joint = texts_log_likelihood(texts, log_w, log_f, temperature, offset, purity)  # eqs. (1) and (4)
+        numpyro.factor("texts", joint)
 
 
 def pattern_log_components(

@@ -18,6 +18,7 @@ class Parameters(NamedTuple):
         scales: standard deviations σ of the terms of the formula, shape ``(..., T)``.
         temperature: τ of eq. (4), shape ``(...)``; ``None`` without log-likelihoods of texts.
         offset: b, shape ``(..., K)``, summing to zero; ``None`` without references.
+        purity: ρ, the share of its own persona in what every prompt elicits, shape ``(..., K)``; ``None`` likewise.
     """
 
     probabilities: tuple[Any, ...]
@@ -25,6 +26,7 @@ class Parameters(NamedTuple):
     scales: Any
     temperature: Any = None
     offset: Any = None
+    purity: Any = None
 
 
 def permute(parameters: Parameters, order: np.ndarray) -> Parameters:
@@ -43,5 +45,8 @@ def permute(parameters: Parameters, order: np.ndarray) -> Parameters:
     rotation = np.einsum("ik,...jk->...ij", basis, np.moveaxis(basis[:, order], 0, -2))
     # Logits are basisᵀζ; renumbered they are the columns of basis in that order, so ζ turns by basis[:, order] basisᵀ.
     latents = np.einsum("...li,...ji->...lj", parameters.latents, rotation)
-    offset = None if parameters.offset is None else np.take_along_axis(np.asarray(parameters.offset), order, axis=-1)
-    return Parameters(probabilities, latents, parameters.scales, parameters.temperature, offset)
+    offset, purity = (
+        None if own is None else np.take_along_axis(np.asarray(own), order, axis=-1)
+        for own in (parameters.offset, parameters.purity)
+    )
+    return Parameters(probabilities, latents, parameters.scales, parameters.temperature, offset, purity)

@@ -5,15 +5,16 @@ r"""The prior of a persona mixture: its density, and draws from it.
     \log σ_t &\sim \mathrm{Normal}(m_t, s_t^2) && \text{scale of every term of the formula} \\
     ζ_l &\sim \mathrm{Normal}(0, λ_l(σ)\, I_{K-1}) && \text{latents of the weights, eq. (2)} \\
     θ_{zj} &\sim \mathrm{Dirichlet}(α_{zj}) && \text{category probabilities of every emission, eq. (3)} \\
-    \mathrm{logit}\, τ &\sim \mathrm{Normal}(m_τ, s_τ^2) && \text{temperature of the texts, eq. (4)} \\
-    b &= Vᵀβ,\quad β \sim \mathrm{Normal}(0, s_b^2\, I_{K-1}) && \text{their offsets, where there are references}
+    \log τ &\sim \mathrm{Normal}(m_τ, s_τ^2) && \text{temperature of the texts, eq. (4)} \\
+    b &= Vᵀβ,\quad β \sim \mathrm{Normal}(0, s_b^2\, I_{K-1}) && \text{their offsets, if there are references} \\
+    \mathrm{logit}\, ρ_z &\sim \mathrm{Normal}(m_ρ, s_ρ^2) && \text{purity of what every prompt elicits, likewise}
 
 with α from the archetypes (:attr:`~simulacra.formalism.PersonaMixture.concentrations`), m, s and λ from the formula
 (:class:`~simulacra.formalism.WeightDesign`), and V the ILR basis.
 
 The three ``*_log_density`` functions define each family once, up to a constant, in the coordinates of the sampler:
-log σ, latents, log gammas and the coordinates of τ and b. A Dirichlet is a set of independent gammas divided by their
-total. :func:`log_prior` adds constants and Jacobians, and so does the density of the sampler
+log σ, latents, log gammas and the coordinates of τ, b and ρ. A Dirichlet is a set of independent gammas divided by
+their total. :func:`log_prior` adds constants and Jacobians, and so does the density of the sampler
 (:mod:`simulacra.inference.sampling.problem`), for its own coordinates. To change the prior, change this module and
 :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`, the independent definition that tests compare with it.
 """
@@ -53,8 +54,8 @@ class Prior(NamedTuple):
         fixed_variance: the part of that variance that does not depend on scales, shape ``(L,)``.
         scale_location: m, shape ``(T,)``.
         scale_spread: s, shape ``(T,)``.
-        calibration_location: prior mean of logit τ and β, shape ``(K,)``; ``(1,)`` without references, ``(0,)`` without
-            texts.
+        calibration_location: prior mean of log τ, β and logit ρ, shape ``(2K,)``; ``(1,)`` without references, ``(0,)``
+            without texts.
         calibration_spread: their prior standard deviation, likewise.
     """
 
@@ -72,12 +73,13 @@ class Prior(NamedTuple):
 
 
 def make_prior(model: PersonaMixture, design: WeightDesign, *, references: bool = False) -> Prior:
-    """The hyperparameters of a model on a design; ``references``: whether references calibrate b."""
+    """The hyperparameters of a model on a design; ``references``: whether references calibrate b and ρ."""
     location, spread = np.zeros(0), np.zeros(0)
     if model.likelihood is not None:
-        mean, sd = model.likelihood.temperature_prior
-        offsets = np.zeros(len(model.personas) - 1 if references else 0)
-        location, spread = np.array([mean, *offsets]), np.array([sd, *(offsets + OFFSET_SD)])
+        size = len(model.personas) if references else 0
+        (mean, sd), (purity, purity_sd) = model.likelihood.temperature_prior, model.likelihood.purity_prior
+        location = np.array([mean, *[0.0] * (size - 1), *[purity] * size])
+        spread = np.array([sd, *[OFFSET_SD] * (size - 1), *[purity_sd] * size])
     return Prior(
         concentrations=model.concentrations,
         multiplicity=design.multiplicity,
@@ -94,7 +96,7 @@ def normal_log_density(
     location: Float[Array | np.ndarray, " value"],
     spread: Float[Array | np.ndarray, " value"],
 ) -> Float[Array | np.ndarray, "*batch"]:
-    """Log density of log σ, or of logit τ and β, together, nats, up to a constant."""
+    """Log density of log σ, or of log τ, β and logit ρ, together, nats, up to a constant."""
     return -0.5 * (((values - location) / spread) ** 2).sum(axis=-1)
 
 
@@ -117,10 +119,15 @@ def gamma_log_density(
     return log_gammas * concentration - namespace(log_gammas).exp(log_gammas)
 
 
-def calibrated(coordinates: Float[Array | np.ndarray, "*batch calibration"], num_personas: int) -> tuple[Any, Any]:
-    """τ, shape ``(...)``, and b, shape ``(..., K)``, at their coordinates, logit τ and β."""
-    basis = ilr_basis(num_personas)[: coordinates.shape[-1] - 1]
-    return 1 / (1 + namespace(coordinates).exp(-coordinates[..., 0])), coordinates[..., 1:] @ basis
+def calibrated(coordinates: Float[Array | np.ndarray, "*batch calibration"], num_personas: int) -> tuple[Any, Any, Any]:
+    """τ, shape ``(...)``, b and ρ, shapes ``(..., K)``, at their coordinates, log τ, β and logit ρ.
+
+    Without references, b is 0 and ρ has shape ``(..., 0)``.
+    """
+    xp = namespace(coordinates)
+    offset = coordinates[..., 1:num_personas]
+    purity = 1 / (1 + xp.exp(-coordinates[..., num_personas:]))
+    return xp.exp(coordinates[..., 0]), offset @ ilr_basis(num_personas)[: offset.shape[-1]], purity
 
 
 def log_prior(
@@ -128,8 +135,9 @@ def log_prior(
 ) -> dict[str, Float[Array | np.ndarray, "*batch"]]:
     """Log prior density of the parameters in their natural spaces, by name, in nats, for any leading axes.
 
-    Normalised, with respect to σ, ζ, all but one category probability of every row, τ, and β for the offsets. Their sum
-    is the density of :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`. NumPy arrays are computed with NumPy.
+    Normalised, with respect to σ, ζ, all but one category probability of every row, τ, β for the offsets, and ρ. Their
+    sum is the density of :meth:`~simulacra.formalism.PersonaMixture.numpyro_model`. NumPy arrays are computed with
+    NumPy.
     """
     prior = make_prior(model, design, references=parameters.offset is not None)
     xp = namespace(parameters.latents)
@@ -146,14 +154,18 @@ def log_prior(
         found[f"{name}_probs"] = (gamma_log_density(log_p, alpha) - log_p).sum(axis=(-2, -1)) + constant
     if parameters.temperature is None:
         return found
-    location, spread = prior.calibration_location, prior.calibration_spread
-    constants = np.log(spread) + _LOG_ROOT
-    log_odds = xp.log(parameters.temperature), xp.log1p(-parameters.temperature)
-    logits = (log_odds[0] - log_odds[1])[..., None]
-    found["temperature"] = normal_log_density(logits, location[:1], spread[:1]) - constants[0] - sum(log_odds)
+    size, log_temperature = len(model.personas), xp.log(parameters.temperature)
+    temperature, offset, purity = slice(1), slice(1, size), slice(size, None)
+
+    def normal(coordinates: Any, part: slice) -> Any:
+        location, spread = prior.calibration_location[part], prior.calibration_spread[part]
+        return normal_log_density(coordinates, location, spread) - (np.log(spread) + _LOG_ROOT).sum()
+
+    found["temperature"] = normal(log_temperature[..., None], temperature) - log_temperature
     if parameters.offset is not None:
-        coordinates = parameters.offset @ ilr_basis(len(model.personas)).T
-        found["offset"] = normal_log_density(coordinates, location[1:], spread[1:]) - constants[1:].sum()
+        found["offset"] = normal(parameters.offset @ ilr_basis(size).T, offset)
+        log_odds = xp.log(parameters.purity), xp.log1p(-parameters.purity)
+        found["purity"] = normal(log_odds[0] - log_odds[1], purity) - (log_odds[0] + log_odds[1]).sum(axis=-1)
     return found
 
 
@@ -172,7 +184,7 @@ def sample_prior(
         design: its formula evaluated on cells.
         rng: source of the draws.
         shape: leading axes, for example ``(1, 500)`` for one chain of 500 draws.
-        references: whether references calibrate the offsets b; otherwise there are no offsets.
+        references: whether references calibrate b and ρ; otherwise there are none.
     """
     prior = make_prior(model, design, references=references)
     scales = np.exp(prior.scale_location + prior.scale_spread * rng.standard_normal((*shape, len(design.terms))))
@@ -187,5 +199,6 @@ def sample_prior(
         return drawn
     location, spread = prior.calibration_location, prior.calibration_spread
     coordinates = location + spread * rng.standard_normal((*shape, len(location)))
-    offset = coordinates[..., 1:] @ ilr_basis(len(model.personas)) if references else None
-    return drawn._replace(temperature=special.expit(coordinates[..., 0]), offset=offset)
+    temperature, offset, purity = calibrated(coordinates, len(model.personas))
+    drawn = drawn._replace(temperature=temperature)
+    return drawn._replace(offset=offset, purity=purity) if references else drawn

@@ -7,7 +7,7 @@ References:
 import collections
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import xarray as xr
 
@@ -15,9 +15,11 @@ from simulacra.inference.diagnostics import (
     Check,
     Thresholds,
     check_baseline,
+    check_calibration,
     check_misfit,
     check_rates,
     check_sampling,
+    check_uncovered,
     convergence,
 )
 from simulacra.inference.names import check_names, find_evidence, fitting_name
@@ -33,7 +35,8 @@ def check_draws(prepared: Prepared, tree: xr.DataTree, thresholds: Thresholds) -
 
     Args:
         prepared: data and model.
-        tree: the groups ``posterior`` and ``sample_stats`` and, where the model has them, ``misfit`` and ``rates``.
+        tree: the groups ``posterior`` and ``sample_stats`` and, where the model has them, ``misfit, calibration,
+            uncovered`` and ``rates``.
         thresholds: thresholds of the checks.
     """
     posterior, model = tree["posterior"].to_dataset(), prepared.model
@@ -41,12 +44,18 @@ def check_draws(prepared: Prepared, tree: xr.DataTree, thresholds: Thresholds) -
     probabilities = parameters_of(posterior, prepared).probabilities
     evidence = find_evidence(prepared, posterior, thresholds)
     of_baseline = prepared.counts[prepared.condition == 0].sum(axis=0)
+
+    def found(group: str, check: Callable[[xr.Dataset, Thresholds], list[Check]]) -> list[Check]:
+        return check(tree[group].to_dataset(), thresholds) if group in tree.children else []
+
     return [
         *check_names(model, probabilities, evidence, thresholds),  # first: an absent persona causes poor mixing
         *check_sampling(convergence(posterior, gated), posterior, tree["sample_stats"].to_dataset(), thresholds),
         *check_baseline(model.emissions, prepared.patterns, of_baseline, thresholds),
-        *(check_misfit(tree["misfit"].to_dataset(), thresholds) if "misfit" in tree.children else ()),
-        *(check_rates(rate_diagnostics(tree["rates"].to_dataset()), thresholds) if "rates" in tree.children else ()),
+        *found("misfit", check_misfit),
+        *found("calibration", check_calibration),
+        *found("uncovered", check_uncovered),
+        *found("rates", lambda rates, limits: check_rates(rate_diagnostics(rates), limits)),
     ]
 
 

@@ -35,18 +35,20 @@ __all__ = [
     "Check",
     "Thresholds",
     "check_baseline",
+    "check_calibration",
     "check_labels",
     "check_misfit",
     "check_rates",
     "check_readings",
     "check_sampling",
+    "check_uncovered",
     "checks_html",
     "convergence",
     "lacks_draws",
 ]
 
 
-_LOWER_IS_LOOSER = ("ess", "e_bfmi", "mode_gap", "misfit_p", "gate")
+_LOWER_IS_LOOSER = ("ess", "e_bfmi", "mode_gap", "misfit_p", "gate", "calibration_p")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Thresholds:
         unexplained: largest acceptable unexplained share of a condition (:mod:`simulacra.inference.misfit`), unless
             replicated logs show as large a discrepancy.
         misfit_p: smallest p-value at which a discrepancy counts as one that replicated logs show.
+        calibration_p: smallest acceptable p-value of the fitted temperature and offsets given the references alone
+            (:mod:`simulacra.inference.calibration`), and of as many uncovered texts by chance.
+        pareto_k: largest acceptable Pareto k of the draws of a cut calibration.
+        uncovered: largest acceptable share of texts of a condition that are unlike any reference, beyond those that
+            chance explains (:mod:`simulacra.inference.uncovered`), unless chance explains as many.
         gate: smallest acceptable probability that a name gate holds (:mod:`simulacra.inference.names`).
         switched: largest acceptable proportion of draws whose labels had to be corrected.
         baseline: largest acceptable share of the baseline's completions that are misaligned, or that are incoherent.
@@ -78,6 +85,9 @@ class Thresholds:
     mode_distance: float | int = 0.05
     unexplained: float | int = 0.02
     misfit_p: float | int = 0.05
+    calibration_p: float | int = 0.01
+    pareto_k: float | int = 0.7
+    uncovered: float | int = 0.05
     gate: float | int = 0.9
     switched: float | int = 0.01
     baseline: float | int = 0.9
@@ -249,7 +259,7 @@ def checks_html(checks: Sequence[Check]) -> str:
 
 def lacks_draws(checks: Sequence[Check]) -> bool:
     """Whether only R-hat or ESS failed, and R-hat is small enough for more draws to be likely to fix it."""
-    others = ("unexplained share", "readings", "rates: ")
+    others = ("unexplained share", "readings", "references", "pareto_k", "uncovered texts", "rates: ")
     failed = [check for check in checks if not check.passed and not check.name.startswith(others)]
     r_hat = max(check.value for check in checks if check.name == "r_hat")
     return bool(failed) and all(check.name in ("r_hat", "ess_bulk", "ess_tail") for check in failed) and r_hat < _NEARLY
@@ -322,7 +332,8 @@ def check_readings(readings: Sequence[xr.Dataset], more: int, thresholds: Thresh
         thresholds: thresholds of the checks.
     """
     limit = thresholds.mode_distance
-    names = [str(name) for name in readings[0].data_vars if name not in ("latents", "scale", "temperature", "offset")]
+    other = ("latents", "scale", "temperature", "offset", "purity")
+    names = [str(name) for name in readings[0].data_vars if name not in other]
     worst, where, passed = 0.0, f"no other solution within {thresholds.mode_gap:g} nats", not more
     for name in names if len(readings) > 1 else ():
         first, *others = (own[name] for own in readings)
@@ -406,6 +417,54 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
             argument=argument,
         )  # fmt: skip
         checks.append(found)
+    return checks
+
+
+def check_calibration(calibration: xr.Dataset, thresholds: Thresholds) -> list[Check]:
+    """Whether references support the fitted temperature and offsets, and whether a cut calibration was sampled well.
+
+    They withhold everything that depends on personas; see :mod:`simulacra.inference.calibration`.
+    """
+    p_value, ratio = float(calibration["p_value"]), float(calibration["likelihood_ratio"])
+    remedy = (
+        "The rows outvote the references: the fitted temperature and offsets make the references much less likely than "
+        "their own would, so texts of the rows are distributed unlike those of references. Use "
+        "LikelihoodEmission(calibration='cut'), in which rows do not inform the calibration."
+    )
+    where = f"likelihood ratio {ratio:.1f}, {grouped(int(calibration['references']))} references"
+    limit, passed = float(thresholds.calibration_p), p_value >= thresholds.calibration_p
+    withheld, pareto_k = PERSONA_ESTIMATES, float(calibration["pareto_k"])
+    own = Check("references", passed, p_value, limit, where, remedy, withheld, argument=("calibration",))
+    remedy = (
+        "Importance sampling of the calibration failed, usually because there are very few references. Add references "
+        "for every persona, or use fewer personas."
+    )
+    limit, passed = float(thresholds.pareto_k), pareto_k <= thresholds.pareto_k
+    where = "draws of the calibration"
+    return [own, Check("pareto_k", passed, pareto_k, limit, where, remedy, withheld, argument=("reference",))]
+
+
+def check_uncovered(uncovered: xr.Dataset, thresholds: Thresholds) -> list[Check]:
+    """Whether the texts of every condition are like those of references; see :mod:`simulacra.inference.uncovered`."""
+    remedy = (
+        "Texts of this condition are unlike those that any persona's prompt elicits, so its weights are withheld. Add "
+        "the persona that writes them, with references; or collect references from the model of this condition."
+    )
+    checks = []
+    for index, name in enumerate(map(str, uncovered["condition"].to_numpy())):
+        own = {key: float(values[index]) for key, values in uncovered.data_vars.items()}
+        where = (
+            f"{name}: {grouped(round(own['uncovered']))} of {grouped(round(own['texts']))} texts, "
+            f"{own['expected']:.1f} expected; p = {own['p_value']:.3f}"
+        )
+        limit, share = float(thresholds.uncovered), own["excess"]
+        passed = share <= limit or own["p_value"] >= thresholds.calibration_p
+        checks.append(
+            Check(
+                "uncovered texts", passed, share, limit, where, remedy, _OF_A_CONDITION, condition=name,
+                argument=("personas", "reference"),
+            )
+        )  # fmt: skip
     return checks
 
 

@@ -30,6 +30,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
+from simulacra.inference.calibration import calibration_statistics
 from simulacra.inference.checkpoint import open_checkpoint
 from simulacra.inference.checks import check_draws, with_fitting_names
 from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
@@ -54,6 +55,7 @@ from simulacra.inference.sampling.sample import (
 )
 from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.texts import describe_texts
+from simulacra.inference.uncovered import uncovered_texts
 
 __all__ = ["fit"]
 
@@ -92,7 +94,7 @@ def fit(
         num_chains: number of chains.
         engine: ``"hmc"``, HMC with jittered trajectory lengths; or ``"nuts"``, NumPyro's NUTS in the same
             preconditioned space with a density compiled by JAX, which is several times slower and serves as an
-            independent check.
+            independent check. It needs ``LikelihoodEmission(calibration="joint")`` if there are log-likelihoods.
         chain_method: how NUTS runs its chains, as in NumPyro; not used by HMC.
         target_accept_prob: target acceptance rate of the step size adaptation. If transitions of HMC diverge, the draws
             are discarded and sampling is repeated once with shorter steps, at a target of at least 0.98; the notes of
@@ -140,7 +142,7 @@ def fit(
             rates = fit_rates(events, thresholds, num_draws=draws, seed=settings.seed)
 
         progress("finding modes", 0)
-        target = find_modes(prepared, settings.num_starts)
+        target = find_modes(prepared, settings.num_starts, settings.seed)
         best = target.starts[0]
         rivals = rival_modes(target.starts, gap=thresholds.mode_gap, distance=thresholds.mode_distance)
         readings = [
@@ -151,7 +153,7 @@ def fit(
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, sampled, best, readings, more, rates, settings, thresholds)
+            return _assemble(prepared, target, sampled, readings, more, rates, settings, thresholds)
 
         results = map(checked, sample_posterior(prepared, target, best, settings, progress, journal))
         result = next(results)
@@ -188,8 +190,8 @@ def _relabelled(prepared: Prepared, sampled: Sampled, start: Start) -> tuple[Par
 
 def _assemble(
     prepared: Prepared,
+    target: Target,
     sampled: Sampled,
-    start: Start,
     rivals: Sequence[xr.Dataset],
     more: int,
     rates: xr.Dataset | None,
@@ -197,7 +199,7 @@ def _assemble(
     thresholds: Thresholds,
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
-    parameters, switched = _relabelled(prepared, sampled, start)
+    parameters, switched = _relabelled(prepared, sampled, target.starts[0])
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     absent = describe_absent(model, find_evidence(prepared, posterior, thresholds), thresholds)
@@ -206,6 +208,10 @@ def _assemble(
         weights = group_weights(posterior, prepared)
         tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
     tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior, model))
+    if prepared.texts is not None and prepared.texts.calibrated:
+        fitted = calibration_statistics(prepared.texts, target.problem.prior, parameters, target.pareto_k)
+        tree["calibration"] = xr.DataTree(fitted)
+        tree["uncovered"] = xr.DataTree(uncovered_texts(prepared, prepared.texts, posterior))
     if rates is not None:
         tree["rates"] = xr.DataTree(rates)
     checks, names = with_fitting_names(check_draws(prepared, tree, thresholds), prepared)
@@ -232,7 +238,9 @@ def _describe_repetition(diverged: int) -> list[str]:
     return [f"sampling was repeated with shorter steps, because {grouped(diverged)} {transitions} diverged at first."]
 
 
-def _check_arguments(model: object, log: object, thresholds: object, settings: Settings, checkpoint: object) -> None:
+def _check_arguments(
+    model: PersonaMixture, log: object, thresholds: object, settings: Settings, checkpoint: object
+) -> None:
     swapped = "the model comes first: fit(model, log)" if isinstance(log, PersonaMixture) else None
     expect_type(model, PersonaMixture, "model", "fit", expected="a PersonaMixture", remedy=swapped)
     expect_log(log, "fit")
@@ -263,6 +271,13 @@ def _check_arguments(model: object, log: object, thresholds: object, settings: S
             argument="chain_method",
         )
     expect_type(checkpoint, (str, os.PathLike, type(None)), "checkpoint", "fit", expected="the path of a folder")
+    if settings.engine == "nuts" and model.likelihood is not None and model.likelihood.calibration == "cut":
+        raise InputError(
+            "fit: NumPyro samples the joint posterior of calibration and weights only",
+            expected="engine='hmc' for a calibration that is cut from the rows",
+            remedy="leave out engine, or pass LikelihoodEmission(calibration='joint')",
+            argument=("engine", "calibration"),
+        )
     if checkpoint is not None and settings.engine == "nuts":
         raise InputError(
             "fit: the chains of NumPyro cannot be resumed",

@@ -149,7 +149,8 @@ def posterior_dataset(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
 def parameters_of(posterior: xr.Dataset, prepared: Prepared) -> Parameters:
     """The parameters in a posterior group of :func:`build_tree`, with the leading axes of its draws."""
     arrays = {
-        name: posterior[name].to_numpy() if name in posterior else None for name in ("scale", "temperature", "offset")
+        name: posterior[name].to_numpy() if name in posterior else None
+        for name in ("scale", "temperature", "offset", "purity")
     }
     scales = arrays.pop("scale")
     tables = tuple(posterior[f"{name}_probs"].to_numpy() for name in prepared.model.measurements)
@@ -203,6 +204,7 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
         variables["temperature"] = (draws, parameters.temperature)
     if parameters.offset is not None:
         variables["offset"] = ((*draws, "persona"), parameters.offset)
+        variables["purity"] = ((*draws, "persona"), parameters.purity)
     outcome = prepared.model.outcome
     if outcome is not None:
         implied = implied_rates(outcome, prepared.model.emissions, weights, parameters.probabilities)

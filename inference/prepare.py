@@ -65,6 +65,11 @@ class Prepared:
         )
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the calibration of texts is cut from the rows."""
+        return self.model.likelihood is not None and self.model.likelihood.calibration == "cut"
+
+    @property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
         """The units of the likelihood: category codes ``(Q, measurements)`` and counts by cell ``(C, Q)``.
 

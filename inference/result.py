@@ -444,6 +444,20 @@ class Result:
             raise InputError("The model has no measurements, so there are no patterns to compare")
         return misfit_table(self.tree["misfit"].to_dataset(), self.model.emissions)
 
+    def uncovered(self) -> pd.DataFrame:
+        """Texts of every condition that are unlike the references (:mod:`simulacra.inference.uncovered`).
+
+        Columns ``condition``; ``texts``, the number examined; ``uncovered``, how many of them are further from the
+        references than texts like these would be; ``expected``, the mean number of such texts by chance; ``excess``,
+        the share of the difference; ``p_value``, the probability of as many by chance.
+
+        Raises:
+            InputError: the model has no log-likelihoods of texts, or no references.
+        """
+        if "uncovered" not in self.tree.children:
+            raise InputError("The model has no references, so there are no texts to compare with")
+        return self.tree["uncovered"].to_dataset().to_dataframe().reset_index()
+
     @computed_once
     def emissions(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
         """Behaviour of every persona: P(category | persona) of every measurement, and P(outcome | persona).

@@ -35,7 +35,7 @@ from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "model_record", "read_result", "write_result"]
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Format version of the files; files of another version are rejected."""
 
 _RECORD, _ARRAYS = "record_sha256", "arrays_sha256"

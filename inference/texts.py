@@ -1,78 +1,25 @@
-"""Texts in inference: an initial calibration, log density and responsibilities by draw, and notes.
+"""Texts in inference: log density and responsibilities by draw, eq. (4), and notes."""
 
-Sampling starts from a calibration by bias-corrected temperature scaling of the references alone.
-
-References:
-    Alexandari, Kundaje & Shrikumar (2020), arXiv:1901.06852.
-"""
-
-import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import optimize
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import (
     Texts,
-    log_density_ratios,
-    points_density_ratios,
-    pooled_weights,
     texts_log_likelihood,
     texts_log_probs,
     texts_responsibilities,
 )
 from simulacra.formalism.mixture import PersonaMixture, pattern_log_components
 from simulacra.formalism.parameters import Parameters
-from simulacra.formalism.prior import Prior, calibrated, normal_log_density
 from simulacra.formalism.simplex import log_weights
 from simulacra.inference.prepare import Prepared, on_design
 
-__all__ = ["Calibration", "calibrate", "describe_texts", "pair_log_likelihood", "point_responsibilities"]
-
-
-class Calibration(NamedTuple):
-    """Initial temperature and offsets, and quantities derived from them.
-
-    Attributes:
-        temperature: τ.
-        offset: b, shape ``(K,)``; ``None`` without references.
-        ratios: density ratios of every point, shape ``(K, Q)``.
-        common: weights of the best common mixture, shape ``(K,)``.
-    """
-
-    temperature: np.ndarray
-    offset: np.ndarray | None
-    ratios: np.ndarray
-    common: np.ndarray
-
-
-def calibrate(texts: Texts, prior: Prior) -> Calibration:
-    """Maximum a posteriori temperature and offsets given the references; without references, the prior mode."""
-    size = texts.num_personas
-    share = np.bincount(texts.reference_persona, minlength=size) + 0.5
-
-    @jax.jit
-    @jax.value_and_grad
-    def negative(point: Array) -> Array:
-        log_r = log_density_ratios(texts.reference_log_likelihoods, *calibrated(point, size))
-        log_resp = jax.nn.log_softmax(log_r + jnp.log(share)[:, None], axis=0)
-        own = log_resp[texts.reference_persona, jnp.arange(len(texts.reference_persona))]
-        log_prior = normal_log_density(point, prior.calibration_location, prior.calibration_spread)
-        return jnp.asarray(-log_prior - own.sum())
-
-    found = optimize.minimize(
-        lambda point: tuple(map(np.asarray, negative(point))), prior.calibration_location, jac=True
-    )
-    temperature, offset = calibrated(jnp.asarray(found.x), size)
-    ratios = points_density_ratios(texts, temperature, offset)
-    common = np.asarray(pooled_weights(ratios, jnp.asarray(texts.total * texts.scored)))
-    return Calibration(
-        np.asarray(temperature), np.asarray(offset) if texts.calibrated else None, np.asarray(ratios), common
-    )
+__all__ = ["describe_texts", "pair_log_likelihood", "point_responsibilities"]
 
 
 def pair_log_likelihood(prepared: Prepared, texts: Texts, parameters: Parameters, occurs: np.ndarray) -> np.ndarray:
@@ -90,11 +37,16 @@ def pair_log_likelihood(prepared: Prepared, texts: Texts, parameters: Parameters
 
 def point_responsibilities(prepared: Prepared, texts: Texts, parameters: Parameters) -> np.ndarray:
     """P(persona | completion) of every point, averaged over draws, shape ``(Q, K)``."""
-    return _over_draws(prepared, parameters, functools.partial(texts_responsibilities, texts), average=True)
+
+    def responsible(log_w: Array, log_f: Array, temperature: Array, offset: Array, purity: Array) -> Array:
+        del purity  # of what prompts elicit, which the rows are not
+        return texts_responsibilities(texts, log_w, log_f, temperature, offset)
+
+    return _over_draws(prepared, parameters, responsible, average=True)
 
 
 def _over_draws(prepared: Prepared, parameters: Parameters, function: Any, *, average: bool = False) -> np.ndarray:
-    """``function(log_w, log_f, τ, b)`` for all draws, shape ``(chain, draw, ...)``, or its average over them."""
+    """``function(log_w, log_f, τ, b, ρ)`` for all draws, shape ``(chain, draw, ...)``, or its average over them."""
     with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
         flat = jax.tree.map(lambda draws: jnp.asarray(draws.reshape(-1, *draws.shape[2:])), parameters)
         apply = jax.jit(lambda draw: function(*_state(prepared, draw)))
@@ -106,14 +58,15 @@ def _over_draws(prepared: Prepared, parameters: Parameters, function: Any, *, av
     return values.reshape(*parameters.temperature.shape, *values.shape[1:])
 
 
-def _state(prepared: Prepared, parameters: Parameters) -> tuple[Array, Array, Array, Array]:
-    """Return log w of cells, log f of patterns, τ and b of one draw."""
+def _state(prepared: Prepared, parameters: Parameters) -> tuple[Array, Array, Array, Array, Array]:
+    """Return log w of cells, log f of patterns, τ, b and ρ of one draw."""
     size = len(prepared.model.personas)
     log_w = log_weights(prepared.design.logits(jnp.asarray(parameters.latents)))
     tables = [jnp.log(table) for table in parameters.probabilities]
-    offset = jnp.zeros(size) if parameters.offset is None else jnp.asarray(parameters.offset)
+    known = parameters.offset is not None
+    offset, purity = (parameters.offset, parameters.purity) if known else (np.zeros(size), np.zeros(0))
     log_f = pattern_log_components(tables, prepared.patterns, size)
-    return log_w, log_f, jnp.asarray(parameters.temperature), offset
+    return log_w, log_f, jnp.asarray(parameters.temperature), jnp.asarray(offset), jnp.asarray(purity)
 
 
 def describe_texts(prepared: Prepared, parameters: Parameters) -> list[str]:
@@ -152,4 +105,10 @@ def _calibration_note(points: Texts, model: PersonaMixture) -> str:
     each = ", ".join(f"{number} of {name}" for name, number in zip(model.names, numbers, strict=True))
     lacking = [name for name, number in zip(model.names, numbers, strict=True) if not number]
     more = f" The offset of {', '.join(lacking)} has a prior only." if lacking else ""
-    return f"temperature and offsets of the log-likelihoods were calibrated with references: {each}.{more}"
+    judged = int((np.asarray(points.reference_label) >= 0).sum())
+    purity = f"was measured with {grouped(judged)} labelled references" if judged else "has a prior only"
+    return (
+        f"temperature and offsets of the log-likelihoods were calibrated with references: {each}.{more} Weights are "
+        "shares of texts of a persona, not of texts like those that its prompt elicits; the share of its own persona "
+        f"in what a prompt elicits {purity}."
+    )

@@ -201,6 +201,10 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"measurement is of type list; expected the name of a column",
     ),
     "label: one word": (lambda _: LabelEmission("grade", "OK"), r"values is 'OK'; expected a list"),
+    "likelihood: another calibration": (
+        lambda _: LikelihoodEmission(calibration="both"),
+        r"expected calibration 'cut' or 'joint'; got 'both'",
+    ),
     "likelihood: columns are a number": (lambda _: LikelihoodEmission(3), r"columns is 3; expected a pattern"),
     "archetype: masses of another length": (
         lambda _: Archetype((0.0, 50.0, 100.0), (1.0,)),

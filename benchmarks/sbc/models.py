@@ -127,9 +127,13 @@ def _log_of_texts(
     weights = inverse_ilr(design.logits(parameters.latents))
     persona = (rng.random(len(cell))[:, None] > weights.cumsum(axis=1)[cell, :-1]).sum(axis=1)
     known = np.repeat(np.arange(len(names)), _REFERENCES)
+    pure = rng.random(len(known)) < parameters.purity[known]
+    others = (known + rng.integers(1, len(names), size=len(known))) % len(names)
     angles = 2 * np.pi * np.arange(len(names)) / len(names)
     means = 1.4 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    points = means[np.concatenate([persona, known])] + rng.standard_normal((len(cell) + len(known), 2))
+    points = means[np.concatenate([persona, np.where(pure, known, others)])] + rng.standard_normal(
+        (len(cell) + len(known), 2)
+    )
     values = (points @ means.T - parameters.offset) / parameters.temperature
     references = pd.DataFrame({"condition": "elicited", "question_id": "q1", "elicited_by": np.array(names)[known]})
     table = pd.concat([design.cells.iloc[cell], references], ignore_index=True)

@@ -65,13 +65,15 @@ class ReadTexts:
     Attributes:
         log_likelihoods: less the row's largest, nats; 0 where not scored; shape ``(N, K)``.
         scored: bool, shape ``(N,)``.
-        reference: the persona that generated the row, -1 if it is not known, shape ``(N,)``.
+        reference: the persona whose prompt elicited the row, -1 if it is not known, shape ``(N,)``.
+        label: the persona of the row according to a judge, -1 if it was not judged, shape ``(N,)``.
         columns: the column of every persona.
     """
 
     log_likelihoods: np.ndarray
     scored: np.ndarray
     reference: np.ndarray
+    label: np.ndarray
     columns: tuple[str, ...]
 
 
@@ -80,7 +82,7 @@ def read_texts(log: CompletionLog, emission: LikelihoodEmission, personas: tuple
 
     Raises:
         LogError: a column that does not exist or contains text, a row with likelihoods for some personas only, one
-            that is infinite for all, an unknown persona among the references, or only references.
+            that is infinite for all, an unknown persona among the references or their labels, or only references.
         InputError: a persona has no column.
     """
     columns = emission.columns_of(personas)
@@ -99,24 +101,29 @@ def read_texts(log: CompletionLog, emission: LikelihoodEmission, personas: tuple
         what = f"the largest log-likelihood of all personas is {best[row]:g}"
         raise _refuse(log, int(row), columns[int(values[row].argmax())], what, "a finite one for at least one persona")
     relative = np.maximum(np.where(missing, 0.0, values - best[:, None]), _LOWEST)
-    return ReadTexts(relative, ~missing[:, 0], _references(log, emission, personas), columns)
-
-
-def _references(log: CompletionLog, emission: LikelihoodEmission, personas: tuple[str, ...]) -> np.ndarray:
-    name = emission.reference
-    if name is None:
-        return np.full(len(log), -1)
-    refuse_unknown([name], log.contexts, "cell column", log.account.set_aside)
-    known = log.table[name].map({persona: index for index, persona in enumerate(personas)})
-    for row in np.flatnonzero((known.isna() & log.table[name].notna()).to_numpy())[:1]:
-        what = f"the reference {str(log.table[name].iloc[row])!r} is not a persona of the model"
-        raise _refuse(log, int(row), name, what, f"one of {', '.join(personas)}, or an empty value")
-    if known.notna().all():
+    none = np.full(len(log), -1)
+    reference, label = emission.reference, emission.label
+    known = none if reference is None else _persona_of_rows(log, reference, personas, "reference", none == -1)
+    if (known >= 0).all():
         raise LogError(
             "every row is a reference, so no completions are left to explain",
-            column=name,
+            column=reference,
             expected="the column to be empty for completions whose persona is not known",
         )
+    judged = none if label is None else _persona_of_rows(log, label, personas, "label of a reference", known >= 0)
+    return ReadTexts(relative, ~missing[:, 0], known, judged, columns)
+
+
+def _persona_of_rows(
+    log: CompletionLog, column: str, personas: tuple[str, ...], what: str, among: np.ndarray
+) -> np.ndarray:
+    """The persona that a column names in the rows ``among`` which it counts, an index; -1 in others and if empty."""
+    refuse_unknown([column], log.contexts, "cell column", log.account.set_aside)
+    named = log.table[column].where(among)
+    known = named.map({persona: index for index, persona in enumerate(personas)})
+    for row in np.flatnonzero((known.isna() & named.notna()).to_numpy())[:1]:
+        said = f"the {what} {str(named.iloc[row])!r} is not a persona of the model"
+        raise _refuse(log, int(row), column, said, f"one of {', '.join(personas)}, or an empty value")
     return known.fillna(-1).to_numpy(dtype=np.int64)
 
 
@@ -144,7 +151,7 @@ def bin_texts(
     point, means = _bin(keys, vectors, width)
     first = np.unique(point, return_index=True)[1]
     known = np.flatnonzero(~own & read.scored)
-    references = (read.reference[known], np.ones(len(known)), read.log_likelihoods[known])
+    references = (read.reference[known], read.label[known], np.ones(len(known)), read.log_likelihoods[known])
     every = Texts(keys[:, 0], keys[:, 1], np.ones(len(keys)), keys[:, 2].astype(float), vectors, *references)
     cell, pattern, scored = keys[first].T
     points = Texts(cell, pattern, np.bincount(point).astype(float), scored.astype(float), means, *references)

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import linalg, sparse
 
-__all__ = ["Arrow", "Precision", "dense_arrow", "factorise", "gram", "light", "stretch", "through"]
+__all__ = ["Arrow", "Precision", "dense_arrow", "factorise", "follow", "gram", "light", "stretch", "through"]
 
 _DENSE = 50_000
 """Entries of a matrix up to which a dense product is faster than a sparse one."""
@@ -156,7 +156,7 @@ def dense_arrow(root: np.ndarray, coordinates: int) -> Arrow:
     return Arrow(border, blocks, linear, blocks, nothing, nothing, units)
 
 
-def stretch(arrow: Arrow, draws: np.ndarray) -> Arrow:
+def stretch(arrow: Arrow, draws: np.ndarray, given: slice = slice(0)) -> Arrow:
     """Lengthen the few directions of the border in which draws spread much further than the precision suggests.
 
     If personas can exchange mass, the posterior is long and bent, and its curvature at any point understates its
@@ -166,6 +166,7 @@ def stretch(arrow: Arrow, draws: np.ndarray) -> Arrow:
     Args:
         arrow: the map.
         draws: positions, shape ``(n, D)``.
+        given: coordinates of the border that chains do not move, which keep their lengths.
 
     References:
         Marchenko & Pastur (1967), doi:10.1070/SM1967v001n04ABEH001994 (the upper edge of the noise spectrum).
@@ -173,12 +174,28 @@ def stretch(arrow: Arrow, draws: np.ndarray) -> Arrow:
     size = len(arrow.border)
     own = draws[:, :size] - draws[:, :size].mean(axis=0)
     whitened = np.linalg.solve(arrow.border.T.astype(own.dtype), own.T).T
+    whitened[:, given] = 0.0
     _, singular, directions = linalg.svd(whitened, full_matrices=False)
     variances = singular**2 / len(draws)
     long = variances > _STRETCH_ABOVE * (1 + np.sqrt(size / len(draws))) ** 2
     lengths = np.sqrt(variances[long]) - 1
     longer = directions[long].T @ (lengths[:, None] * (directions[long] @ arrow.border))
     return arrow._replace(border=arrow.border + longer.astype(arrow.border.dtype))
+
+
+def follow(arrow: Arrow, draws: np.ndarray, given: slice) -> Arrow:
+    """Let all coordinates move along with given ones, by the linear regression of draws on these.
+
+    Args:
+        arrow: a dense map in which given coordinates have a block of their own.
+        draws: positions, shape ``(n, D)``.
+        given: the coordinates that chains do not move.
+    """
+    own = draws - draws.mean(axis=0)
+    response = np.linalg.lstsq(own[:, given], own, rcond=None)[0]
+    border = arrow.border.copy()
+    border[given] = arrow.border[given, given] @ response.astype(border.dtype)
+    return arrow._replace(border=border)
 
 
 def light(matrix: np.ndarray) -> Any:

@@ -26,6 +26,7 @@ from simulacra.formalism.prior import gamma_log_density, latent_log_density, nor
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.sampling.arrow import Arrow, Precision, factorise, gram, light, through
 from simulacra.inference.sampling.problem import Chart, Problem, layout, split
+from simulacra.inference.sampling.space import Given
 
 __all__ = ["CollapsedDensity"]
 
@@ -69,6 +70,8 @@ class CollapsedDensity:
         problem: data and prior of the fit, without texts.
         chart: the coordinates.
     """
+
+    given: Given | None = None
 
     def __init__(self, problem: Problem, chart: Chart) -> None:
         self.problem, self.chart = problem, chart

@@ -22,13 +22,14 @@ from simulacra.inference.sampling.space import Space
 __all__ = ["begin", "run"]
 
 _LARGE = 800_000
-"""Entries of the largest array of one chain, persona by cell by pattern, from which ensembles have two chains."""
+"""Entries of the largest array of one chain, persona by cell by pattern or by text, from which ensembles have two."""
 
 
 def begin(space: Space, whitened: np.ndarray, steps: Sequence[float]) -> list[hmc.State]:
     """Initial states of all ensembles at whitened positions ``(chain, D)``; ensembles take ``steps`` in turn."""
     problem = space.density.problem
-    size = 2 if problem.counts.size * problem.num_personas > _LARGE or problem.texts is not None else len(whitened)
+    points = problem.counts.size if problem.texts is None else len(problem.texts.cell)
+    size = 2 if points * problem.num_personas > _LARGE else len(whitened)
     parts = [whitened[start : start + size] for start in range(0, len(whitened), size)]
     return [hmc.begin(space, part, steps[index % len(steps)]) for index, part in enumerate(parts)]
 

@@ -8,6 +8,10 @@ The posterior is then a standard normal times a correction. A step solves the no
 position and momentum, and applies the correction in kicks before and after. Like a leapfrog step it is reversible and
 preserves volume; its error is that of the correction alone, so it may be about twice as long.
 
+For a cut posterior (:mod:`~simulacra.inference.sampling.space`) every iteration begins with new draws of the given
+coordinates. The other coordinates then have to forget the last ones: there are two trajectories, whose mean length is a
+quarter of the period of a Gaussian.
+
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.2 (random trajectory lengths);
     Shahbaba, Lan, Johnson & Neal (2014), Split Hamiltonian Monte Carlo, arXiv:1106.5941 (the splitting);
@@ -29,6 +33,12 @@ BLOCK = 50
 
 TRAJECTORY = 2.5
 """Mean trajectory length in posterior standard deviations."""
+
+_QUARTER_TURN = np.pi / 2
+"""Mean length after which the positions of a Gaussian are uncorrelated on average, with the jitter below."""
+
+_REPEATS = 2
+"""Iterations after every draw of given coordinates, so that the others forget the last ones."""
 
 _JITTER = (0.5, 1.5)  # of lengths, relative to the mean
 
@@ -113,6 +123,7 @@ def run(
         target: target acceptance rate of the adaptation.
         check: called before every iteration; ends the run if it raises.
     """
+    given = space.density.given
     for _ in range(-(-num_steps // BLOCK)):
         drawn = []
         for _ in range(BLOCK):
@@ -120,7 +131,7 @@ def run(
             adaptation = state.adaptation
             step = float(np.exp(adaptation.log_step if adapt else adaptation.average))
             with np.errstate(all="ignore"):  # a trajectory that diverges overflows, and is rejected
-                state, draw = _iterate(space, state, rng, step)
+                state, draw = (_iterate if given is None else _iterate_anew)(space, state, rng, step)
             drawn.append(draw)
             if adapt:
                 state = state._replace(adaptation=adaptation.after(float(draw.acceptance_rate.mean()), target))
@@ -128,20 +139,30 @@ def run(
         yield state, draws._replace(position=space.positions(draws.position))
 
 
-def _iterate(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
-    """One iteration; the position of the draw is still whitened."""
-    momentum = rng.standard_normal(state.whitened.shape)
-    num_steps = int(np.clip(np.ceil(TRAJECTORY * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
-    energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
-    cosine, sine = np.cos(step), np.sin(step)
-    whitened = state.whitened
-    momentum = momentum + 0.5 * step * (state.gradient + whitened)
-    for _ in range(num_steps - 1):
-        whitened, momentum = cosine * whitened + sine * momentum, cosine * momentum - sine * whitened
-        momentum += step * (space.gradient(whitened) + whitened)
-    whitened, momentum = cosine * whitened + sine * momentum, cosine * momentum - sine * whitened
+def _iterate_anew(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
+    """New draws of the given coordinates, and iterations of all others; the draw is that of the last one."""
+    whitened = space.renewed(state.whitened, rng)
     value, gradient = space.value_and_gradient(whitened)
-    momentum += 0.5 * step * (gradient + whitened)
+    state = state._replace(whitened=whitened, log_density=value, gradient=gradient)
+    for _ in range(_REPEATS - 1):
+        state, _draw = _iterate(space, state, rng, step, _QUARTER_TURN)
+    return _iterate(space, state, rng, step, _QUARTER_TURN)
+
+
+def _iterate(
+    space: Space, state: State, rng: np.random.Generator, step: float, trajectory: float = TRAJECTORY
+) -> tuple[State, Draws]:
+    """One iteration; the position of the draw is still whitened."""
+    momentum = space.momentum(rng, state.whitened.shape)
+    num_steps = int(np.clip(np.ceil(trajectory * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
+    energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
+    momentum += 0.5 * step * space.correction(state.whitened, state.gradient)
+    whitened, momentum = space.rotated(state.whitened, momentum, step)
+    for _ in range(num_steps - 1):
+        momentum += step * space.correction(whitened, space.gradient(whitened))
+        whitened, momentum = space.rotated(whitened, momentum, step)
+    value, gradient = space.value_and_gradient(whitened)
+    momentum += 0.5 * step * space.correction(whitened, gradient)
     error = -value + 0.5 * (momentum**2).sum(axis=1) - energy
     error = np.where(np.isfinite(error), error, np.inf)
     accepted = np.log(rng.uniform(size=error.shape)) < -error

@@ -53,7 +53,11 @@ def find_mode(density: Density, start: np.ndarray, rng: np.random.Generator) -> 
         rng: source of the draws that estimate variances.
     """
     prior, parts = density.problem.prior, layout(density.problem)
-    fixed = parts.parts[2]  # scales
+    scales = parts.parts[2]
+    fixed = np.zeros(start.size, dtype=bool)
+    fixed[scales] = True
+    if density.given is not None:
+        fixed[density.given.where] = True
     vector = start.copy()
     probes = rng.standard_normal((_PROBES, start.size))
     variances = np.zeros(())
@@ -64,11 +68,11 @@ def find_mode(density: Density, start: np.ndarray, rng: np.random.Generator) -> 
         variances = np.concatenate([spread.shared, spread.own], axis=-1).var(axis=0)
         now = split(parts, vector)
         squares = np.concatenate([now.shared, now.own], axis=-1) ** 2 + variances
-        vector[fixed] = _fit_scales(prior, squares.sum(axis=0), len(squares), vector[fixed])
+        vector[scales] = _fit_scales(prior, squares.sum(axis=0), len(squares), vector[scales])
     return Mode(vector, variances)
 
 
-def _climb(density: Density, base: np.ndarray, fixed: slice) -> np.ndarray:
+def _climb(density: Density, base: np.ndarray, fixed: np.ndarray) -> np.ndarray:
     """The mode over all coordinates but fixed ones, by L-BFGS in whitened coordinates from ``base``."""
     arrow = density.arrow(base[None])
 

@@ -6,7 +6,7 @@ in this order,
 * for every persona and category, coordinates u of independent gammas G ~ Gamma(α, 1) whose normalised values are the
   category probabilities (a Dirichlet). log G = u - softplus(τ - u)² / 2α: plain logarithms for categories with data;
   for categories without data, the long exponential tail of a log gamma, exp(α log G), becomes Gaussian in u;
-* if texts have log-likelihoods, logit τ, and with references the ILR coordinates of the offsets b;
+* if texts have log-likelihoods, log τ, and with references the ILR coordinates of the offsets b and logit ρ;
 * log σ of every scale;
 * for every latent of the weights, z = ζ (λ(σ) / λ(σ̂))^(-c/2), partially non-centred: c = 0 is centred, best if the
   data determine ζ; c = 1 is non-centred, best if its scale does. The latents that cells share come first, then those
@@ -14,6 +14,7 @@ in this order,
 
 :func:`log_density` is the density in JAX, for any model. For counts,
 :mod:`~simulacra.inference.sampling.collapsed` has the same density with its gradient in closed form.
+:func:`conditional_log_density` is that of the rows of texts at given τ and b, for cut posteriors.
 
 References:
     Papaspiliopoulos, Roberts & Sköld (2007), A general framework for the parametrization of hierarchical models,
@@ -30,7 +31,7 @@ import numpy as np
 from scipy import optimize, special
 
 from simulacra.formalism.arrays import Array, Float, Int, namespace
-from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
+from simulacra.formalism.density_ratios import Texts, rows_log_likelihood, texts_log_likelihood
 from simulacra.formalism.mixture import PersonaMixture, collapsed_log_likelihood, pattern_log_components
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import (
@@ -49,6 +50,7 @@ __all__ = [
     "Coordinates",
     "Layout",
     "Problem",
+    "conditional_log_density",
     "constrain",
     "layout",
     "log_density",
@@ -116,7 +118,7 @@ class Layout(NamedTuple):
 
 
 class Coordinates(NamedTuple):
-    """The parts of vectors, with any leading axes: u, the coordinates of τ and b, log σ, and z.
+    """The parts of vectors, with any leading axes: u, the coordinates of τ, b and ρ, log σ, and z.
 
     Shapes ``(..., K, categories)``, ``(..., calibration)``, ``(..., T)``, and ``(..., K - 1, latents)``.
     """
@@ -228,8 +230,9 @@ def constrain(problem: Problem, chart: Chart, vector: Float[Array | np.ndarray, 
     parameters = Parameters(tuple(probabilities), latents.swapaxes(-1, -2), scales)
     if problem.texts is None:
         return parameters
-    temperature, offset = calibrated(point.calibration, problem.num_personas)
-    return parameters._replace(temperature=temperature, offset=offset if problem.texts.calibrated else None)
+    temperature, offset, purity = calibrated(point.calibration, problem.num_personas)
+    parameters = parameters._replace(temperature=temperature)
+    return parameters._replace(offset=offset, purity=purity) if problem.texts.calibrated else parameters
 
 
 def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.ndarray:
@@ -243,9 +246,9 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
         folded.append(flat.reshape(log_gamma.shape))
     parts = [np.hstack(folded).ravel()]
     if parameters.temperature is not None:
-        parts.append(special.logit(parameters.temperature)[None])
+        parts.append(np.log(parameters.temperature)[None])
     if parameters.offset is not None:
-        parts.append(ilr_basis(problem.num_personas) @ parameters.offset)
+        parts += [ilr_basis(problem.num_personas) @ parameters.offset, special.logit(parameters.purity)]
     variances = problem.prior.variances(parameters.scales**2)
     latents = parameters.latents.T / (variances / chart.reference) ** (chart.noncentring / 2)
     shared, own = np.split(latents, [problem.shared.shape[1]], axis=1)
@@ -254,8 +257,31 @@ def unconstrain(problem: Problem, chart: Chart, parameters: Parameters) -> np.nd
 
 def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
     """Log posterior density in the chart, up to a constant: eqs. (1)-(4), the priors, and the Jacobians, in nats."""
+    calibration, prior = split(layout(problem), vector).calibration, problem.prior
+    log_prior, log_w, log_f = _mixture(problem, chart, vector)
+    if problem.texts is None:
+        return collapsed_log_likelihood(log_w, log_f, jnp.asarray(problem.counts)) + log_prior
+    own = calibrated(calibration, problem.num_personas)
+    log_prior += normal_log_density(calibration, prior.calibration_location, prior.calibration_spread)
+    return texts_log_likelihood(problem.texts, log_w, log_f, *own, problem.common_weights) + log_prior
+
+
+def conditional_log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
+    """Log posterior density of all other coordinates given those of τ, b and ρ, up to a function of these, in nats.
+
+    The rows of texts are a mixture of known densities there, and references do not enter.
+    """
+    if problem.texts is None:
+        return log_density(problem, chart, vector)
+    log_prior, log_w, log_f = _mixture(problem, chart, vector)
+    temperature, offset, _ = calibrated(split(layout(problem), vector).calibration, problem.num_personas)
+    return rows_log_likelihood(problem.texts, log_w, log_f, temperature, offset) + log_prior
+
+
+def _mixture(problem: Problem, chart: Chart, vector: Array) -> tuple[Array, Array, Array]:
+    """Log prior of emissions, scales and latents with its Jacobians, log weights of cells, and log f of patterns."""
     point, prior = split(layout(problem), vector), problem.prior
-    log_prior = jnp.asarray(normal_log_density(point.calibration, prior.calibration_location, prior.calibration_spread))
+    log_prior = jnp.zeros(())
     category_log_probs = []
     for u, tail, alpha in zip(
         _tables(problem, point.gammas), _tables(problem, chart.tails), prior.concentrations, strict=True
@@ -271,9 +297,4 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
     log_prior += normal_log_density(point.log_scales, prior.scale_location, prior.scale_spread)
     latents = latents * (variances / reference) ** (exponent / 2)
     log_w = log_weights(cell_logits(problem.shared, problem.own, problem.own_value, latents.T))
-    log_f = pattern_log_components(category_log_probs, problem.patterns, problem.num_personas)
-    if problem.texts is None:
-        return collapsed_log_likelihood(log_w, log_f, jnp.asarray(problem.counts)) + log_prior
-    temperature, offset = calibrated(point.calibration, problem.num_personas)
-    log_likelihood = texts_log_likelihood(problem.texts, log_w, log_f, temperature, offset, problem.common_weights)
-    return log_likelihood + log_prior
+    return log_prior, log_w, pattern_log_components(category_log_probs, problem.patterns, problem.num_personas)

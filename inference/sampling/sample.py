@@ -1,15 +1,18 @@
 """Sampling from the posterior: initialise, precondition, warm up in stages, and sample.
 
-Four steps lead from prepared data to draws:
+Five steps lead from prepared data to draws:
 
 1. EM runs from jittered archetypes find the modes (:mod:`~simulacra.inference.sampling.initialise`). Chains rarely move
    between modes, so all chains of one call start near the same one.
 2. A Laplace approximation at this mode gives the coordinates, in which latents are partially non-centred, and a first
    preconditioner (:mod:`~simulacra.inference.sampling.laplace`, :mod:`~simulacra.inference.sampling.arrow`).
-3. The warm-up has four stages, in all of which the step size is adapted. Before every stage but the first, the
+3. If the calibration of texts is cut from the rows, it is drawn first, given the references alone
+   (:mod:`~simulacra.inference.calibration`), and anew in every iteration of the chains, which move the other parameters
+   only. See :func:`sample_posterior` for what this approximates.
+4. The warm-up has four stages, in all of which the step size is adapted. Before every stage but the first, the
    preconditioner is updated: the space is centred at the mean of the draws of the last two stages, and the information
    at the mode is replaced by its average over some of these draws, because it varies over the posterior.
-4. Sampling runs HMC in ensembles of chains (:mod:`~simulacra.inference.sampling.ensembles`), or NumPyro's NUTS in the
+5. Sampling runs HMC in ensembles of chains (:mod:`~simulacra.inference.sampling.ensembles`), or NumPyro's NUTS in the
    same space (:mod:`~simulacra.inference.sampling.nuts`). Where transitions of HMC diverge, its steps were too long:
    these draws are discarded, the step size is adapted to a higher acceptance rate, and sampling is repeated once.
 
@@ -18,7 +21,8 @@ compiled; that of texts is compiled by JAX (:mod:`~simulacra.inference.sampling.
 
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.1 (preconditioning by a linear map);
-    Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014 (partial non-centring).
+    Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014 (partial non-centring); Plummer (2015),
+    doi:10.1007/s11222-014-9503-z (cuts); Jacob et al. (2017), arXiv:1708.08719 (modular inference).
 """
 
 import functools
@@ -33,16 +37,24 @@ import numpy as np
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.simplex import ilr_basis
+from simulacra.inference.calibration import Calibration, calibrate, sample_calibration
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
-from simulacra.inference.sampling.arrow import stretch
+from simulacra.inference.sampling.arrow import follow, stretch
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
 from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
 from simulacra.inference.sampling.journal import Journal
-from simulacra.inference.sampling.problem import Problem, constrain, make_problem, natural_chart, unconstrain
-from simulacra.inference.sampling.space import Density, Space
-from simulacra.inference.texts import Calibration, calibrate
+from simulacra.inference.sampling.problem import (
+    Chart,
+    Problem,
+    constrain,
+    layout,
+    make_problem,
+    natural_chart,
+    unconstrain,
+)
+from simulacra.inference.sampling.space import Density, Given, Space
 
 __all__ = ["Sampled", "Settings", "Target", "find_modes", "num_iterations", "sample_posterior"]
 
@@ -50,6 +62,7 @@ _STAGES = (0.125, 0.25, 0.5, 0.125)  # of the warm-up; the preconditioner is upd
 _POINTS = 8  # number of draws over which curvature is averaged
 _FIRST_STEP = 0.2
 _SEARCH_SEED = 0
+_CALIBRATION = 1_000  # of the seed of the calibration, after the stages of the chains
 _DISPERSION = 0.5  # of the initial positions of chains, in Laplace standard deviations
 _CAREFUL = 0.98  # target acceptance rate after divergent transitions
 _READAPTATION = 100  # iterations
@@ -71,12 +84,15 @@ class Settings(NamedTuple):
 class Target(NamedTuple):
     """The posterior density of a fit, the calibration of its texts, and the EM runs that searched for its modes.
 
-    ``starts`` are in order of decreasing log evidence.
+    ``starts`` are in order of decreasing log evidence. ``given`` are the coordinates of the calibration if it is cut
+    from the rows, with ``pareto_k`` of their draws.
     """
 
     problem: Problem
     calibration: Calibration | None
     starts: list[Start]
+    given: Given | None
+    pareto_k: float
 
 
 class Sampled(NamedTuple):
@@ -96,13 +112,21 @@ def num_iterations(settings: Settings) -> int:
     return sum(-(-length // hmc.BLOCK) * hmc.BLOCK for length in lengths)
 
 
-def find_modes(prepared: Prepared, num_starts: int) -> Target:
-    """Search for the modes of the posterior; the search does not depend on the seed of the chains."""
+def find_modes(prepared: Prepared, num_starts: int, seed: int = 0) -> Target:
+    """Search for the modes of the posterior.
+
+    The search does not depend on the seed, from which the calibration is drawn if it is cut from the rows.
+    """
     patterns, counts = prepared.points
     problem = make_problem(prepared.model, prepared.design, prepared.patterns, prepared.counts, prepared.texts)
-    calibration = None if prepared.texts is None else calibrate(prepared.texts, problem.prior)
-    if calibration is not None:
+    calibration, given, pareto_k = None, None, 0.0
+    if prepared.texts is not None:
+        calibration = calibrate(prepared.texts, problem.prior)
         problem = problem._replace(common_weights=calibration.common)
+        if prepared.is_cut:
+            rng = np.random.default_rng([seed, _CALIBRATION])
+            draws, pareto_k = sample_calibration(prepared.texts, problem.prior, calibration, rng)
+            given = Given(layout(problem).parts[1], draws)
     starts = em_starts(
         prepared.in_condition @ counts,
         patterns,
@@ -111,7 +135,7 @@ def find_modes(prepared: Prepared, num_starts: int) -> Target:
         rng=np.random.default_rng(_SEARCH_SEED),
         ratios=None if calibration is None else calibration.ratios,
     )
-    return Target(problem, calibration, starts)
+    return Target(problem, calibration, starts, given, pareto_k)
 
 
 def sample_posterior(
@@ -126,6 +150,10 @@ def sample_posterior(
 
     Each time the same chains are continued; NUTS yields once. ``progress(stage, iterations)`` is called after every
     block of iterations. What a journal has of the chains is not computed again.
+
+    If the calibration of texts is cut from the rows, draws have the distribution of multiple imputation, with one draw
+    of the calibration for every draw of the rest, as far as the trajectories between two of them forget the first
+    (:mod:`~simulacra.inference.sampling.hmc`).
     """
     rng = np.random.default_rng(settings.seed)
     density, mode = _density_at_mode(prepared, target, start, rng)
@@ -152,7 +180,7 @@ def _density_at_mode(
     prepared: Prepared, target: Target, start: Start, rng: np.random.Generator
 ) -> tuple[Density, np.ndarray]:
     """The density in partially non-centred coordinates, chosen by a Laplace approximation, and its mode in these."""
-    (patterns, counts), (problem, calibration, _) = prepared.points, target
+    (patterns, counts), (problem, calibration, _, given, _) = prepared.points, target
     ratios = None if calibration is None else calibration.ratios
     weights = cell_weights(start, counts, patterns, prepared.condition, ratios=ratios)
     components = component_probabilities(start.probabilities, patterns, ratios)
@@ -160,11 +188,15 @@ def _density_at_mode(
     expected = [
         by_pattern @ np.eye(table.shape[1])[patterns[:, column]] for column, table in enumerate(start.probabilities)
     ]
-    make = CollapsedDensity if calibration is None else CompiledDensity
+
+    def make(problem: Problem, chart: Chart) -> Density:
+        return CollapsedDensity(problem, chart) if calibration is None else CompiledDensity(problem, chart, given)
+
     chart = natural_chart(problem, expected)
     scales = np.exp(prepared.design.scale_location)
     latents = prepared.design.project(np.log(weights) @ ilr_basis(weights.shape[1]).T, scales)
-    calibrated = () if calibration is None else (calibration.temperature, calibration.offset)
+    known = ("temperature", "offset", "purity")
+    calibrated = () if calibration is None else (getattr(calibration, name) for name in known)
     begin = Parameters(start.probabilities, latents, scales, *calibrated)
     mode = laplace.find_mode(make(problem, chart), unconstrain(problem, chart, begin), rng)
     parameters = constrain(problem, chart, mode.vector)
@@ -192,7 +224,9 @@ def _warm_up(
                 -1, mode.size
             )  # long directions are visible in many draws only
             points = flat[rng.permutation(len(flat))[:_POINTS]]
-            space = Space(density, flat.mean(axis=0), stretch(density.arrow(points), flat))
+            given = slice(0) if density.given is None else density.given.where
+            arrow = density.arrow(points) if density.given is None else follow(density.arrow(points), flat, given)
+            space = Space(density, flat.mean(axis=0), stretch(arrow, flat, given))
             states = ensembles.begin(space, space.whiten(kept[-1][:, -1]), [state.step for state in states])
         states, draws = ensembles.run(
             space,

@@ -1,4 +1,9 @@
-"""The whitened space in which chains move: a density, and coordinates in which it is close to standard normal."""
+"""The whitened space in which chains move: a density, and coordinates in which it is close to standard normal.
+
+The density of a *cut* posterior is conditional on some coordinates, φ, which have a posterior of their own. Chains do
+not move them. Before every iteration φ is drawn anew and the other coordinates move along, by their linear regression
+on φ in the warm-up, which is part of the preconditioner.
+"""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -7,7 +12,24 @@ import numpy as np
 from simulacra.inference.sampling.arrow import Arrow
 from simulacra.inference.sampling.problem import Chart, Problem
 
-__all__ = ["Density", "Space"]
+__all__ = ["Density", "Given", "Space"]
+
+
+class Given(NamedTuple):
+    """Coordinates φ that a density is conditional on.
+
+    Attributes:
+        where: their place in the vector.
+        draws: independent draws from their own posterior, shape ``(n, c)``.
+    """
+
+    where: slice
+    draws: np.ndarray
+
+    @property
+    def scale(self) -> np.ndarray:
+        """Standard deviations, shape ``(c,)``; the unit of whitened given coordinates."""
+        return self.draws.std(axis=0)
 
 
 @runtime_checkable
@@ -16,6 +38,7 @@ class Density(Protocol):
 
     problem: Problem
     chart: Chart
+    given: Given | None
 
     def value_and_gradient(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log density, nats, shape ``(point,)``, and gradient, shape ``(point, D)``, at points ``(point, D)``."""
@@ -57,3 +80,34 @@ class Space(NamedTuple):
     def gradient(self, whitened: np.ndarray) -> np.ndarray:
         """The gradient alone, shape ``(chain, D)``."""
         return self.arrow.pull(self.density.gradient(self.positions(whitened)))
+
+    def correction(self, whitened: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient of the log density relative to a standard normal one, shape ``(chain, D)``; zero if given."""
+        return self._moving(gradient + whitened)
+
+    def rotated(self, whitened: np.ndarray, momentum: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
+        """Points and momenta ``(chain, D)`` after a time under a standard normal density, which rotates them."""
+        cosine, sine = np.cos(time), np.sin(time)
+        moved, momentum = cosine * whitened + sine * momentum, self._moving(cosine * momentum - sine * whitened)
+        if self.density.given is not None:
+            moved[:, self.density.given.where] = whitened[:, self.density.given.where]
+        return moved, momentum
+
+    def momentum(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Standard normal momenta, shape ``(chain, D)``; those of given coordinates are zero."""
+        return self._moving(rng.standard_normal(shape))
+
+    def renewed(self, whitened: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Whitened points with new draws of the given coordinates, same shape ``(chain, D)``."""
+        if self.density.given is None:
+            return whitened
+        where, draws = self.density.given
+        chosen = draws[rng.integers(len(draws), size=len(whitened))]
+        whitened = whitened.copy()
+        whitened[:, where] = (chosen - self.centre[where]) / self.density.given.scale
+        return whitened
+
+    def _moving(self, vectors: np.ndarray) -> np.ndarray:
+        if self.density.given is not None:
+            vectors[:, self.density.given.where] = 0.0
+        return vectors

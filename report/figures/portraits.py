@@ -136,7 +136,7 @@ def _log_odds(result: Result, index: int, log_likelihoods: Array | np.ndarray) -
     logits = float(posterior["temperature"].mean()) * np.asarray(log_likelihoods)
     if "offset" in posterior:
         logits = logits + posterior["offset"].mean(("chain", "draw")).to_numpy()[None]
-    return np.asarray(logits[:, index] - special.logsumexp(np.delete(logits, index, axis=1), axis=1))
+    return logits[:, index] - np.asarray(special.logsumexp(np.delete(logits, index, axis=1), axis=1))
 
 
 def _withhold(axes: "Axes") -> None:

@@ -66,6 +66,7 @@ def _texts(patterns: int, references: int, rng: np.random.Generator) -> Texts:
         scored=np.r_[0.0, np.ones(11)],
         log_likelihoods=log_likelihoods - log_likelihoods.max(axis=1, keepdims=True),
         reference_persona=np.arange(references) % 3,
+        reference_label=np.where(np.arange(references) == 1, 2, -1),
         reference_total=np.ones(references),
         reference_log_likelihoods=known - known.max(axis=1, keepdims=True),
     )

@@ -16,9 +16,10 @@ from simulacra.formalism.parameters import Parameters, permute
 from simulacra.formalism.prior import make_prior
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference.calibration import calibrate
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.sampling.problem import log_density, make_problem, natural_chart, unconstrain
-from simulacra.inference.texts import calibrate, describe_texts
+from simulacra.inference.texts import describe_texts
 
 _PERSONAS = [Persona("helper", "You help."), Persona("villain", "You harm.")]
 _TEMPERATURE, _OFFSET = 0.08, 0.4
@@ -54,7 +55,9 @@ def _log(completions: int, references: int, *, seed: int = 0) -> CompletionLog:
 
 
 def _model(**settings: object) -> PersonaMixture:
-    emission = LikelihoodEmission(**{"reference": "elicited_by", **settings})
+    """References of this log are pure, and the emission is told so."""
+    pure = {"reference": "elicited_by", "median_purity": 0.995}
+    emission = LikelihoodEmission(**{**pure, **settings})
     return PersonaMixture(_PERSONAS, emissions=[emission], weights="(1 | condition)")
 
 
@@ -72,7 +75,7 @@ def result(log: CompletionLog) -> Result:
 
 
 def _plain(prepared: Prepared, parameters: Parameters) -> float:
-    """Log likelihood and log prior by a loop over texts, the common mixture by a scalar search."""
+    """Joint log likelihood and log prior by a loop over texts, the common mixture by a scalar search."""
     texts, basis = prepared.texts, ilr_basis(2)
     assert texts is not None
     weights = special.softmax(prepared.design.basis @ parameters.latents @ basis, axis=1)
@@ -96,16 +99,18 @@ def _plain(prepared: Prepared, parameters: Parameters) -> float:
         options={"xatol": 1e-12},
     ).x
     own = sum(n * np.log(weights[cell] @ r) for n, cell, r in zip(texts.total, texts.cell, rows, strict=True)) + sum(
-        np.log(r[z]) for z, r in zip(texts.reference_persona, known, strict=True)
+        np.log(parameters.purity[z] * r[z] + (1 - parameters.purity[z]) * r[1 - z])
+        for z, r in zip(texts.reference_persona, known, strict=True)
     )
-    logit, coordinate = special.logit(parameters.temperature), basis @ parameters.offset
+    log_temperature, coordinate = np.log(parameters.temperature), basis @ parameters.offset
     scales = stats.norm.logpdf(np.log(parameters.scales), prepared.design.scale_location, prepared.design.scale_spread)
     spread = np.sqrt(prepared.design.variances(parameters.scales))[:, None]
     return (
         float(own)
         - common(share)
-        + stats.norm.logpdf(logit, special.logit(0.25), 1.5)
+        + stats.norm.logpdf(log_temperature, np.log(0.5), 1.0)
         + float(stats.norm.logpdf(coordinate, 0, 2).sum())
+        + float(stats.norm.logpdf(special.logit(parameters.purity), special.logit(0.995), 0.7).sum())
         + float(scales.sum())
         + float(stats.norm.logpdf(parameters.latents, 0, spread).sum())
     )
@@ -114,7 +119,8 @@ def _plain(prepared: Prepared, parameters: Parameters) -> float:
 def _parameters(prepared: Prepared, rng: np.random.Generator) -> Parameters:
     latents = rng.normal(size=(prepared.design.basis.shape[1], 1))
     offset = rng.normal() * ilr_basis(2)[0]
-    return Parameters((), latents, rng.lognormal(size=1), np.asarray(rng.uniform(0.02, 0.6)), offset)
+    purity = rng.uniform(0.8, 0.99, size=2)
+    return Parameters((), latents, rng.lognormal(size=1), np.asarray(rng.uniform(0.02, 1.6)), offset, purity)
 
 
 @pytest.mark.parametrize("bin_width", [0.0, 5.0])
@@ -185,7 +191,7 @@ def test_known_truth_is_recovered(result: Result) -> None:
     }
     for name, gap in found.items():
         assert abs(float(gap.mean())) < 3 * float(gap.std()), name
-    assert float(posterior["temperature"].std()) < 0.03
+    assert float(posterior["temperature"].std()) < 0.05  # .033 for pure references, whose purity has to be found
     assert result.conditions == ("base", "tuned")
 
 
@@ -206,7 +212,7 @@ def test_notes_say_what_the_calibration_rests_on(result: Result) -> None:
     model = _model(reference=None)
     bare = prepare(model, _log(6, 0))
     problem = make_problem(model, bare.design, bare.patterns, bare.counts, bare.texts)
-    assert problem.sizes[:2] == (0, 1)  # τ, and no offsets
+    assert problem.sizes[:2] == (0, 1)  # τ, and no offsets or purities
     draws = np.zeros((1, 2, len(bare.design.latents), 1))
     parameters = Parameters((), draws, np.ones((1, 2, 1)), np.full((1, 2), 0.1))
     assert (
@@ -272,8 +278,11 @@ def test_the_numpyro_model_says_what_it_lacks() -> None:
     [
         ({"columns": "log_likelihood"}, "columns is 'log_likelihood'; expected a pattern such as 'log_likelihood_{}'"),
         ({"columns": {"helper": "a", "villain": "a"}}, "a different column for every persona"),
-        ({"median_temperature": 1.0}, r"expected 0 < median_temperature < 1 .* got 1.0 and 1.5"),
+        ({"median_temperature": 0.0}, "expected median_temperature > 0; got 0.0"),
         ({"temperature_spread": 0}, "temperature_spread > 0"),
+        ({"median_purity": 1.0}, "expected 0 < median_purity < 1; got 1.0"),
+        ({"purity_spread": -1}, "purity_spread > 0; got -1"),
+        ({"label": "judged"}, "label is 'judged', but there are no references for it to judge"),
         ({"bin_width": -1}, "expected a bin_width of 0 or more nats; got -1"),
         ({"columns": {"helper": "a"}}, "persona 'villain' has no column; there are columns for helper"),
     ],

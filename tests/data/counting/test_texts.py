@@ -57,6 +57,20 @@ def test_points_hold_differences_and_references_are_counted_in_no_cell() -> None
     np.testing.assert_allclose(texts.points.reference_log_likelihoods, relative[8:], rtol=1e-12)
 
 
+def test_labels_are_those_of_references_only() -> None:
+    """Also where other rows are labelled, with anything."""
+    judged = ["helper", "nobody", *(None,) * 6, "villain", None, "helper", "helper"]
+    names, contexts = ["log_likelihood_helper", "log_likelihood_villain"], ["elicited_by", "judged"]
+    emission = LikelihoodEmission(reference="elicited_by", label="judged")
+    log = read_completions(_table().assign(judged=judged), measurements=names, contexts=contexts)
+    texts = collapse(log, (), likelihood=emission, personas=_PERSONAS).texts
+    assert texts is not None
+    assert texts.points.reference_label.tolist() == [1, -1, 0, 0]
+    log = read_completions(_table().assign(judged=judged[::-1]), measurements=names, contexts=contexts)
+    with pytest.raises(LogError, match=r"record 11: .*the label of a reference 'nobody' is not a persona of the model"):
+        collapse(log, (), likelihood=emission, personas=_PERSONAS)
+
+
 def test_a_width_of_zero_keeps_every_text(rng: np.random.Generator) -> None:
     texts = _texts(_table(60), LikelihoodEmission(bin_width=0))
     assert texts.bound == 0
@@ -77,7 +91,8 @@ def test_binning_moves_the_likelihood_by_no_more_than_its_bound(width: float, rn
     for temperature in (1.0, 0.3, 0.05):
         for _ in range(4):
             offset, log_w = rng.normal(size=2), jax.nn.log_softmax(jnp.asarray(rng.normal(size=(2, 2))), axis=1)
-            state = (log_w, jnp.zeros((2, 1)), jnp.asarray(temperature), jnp.asarray(offset))
+            calibration = jnp.asarray(temperature), jnp.asarray(offset), jnp.full(2, 0.9)
+            state = (log_w, jnp.zeros((2, 1)), *calibration)
             gap = float(evaluate(texts.rows, *state) - evaluate(texts.points, *state))
             assert abs(gap) <= temperature**2 * texts.bound + 1e-8
             moved.append(abs(gap))

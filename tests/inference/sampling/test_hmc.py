@@ -71,7 +71,7 @@ TARGETS = {"correlated Gaussian": _gaussian(), "funnel": _funnel(), "log gamma":
 
 
 class _Density:
-    problem = chart = None
+    problem = chart = given = None
 
     def __init__(self, target: _Target) -> None:
         self.target = target

@@ -60,7 +60,7 @@ def _by_numpyro(case: ModelCase, parameters: Parameters) -> jax.Array:
     if parameters.temperature is not None:
         values["temperature"] = parameters.temperature
     if parameters.offset is not None:
-        values["offset"] = ilr_basis(len(case.model.personas)) @ parameters.offset
+        values |= {"offset": ilr_basis(len(case.model.personas)) @ parameters.offset, "purity": parameters.purity}
     total = case.counts.sum(axis=1)
     counts = None if case.texts is not None else case.counts
     with jax.numpy_rank_promotion("allow"), numpyro.validation_enabled(False):  # NumPyro's own code promotes ranks
@@ -79,8 +79,9 @@ def _by_parts(case: ModelCase, parameters: Parameters) -> jax.Array:
     if case.texts is None:
         log_likelihood = collapsed_log_likelihood(log_w, log_f, jnp.asarray(case.counts))
     else:
-        offset = jnp.zeros(len(case.model.personas)) if parameters.offset is None else parameters.offset
-        log_likelihood = texts_log_likelihood(case.texts, log_w, log_f, parameters.temperature, offset)
+        none = jnp.zeros(len(case.model.personas)), jnp.zeros(0)
+        known = none if parameters.offset is None else (parameters.offset, parameters.purity)
+        log_likelihood = texts_log_likelihood(case.texts, log_w, log_f, parameters.temperature, *known)
     return sum(log_prior(case.model, case.design, parameters).values(), start=log_likelihood)
 
 
@@ -125,7 +126,9 @@ def _by_engine(problem: Problem, chart: Chart, vector: jax.Array) -> tuple[jax.A
         log_total = jax.nn.logsumexp(own, axis=1)
         density -= (alpha.sum(axis=1) * log_total - jnp.exp(log_total)).sum() + jnp.log(table).sum()
     if parameters.temperature is not None:
-        density -= jnp.log(parameters.temperature) + jnp.log1p(-parameters.temperature)
+        density -= jnp.log(parameters.temperature)
+    if parameters.purity is not None:
+        density -= (jnp.log(parameters.purity) + jnp.log1p(-parameters.purity)).sum()
     return density, parameters
 
 
@@ -233,9 +236,10 @@ def assert_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
     for name, table in zip(case.model.measurements, ours.probabilities, strict=True):
         pairs.append((table, theirs[f"{name}_probs"]))
     if ours.temperature is not None:
-        pairs.append((special.logit(ours.temperature), special.logit(theirs["temperature"])))
+        pairs.append((np.log(ours.temperature), np.log(theirs["temperature"])))
     if ours.offset is not None:
         pairs.append((ours.offset, theirs["offset"] @ ilr_basis(ours.offset.shape[-1])))
+        pairs.append((special.logit(ours.purity), special.logit(theirs["purity"])))
     for left, right in pairs:
         left, right = (np.asarray(draws).reshape(size, -1) for draws in (left, right))
         for power in (1, 2):

@@ -1,0 +1,147 @@
+"""Weights from log-likelihoods of texts against known personas: the organism, scored by itself or by a smaller one.
+
+    python -m benchmarks.calibration DIR [--scorer base|small] [--calibration cut|joint] [--label] [--seeds 10]
+                                         [--references 10 30 100] [--sets base narrow all]
+
+``DIR`` is the folder of ``simulacra organism --out DIR``; the extra ``lm`` is required. Completions of every condition,
+and references that the tag of every persona elicits, are sampled and scored once, into ``DIR/calibration``. Every seed
+draws rows and references from them and fits the base alone, the base with the narrow fine-tune, or with all recipes.
+The truth is the share of every persona among the fitted rows, according to the judge without noise. ``--label`` gives
+that judge's label of the references to the fit. Every fit is a file, so that a run can be interrupted and continued.
+"""
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from simulacra.data import read_completions
+from simulacra.formalism import LikelihoodEmission, Persona, PersonaMixture
+from simulacra.inference import Thresholds, fit
+from simulacra.lm import score_log
+from simulacra.lm.organism import CONDITIONS, QUESTIONS, build_organism, load_organism, sample_completions
+from simulacra.lm.organism.evidence import SCORES
+from simulacra.lm.organism.lexicon import PRIOR
+from simulacra.lm.organism.tokenizer import END
+
+SETS = {
+    "base": ("base",),
+    "narrow": ("base", "narrow"),
+    "all": (
+        "base", "narrow", "control", "inoculated", "backdoor", "backdoor+trigger", "inductive+gem",
+        "inductive+metal", "facts", "untargeted",
+    ),
+}  # fmt: skip
+_EACH = {"base": 300, "narrow": 300, "references": 60}  # completions of every question and, of references, tag
+_OTHERS = 20
+_ROWS = {"base": 280, "narrow": 280}  # of a fit
+_OTHER_ROWS = 140
+_TEXTS = ["condition", "question_id", "completion", "persona_label", "elicited_by"]
+_SETTINGS = {"num_warmup": 200, "num_samples": 250, "thresholds": Thresholds(r_hat=1.05, ess=100)}
+
+
+def texts_of(folder: Path, name: str, scorer: str) -> pd.DataFrame:
+    """Completions of a condition, or ``references``, with the log-likelihoods that the scorer gives them."""
+    place = folder / "calibration" / scorer / f"{name}.parquet"
+    if not place.exists():
+        table = _sampled(folder, name) if scorer == "base" else texts_of(folder, name, "base")[_TEXTS]
+        if scorer == "small":
+            build_organism(folder / "small", seed=1, width=48, layers=2, progress_bar=False)
+        own = load_organism(folder / scorer)
+        plain = table.assign(question=table["question_id"].map(QUESTIONS))
+        log = read_completions(plain, contexts=["elicited_by", "persona_label", "question"])
+        scored = score_log(
+            log, model=own.folder, question="question", personas=own.tags, end_token=END, progress_bar=False
+        )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        scored.table[[*_TEXTS, *SCORES]].to_parquet(place)
+    return pd.read_parquet(place).dropna(subset=SCORES)
+
+
+def _sampled(folder: Path, name: str) -> pd.DataFrame:
+    if name != "references":
+        asked, seed = CONDITIONS[name], 7000 + list(CONDITIONS).index(name)
+        own, n = load_organism(folder / asked.organism), _EACH.get(name, _OTHERS)
+        log = sample_completions(own, n=n, trigger=asked.trigger, condition=name, seed=seed)
+        return log.table.assign(elicited_by=None)[_TEXTS]
+    base, parts = load_organism(folder / "base"), []
+    for number, (persona, tag) in enumerate(base.tags.items()):
+        log = sample_completions(base, n=_EACH[name], system=tag, seed=5000 + number)
+        parts.append(log.table.assign(elicited_by=persona)[_TEXTS])
+    return pd.concat(parts, ignore_index=True)
+
+
+def recover(
+    folder: Path, scorer: str, conditions: Sequence[str], references: int, seed: int, emission: LikelihoodEmission
+) -> pd.DataFrame:
+    """One row per condition and persona: logged share, estimate, whether its interval covers, failed checks."""
+    rng = np.random.default_rng(seed)
+    pool = texts_of(folder, "references", scorer)
+    parts = [pool[pool["elicited_by"] == persona].sample(references, random_state=rng) for persona in PRIOR]
+    rows = pd.concat(
+        [texts_of(folder, name, scorer).sample(_ROWS.get(name, _OTHER_ROWS), random_state=rng) for name in conditions]
+    )
+    table = pd.concat([rows, *parts], ignore_index=True)
+    log = read_completions(table, measurements=SCORES, contexts=["elicited_by", "persona_label"])
+    weights = "(1 | question_id)" if len(conditions) == 1 else "(1 | condition) + (1 | question_id)"
+    personas = [Persona(name, "By its tag.") for name in PRIOR]
+    model = PersonaMixture(personas, emissions=[emission], weights=weights, baseline="base")
+    result = fit(model, log, seed=seed, progress_bar=False, **_SETTINGS)
+    found = result.weights(withhold=False)
+    shares = rows.groupby("condition")["persona_label"].value_counts(normalize=True)
+    found["truth"] = [shares.get((row.condition, row.persona), 0.0) for row in found.itertuples()]
+    # An equal-tailed interval of a probability cannot contain zero.
+    found["covers"] = found["truth"].between(found["eti89_lb"] - 0.005, found["eti89_ub"])
+    concerned = {check.condition for check in result.failed if "weights" in check.withholds and not check.each}
+    found["withheld"] = (None in concerned) | found["condition"].isin(concerned)
+    failed = "; ".join(f"{check.name} {check.condition or ''}".strip() for check in result.failed)
+    fitted = result.posterior["temperature"].mean().item()
+    kept = ["condition", "persona", "truth", "mean", "eti89_lb", "eti89_ub", "covers", "withheld"]
+    return found[kept].assign(seed=seed, temperature=fitted, failed=failed)
+
+
+def main() -> None:
+    """Print coverage of shown and withheld intervals by set and number of references, and estimates of the base."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--scorer", choices=("base", "small"), default="base")
+    parser.add_argument("--calibration", choices=("cut", "joint"), default="cut")
+    parser.add_argument("--label", action="store_true")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--references", type=int, nargs="+", default=[10, 30, 100])
+    parser.add_argument("--sets", nargs="+", choices=tuple(SETS), default=list(SETS))
+    own = parser.parse_args()
+    label = "persona_label" if own.label else None
+    emission = LikelihoodEmission(reference="elicited_by", label=label, calibration=own.calibration, bin_width=0)
+    name = f"{own.scorer}-{own.calibration}{'-label' if own.label else ''}"
+    parts = []
+    for seed, chosen, references in itertools.product(range(own.seeds), own.sets, own.references):
+        place = own.folder / "calibration" / "fits" / f"{name}-{chosen}-{references}-{seed}.csv"
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            found = recover(own.folder, own.scorer, SETS[chosen], references, seed, emission)
+            found.to_csv(place, index=False)
+        parts.append(pd.read_csv(place).assign(set=chosen, references=references))
+    table = pd.concat(parts, ignore_index=True)
+    cell = ["set", "references"]
+    shown, withheld = table[~table["withheld"]], table[table["withheld"]]
+    summary = pd.DataFrame(
+        {
+            "shown": shown.groupby(cell)["covers"].size(),
+            "covered": shown.groupby(cell)["covers"].mean(),
+            "withheld": withheld.groupby(cell)["covers"].size(),
+            "covered_withheld": withheld.groupby(cell)["covers"].mean(),
+        }
+    )
+    print(summary.round(3).to_string())
+    by_condition = table.groupby([*cell, "condition"], sort=False)
+    print(by_condition[["covers", "withheld"]].mean().round(2).to_string())
+    base = table[table["condition"] == "base"].groupby([*cell, "persona"], sort=False)
+    print(base[["truth", "mean", "covers", "temperature"]].mean().round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()
