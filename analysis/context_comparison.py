@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from arviz_stats.loo import loo
 from scipy import special
 
 from simulacra.analysis.context_model import ContextModel, ContextSampler, conversation_log_likelihood
@@ -189,6 +188,8 @@ def compare_in_context(
 
 def _left_out(fit: InContext, sampler: ContextSampler, contexts: Contexts, seed: int) -> tuple[np.ndarray, int]:
     """Expected log predictive density of every conversation, and the number that were predicted by a new fit."""
+    from arviz_stats.loo import loo  # ArviZ takes longer to import than all else here
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)  # fitted again below
         found: Any = loo(fit.tree, pointwise=True, var_name="answers")

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from simulacra.analysis.checks import expect_result
 from simulacra.formalism.display import card, listing
@@ -103,7 +103,7 @@ def paired_ratio_set(part: np.ndarray, whole: np.ndarray, ci_prob: float = CI_PR
     size = len(part)
     if size < 2:
         return _UNBOUNDED
-    covariance = stats.t.ppf(ends(ci_prob)[1], size - 1) ** 2 * np.cov(part, whole) / size
+    covariance = special.stdtrit(size - 1, ends(ci_prob)[1]) ** 2 * np.cov(part, whole) / size
     square = whole.mean() ** 2 - covariance[1, 1]
     if square <= 0:
         return _UNBOUNDED

@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from simulacra.analysis.checks import expect_result
 from simulacra.formalism.display import card, listing
@@ -314,6 +313,8 @@ class _Rates:
 
 def _ranks(draws: np.ndarray, more_is_better: bool, ci_prob: float) -> dict[str, np.ndarray]:  # noqa: FBT001
     """Mean and interval of the rank of every organism, and the probability of being the best; ties share it."""
+    from scipy import stats  # takes longer to import than all else here
+
     if draws.shape[-1] == 0:
         return dict.fromkeys(_RANKS, np.empty(0))
     signed = (-draws if more_is_better else draws).reshape(-1, draws.shape[-1])

@@ -23,8 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from arviz_stats.base.array import array_stats
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import (
@@ -96,6 +95,8 @@ def _weighted(
     references: Texts, prior: Prior, location: np.ndarray, shape: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Draws from a t distribution, their smoothed importance weights, which sum to one, and Pareto k."""
+    from arviz_stats.base.array import array_stats  # ArviZ takes longer to import than all else here
+
     scale = np.sqrt(_FREEDOM / rng.chisquare(_FREEDOM, size=(_DRAWS, 1)))
     whitened = scale * rng.standard_normal((_DRAWS, len(location)))
     points = location + whitened @ np.linalg.cholesky(shape).T
@@ -125,7 +126,11 @@ def calibration_statistics(texts: Texts, prior: Prior, parameters: Parameters, p
     best = np.append(fitted, _climb(at_fitted, mode[size:]))
     lost = float(np.subtract(*_values(references, prior, jnp.asarray(np.stack([mode, best])))))
     ratio = 2 * max(lost, 0.0)
-    found = {"likelihood_ratio": ratio, "p_value": stats.chi2.sf(ratio, size), "references": len(texts.reference_total)}
+    found = {
+        "likelihood_ratio": ratio,
+        "p_value": special.chdtrc(size, ratio),
+        "references": len(texts.reference_total),
+    }
     return xr.Dataset({**found, "pareto_k": pareto_k})
 
 

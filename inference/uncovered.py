@@ -27,7 +27,6 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from scipy import stats
 from scipy.spatial import KDTree
 
 from simulacra.formalism.density_ratios import Texts, log_density_ratios, prompt_weights
@@ -96,6 +95,8 @@ def uncovered_texts(prepared: Prepared, texts: Texts, posterior: xr.Dataset) -> 
 
 def _compare(rows: np.ndarray, total: np.ndarray, references: np.ndarray, importance: np.ndarray) -> _Compared:
     """Compare rows with references of the same attribution, shapes ``(n, K)``; ``total`` texts a row."""
+    from scipy import stats  # takes longer to import than all else here
+
     effective = importance.sum() ** 2 / (importance**2).sum() if len(importance) else 0.0
     if not len(rows) or effective < _FEWEST:
         return _Compared()
