@@ -31,8 +31,8 @@ __all__ = ["BLOCK", "Draws", "State", "begin", "run"]
 BLOCK = 50
 """Iterations between two reports of progress; numbers of iterations are rounded up to whole blocks."""
 
-TRAJECTORY = 2.5
-"""Mean trajectory length in posterior standard deviations."""
+TRAJECTORY = 3.2
+"""Mean trajectory length in posterior standard deviations: about half a turn, longer where the posterior is longer."""
 
 _QUARTER_TURN = np.pi / 2
 """Mean length after which the positions of a Gaussian are uncorrelated on average, with the jitter below."""

@@ -30,7 +30,7 @@ def slice_sample(
         width: width of the initial interval, same shape; about six standard deviations works well, and any width is
             valid.
         rng: source of random numbers.
-        fixed: what the densities depend on: arrays whose leading axes are those of ``start``.
+        fixed: what the densities depend on, each of shape ``(*shape of start, ...)``.
 
     Returns:
         New values, same shape.

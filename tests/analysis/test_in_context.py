@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from arviz_stats.loo import loo
 from numpyro.infer.util import log_density
 from scipy import stats
 from scipy.special import log_softmax, softmax
@@ -130,7 +131,7 @@ def test_a_conversation_left_out_is_what_importance_sampling_says(
 ) -> None:
     """Three conversations are fitted again without themselves, as if their importance weights were unreliable."""
     contexts, fit = validated(*simulated()), compared.fits["none"]
-    shapes = comparison.loo(fit.tree, pointwise=True).pareto_k.to_numpy()
+    shapes = loo(fit.tree, pointwise=True).pareto_k.to_numpy()
     monkeypatch.setattr(comparison, "_UNRELIABLE", np.sort(shapes)[-4])
     sampler = ContextSampler(NONE, contexts, **LENGTHS)
     again, refitted = comparison._left_out(fit, sampler, contexts, 0)

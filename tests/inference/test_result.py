@@ -744,7 +744,7 @@ def test_a_file_of_an_older_version_says_what_reads_it(fitted: Result, tmp_path)
     path = fitted.save(tmp_path / "fit.nc")
     _sign(path, lambda record: record.update(format_version=3, versions={"simulacra": "0.0.9"}))
     with pytest.raises(
-        InputError, match=r"format version 3, but .* reads 4; fit again, or read it with simulacra 0\.0\.9"
+        InputError, match=r"format version 3, but .* reads 5; fit again, or read it with simulacra 0\.0\.9"
     ):
         Result.load(path)
 
