@@ -24,7 +24,7 @@ def _short_fit(model: Any, log: Any, **settings: Any) -> Result:
     """``fit`` with few draws and thresholds to match, once for each model and log."""
     key = (repr(dataclasses.asdict(model)), log.content_hash, tuple(sorted(settings.items())))
     if key not in _FITTED:
-        short = {"num_warmup": 300, "num_samples": 500, "num_chains": 2, "thresholds": Thresholds(r_hat=1.1, ess=50)}
+        short = {"num_warmup": 300, "num_samples": 500, "thresholds": Thresholds(r_hat=1.1, ess=50)}
         _FITTED[key] = fit(model, log, **{**settings, **short})
     return _FITTED[key]
 
