@@ -170,10 +170,7 @@ def sample_posterior(
         progress("sampling", settings.num_samples)
         yield Sampled(_parameters(density, positions), stats)
         return
-    so_far: Sampled | None = None
-    for segment in _sample_hmc(space, states, settings, progress, journal):
-        so_far = segment if so_far is None else _joined(so_far, segment)
-        yield so_far
+    yield from _sample_hmc(space, states, settings, progress, journal)
 
 
 def _density_at_mode(
@@ -253,30 +250,48 @@ def _sample_hmc(
     progress: Callable[[str, int], None],
     journal: Journal | None,
 ) -> Iterator[Sampled]:
-    """Yield consecutive segments of the chains: ``num_samples`` draws, then each time as many as drawn so far."""
+    """Yield ``num_samples`` draws of all chains, then, each time, twice as many of the same chains."""
     seeds = ([settings.seed, phase] for phase in itertools.count(len(_STAGES)))
-    target = settings.target_accept_prob
     run = functools.partial(ensembles.run, space, journal=journal)
-    sample = functools.partial(run, adapt=False, target=target, transform=functools.partial(_parameters, space.density))
-    length, diverged, stage = settings.num_samples, 0, functools.partial(progress, "sampling")
-    states, draws = sample(states, next(seeds), num_steps=length, progress=stage)
-    if draws.diverging.any():
-        diverged = int(draws.diverging.sum())
-        whitened = np.concatenate([state.whitened for state in states])
-        states = ensembles.begin(space, whitened, [state.step for state in states])
-        shorten, target = functools.partial(progress, "shortening steps"), max(target, _CAREFUL)
-        states, _ = run(states, next(seeds), num_steps=_READAPTATION, adapt=True, target=target, progress=shorten)
-        states, draws = sample(states, next(seeds), num_steps=length, progress=stage)
-    for doubling in itertools.count():
-        stats = jax.tree.map(lambda values, length=length: values[:, :length], draws._asdict())
-        yield Sampled(stats.pop("position"), stats, diverged)
-        length, stage = settings.num_samples << doubling, functools.partial(progress, "continuing sampling")
-        states, draws = sample(states, next(seeds), num_steps=length, progress=stage)
+
+    def sample(states: list[hmc.State], length: int, stage: str) -> tuple[list[hmc.State], Sampled]:
+        states, draws = run(
+            states,
+            next(seeds),
+            num_steps=length,
+            adapt=False,
+            target=settings.target_accept_prob,
+            progress=functools.partial(progress, stage),
+            transform=functools.partial(_parameters, space.density),
+        )
+        stats = jax.tree.map(lambda values: values[:, :length], draws._asdict())
+        return states, Sampled(stats.pop("position"), stats)
+
+    wanted, diverged, stage = settings.num_samples, 0, "sampling"
+    states, so_far = sample(states, wanted, stage)
+    while True:
+        if not diverged and so_far.stats["diverging"].any():
+            diverged = int(so_far.stats["diverging"].sum())
+            states = ensembles.begin(
+                space, np.concatenate([state.whitened for state in states]), [state.step for state in states]
+            )
+            states, _ = run(
+                states,
+                next(seeds),
+                num_steps=_READAPTATION,
+                adapt=True,
+                target=max(settings.target_accept_prob, _CAREFUL),
+                progress=functools.partial(progress, "shortening steps"),
+            )
+            states, so_far = sample(states, wanted, stage)
+        yield so_far._replace(diverged=diverged)
+        wanted, stage = 2 * wanted, "continuing sampling"
+        states, more = sample(states, wanted // 2, stage)
+        so_far = _joined(so_far, more)
 
 
 def _joined(earlier: Sampled, later: Sampled) -> Sampled:
-    parameters, stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), earlier[:2], later[:2])
-    return Sampled(parameters, stats, later.diverged)
+    return Sampled(*jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), earlier[:2], later[:2]))
 
 
 def _parameters(density: Density, positions: np.ndarray) -> Parameters:

@@ -73,7 +73,8 @@ def test_draws_are_added_where_nothing_else_is_lacking(simulated, monkeypatch: p
     module = sys.modules["simulacra.inference.fit"]  # the package has the function under this name
     monkeypatch.setattr(module, "_FIRST_DRAWS", 300)
     lines = Thresholds(r_hat=1.05, ess=1000)  # 1200 draws have fewer effective ones, 9600 have more
-    left_out = {**_SHORT, "num_samples": None, "thresholds": lines}
+    # steps so short that no transition diverges, after which sampling would begin again
+    left_out = {**_SHORT, "num_samples": None, "thresholds": lines, "target_accept_prob": 0.98}
     result = fit(simulated.model, simulated.log, **left_out)
     assert result.ok
     assert 600 <= result.settings["num_samples"] == result.posterior.sizes["draw"] <= 2400
