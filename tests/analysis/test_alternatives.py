@@ -68,7 +68,7 @@ def test_the_words_name_what_is_left() -> None:
 
 
 def test_sets_of_ones_own() -> None:
-    found = try_persona_sets(fit_milder(), {"same": fit_milder().model.personas})
+    found = try_persona_sets(fit_milder(), {"same": fit_milder().model.personas}, seed=1)
     assert found["personas"].tolist() == ["as fitted", "same"]
     assert found["passed"].tolist() == [False, False]
     np.testing.assert_allclose(found["unexplained"][0], found["unexplained"][1], atol=0.01)
