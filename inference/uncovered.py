@@ -4,7 +4,7 @@ Calibration by references assumes that the texts of a persona are distributed al
 show that a condition writes something else: a persona without a prompt, or a known one with other words. But then its
 rows differ from the references to which they are most similar.
 
-Texts are attributed to the persona with the largest r (:mod:`simulacra.formalism.density_ratios`). The nonconformity of
+Texts are attributed to the persona with the largest r (``simulacra.formalism.density_ratios``). The nonconformity of
 a text is its mean distance from the nearest three references of the same attribution, in log-likelihood ratios (nats).
 The model predicts its distribution over the rows of a condition with weights w: that over references i, weighted by
 
