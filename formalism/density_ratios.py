@@ -200,9 +200,8 @@ def rows_log_likelihood(
     offset: Float[Array, " persona"],
 ) -> Float[Array, ""]:
     """Log likelihood of texts and measurements at a given calibration, in nats, relative to the even mixture."""
-    shift = jax.lax.stop_gradient(log_f.max(axis=0))
-    joint = _joint(texts, log_w, log_f - shift[None], points_density_ratios(texts, temperature, offset))
-    return jnp.dot(texts.total, _log(joint.sum(axis=0)) + shift[texts.pattern])
+    ratios = points_density_ratios(texts, temperature, offset)
+    return jnp.dot(texts.total, _points_log_probs(texts, log_w, log_f, ratios))
 
 
 def prompt_weights(purity: Float[Array | np.ndarray, " persona"]) -> Float[Array, "persona persona"]:
@@ -263,10 +262,8 @@ def texts_log_probs(
     counts = jnp.concatenate([texts.total * texts.scored, texts.reference_total])
     pooled = _log(pooled_weights(ratios, counts, start) @ ratios)
     size = len(texts.cell)
-    shift = jax.lax.stop_gradient(log_f.max(axis=0))
-    joint = _joint(texts, log_w, log_f - shift[None], own)
     known = _references_log_probs(texts, log_known, purity) if texts.calibrated else jnp.zeros(0)
-    return _log(joint.sum(axis=0)) + shift[texts.pattern] - pooled[:size], known - pooled[size:]
+    return _points_log_probs(texts, log_w, log_f, own) - pooled[:size], known - pooled[size:]
 
 
 def texts_responsibilities(
@@ -280,6 +277,13 @@ def texts_responsibilities(
     ratios = points_density_ratios(texts, temperature, offset)
     joint = _joint(texts, log_w, log_f - log_f.max(axis=0, keepdims=True), ratios)
     return (joint / joint.sum(axis=0, keepdims=True)).T
+
+
+def _points_log_probs(texts: Texts, log_w: Array, log_f: Array, ratios: Array) -> Array:
+    """Log Σ_z w_z f_z r_z of one text of every point."""
+    shift = jax.lax.stop_gradient(log_f.max(axis=0))
+    joint = _joint(texts, log_w, log_f - shift[None], ratios)
+    return _log(joint.sum(axis=0)) + shift[texts.pattern]
 
 
 def _joint(texts: Texts, log_w: Array, log_f: Array, ratios: Array) -> Array:
