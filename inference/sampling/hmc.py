@@ -26,7 +26,7 @@ import numpy as np
 
 from simulacra.inference.sampling.space import Space
 
-__all__ = ["BLOCK", "Draws", "State", "begin", "run"]
+__all__ = ["BLOCK", "Draws", "State", "begin", "run", "trajectory"]
 
 BLOCK = 50
 """Iterations between two reports of progress; numbers of iterations are rounded up to whole blocks."""
@@ -139,6 +139,29 @@ def run(
         yield state, draws._replace(position=space.positions(draws.position))
 
 
+def trajectory(
+    space: Space, whitened: np.ndarray, momentum: np.ndarray, gradient: np.ndarray, step: float, num_steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points and momenta ``(chain, D)`` after some steps, and the density and its gradient at the end.
+
+    Args:
+        space: the whitened posterior.
+        whitened: whitened points, shape ``(chain, D)``.
+        momentum: momenta, shape ``(chain, D)``.
+        gradient: gradient of the log density at the points.
+        step: size of a step.
+        num_steps: number of steps, at least one.
+    """
+    momentum = momentum + 0.5 * step * space.correction(whitened, gradient)
+    whitened, momentum = space.rotated(whitened, momentum, step)
+    for _ in range(num_steps - 1):
+        momentum += step * space.correction(whitened, space.gradient(whitened))
+        whitened, momentum = space.rotated(whitened, momentum, step)
+    value, gradient = space.value_and_gradient(whitened)
+    momentum += 0.5 * step * space.correction(whitened, gradient)
+    return whitened, momentum, value, gradient
+
+
 def _iterate_anew(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
     """New draws of the given coordinates, and iterations of all others; the draw is that of the last one."""
     whitened = space.renewed(state.whitened, rng)
@@ -150,19 +173,13 @@ def _iterate_anew(space: Space, state: State, rng: np.random.Generator, step: fl
 
 
 def _iterate(
-    space: Space, state: State, rng: np.random.Generator, step: float, trajectory: float = TRAJECTORY
+    space: Space, state: State, rng: np.random.Generator, step: float, length: float = TRAJECTORY
 ) -> tuple[State, Draws]:
     """One iteration; the position of the draw is still whitened."""
     momentum = space.momentum(rng, state.whitened.shape)
-    num_steps = int(np.clip(np.ceil(trajectory * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
+    num_steps = int(np.clip(np.ceil(length * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
     energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
-    momentum += 0.5 * step * space.correction(state.whitened, state.gradient)
-    whitened, momentum = space.rotated(state.whitened, momentum, step)
-    for _ in range(num_steps - 1):
-        momentum += step * space.correction(whitened, space.gradient(whitened))
-        whitened, momentum = space.rotated(whitened, momentum, step)
-    value, gradient = space.value_and_gradient(whitened)
-    momentum += 0.5 * step * space.correction(whitened, gradient)
+    whitened, momentum, value, gradient = trajectory(space, state.whitened, momentum, state.gradient, step, num_steps)
     error = -value + 0.5 * (momentum**2).sum(axis=1) - energy
     error = np.where(np.isfinite(error), error, np.inf)
     accepted = np.log(rng.uniform(size=error.shape)) < -error

@@ -13,7 +13,7 @@ from scipy import stats
 
 from simulacra.inference.sampling import hmc
 from simulacra.inference.sampling.arrow import dense_arrow
-from simulacra.inference.sampling.space import Space
+from simulacra.inference.sampling.space import Given, Space
 
 _CHAINS = 4000
 _LEAST = 1e-4
@@ -105,6 +105,37 @@ def test_exact_draws_stay_exact(name: str, step: float) -> None:
     for start, end in zip(target.uniform(exact).T, target.uniform(draws.position[-1]).T, strict=True):
         assert stats.kstest(start, "uniform").pvalue > _LEAST
         assert stats.kstest(end, "uniform").pvalue > _LEAST
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("given", [None, Given(slice(0, 1), np.random.default_rng(5).standard_normal((50, 1)))])
+def test_a_trajectory_run_backwards_returns_and_preserves_volume(name: str, given: Given | None) -> None:
+    """With the acceptance probability, these are what detailed balance needs."""
+    target, rng, step, num_steps = TARGETS[name], np.random.default_rng(2), 0.3, 4
+    size = target.draw(rng, 1).shape[1]
+    density = _Density(target)
+    density.given = given
+    arrow = dense_arrow(1.3 * np.eye(size), 1)
+    double = arrow._replace(border=arrow.border.astype(float), linear=arrow.linear.astype(float))  # for differences
+    space = Space(density, np.full(size, 0.3), double)
+    start, momentum = 0.5 * rng.standard_normal((1, size)), space.momentum(rng, (1, size))
+
+    def moved(state: np.ndarray) -> np.ndarray:
+        points, momenta = state[:, :size], state[:, size:]
+        end = hmc.trajectory(space, points, momenta, space.value_and_gradient(points)[1], step, num_steps)
+        np.testing.assert_allclose(end[2], space.value_and_gradient(end[0])[0])
+        return np.hstack(end[:2])
+
+    mirror = np.concatenate([np.ones(size), -np.ones(size)])
+    state = np.hstack([start, momentum])
+    there = moved(state)
+    assert np.abs(there - state).max() > (0.1 if size > 1 or given is None else -1)
+    np.testing.assert_allclose(moved(there * mirror) * mirror, state, atol=1e-12)
+    free = np.flatnonzero(np.arange(2 * size) % size > (-1 if given is None else 0))
+    if free.size:
+        shifts = 1e-5 * np.eye(2 * size)[free]
+        jacobian = (moved(state + shifts) - moved(state - shifts))[:, free] / 2e-5
+        assert abs(np.linalg.det(jacobian)) == pytest.approx(1.0, abs=1e-7)
 
 
 def test_accepting_the_wrong_proposals_would_be_noticed() -> None:
