@@ -142,15 +142,19 @@ def run(
 def trajectory(
     space: Space, whitened: np.ndarray, momentum: np.ndarray, gradient: np.ndarray, step: float, num_steps: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Points and momenta ``(chain, D)`` after some steps, and the density and its gradient at the end.
+    """Run a trajectory of every chain.
 
     Args:
         space: the whitened posterior.
         whitened: whitened points, shape ``(chain, D)``.
         momentum: momenta, shape ``(chain, D)``.
-        gradient: gradient of the log density at the points.
+        gradient: gradient of the log density at the points, shape ``(chain, D)``.
         step: size of a step.
         num_steps: number of steps, at least one.
+
+    Returns:
+        Points and momenta at the end, the log density there, shape ``(chain,)``, and its gradient; the others have
+        shape ``(chain, D)``.
     """
     momentum = momentum + 0.5 * step * space.correction(whitened, gradient)
     whitened, momentum = space.rotated(whitened, momentum, step)
