@@ -51,19 +51,25 @@ class Demonstration(NamedTuple):
     said: dict[str, Any]
 
 
-@pytest.fixture(scope="session")
-def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
-    """``simulacra demo --json`` in a process of its own: the longest fit of the suite, run once for all workers."""
+def printed_once(tmp_path_factory: pytest.TempPathFactory, name: str, *command: str) -> Path:
+    """What a Python process printed, in a file ``name``.json; it runs once for all workers."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    printed = shared / "demo.json"
-    command = [sys.executable, "-m", "simulacra.cli.app", "demo", "--out", "demo", "--json"]
-    with FileLock(shared / "demo.lock"):
+    printed = shared / f"{name}.json"
+    with FileLock(shared / f"{name}.lock"):
         if not printed.exists():
-            ended = subprocess.run(command, capture_output=True, text=True, cwd=shared, check=False)
+            ended = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=shared, check=False)
             assert ended.returncode == 0, ended.stdout + ended.stderr
             printed.write_text(ended.stdout)
-    return Demonstration(shared / "demo", json.loads(printed.read_text()))
+    return printed
+
+
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """``simulacra demo --json``, the longest fit of the suite."""
+    command = ("-m", "simulacra.cli.app", "demo", "--out", "demo", "--json")
+    printed = printed_once(tmp_path_factory, "demo", *command)
+    return Demonstration(printed.parent / "demo", json.loads(printed.read_text()))
 
 
 @pytest.fixture

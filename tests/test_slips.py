@@ -2,23 +2,18 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests import slips
+from tests.conftest import printed_once
 from tests.slips import SLIPS
 
 
 @pytest.fixture(scope="session")
-def committed() -> dict[str, list[str]]:
+def committed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What every slip raises in a fresh interpreter, without beartype."""
-    path = Path(slips.__file__)
-    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(printed_once(tmp_path_factory, "slips", slips.__file__).read_text())
 
 
 @pytest.mark.parametrize("slip", SLIPS)

@@ -24,8 +24,10 @@ from scipy import special
 
 from simulacra.formalism.prior import gamma_log_density, latent_log_density, normal_log_density
 from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.weights import latent_variances
 from simulacra.inference.sampling.arrow import Arrow, Precision, factorise, gram, light, through
-from simulacra.inference.sampling.problem import Chart, Problem, layout, split
+from simulacra.inference.sampling.coordinates import split
+from simulacra.inference.sampling.problem import Chart, Problem, layout
 from simulacra.inference.sampling.space import Given
 
 __all__ = ["CollapsedDensity"]
@@ -162,7 +164,8 @@ class CollapsedDensity:
         )
 
     def _latents(self, log_scales: np.ndarray, shared: np.ndarray, own: np.ndarray) -> _Latents:
-        variances = self.problem.prior.variances(np.exp(2 * log_scales))
+        prior = self.problem.prior
+        variances = latent_variances(prior.fixed_variance, prior.multiplicity, np.exp(2 * log_scales))
         relative = self._exponent * np.log(variances / self.chart.reference)[:, None]
         coordinates = np.concatenate([shared, own], axis=-1)
         stretch = np.exp(relative / 2)

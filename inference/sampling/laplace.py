@@ -20,7 +20,8 @@ import numpy as np
 from scipy import optimize
 
 from simulacra.formalism.prior import Prior
-from simulacra.inference.sampling.problem import layout, split
+from simulacra.inference.sampling.coordinates import split
+from simulacra.inference.sampling.problem import layout
 from simulacra.inference.sampling.space import Density
 
 __all__ = ["Mode", "find_mode"]

@@ -44,11 +44,10 @@ from simulacra.formalism.prior import (
 )
 from simulacra.formalism.simplex import ilr_basis, log_weights
 from simulacra.formalism.weights import WeightDesign, cell_logits
+from simulacra.inference.sampling.coordinates import Layout, split
 
 __all__ = [
     "Chart",
-    "Coordinates",
-    "Layout",
     "Problem",
     "conditional_log_density",
     "constrain",
@@ -56,7 +55,6 @@ __all__ = [
     "log_density",
     "make_problem",
     "natural_chart",
-    "split",
     "unconstrain",
 ]
 
@@ -110,26 +108,6 @@ class Chart(NamedTuple):
     reference: Float[Array | np.ndarray, " latent"]
 
 
-class Layout(NamedTuple):
-    """Where the parts of the vector are: their slices, and the shapes of emissions and latents."""
-
-    parts: tuple[slice, ...]
-    shapes: tuple[tuple[int, ...], ...]
-
-
-class Coordinates(NamedTuple):
-    """The parts of vectors, with any leading axes: u, the coordinates of τ, b and ρ, log σ, and z.
-
-    Shapes ``(..., K, categories)``, ``(..., calibration)``, ``(..., T)``, and ``(..., K - 1, latents)``.
-    """
-
-    gammas: Any
-    calibration: Any
-    log_scales: Any
-    shared: Any
-    own: Any
-
-
 def make_problem(
     model: PersonaMixture, design: WeightDesign, patterns: np.ndarray, counts: np.ndarray, texts: Texts | None = None
 ) -> Problem:
@@ -181,14 +159,6 @@ def layout(problem: Problem) -> Layout:
         *((coordinates, size // coordinates) for size in sizes[3:]),
     )
     return Layout(tuple(slice(end - size, end) for end, size in zip(ends, sizes, strict=True)), shapes)
-
-
-def split(layout: Layout, vector: Any) -> Coordinates:
-    """The parts of vectors with any leading axes, NumPy or JAX arrays."""
-    lead = vector.shape[:-1]
-    return Coordinates(
-        *(vector[..., part].reshape(lead + shape) for part, shape in zip(layout.parts, layout.shapes, strict=True))
-    )
 
 
 def _tables(problem: Problem, values: Any) -> list[Any]:

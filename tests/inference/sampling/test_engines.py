@@ -108,7 +108,7 @@ def test_divergent_draws_are_discarded_and_sampled_again_with_shorter_steps(
     tiny: Prepared, sampled: Sampled, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hmc, "_DIVERGENCE", 2.0)  # nats; coarse trajectories exceed it, careful ones do not
-    again = _sample(tiny)
+    again = _sample(tiny, num_samples=1000)
     assert sampled.diverged == 0
     assert again.diverged > 0
     assert again.stats["diverging"].sum() < again.diverged / 100

@@ -24,6 +24,7 @@ from simulacra.formalism.simplex import ilr_basis, log_weights
 from simulacra.inference.sampling import collapsed
 from simulacra.inference.sampling import problem as engine
 from simulacra.inference.sampling.collapsed import CollapsedDensity
+from simulacra.inference.sampling.coordinates import split
 from simulacra.inference.sampling.problem import (
     Chart,
     Problem,
@@ -32,7 +33,6 @@ from simulacra.inference.sampling.problem import (
     log_density,
     make_problem,
     natural_chart,
-    split,
 )
 from tests.formalism.models import MODELS, ModelCase
 
