@@ -21,6 +21,7 @@ from typing import Literal
 
 import jax
 import numpy as np
+import psutil
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
@@ -42,6 +43,7 @@ from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import count_events, fit_rates
 from simulacra.inference.readings import READING, distinct_readings, rival_modes
 from simulacra.inference.result import Result
+from simulacra.inference.sampling.cost import Cost
 from simulacra.inference.sampling.initialise import Start
 from simulacra.inference.sampling.journal import Journal
 from simulacra.inference.sampling.relabel import relabel
@@ -63,6 +65,7 @@ _FIRST_DRAWS, _MOST_DRAWS = 1000, 4000
 _LEAST_STARTS = 10
 _READING_DRAWS = 500  # draws per chain of readings other than the first, which are compared but not reported
 _MOST_RIVALS = 4
+_LONG = 60.0  # seconds from which a fit says what it will take
 
 
 def fit(
@@ -102,7 +105,9 @@ def fit(
         num_starts: number of EM runs that search for modes, at least 10. The search does not depend on ``seed``. Modes
             whose log evidence is close to that of the best are sampled as well (:meth:`Result.readings`).
         thresholds: thresholds of the checks.
-        progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks.
+        progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks. Unless
+            it is false, a fit that will take longer than a minute or more memory than there is says so there before
+            its chains run; the time is that of the first ``num_samples``, within a factor of about two.
         checkpoint: a folder in which the chains are kept while they run. If the process is killed, the same call
             resumes from it, says so on standard error unless ``progress_bar`` is false, and returns the draws of an
             uninterrupted call, bit for bit. It is created, and remains when ``fit`` returns: delete it when the result
@@ -145,20 +150,23 @@ def fit(
         target = find_modes(prepared, settings.num_starts, settings.seed)
         best = target.starts[0]
         rivals = rival_modes(target.starts, gap=thresholds.mode_gap, distance=thresholds.mode_distance)
-        readings = [
-            _sample_reading(prepared, target, rival, settings, thresholds, progress, journal)
-            for rival in rivals[:_MOST_RIVALS]
-        ]
-        more = max(len(rivals) - _MOST_RIVALS, 0)
+        rivals, more = rivals[:_MOST_RIVALS], max(len(rivals) - _MOST_RIVALS, 0)
+        short = settings._replace(num_samples=min(first, _READING_DRAWS), engine="hmc")
+
+        def announce(cost: Cost) -> None:
+            relative = 1 + len(rivals) * num_iterations(short) / num_iterations(settings)
+            _announce(cost._replace(seconds=relative * cost.seconds), prepared, silent=progress_bar is False)
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
             return _assemble(prepared, target, sampled, readings, more, rates, settings, thresholds)
 
-        results = map(checked, sample_posterior(prepared, target, best, settings, progress, journal))
-        result = next(results)
+        segments = sample_posterior(prepared, target, best, settings, progress, journal, announce)
+        sampled = next(segments)
+        readings = [_sample_reading(prepared, target, rival, short, thresholds, progress, journal) for rival in rivals]
+        result = checked(sampled)
         while result.settings["num_samples"] < most and lacks_draws(result.checks):
-            result = next(results)
+            result = checked(next(segments))
     return result
 
 
@@ -172,8 +180,7 @@ def _sample_reading(
     journal: Journal | None,
 ) -> xr.Dataset:
     """The posterior around another mode, with personas named by their gates."""
-    short = settings._replace(num_samples=min(settings.num_samples, _READING_DRAWS), engine="hmc")
-    sampled = next(sample_posterior(prepared, target, start, short, progress, journal))
+    sampled = next(sample_posterior(prepared, target, start, settings, progress, journal))
     parameters, _ = _relabelled(prepared, sampled, start)
     posterior = posterior_dataset(prepared, parameters)
     evidence = find_evidence(prepared, posterior, thresholds)
@@ -229,6 +236,19 @@ def _assemble(
         checks += (check_labels(switched, before, after, thresholds),)
     record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
     return Result(tree, prepared, checks, record, notes)
+
+
+def _announce(cost: Cost, prepared: Prepared, *, silent: bool) -> None:
+    """Say on standard error what a long fit will cost, and whether memory suffices."""
+    available = psutil.virtual_memory().available
+    if silent or (cost.seconds < _LONG and cost.memory < available):
+        return
+    size = f"{grouped(len(prepared.counts))} cells, {len(prepared.model.names)} personas"
+    minutes = f"{max(round(cost.seconds / 60), 1)} min and {cost.memory / 1e9:.1f} GB of memory"
+    print(f"Sampling will take about {minutes} ({size})", file=sys.stderr)
+    if cost.memory > available:
+        lacking = f"Only {available / 1e9:.1f} GB are available: pass a smaller num_samples, or fewer conditions"
+        print(lacking, file=sys.stderr)
 
 
 def _describe_repetition(diverged: int) -> list[str]:

@@ -43,6 +43,7 @@ from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
 from simulacra.inference.sampling.arrow import follow, stretch
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
+from simulacra.inference.sampling.cost import Cost, expected_cost
 from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
 from simulacra.inference.sampling.journal import Journal
 from simulacra.inference.sampling.problem import (
@@ -145,11 +146,13 @@ def sample_posterior(
     settings: Settings,
     progress: Callable[[str, int], None],
     journal: Journal | None = None,
+    announce: Callable[[Cost], None] = lambda cost: None,
 ) -> Iterator[Sampled]:
     """Yield posterior draws around the mode of ``start``: ``num_samples`` per chain, then, each time, twice the length.
 
-    Each time the same chains are continued; NUTS yields once. ``progress(stage, iterations)`` is called after every
-    block of iterations. What a journal has of the chains is not computed again.
+    Each time the same chains are continued; NUTS yields once. ``announce`` is called with the expected cost before the
+    chains run, and ``progress(stage, iterations)`` after every block of iterations. What a journal has of the chains is
+    not computed again.
 
     If the calibration of texts is cut from the rows, draws have the distribution of multiple imputation, with one draw
     of the calibration for every draw of the rest, as far as the trajectories between two of them forget the first
@@ -157,7 +160,12 @@ def sample_posterior(
     """
     rng = np.random.default_rng(settings.seed)
     density, mode = _density_at_mode(prepared, target, start, rng)
-    space, states = _warm_up(density, mode, settings, rng, progress, journal)
+    space = Space(density, mode, density.arrow(mode[None]))
+    whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
+    states = ensembles.begin(space, whitened, [_FIRST_STEP])
+    iterations, draws = num_iterations(settings), settings.num_chains * settings.num_samples
+    announce(expected_cost(space, states, num_iterations=iterations, num_draws=draws))
+    space, states = _warm_up(space, states, settings, rng, progress, journal)
     if settings.engine == "nuts":
         positions, stats = nuts.run(
             space,
@@ -204,21 +212,19 @@ def _density_at_mode(
 
 
 def _warm_up(
-    density: Density,
-    mode: np.ndarray,
+    space: Space,
+    states: list[hmc.State],
     settings: Settings,
     rng: np.random.Generator,
     progress: Callable[[str, int], None],
     journal: Journal | None,
 ) -> tuple[Space, list[hmc.State]]:
-    space = Space(density, mode, density.arrow(mode[None]))
-    whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
-    states = ensembles.begin(space, whitened, [_FIRST_STEP])
+    density = space.density
     kept: list[np.ndarray] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
         if kept:
             flat = np.concatenate(kept[-2:], axis=1).reshape(
-                -1, mode.size
+                -1, space.centre.size
             )  # long directions are visible in many draws only
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             given = slice(0) if density.given is None else density.given.where

@@ -1,0 +1,61 @@
+"""What sampling will cost, known before the chains run: seconds from the time of a gradient, memory from sizes.
+
+The number of gradients in an iteration varies little between posteriors, because their coordinates are preconditioned:
+14 to 23 on the logs that were tried. The time of one depends on the log and on the machine, so it is measured.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from simulacra.inference.sampling import hmc
+from simulacra.inference.sampling.space import Space
+
+__all__ = ["Cost", "expected_cost"]
+
+_GRADIENTS = 20
+"""Gradients in an iteration."""
+
+_AFTERWARDS = 1.25
+"""Seconds of a fit for every second of its chains: the preconditioner, what is derived from draws, and the checks."""
+
+_TIMINGS = 5
+_BYTES_AT_LEAST, _BYTES_OF_CELL, _BYTES_OF_LATENT = 5e8, 56, 6
+"""Largest memory of a process: without draws, for every draw and cell, and for every draw, cell and coordinate."""
+
+
+class Cost(NamedTuple):
+    """Expected cost of sampling.
+
+    Attributes:
+        seconds: wall time, within a factor of about two.
+        memory: largest memory of the process, bytes; most of it draws and what is derived from them.
+    """
+
+    seconds: float
+    memory: float
+
+
+def expected_cost(space: Space, states: Sequence[hmc.State], *, num_iterations: int, num_draws: int) -> Cost:
+    """Measure the gradient of one ensemble of chains, and multiply.
+
+    Args:
+        space: the whitened posterior.
+        states: states of the ensembles of chains, which run on different cores.
+        num_iterations: iterations of every chain, warm-up included.
+        num_draws: draws of all chains that are kept.
+    """
+    timings = []
+    for _ in range(_TIMINGS):
+        begun = time.perf_counter()
+        space.gradient(states[0].whitened)
+        timings.append(time.perf_counter() - begun)
+    rounds = -(-len(states) // (os.cpu_count() or 1))
+    problem = space.density.problem
+    each = _BYTES_OF_CELL + _BYTES_OF_LATENT * (problem.num_personas - 1)
+    return Cost(
+        seconds=_AFTERWARDS * _GRADIENTS * num_iterations * rounds * statistics.median(timings),
+        memory=_BYTES_AT_LEAST + each * num_draws * len(problem.own),
+    )
