@@ -80,16 +80,14 @@ class Arrow(NamedTuple):
 
     def positions(self, whitened: np.ndarray) -> np.ndarray:
         """T u of whitened vectors, shape ``(..., D)``."""
-        v, own = self._parts(whitened)
+        v, own = self.parts(whitened)
         x = (v.astype(self.border.dtype) @ self.border).astype(v.dtype)
         z = np.einsum("ijo,...jo->...io", self.root, own)
-        z -= np.einsum("ijo,...jo->...io", self.effects, self._sums(x))
-        first = x[..., : self.linear.shape[1]].astype(self.linear.dtype)
-        return np.concatenate([x, _flat(z) - first @ self.linear.T], axis=-1)
+        return np.concatenate([x, _flat(z) + self.conditional_means(x)], axis=-1)
 
     def pull(self, gradient: np.ndarray) -> np.ndarray:
         """Tᵀ g of gradients with respect to positions, shape ``(..., D)``."""
-        x, own = self._parts(gradient)
+        x, own = self.parts(gradient)
         flat = _flat(own).astype(self.linear.dtype)
         back = through(self.shared_transposed, np.einsum("ijo,...io->...jo", self.effects, own))
         x = x - np.concatenate([flat @ self.linear, _flat(back * self.units)], axis=-1)
@@ -99,17 +97,22 @@ class Arrow(NamedTuple):
 
     def whiten(self, positions: np.ndarray) -> np.ndarray:
         """T⁻¹ x, the inverse of :meth:`positions`, shape ``(..., D)``."""
-        x, z = self._parts(positions)
-        first = x[..., : self.linear.shape[1]].astype(self.linear.dtype)
-        z = z + np.einsum("ijo,...jo->...io", self.effects, self._sums(x)) + (first @ self.linear.T).reshape(z.shape)
+        x, z = self.parts(positions)
+        z = z - self.conditional_means(x).reshape(z.shape)
         inverse = np.linalg.inv(self.root.transpose(2, 0, 1)).transpose(1, 2, 0)
         own = np.einsum("ijo,...jo->...io", inverse, z)
         v = np.linalg.solve(self.border.T.astype(x.dtype), x[..., None])[..., 0]
         return np.concatenate([v, _flat(own)], axis=-1)
 
-    def _parts(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def parts(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Border and cells of vectors ``(..., D)``, shapes ``(..., g)`` and ``(..., k, O)``."""
         size = len(self.border)
         return vector[..., :size], vector[..., size:].reshape(*vector.shape[:-1], *self.root.shape[1:])
+
+    def conditional_means(self, x: np.ndarray) -> np.ndarray:
+        """Means of the coordinates of cells given the border ``(..., g)``, shape ``(..., k O)``."""
+        first = x[..., : self.linear.shape[1]].astype(self.linear.dtype)
+        return -(first @ self.linear.T) - _flat(np.einsum("ijo,...jo->...io", self.effects, self._sums(x)))
 
     def _sums(self, x: np.ndarray) -> np.ndarray:
         """The sum of shared effects in every cell, shape ``(..., k, O)``."""
@@ -187,15 +190,18 @@ def follow(arrow: Arrow, draws: np.ndarray, given: slice) -> Arrow:
     """Let all coordinates move along with given ones, by the linear regression of draws on these.
 
     Args:
-        arrow: a dense map in which given coordinates have a block of their own.
+        arrow: a map in which given coordinates, of the first of the border, depend on nothing else.
         draws: positions, shape ``(n, D)``.
         given: the coordinates that chains do not move.
     """
     own = draws - draws.mean(axis=0)
-    response = np.linalg.lstsq(own[:, given], own, rcond=None)[0]
-    border = arrow.border.copy()
+    x, z = arrow.parts(own)
+    left = _flat(z) - arrow.conditional_means(x)
+    response, of_cells = (np.linalg.lstsq(own[:, given], each, rcond=None)[0] for each in (x, left))
+    border, linear = arrow.border.copy(), arrow.linear.copy()
     border[given] = arrow.border[given, given] @ response.astype(border.dtype)
-    return arrow._replace(border=border)
+    linear[:, given] -= of_cells.T.astype(linear.dtype)
+    return arrow._replace(border=border, linear=linear)
 
 
 def light(matrix: np.ndarray) -> Any:

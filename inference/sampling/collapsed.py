@@ -30,13 +30,13 @@ from simulacra.inference.sampling.coordinates import split
 from simulacra.inference.sampling.problem import Chart, Problem, layout
 from simulacra.inference.sampling.space import Given
 
-__all__ = ["CollapsedDensity"]
+__all__ = ["CollapsedDensity", "Emissions"]
 
 _IN_CACHE = 200_000
 """Numbers of an array that is read several times in turn."""
 
 
-class _Emissions(NamedTuple):
+class Emissions(NamedTuple):
     """Emissions of personas at points, shapes ``(point, K, categories)``; f of patterns ``(point, K, P)``.
 
     ``shift`` is the logarithm of a common factor of f of all personas, shape ``(point, P)``.
@@ -83,9 +83,10 @@ class CollapsedDensity:
         self._by_cell, self._by_pattern = problem.counts.sum(axis=1), problem.counts.sum(axis=0)
         self._contrasts = ilr_basis(problem.num_personas)
         sizes = problem.categories
-        self._alpha = np.hstack(problem.prior.concentrations)
-        self._one_hot = np.hstack([np.eye(size)[problem.patterns[:, index]] for index, size in enumerate(sizes)])
-        self._starts, self._measurement = np.cumsum((0, *sizes[:-1])), np.repeat(np.arange(len(sizes)), sizes)
+        self._alpha = np.hstack([np.zeros((problem.num_personas, 0)), *problem.prior.concentrations])
+        one_hot = [np.eye(size)[problem.patterns[:, index]] for index, size in enumerate(sizes)]
+        self._one_hot = np.hstack([np.zeros((len(problem.patterns), 0)), *one_hot])
+        self._starts, self._measurement = np.cumsum((0, *sizes))[:-1], np.repeat(np.arange(len(sizes)), sizes)
         self._shared, self._shared_transposed = light(shared), light(shared.T)
         cells = np.flatnonzero(problem.own >= 0)
         self._cells = slice(None) if len(cells) == len(problem.own) else cells  # a slice is not copied
@@ -103,17 +104,18 @@ class CollapsedDensity:
         prior, point = self.problem.prior, split(self._layout, points)
         emissions, latents = self._emissions(point.gammas), self._latents(point.log_scales, point.shared, point.own)
         weights = self._weights(latents.values)
-        by_weight, by_component, log_likelihood = self._of_patterns(emissions.components, weights, value=value)
+        sums = self._of_patterns(point.calibration, emissions.components, weights, value=value)
+        by_weight, by_component, log_likelihood = sums
         by_logit = self._contrasts @ (weights * (by_weight - self._by_cell))
         expected = emissions.components * by_component
         by_latent, by_variance = self._by_latents(latents, by_logit)
         by_scale = 2 * np.exp(2 * point.log_scales) * ((by_variance / latents.variances) @ prior.multiplicity)
         by_scale -= (point.log_scales - prior.scale_location) / prior.scale_spread**2
         gradient = np.empty_like(points)
-        parts = (self._by_emissions(emissions, expected), None, by_scale, *by_latent)
+        of_calibration = np.zeros_like(point.calibration)  # which is given, or not there
+        parts = (self._by_emissions(emissions, expected), of_calibration, by_scale, *by_latent)
         for where, part in zip(self._layout.parts, parts, strict=True):
-            if part is not None:  # there are no texts to calibrate
-                gradient[:, where] = part.reshape(len(points), -1)
+            gradient[:, where] = part.reshape(len(points), -1)
         if not value:
             return np.empty(0), gradient
         log_prior = normal_log_density(point.log_scales, prior.scale_location, prior.scale_spread)
@@ -123,12 +125,13 @@ class CollapsedDensity:
         return log_likelihood + log_prior + gammas.sum(axis=(1, 2)), gradient
 
     def _of_patterns(
-        self, components: np.ndarray, weights: np.ndarray, *, value: bool
+        self, calibration: np.ndarray, components: np.ndarray, weights: np.ndarray, *, value: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sums over patterns f r, shape ``(point, K, C)``, over cells w rᵀ, ``(point, K, P)``, and over both n log p.
 
         Without ``value``, the last is zero. Few points at a time, whose probabilities stay in the processor's cache.
         """
+        del calibration  # there is none
         by_weight, by_component = np.empty_like(weights), np.empty_like(components)
         log_likelihood = np.zeros(len(weights))
         length = min(max(_IN_CACHE // self._counts.size, 1), len(weights))
@@ -144,7 +147,7 @@ class CollapsedDensity:
             np.matmul(w, ratio.swapaxes(1, 2), out=by_component[block])
         return by_weight, by_component, log_likelihood
 
-    def _emissions(self, u: np.ndarray) -> _Emissions:
+    def _emissions(self, u: np.ndarray) -> Emissions:
         away = self.chart.tails - u
         fold, fold_slope = np.logaddexp(0.0, away), special.expit(away)
         log_gammas = u - fold**2 / (2 * self._alpha)
@@ -152,7 +155,7 @@ class CollapsedDensity:
         total = np.add.reduceat(gammas, self._starts, axis=-1)[..., self._measurement]
         log_components = (log_gammas - np.log(total)) @ self._one_hot.T
         shift = log_components.max(axis=1)
-        return _Emissions(
+        return Emissions(
             fold=fold,
             fold_slope=fold_slope,
             log_gammas=log_gammas,
@@ -184,7 +187,7 @@ class CollapsedDensity:
         weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
-    def _by_emissions(self, now: _Emissions, expected: np.ndarray) -> np.ndarray:
+    def _by_emissions(self, now: Emissions, expected: np.ndarray) -> np.ndarray:
         """Derivative with respect to u, given the expected completions of every persona and pattern."""
         of_persona = expected.sum(axis=-1, keepdims=True)
         by_log_gamma = expected @ self._one_hot - of_persona * now.probabilities + self._alpha - now.gammas
@@ -231,7 +234,8 @@ class CollapsedDensity:
         """
         prior, point = self.problem.prior, split(self._layout, points)
         emissions, latents = self._emissions(point.gammas), self._latents(point.log_scales, point.shared, point.own)
-        of_cells, of_both, of_emissions = self._of_likelihood(emissions, self._weights(latents.values)[0])
+        weights = self._weights(latents.values)[0]
+        of_cells, of_both, of_emissions = self._of_likelihood(point.calibration[0], emissions, weights)
         # ζ depends on scales if it is not centred: derivatives of the logits and, a priori, of log λ.
         variances = latents.variances[0]
         elasticity = 2 * prior.multiplicity.T * np.exp(2 * point.log_scales[0])[:, None] / variances
@@ -252,6 +256,7 @@ class CollapsedDensity:
         precision = 1 / latents.spread[0]
         own = of_cells[..., self._cells] * scale * scale[:, None]
         own[np.diag_indices(len(scale))] += precision[:, size:]
+        of_prior = (self._of_gammas(emissions), self._of_calibration(), prior.scale_spread**-2.0)
         return (
             own.transpose(2, 0, 1),
             (linear[..., self._cells] * scale).transpose(2, 1, 0),
@@ -259,28 +264,45 @@ class CollapsedDensity:
             first,
             through(self._shared_transposed, linear),
             of_cells,
-            np.concatenate([self._of_gammas(emissions), prior.scale_spread**-2.0, precision[:, :size].ravel()]),
+            np.concatenate([*of_prior, precision[:, :size].ravel()]),
         )
 
-    def _of_likelihood(self, now: _Emissions, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Fisher information of logits and u: blocks ``(k, k, C)``, ``(K categories, k, C)`` and of u alone."""
-        f, slope = now.components[0] * np.exp(now.shift[0]), now.slope[0]
-        rate = self._by_cell / (f.T @ weights)
+    def _of_calibration(self) -> np.ndarray:
+        """The precision of given coordinates, on the diagonal; shape ``(calibration,)``."""
+        return np.zeros(0) if self.given is None else self.given.scale**-2.0
+
+    def _of_likelihood(self, calibration: np.ndarray, now: Emissions, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Fisher information of logits and u: blocks ``(k, k, C)``, ``(e, k, C)`` and of u alone, ``(e, e)``.
+
+        The e coordinates are those of emissions and of the calibration, for which it is zero.
+        """
+        slope = now.slope[0]
+        by_pair, by_category, by_pattern = self._of_pairs(calibration, now, weights)
         contrast = weights * (self._contrasts[:, :, None] - (self._contrasts @ weights)[:, None])  # ∂w/∂η, (k, K, C)
-        pairs = f[:, None] * f
-        by_pair = pairs @ rate  # (K, K, C)
         of_cells = np.einsum("rzc,zyc,syc->rsc", contrast, by_pair, contrast, optimize=True)
         half = np.einsum("ryc,yzc->rzc", contrast, by_pair)
-        by_category = (pairs[:, :, None] * self._one_hot.T) @ rate  # (K, K, categories, C)
         of_both = np.einsum("ryc,yzjc->zjrc", contrast, by_category)
         of_both -= now.probabilities[0][:, :, None, None] * half.transpose(1, 0, 2)[:, None]
         of_both *= weights[:, None, None] * slope[:, :, None, None]
-        by_pattern = pairs * ((weights[:, None] * weights) @ rate.T)  # (K, K, P)
         centred = (self._one_hot[None] - now.probabilities[0][:, None]) * slope[:, None]  # (K, P, categories)
         of_emissions = np.einsum("zpi,zyp,ypj->ziyj", centred, by_pattern, centred, optimize=True)
-        return of_cells, of_both.reshape(-1, *of_both.shape[2:]), of_emissions.reshape(slope.size, -1)
+        last = (0, calibration.size)
+        of_both = np.pad(of_both.reshape(-1, *of_both.shape[2:]), (last, (0, 0), (0, 0)))
+        return of_cells, of_both, np.pad(of_emissions.reshape(slope.size, slope.size), last)
 
-    def _of_gammas(self, now: _Emissions) -> np.ndarray:
+    def _of_pairs(self, calibration: np.ndarray, now: Emissions, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Expected Σ n f_z f_y / p² of pairs of personas by cell, and by category and cell; with w_z w_y, by pattern.
+
+        Shapes ``(K, K, C)``, ``(K, K, categories, C)`` and ``(K, K, P)``.
+        """
+        del calibration  # there is none
+        f = now.components[0] * np.exp(now.shift[0])
+        rate = self._by_cell / (f.T @ weights)
+        pairs = f[:, None] * f
+        by_category = (pairs[:, :, None] * self._one_hot.T) @ rate
+        return pairs @ rate, by_category, pairs * ((weights[:, None] * weights) @ rate.T)
+
+    def _of_gammas(self, now: Emissions) -> np.ndarray:
         """Curvature of the log density of the gammas, bounded below by zero, of every u."""
         bend = now.fold_slope * (now.fold_slope + now.fold * (1 - now.fold_slope)) / self._alpha
         return (np.maximum(self._alpha - now.gammas, 0) * bend + now.gammas * now.slope**2)[0].ravel()

@@ -1,14 +1,11 @@
 """The density of :mod:`~simulacra.inference.sampling.problem` compiled by JAX, for models with texts.
 
 The gradient is automatic. The preconditioner is dense: the Hessian, with directions in which it is nearly flat or not
-concave cut at the width of the prior. Coordinates that are given have a block of their own, their standard deviations.
+concave cut at the width of the prior.
 
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.1 (preconditioning by a linear map).
 """
-
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +13,7 @@ import numpy as np
 from scipy import linalg
 
 from simulacra.inference.sampling.arrow import Arrow, dense_arrow
-from simulacra.inference.sampling.problem import Chart, Problem, conditional_log_density, log_density
+from simulacra.inference.sampling.problem import Chart, Problem, log_density
 from simulacra.inference.sampling.space import Given
 
 __all__ = ["CompiledDensity"]
@@ -24,38 +21,34 @@ __all__ = ["CompiledDensity"]
 _TANGENTS = 256  # columns of the Hessian computed at once: bounds memory
 
 
-def _programs(function: Callable[..., jax.Array]) -> tuple[Any, Any]:
-    """Value with gradient at several points, and the Hessian at one."""
-
-    def hessian(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:
-        gradient = jax.grad(lambda point: function(problem, chart, point))
-        _, push = jax.linearize(gradient, vector)
-        return jax.lax.map(push, jnp.eye(vector.size), batch_size=_TANGENTS)
-
-    both = jax.vmap(jax.value_and_grad(function, argnums=2), in_axes=(None, None, 0))
-    return jax.jit(both), jax.jit(hessian)
+@jax.jit
+def _hessian(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:
+    gradient = jax.grad(lambda point: log_density(problem, chart, point))
+    _, push = jax.linearize(gradient, vector)
+    return jax.lax.map(push, jnp.eye(vector.size), batch_size=_TANGENTS)
 
 
-_JOINT, _CONDITIONAL = _programs(log_density), _programs(conditional_log_density)
+_value_and_gradient = jax.jit(jax.vmap(jax.value_and_grad(log_density, argnums=2), in_axes=(None, None, 0)))
 
 
 class CompiledDensity:
-    """Log posterior density of any problem in a chart, or of the coordinates that are not given.
+    """Log posterior density of any problem in a chart.
 
     There is one program for every number of points. Problem and chart are arguments of the program, which therefore
     serves all charts, and other logs of the same size.
     """
 
-    def __init__(self, problem: Problem, chart: Chart, given: Given | None = None) -> None:
-        self.problem, self.chart, self.given = problem, chart, given
-        self._value_and_gradient, self._hessian = _JOINT if given is None else _CONDITIONAL
+    given: Given | None = None
+
+    def __init__(self, problem: Problem, chart: Chart) -> None:
+        self.problem, self.chart = problem, chart
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature; the setting belongs to a thread)
             self._arguments = jax.tree.map(jnp.asarray, (problem, chart))
 
     def value_and_gradient(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log density, nats, shape ``(point,)``, and gradient, shape ``(point, D)``, at points ``(point, D)``."""
         with jax.enable_x64(True):  # noqa: FBT003
-            value, gradient = self._value_and_gradient(*self._arguments, points)
+            value, gradient = _value_and_gradient(*self._arguments, points)
             return np.array(value), np.array(gradient)
 
     def gradient(self, points: np.ndarray) -> np.ndarray:
@@ -65,16 +58,9 @@ class CompiledDensity:
     def arrow(self, points: np.ndarray) -> Arrow:
         """The preconditioner of the curvature averaged over points ``(n, D)``, a dense map."""
         with jax.enable_x64(True):  # noqa: FBT003
-            hessians = [np.asarray(self._hessian(*self._arguments, jnp.asarray(point))) for point in points]
+            hessians = [np.asarray(_hessian(*self._arguments, jnp.asarray(point))) for point in points]
             curvature = -np.mean(hessians, axis=0)
-        spread, moving = self._prior_spread(), np.arange(len(curvature))
-        root = np.zeros(curvature.shape)
-        if self.given is not None:
-            where, moving = moving[self.given.where], np.delete(moving, self.given.where)
-            root[where, where] = self.given.scale
-        own = np.ix_(moving, moving)
-        root[own] = _inverse_root(curvature[own], spread[moving])
-        return dense_arrow(root, self.problem.num_personas - 1)
+        return dense_arrow(_inverse_root(curvature, self._prior_spread()), self.problem.num_personas - 1)
 
     def _prior_spread(self) -> np.ndarray:
         """Approximate prior standard deviation of every coordinate, which bounds the length of directions."""

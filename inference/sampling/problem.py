@@ -13,8 +13,8 @@ in this order,
   of single cells, each in the order (coordinate, latent).
 
 :func:`log_density` is the density in JAX, for any model. For counts,
-:mod:`~simulacra.inference.sampling.collapsed` has the same density with its gradient in closed form.
-:func:`conditional_log_density` is that of the rows of texts at given τ and b, for cut posteriors.
+:mod:`~simulacra.inference.sampling.collapsed` has the same density with its gradient in closed form, and for texts at
+given τ and b, in cut posteriors, :mod:`~simulacra.inference.sampling.conditional`.
 
 References:
     Papaspiliopoulos, Roberts & Sköld (2007), A general framework for the parametrization of hierarchical models,
@@ -31,7 +31,7 @@ import numpy as np
 from scipy import optimize, special
 
 from simulacra.formalism.arrays import Array, Float, Int, namespace
-from simulacra.formalism.density_ratios import Texts, rows_log_likelihood, texts_log_likelihood
+from simulacra.formalism.density_ratios import Texts, texts_log_likelihood
 from simulacra.formalism.mixture import PersonaMixture, collapsed_log_likelihood, pattern_log_components
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import (
@@ -49,7 +49,6 @@ from simulacra.inference.sampling.coordinates import Layout, split
 __all__ = [
     "Chart",
     "Problem",
-    "conditional_log_density",
     "constrain",
     "layout",
     "log_density",
@@ -234,18 +233,6 @@ def log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension
     own = calibrated(calibration, problem.num_personas)
     log_prior += normal_log_density(calibration, prior.calibration_location, prior.calibration_spread)
     return texts_log_likelihood(problem.texts, log_w, log_f, *own, problem.common_weights) + log_prior
-
-
-def conditional_log_density(problem: Problem, chart: Chart, vector: Float[Array, " dimension"]) -> Float[Array, ""]:
-    """Log posterior density of all other coordinates given those of τ, b and ρ, up to a function of these, in nats.
-
-    The rows of texts are a mixture of known densities there, and references do not enter.
-    """
-    if problem.texts is None:
-        return log_density(problem, chart, vector)
-    log_prior, log_w, log_f = _mixture(problem, chart, vector)
-    temperature, offset, _ = calibrated(split(layout(problem), vector).calibration, problem.num_personas)
-    return rows_log_likelihood(problem.texts, log_w, log_f, temperature, offset) + log_prior
 
 
 def _mixture(problem: Problem, chart: Chart, vector: Array) -> tuple[Array, Array, Array]:

@@ -17,7 +17,8 @@ Five steps lead from prepared data to draws:
    these draws are discarded, the step size is adapted to a higher acceptance rate, and sampling is repeated once.
 
 The density of counts is computed in NumPy (:mod:`~simulacra.inference.sampling.collapsed`), so that nothing is
-compiled; that of texts is compiled by JAX (:mod:`~simulacra.inference.sampling.compiled`).
+compiled, and so is that of texts with a cut calibration (:mod:`~simulacra.inference.sampling.conditional`); the joint
+one of texts and calibration is compiled by JAX (:mod:`~simulacra.inference.sampling.compiled`).
 
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.1 (preconditioning by a linear map);
@@ -43,6 +44,7 @@ from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
 from simulacra.inference.sampling.arrow import follow, stretch
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
+from simulacra.inference.sampling.conditional import ConditionalDensity
 from simulacra.inference.sampling.cost import Cost, expected_cost
 from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
 from simulacra.inference.sampling.journal import Journal
@@ -195,7 +197,9 @@ def _density_at_mode(
     ]
 
     def make(problem: Problem, chart: Chart) -> Density:
-        return CollapsedDensity(problem, chart) if calibration is None else CompiledDensity(problem, chart, given)
+        if given is not None:
+            return ConditionalDensity(problem, chart, given)
+        return CollapsedDensity(problem, chart) if calibration is None else CompiledDensity(problem, chart)
 
     chart = natural_chart(problem, expected)
     scales = np.exp(prepared.design.scale_location)

@@ -91,6 +91,11 @@ MODELS: Mapping[str, ModelCase] = {
     "label, covariates": _model("condition * dose + (1 | question_id)", _KIND),
     "label, random slope": _model("dose + (dose | question_id)", _KIND),
     "texts": _model("(1 | condition)", LikelihoodEmission()),
+    "texts with references, cells": _model(
+        "(1 | condition) + (1 | question_id) + (1 | condition:question_id)",
+        LikelihoodEmission(reference="known"),
+        references=6,
+    ),
     "texts with references, and a score": _model(
         "(1 | condition) + (1 | question_id)", _SCORE, LikelihoodEmission(reference="known"), references=6
     ),

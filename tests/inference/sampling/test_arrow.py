@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from simulacra.inference.sampling import arrow
-from simulacra.inference.sampling.arrow import Arrow, Precision, dense_arrow, factorise, gram, light, stretch, through
+from simulacra.inference.sampling.arrow import (
+    Arrow,
+    Precision,
+    dense_arrow,
+    factorise,
+    follow,
+    gram,
+    light,
+    stretch,
+    through,
+)
 
 SHAPES = {
     "cells, emissions and effects": (5, 2, 4, 3),
@@ -98,3 +108,20 @@ def test_only_directions_in_which_draws_are_clearly_long_are_stretched(rng: np.r
     longer = stretch(own, own.positions(whitened))
     factor = longer.positions(np.eye(len(dense)))
     assert np.cov(np.linalg.solve(factor.T, own.positions(whitened).T)[0]) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["cells, emissions and effects", "three coordinates", "no effects", "no cells"])
+def test_all_coordinates_follow_given_ones(name: str, rng: np.random.Generator) -> None:
+    """Draws that are a line through their mean: moving the given coordinate moves all others along this line."""
+    precision, dense = _precision(SHAPES[name], rng)
+    alone = np.arange(len(precision.border)) == 0
+    precision.border[alone], precision.border[:, alone] = 4.0 * alone, 4.0 * alone[:, None]
+    precision.linear[..., 0] = 0.0
+    own = factorise(precision)
+    slope = np.concatenate([[1.0], rng.normal(size=len(dense) - 1)])
+    moving = follow(own, np.outer(rng.normal(size=200), slope) + 3.0, slice(0, 1))
+    unit = np.eye(len(dense))
+    np.testing.assert_allclose(moving.positions(unit[0]), 0.5 * slope, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(moving.positions(unit[1:]), own.positions(unit[1:]))
+    points = rng.normal(size=(3, len(dense)))
+    np.testing.assert_allclose(moving.whiten(moving.positions(points)), points, atol=1e-5)

@@ -15,15 +15,16 @@ from numpyro.infer.util import log_density as numpyro_log_density
 from scipy import special
 
 from simulacra.formalism import mixture, prior
-from simulacra.formalism.density_ratios import texts_log_likelihood
+from simulacra.formalism.density_ratios import rows_log_likelihood, texts_log_likelihood
 from simulacra.formalism.distributions import pattern_log_prob
 from simulacra.formalism.mixture import collapsed_log_likelihood, pattern_log_components
 from simulacra.formalism.parameters import Parameters
-from simulacra.formalism.prior import log_prior, sample_prior
+from simulacra.formalism.prior import calibrated, log_prior, sample_prior
 from simulacra.formalism.simplex import ilr_basis, log_weights
 from simulacra.inference.sampling import collapsed
 from simulacra.inference.sampling import problem as engine
 from simulacra.inference.sampling.collapsed import CollapsedDensity
+from simulacra.inference.sampling.conditional import ConditionalDensity
 from simulacra.inference.sampling.coordinates import split
 from simulacra.inference.sampling.problem import (
     Chart,
@@ -34,6 +35,7 @@ from simulacra.inference.sampling.problem import (
     make_problem,
     natural_chart,
 )
+from simulacra.inference.sampling.space import Given
 from tests.formalism.models import MODELS, ModelCase
 
 _CHARTS = ("natural", "natural, no data", "random")
@@ -200,6 +202,55 @@ def assert_the_preconditioner_is_the_information(case: ModelCase) -> None:
     np.testing.assert_allclose(rest, np.diag(np.diag(rest)), atol=1e-6)  # one factor is in single precision
 
 
+def _conditional_log_density(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:
+    """That of everything but the calibration, given it."""
+    log_prior, log_w, log_f = engine._mixture(problem, chart, vector)
+    temperature, offset, _ = calibrated(split(layout(problem), vector).calibration, problem.num_personas)
+    return rows_log_likelihood(problem.texts, log_w, log_f, temperature, offset) + log_prior
+
+
+def assert_rows_have_the_engines_density_and_gradient(case: ModelCase) -> None:
+    """Given the calibration, whose coordinates do not move; and the information is that of the rows, plus the prior."""
+    problem, rng = _problem(case), np.random.default_rng(6)
+    where, size = layout(problem).parts[1], sum(problem.sizes)
+    given = Given(where, rng.normal(size=(50, where.stop - where.start)))
+    chart = _chart(problem, "random")
+    points = 0.7 * rng.standard_normal((_POINTS, size))
+    density = ConditionalDensity(problem, chart, given)
+    values, gradients = density.value_and_gradient(points)
+    np.testing.assert_array_equal(gradients[:, where], 0.0)
+    automatic = jax.jit(jax.value_and_grad(lambda vector: _conditional_log_density(problem, chart, vector)))
+    free = np.delete(np.arange(size), where)
+    for point, value, gradient in zip(points, values, gradients, strict=True):
+        expected, slope = automatic(jnp.asarray(point))
+        assert value == pytest.approx(float(expected), rel=0, abs=1e-8)
+        np.testing.assert_allclose(gradient[free], slope[free], rtol=0, atol=1e-8)
+
+    def of_rows(vector: jax.Array) -> jax.Array:
+        """The likelihood of every row by itself."""
+        weights = jnp.eye(len(case.texts.total))
+        _, log_w, log_f = engine._mixture(problem, chart, vector)
+        temperature, offset, _ = calibrated(vector[where], problem.num_personas)
+        rows = [case.texts._replace(total=own) for own in weights]
+        return jnp.stack([rows_log_likelihood(own, log_w, log_f, temperature, offset) for own in rows])
+
+    slopes = np.asarray(jax.jit(jax.jacfwd(of_rows))(jnp.asarray(points[0])))[:, free]
+    factor = density.arrow(points[:1]).positions(np.eye(size))
+    precision = np.linalg.inv(factor.T @ factor)
+    np.testing.assert_allclose(np.sqrt(np.diag(precision)[where]), 1 / given.scale)
+    np.testing.assert_allclose(np.delete(precision[where], where, axis=1), 0.0, atol=1e-9)
+    rest = precision[np.ix_(free, free)] - (slopes.T * case.texts.total) @ slopes
+    assert (np.diag(rest) > 0).all()
+    scales = np.isin(free, np.arange(size)[layout(problem).parts[2]])
+    rest[np.ix_(scales, scales)] = 0.0
+    np.testing.assert_allclose(rest, np.diag(np.diag(rest)), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, own in MODELS.items() if own.references])
+def test_rows_have_the_engines_density_and_gradient(name: str) -> None:
+    assert_rows_have_the_engines_density_and_gradient(MODELS[name])
+
+
 def test_counts_have_the_engines_density_and_gradient(counted: ModelCase) -> None:
     assert_counts_have_the_engines_density_and_gradient(counted)
 
@@ -344,6 +395,9 @@ _MUTATIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[
     "counts, weights": (_other_contrasts, "score, nested", assert_counts_have_the_engines_density_and_gradient),
     "counts, prior": (_other_prior_of_counts, "score, nested", assert_counts_have_the_engines_density_and_gradient),
     "counts, information": (_other_contrasts, "score, nested", assert_the_preconditioner_is_the_information),
+    "rows, weights": (
+        _other_contrasts, "texts with references, and a score", assert_rows_have_the_engines_density_and_gradient
+    ),
     "engine, likelihood": (_other_likelihood, "score, nested", assert_the_engine_is_the_sum_of_parts),
 }  # fmt: skip
 
