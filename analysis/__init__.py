@@ -9,6 +9,8 @@ from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets
 from simulacra.analysis.conditioning import Conditioning as Conditioning
 from simulacra.analysis.conditioning import fit_conditioning as fit_conditioning
 from simulacra.analysis.conditioning import predict_shifts as predict_shifts
+from simulacra.analysis.conduct import Conduct as Conduct
+from simulacra.analysis.conduct import conduct as conduct
 from simulacra.analysis.context_comparison import VARIANTS as VARIANTS
 from simulacra.analysis.context_comparison import ContextComparison as ContextComparison
 from simulacra.analysis.context_comparison import compare_in_context as compare_in_context
