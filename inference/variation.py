@@ -22,8 +22,8 @@ from simulacra.formalism.shifts import total_variation
 
 __all__ = ["sample_variation"]
 
-_PLACES = np.linspace(0.0, 2.0, 25)  # along the line: 0 is the common mean, 1 the observed pair
-_REPLICATES = 400
+_PLACES = np.linspace(0.0, 2.0, 17)  # along the line: 0 is the common mean, 1 the observed pair
+_REPLICATES = 800
 
 
 def sample_variation(

@@ -23,6 +23,8 @@ from simulacra.formalism.outcomes import Rule
 
 __all__ = ["ElicitedCounts", "count_elicited"]
 
+_GROUP = ["condition", "persona"]
+
 
 class ElicitedCounts(NamedTuple):
     """M conditions, K personas, P patterns of category codes.
@@ -38,6 +40,7 @@ class ElicitedCounts(NamedTuple):
             labelled as another persona.
         questions: the questions that all conditions were asked.
         asked: number of questions that any of them was asked.
+        left_out: conditions without elicited completions.
     """
 
     conditions: tuple[str, ...]
@@ -49,6 +52,7 @@ class ElicitedCounts(NamedTuple):
     prompted: np.ndarray
     questions: tuple[str, ...]
     asked: int
+    left_out: tuple[str, ...] = ()
 
 
 def count_elicited(
@@ -83,55 +87,49 @@ def count_elicited(
                 argument=(argument, "contexts"),
             )
     collapsed = collapse(log, emissions)
-    table = log.table[["condition", "question_id"]].assign(
-        pattern=collapsed.row_pattern,
-        persona=log.table[elicited_by].where(log.table[elicited_by].notna(), "").astype(str),
-        known=True if label is None else (log.table[label] == log.table[elicited_by]).to_numpy(dtype=bool),
-    )
-    of_persona = table["persona"] != ""
-    if not of_persona.any():
+    persona = log.table[elicited_by].where(log.table[elicited_by].notna(), "").astype(str)
+    table = log.table[["condition", "question_id"]].assign(pattern=collapsed.row_pattern, persona=persona)
+    table["known"] = True if label is None else (persona == "") | (persona == log.table[label])
+    prompted = table[persona != ""]
+    if prompted.empty:
         raise InputError(
             f"no completion has a persona in the column {elicited_by!r}",
             expected="the persona whose prompt elicited the completion, empty for the others",
             argument="elicited_by",
         )
-    table["known"] |= ~of_persona
-    conditions = tuple(sorted(table.loc[of_persona, "condition"].unique()))
-    personas = tuple(sorted(table.loc[of_persona, "persona"].unique()))
+    conditions, personas = (tuple(sorted(prompted[name].unique())) for name in ("condition", "persona"))
     table = table[table["condition"].isin(conditions)]
     questions, asked = _common_questions(table), table["question_id"].nunique()
     table = table[table["question_id"].isin(questions)]
+    table = table.assign(size=1 / table.groupby([*_GROUP, "question_id"])["pattern"].transform("size"))
     if denominator is not None:
         table = table[denominator.holds(emissions, collapsed.patterns)[table["pattern"].to_numpy()]]
-    table = table.assign(size=1 / table.groupby(["condition", "persona", "question_id"])["pattern"].transform("size"))
-    known, shape = table[table["known"]], (len(conditions), len(personas) + 1)
-    groups = [own["condition"].map(conditions.index) * shape[1] + own["persona"].map(("", *personas).index)
-              for own in (table, known)]  # fmt: skip
-    prompted, rows, size, square = (
-        np.bincount(group, weights=values, minlength=shape[0] * shape[1])
-        for group, values in (
-            (groups[0], None),
-            (groups[1], None),
-            (groups[1], known["size"]),
-            (groups[1], known["size"] ** 2),
-        )
+    groups = pd.MultiIndex.from_product([conditions, ["", *personas]], names=_GROUP)
+    counts = _effective_counts(table[table["known"]]).reindex(groups, fill_value=0.0)
+    known, every = (
+        own.groupby(_GROUP).size().reindex(groups, fill_value=0).to_numpy().reshape(len(conditions), -1)[:, 1:]
+        for own in (table[table["known"]], table)
     )
-    counts = np.zeros((shape[0] * shape[1], len(collapsed.patterns)))
-    np.add.at(counts, (groups[1], known["pattern"]), known["size"])
-    counts *= (size / np.where(square > 0, square, 1))[:, None]
-    used = counts.any(axis=0)
-    counts = counts[:, used].reshape(*shape, -1)
+    by_group = counts.to_numpy().reshape(len(conditions), 1 + len(personas), -1)
     return ElicitedCounts(
         conditions=conditions,
         personas=personas,
-        patterns=collapsed.patterns[used],
-        elicited=counts[:, 1:],
-        plain=counts[:, 0],
-        rows=rows.reshape(shape)[:, 1:],
-        prompted=prompted.reshape(shape)[:, 1:],
+        patterns=collapsed.patterns[counts.columns],
+        elicited=by_group[:, 1:],
+        plain=by_group[:, 0],
+        rows=known,
+        prompted=every,
         questions=questions,
         asked=asked,
+        left_out=tuple(name for name in log.conditions if name not in conditions),
     )
+
+
+def _effective_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """Counts by group and pattern: shares of the sizes of completions, times the effective sample size."""
+    sums = table.pivot_table(index=_GROUP, columns="pattern", values="size", aggfunc="sum", fill_value=0.0)
+    squares = (table["size"] ** 2).groupby([table[name] for name in _GROUP]).sum()
+    return sums.mul(sums.sum(axis=1) / squares, axis=0)
 
 
 def _common_questions(table: pd.DataFrame) -> tuple[str, ...]:
