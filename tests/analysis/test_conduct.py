@@ -205,7 +205,7 @@ def test_errors_say_what_is_wrong() -> None:
         conduct(log, EMISSIONS, baseline="bse")
     with pytest.raises(ValueError, match="only 'base' has elicited completions; expected those of at least one other"):
         conduct(log.select(condition="base"), EMISSIONS)
-    with pytest.raises(ValueError, match="control is 'ft'; expected a condition .* other than the baseline, and a thi"):
+    with pytest.raises(ValueError, match=r"control is 'ft'; expected a condition .* than the baseline, and a third"):
         conduct(log, EMISSIONS, control="ft")
     without = conduct(log, EMISSIONS, num_samples=100)
     assert set(without.table()["quantity"]) == {"total_variation"}

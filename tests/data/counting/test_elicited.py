@@ -60,7 +60,7 @@ def test_the_denominator_selects_completions() -> None:
 
 
 def test_errors_say_what_is_wrong() -> None:
-    with pytest.raises(ValueError, match=r"no context 'prompted'; expected one of elicited_by, judged.*contexts=\['pro"):
+    with pytest.raises(ValueError, match=r"no context 'prompted'; expected one of elicited_by, judged.*contexts=\['"):
         count_elicited(log(ROWS), EMISSIONS, elicited_by="prompted")
     plain = [row for row in ROWS if row[2] is None]
     with pytest.raises(ValueError, match="no completion has a persona in the column 'elicited_by'"):
