@@ -73,7 +73,16 @@ class ConductSamples:
     def variation(
         self, baseline: str, others: Sequence[str], few: Mapping[tuple[str, str], str]
     ) -> tuple[np.ndarray, dict[tuple[str, str], float]]:
-        """Total variation of every emission from that in the baseline, and p-values of equality."""
+        """Total variation of every emission from that in the baseline, and p-values of equality.
+
+        Args:
+            baseline: the condition that the others are compared with.
+            others: the other conditions.
+            few: the conditions and personas with too few completions, whose draws are NaN.
+
+        Returns:
+            Draws of the distances, shape ``(draw, condition, persona)``, and p-values by condition and persona.
+        """
         counts, p_values = self._counts, {}
         base = counts.conditions.index(baseline)
         draws = np.full((self._size, len(others), len(counts.personas)), np.nan)
@@ -87,7 +96,13 @@ class ConductSamples:
         return draws, p_values
 
     def of_event(self, event: np.ndarray, baseline: str, others: Sequence[str]) -> dict[str, np.ndarray]:
-        """P(event | persona), its change, and the split of the change of the rate."""
+        """P(event | persona), its change, and the split of the change of the rate, as draws by quantity.
+
+        Args:
+            event: whether the event holds, by pattern, shape ``(P,)``.
+            baseline: the condition that the others are compared with.
+            others: the other conditions.
+        """
         conditions = self._counts.conditions
         base, rows = conditions.index(baseline), [conditions.index(name) for name in others]
         outcomes = self.emissions @ event

@@ -26,9 +26,9 @@ def split_change(
 
     Args:
         weights: persona weights of a condition, shape ``(..., K)``.
-        outcomes: μ_z = P(outcome | z) in that condition, likewise.
-        base_weights: those of the condition it is compared with, likewise.
-        base_outcomes: likewise.
+        outcomes: μ_z = P(outcome | z) in that condition, shape ``(..., K)``.
+        base_weights: weights in the condition it is compared with, shape ``(..., K)``.
+        base_outcomes: μ_z there, shape ``(..., K)``.
 
     Returns:
         The part of every persona in selection and in conduct, differences of probabilities, shape ``(..., K)``.

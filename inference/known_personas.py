@@ -32,11 +32,11 @@ def sample_emissions(counts: np.ndarray, size: int, rng: np.random.Generator) ->
 
 
 def sample_weights(counts: np.ndarray, emissions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One draw of the weights for every draw of the emissions, shape ``(S, K)``.
+    """One draw of the weights for every draw of the emissions, shape ``(S, K)``; they sum to one.
 
     Args:
         counts: completions by pattern, shape ``(P,)``. Those that are not whole numbers are rounded at random.
-        emissions: draws of the emissions of K personas, shape ``(S, K, P)``.
+        emissions: draws of P(pattern | persona) of K personas, shape ``(S, K, P)``.
         rng: random generator.
     """
     seen = counts > 0

@@ -33,7 +33,7 @@ def sample_variation(
 
     Args:
         counts: completions of the first by category, shape ``(P,)``, not all zero.
-        others: those of the second, likewise.
+        others: those of the second, shape ``(P,)``.
         size: number of draws.
         rng: random generator.
 
