@@ -23,7 +23,6 @@ References:
 import dataclasses
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,13 +63,14 @@ class Conduct:
         draws: draws by quantity, dims ``(chain, draw, condition, persona)``: ``weights``, ``outcome_given_persona``,
             ``total_variation``, ``outcome_change``, the latter two also with ``_over_control``, and the parts of every
             persona in ``selection`` and ``conduct``; without the dim ``persona``, ``implied``, the sum of both, and
-            ``unexplained``, the logged difference minus that. NaN where there are too few completions.
+            ``unexplained``, the logged difference minus that. What a table withholds is not to be used.
         counts: the completions by condition, persona and pattern of measurements.
         unexplained: by condition, how far its completions are from a mixture of the personas: the unexplained share
             and its p-value.
         p_values: by condition and persona, the p-value of the hypothesis that the emission is that of the baseline.
         withheld: why an estimate is withheld, by condition and persona; of a split, with an empty persona.
         baseline: the condition that the others are compared with.
+        control: the benign fine-tune, if there is one.
         words: the scope in words.
         provenance: data, seed and version.
     """
@@ -81,16 +81,17 @@ class Conduct:
     p_values: Mapping[tuple[str, str], float]
     withheld: Mapping[tuple[str, str], str]
     baseline: str
+    control: str | None
     words: str
     provenance: Provenance
 
     def __repr__(self) -> str:
         counts = self.counts
         kept = grouped(int(counts.rows.sum()))
-        labelled = "" if (counts.rows == counts.prompted).all() else f" of {grouped(int(counts.prompted.sum()))}"
+        labelled = f" of {grouped(int(counts.prompted.sum()))}" if counts.labelled else ""
         return card(
             f"Conduct of {len(counts.personas)} personas in {len(counts.conditions)} conditions {self.words}",
-            f"conditions: {listing(counts.conditions)}; baseline {self.baseline}",
+            f"conditions: {listing(counts.conditions)}; baseline {self.baseline}, control {self.control or 'none'}",
             f"personas: {listing(counts.personas)}",
             f"completions of a known persona: {kept}{labelled} elicited",
             f"not compared, without elicited completions: {listing(counts.left_out)}" if counts.left_out else "",
@@ -177,37 +178,38 @@ class Conduct:
 
     def _summary(self, quantity: str, rope: float, ci_prob: float) -> pd.DataFrame:
         """The rows of a quantity in :meth:`table` or :meth:`split`."""
-        of_personas = quantity in _OF_PERSONAS
         table = self._estimates(quantity, ci_prob)
-        draws, limits = self._summed(quantity).to_numpy(), table[list(bounds(ci_prob))].to_numpy()
-        sure = sure_of_sign(draws, "these").ravel()
+        limits, sure = table[list(bounds(ci_prob))].to_numpy(), sure_of_sign(self._summed(quantity).to_numpy(), "these")
         said = [
             "withheld" if np.isnan(low) else claim(low, high, rope=rope, sure=bool(own))
-            for (low, high), own in zip(limits.tolist(), sure, strict=True)
+            for (low, high), own in zip(limits.tolist(), sure.ravel(), strict=True)
         ]
-        if quantity == "outcome_given_persona":
-            said = [""] * len(table)
         if quantity == "total_variation":
             said = ["changed" if own == "increase" else own for own in said]
-        added: dict[str, Any] = {"quantity": quantity, "scope": "these", "claim": said, "comparisons": len(table)}
-        keys = ["condition"]
-        if of_personas:
-            counts, keys = self.counts, ["condition", "persona"]
-            rows = [counts.conditions.index(own) for own in table["condition"]]
-            columns = [counts.personas.index(own) for own in table["persona"]]
-            kept, prompted = counts.rows[rows, columns], counts.prompted[rows, columns]
-            labelled = (counts.rows < counts.prompted).any() and prompted > 0
-            added["completions"] = kept
-            added["purity"] = np.where(labelled, kept / np.maximum(prompted, 1), np.nan)
-            tested = quantity == "total_variation"
-            pairs = zip(table["condition"], table["persona"], strict=True)
-            added["p_value"] = [self.p_values.get(pair, np.nan) if tested else np.nan for pair in pairs]
-        numbers = ["mean", *bounds(ci_prob)]
-        middle = [name for name in ("completions", "purity") if name in added]
-        after = [name for name in ("p_value",) if name in added]
-        last = ["ess_bulk", "ess_tail", "r_hat", "status"]
-        order = ["quantity", *keys, "scope", *middle, *numbers, *after, "claim", "comparisons", *last]
-        return table.assign(**added)[order]
+        table = table.assign(
+            quantity=quantity,
+            scope="these",
+            claim="" if quantity == "outcome_given_persona" else said,
+            comparisons=len(table),
+        )
+        place, tested = ["quantity", "condition", "scope"], ["claim", "comparisons"]
+        if quantity in _OF_PERSONAS:
+            pairs = pd.MultiIndex.from_frame(table[["condition", "persona"]])
+            table = table.assign(**self._known.reindex(pairs).reset_index(drop=True))
+            if quantity != "total_variation":
+                table["p_value"] = np.nan
+            place, tested = [*place[:2], "persona", "scope", "completions", "purity"], ["p_value", *tested]
+        return table[[*place, "mean", *bounds(ci_prob), *tested, "ess_bulk", "ess_tail", "r_hat", "status"]]
+
+    @property
+    def _known(self) -> pd.DataFrame:
+        """Completions of a known persona, their share, and the p-value, by condition and persona."""
+        counts = self.counts
+        pairs = pd.MultiIndex.from_product([counts.conditions, counts.personas])
+        rows, prompted = counts.rows.ravel(), counts.prompted.ravel()
+        purity = np.where((prompted > 0) & counts.labelled, rows / np.maximum(prompted, 1), np.nan)
+        p_values = [self.p_values.get(pair, np.nan) for pair in pairs]
+        return pd.DataFrame({"completions": rows, "purity": purity, "p_value": p_values}, index=pairs)
 
     def _summed(self, quantity: str) -> xr.DataArray:
         """The draws of a quantity; selection and conduct summed over personas."""
@@ -226,11 +228,13 @@ class Conduct:
         )
         table = summary_table(draws, Terms((), Thresholds(), ci_prob), diagnostics=diagnostics)
         of_split = "persona" not in draws.dims or quantity == "weights"
+        against = [] if quantity in ("weights", "outcome_given_persona") else [self.baseline]
+        if quantity.endswith("over_control"):
+            against.append(str(self.control))
         for row, own in enumerate(table.to_dict("records")):
-            reason = self.withheld.get((own["condition"], "" if of_split else own["persona"]))
-            if reason is None and quantity not in ("weights", "outcome_given_persona"):
-                reason = self.withheld.get((self.baseline, "" if of_split else own["persona"]))
-            if reason is not None:
+            about = "" if of_split else own["persona"]
+            reasons = [self.withheld.get((name, about)) for name in (own["condition"], *against)]
+            for reason in filter(None, reversed(reasons)):
                 table.loc[row, "status"] = f"withheld: {reason}"
         hidden = table["status"].str.startswith("withheld")
         table.loc[hidden, ["mean", *bounds(ci_prob)]] = np.nan
@@ -291,25 +295,21 @@ def conduct(
     denominator = None if outcome is None else outcome.denominator
     counts = count_elicited(log, emissions, elicited_by=elicited_by, label=label, denominator=denominator)
     _expect_conditions(counts, baseline, control)
-    rng = np.random.default_rng([seed, 5])
+    samples = ConductSamples(counts, num_samples * num_chains, np.random.default_rng([seed, 5]))
     few = too_few(counts)
-    samples = ConductSamples(counts, num_samples * num_chains, rng)
     others = [name for name in counts.conditions if name != baseline]
     draws = {"weights": samples.weights}
     draws["total_variation"], p_values = samples.variation(baseline, others, few)
     withheld = few | samples.unmixed(few)
     if outcome is not None:
-        event = outcome.event.holds(emissions, counts.patterns)
-        draws |= samples.of_event(event, baseline, others)
-    if control is not None:
-        rest = [name for name in others if name != control]
-        for name in ("total_variation", "outcome_change"):
-            if name in draws:
-                by_condition = dict(zip(others, np.moveaxis(draws[name], 1, 0), strict=True))
-                draws[f"{name}_over_control"] = np.stack([by_condition[own] - by_condition[control] for own in rest], 1)
-    shaped = {name: _labelled(own, name, counts, others, control, num_chains) for name, own in draws.items()}
-    common, asked = len(counts.questions), counts.asked
-    words = f"on these {grouped(common)} questions" if common > 1 else "on this question"
+        draws |= samples.of_event(outcome.event.holds(emissions, counts.patterns), baseline, others)
+    shaped = {name: _labelled(own, counts, others, num_chains) for name, own in draws.items()}
+    for name in ("total_variation", "outcome_change"):
+        if control is not None and name in shaped:
+            change = shaped[name]
+            shaped[f"{name}_over_control"] = change.drop_sel(condition=control) - change.sel(
+                condition=control, drop=True
+            )
     model = (
         f"known-persona conduct; personas {', '.join(counts.personas)}; "
         f"measurements {', '.join(each.measurement for each in emissions)}; baseline {baseline}"
@@ -317,9 +317,17 @@ def conduct(
         + ("" if label is None else f"; personas labelled by {label}")
     )
     provenance = Provenance(model, log.content_hash, seed, importlib.metadata.version("simulacra"))
-    if common < asked:
-        words += f" of {grouped(asked)}, which all conditions were asked"
-    return Conduct(shaped, counts, samples.unexplained, p_values, withheld, baseline, words, provenance)
+    return Conduct(
+        shaped, counts, samples.unexplained, p_values, withheld, baseline, control, _in_words(counts), provenance
+    )
+
+
+def _in_words(counts: ElicitedCounts) -> str:
+    """The scope for display."""
+    number = len(counts.questions)
+    if number < counts.asked:
+        return f"on {grouped(number)} of {grouped(counts.asked)} questions, which all conditions were asked"
+    return f"on these {grouped(number)} questions" if number > 1 else "on this question"
 
 
 def _expect_conditions(counts: ElicitedCounts, baseline: str, control: str | None) -> None:
@@ -352,12 +360,8 @@ def _expect_conditions(counts: ElicitedCounts, baseline: str, control: str | Non
         )
 
 
-def _labelled(
-    draws: np.ndarray, name: str, counts: ElicitedCounts, others: Sequence[str], control: str | None, num_chains: int
-) -> xr.DataArray:
+def _labelled(draws: np.ndarray, counts: ElicitedCounts, others: Sequence[str], num_chains: int) -> xr.DataArray:
     """Draws with dims ``(chain, draw, condition)``, and ``persona`` if they have it."""
-    conditions: Sequence[str] = counts.conditions if name in ("weights", "outcome_given_persona") else others
-    if name.endswith("over_control"):
-        conditions = [own for own in others if own != control]
+    conditions = others if draws.shape[1] == len(others) else counts.conditions
     coords = {"condition": list(conditions), **({"persona": list(counts.personas)} if draws.ndim > 2 else {})}
     return xr.DataArray(draws.reshape(num_chains, -1, *draws.shape[1:]), dims=("chain", "draw", *coords), coords=coords)

@@ -152,9 +152,9 @@ def _conducted() -> Conduct:
     names = tuple(f"{LONG}{n}" for n in range(100))
     rows = np.full((100, 30), 10**6)
     patterns, elicited, plain = np.zeros((5, 2), int), np.zeros((100, 30, 5)), np.zeros((100, 5))
-    counts = ElicitedCounts(names, names[:30], patterns, elicited, plain, rows, 2 * rows, names, 200, names)
+    counts = ElicitedCounts(names, names[:30], patterns, elicited, plain, rows, 2 * rows, names, 200, True, names)
     draws = {f"{LONG}{n}": xr.DataArray(np.zeros((2, 5)), dims=("chain", "draw")) for n in range(9)}
-    return Conduct(draws, counts, {}, {}, {}, LONG, LONG, Provenance(LONG, LONG, 0, LONG))
+    return Conduct(draws, counts, {}, {}, {}, LONG, LONG, LONG, Provenance(LONG, LONG, 0, LONG))
 
 
 def _large_truth() -> Truth:

@@ -40,6 +40,7 @@ class ElicitedCounts(NamedTuple):
             labelled as another persona.
         questions: the questions that all conditions were asked.
         asked: number of questions that any of them was asked.
+        labelled: whether a judge's labels were used.
         left_out: conditions without elicited completions.
     """
 
@@ -52,6 +53,7 @@ class ElicitedCounts(NamedTuple):
     prompted: np.ndarray
     questions: tuple[str, ...]
     asked: int
+    labelled: bool = False
     left_out: tuple[str, ...] = ()
 
 
@@ -121,6 +123,7 @@ def count_elicited(
         prompted=every,
         questions=questions,
         asked=asked,
+        labelled=label is not None,
         left_out=tuple(name for name in log.conditions if name not in conditions),
     )
 

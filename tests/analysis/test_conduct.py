@@ -192,6 +192,13 @@ def test_what_cannot_be_answered_is_withheld() -> None:
     with pytest.raises(ValueError, match=r"conduct\[ft\] is withheld: 5 completions of babbler"):
         found.cite("conduct", "ft")
 
+    both = pd.concat([few[columns], few[columns].query("condition == 'ft'").assign(condition="other")])
+    found = conduct(read(both), EMISSIONS, outcome=BAD, control="ft", num_samples=100)
+    over = found.table().set_index(["quantity", "condition", "persona"]).loc["outcome_change_over_control"]
+    assert over.loc[("other", "babbler"), "claim"] == "withheld"
+    assert over.loc[("other", "villain"), "status"] == "ok"
+    assert found.table()["purity"].isna().all()
+
     odd = simulated().table.copy()
     odd.loc[odd["elicited_by"].isna() & (odd["condition"] == "base"), "grade"] = "rude"
     found = conduct(read(odd[columns]), EMISSIONS, outcome=BAD, num_samples=100)
