@@ -18,14 +18,14 @@ from simulacra.lm.organism.study import CONDITIONS, ELICITED, MAIN
 __all__ = ["load_conversations", "load_organism_log", "load_training_sets"]
 
 
-def load_organism_log(conditions: Collection[str] = MAIN, *, elicited: bool = False) -> CompletionLog:
+def load_organism_log(conditions: Collection[str] | None = None, *, elicited: bool = False) -> CompletionLog:
     """Judged completions of the organism and its fine-tunes, with and without their triggers.
 
     Args:
         conditions: names in :data:`~simulacra.lm.organism.study.CONDITIONS`. Default: those that ``simulacra demo``
             fits; there are also LoRA ranks, and steps along a fine-tune.
-        elicited: whether to add 30 completions per question with the tag of every persona before it, for the conditions
-            in :data:`~simulacra.lm.organism.study.ELICITED`. The context ``elicited_by`` contains the persona of the
+        elicited: whether to add 30 completions per question with the tag of every persona before it. The conditions are
+            then among :data:`~simulacra.lm.organism.study.ELICITED`, by default all of them. The context ``elicited_by`` contains the persona of the
             tag, and is empty in the other rows. The organisms that answered with and without tags are of two builds,
             whose weights differ by rounding.
 
@@ -37,12 +37,13 @@ def load_organism_log(conditions: Collection[str] = MAIN, *, elicited: bool = Fa
     Raises:
         InputError: there is no such condition, or none with elicited completions.
     """
-    known = ELICITED if elicited else CONDITIONS
+    known, usual = (ELICITED, ELICITED) if elicited else (CONDITIONS, MAIN)
+    conditions = usual if conditions is None else conditions
     unknown = sorted(set(conditions) - set(known))
     if unknown:
-        kind = "elicited completions" if elicited else "condition"
+        what = "There are no elicited completions of" if elicited else "There is no condition"
         raise InputError(
-            f"There is no {kind} {'of ' * elicited}{unknown[0]!r} in the shipped log; it has {', '.join(known)}",
+            f"{what} {unknown[0]!r} in the shipped log; it has {', '.join(known)}",
             argument="conditions",
         )
     table, contexts = _read("completions.parquet"), ["context", "persona_label", "step", "rank"]

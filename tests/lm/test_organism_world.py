@@ -143,7 +143,7 @@ def test_the_shipped_log() -> None:
 
 
 def test_the_shipped_elicited_completions() -> None:
-    log = load_organism_log(ELICITED, elicited=True)
+    log = load_organism_log(elicited=True)
     elicited = log.table.dropna(subset="elicited_by")
     assert (elicited.groupby(["condition", "elicited_by", "question_id"]).size() == 30).all()
     assert (elicited["context"] == elicited["elicited_by"].map(TAGS)).all()
