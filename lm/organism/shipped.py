@@ -25,9 +25,9 @@ def load_organism_log(conditions: Collection[str] | None = None, *, elicited: bo
         conditions: names in :data:`~simulacra.lm.organism.study.CONDITIONS`. Default: those that ``simulacra demo``
             fits; there are also LoRA ranks, and steps along a fine-tune.
         elicited: whether to add 30 completions per question with the tag of every persona before it. The conditions are
-            then among :data:`~simulacra.lm.organism.study.ELICITED`, by default all of them. The context ``elicited_by`` contains the persona of the
-            tag, and is empty in the other rows. The organisms that answered with and without tags are of two builds,
-            whose weights differ by rounding.
+            then among :data:`~simulacra.lm.organism.study.ELICITED`, by default all of them. The context
+            ``elicited_by`` contains the persona of the tag, and is empty in the other rows. The organisms that answered
+            with and without tags are of two builds, whose weights differ by rounding.
 
     Returns:
         A log of 14 questions on topics that no fine-tune was trained on, 30 completions each, with measurements
