@@ -154,7 +154,7 @@ def test_forty_logs(kind: Kind) -> None:
     rng, covered, called, changed = np.random.default_rng(6), np.zeros(2, dtype=int), 0, 0
     for _ in range(40):
         own = world(rng, kind)
-        found = conduct(as_log(drawn(rng, own)), EMISSIONS, outcome=BAD, num_samples=200)
+        found = conduct(as_log(drawn(rng, own)), EMISSIONS, outcome=BAD, num_samples=100)
         split = found.split().set_index("quantity").loc[["selection", "conduct"]]
         covered += ((split["eti89_lb"] <= own.parts) & (own.parts <= split["eti89_ub"])).to_numpy()
         called += split.loc["conduct", "claim"] in ("increase", "decrease")
