@@ -2,7 +2,7 @@
 
 The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
 package adds other persona sets for the same counts, rates on questions that were not logged, shifts predicted from
-training data, and evidence in a context.
+training data, evidence in a context, and what known personas do after fine-tuning.
 """
 
 from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets
