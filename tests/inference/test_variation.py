@@ -6,12 +6,10 @@ import pytest
 from simulacra.formalism import total_variation
 from simulacra.inference.variation import sample_variation
 
-SETS = 30
 
-
-def sets(rng: np.random.Generator, distance: float) -> tuple[np.ndarray, np.ndarray]:
+def sets(rng: np.random.Generator, distance: float, number: int = 30) -> tuple[np.ndarray, np.ndarray]:
     """Intervals of 89% and p-values of two samples of 80 and 120 completions in 8 categories."""
-    base = rng.dirichlet(np.ones(8), size=SETS)
+    base = rng.dirichlet(np.ones(8), size=number)
     base[:, 0] += 0.5
     base /= base.sum(axis=-1, keepdims=True)
     moved = base.copy()
@@ -28,7 +26,7 @@ def sets(rng: np.random.Generator, distance: float) -> tuple[np.ndarray, np.ndar
 def test_nothing_is_found_where_nothing_differs(rng: np.random.Generator) -> None:
     intervals, p_values = sets(rng, 0.0)
     assert (p_values <= 0.1).sum() <= 8  # 3 expected
-    assert (intervals[:, 0] == 0).sum() >= SETS - 8
+    assert (intervals[:, 0] == 0).sum() >= 22
     assert 0.3 < p_values.mean() < 0.75
 
 
@@ -49,3 +47,12 @@ def test_equal_and_disjoint_samples_are_the_ends(rng: np.random.Generator) -> No
     assert p_value == 0
     assert np.quantile(draws, 0.1) > 0.85
     assert draws.max() == pytest.approx(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("distance", [0.0, 0.1, 0.3])
+def test_forty_pairs_of_samples(distance: float) -> None:
+    intervals, _ = sets(np.random.default_rng(11), distance, 40)
+    covered = ((intervals[:, 0] <= distance) & (distance <= intervals[:, 1])).sum()
+    print(f"{distance}: {covered} of 40 intervals")
+    assert covered >= 32
