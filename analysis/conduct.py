@@ -195,7 +195,7 @@ class Conduct:
         place, tested = ["quantity", "condition", "scope"], ["claim", "comparisons"]
         if quantity in _OF_PERSONAS:
             pairs = pd.MultiIndex.from_frame(table[["condition", "persona"]])
-            table = table.assign(**self._known.reindex(pairs).reset_index(drop=True))
+            table = pd.concat([table, self._known.reindex(pairs).reset_index(drop=True)], axis=1)
             if quantity != "total_variation":
                 table["p_value"] = np.nan
             place, tested = [*place[:2], "persona", "scope", "completions", "purity"], ["p_value", *tested]
