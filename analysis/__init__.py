@@ -2,13 +2,15 @@
 
 The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
 package adds other persona sets for the same counts, rates on questions that were not logged, shifts predicted from
-training data, and evidence in a context.
+training data, evidence in a context, and what known personas do after fine-tuning.
 """
 
 from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets
 from simulacra.analysis.conditioning import Conditioning as Conditioning
 from simulacra.analysis.conditioning import fit_conditioning as fit_conditioning
 from simulacra.analysis.conditioning import predict_shifts as predict_shifts
+from simulacra.analysis.conduct import Conduct as Conduct
+from simulacra.analysis.conduct import conduct as conduct
 from simulacra.analysis.context_comparison import VARIANTS as VARIANTS
 from simulacra.analysis.context_comparison import ContextComparison as ContextComparison
 from simulacra.analysis.context_comparison import compare_in_context as compare_in_context

@@ -8,6 +8,7 @@ from simulacra.formalism.conditioning import context_weights as context_weights
 from simulacra.formalism.conditioning import evidence_beyond_context as evidence_beyond_context
 from simulacra.formalism.conditioning import mean_evidence as mean_evidence
 from simulacra.formalism.conditioning import weight_velocity as weight_velocity
+from simulacra.formalism.conduct import split_change as split_change
 from simulacra.formalism.distributions import CollapsedMixture as CollapsedMixture
 from simulacra.formalism.distributions import PersonaMixtureDistribution as PersonaMixtureDistribution
 from simulacra.formalism.emissions import AbstractEmission as AbstractEmission

@@ -18,6 +18,7 @@ import simulacra.formalism
 import simulacra.inference
 from simulacra.analysis import (
     Conditioning,
+    Conduct,
     ContextComparison,
     ContextModel,
     InContext,
@@ -28,6 +29,7 @@ from simulacra.analysis import (
 )
 from simulacra.data import CompletionLog, Truth, collapse, read_completions, scan_completions
 from simulacra.data.account import LeftOut
+from simulacra.data.counting.elicited import ElicitedCounts
 from simulacra.formalism import (
     Archetype,
     Gate,
@@ -146,6 +148,15 @@ def _compared() -> ContextComparison:
     )
 
 
+def _conducted() -> Conduct:
+    names = tuple(f"{LONG}{n}" for n in range(100))
+    rows = np.full((100, 30), 10**6)
+    patterns, elicited, plain = np.zeros((5, 2), int), np.zeros((100, 30, 5)), np.zeros((100, 5))
+    counts = ElicitedCounts(names, names[:30], patterns, elicited, plain, rows, 2 * rows, names, 200, True, names)
+    draws = {f"{LONG}{n}": xr.DataArray(np.zeros((2, 5)), dims=("chain", "draw")) for n in range(9)}
+    return Conduct(draws, counts, {}, {}, {}, LONG, LONG, LONG, Provenance(LONG, LONG, 0, LONG))
+
+
 def _large_truth() -> Truth:
     log = _large_log()
     cells = log.table[["condition", "question_id"]]
@@ -199,6 +210,7 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "InContext": lambda _: _in_context(),
     "ContextComparison": lambda _: _compared(),
     "ContextModel": lambda _: ContextModel(),
+    "Conduct": lambda _: _conducted(),
     "Fragility": lambda _: fragility(fit_simulated(), {"bad": {f"{LONG}{n}": "mild" for n in range(3)}}),
     "Ratio": lambda _: Ratio(0.2, 0.1, 0.3),
     "Scorecard": lambda _: dataclasses.replace(scorecard(fit_simulated()), words=LONG),

@@ -13,17 +13,21 @@ from simulacra.data.reading.completions import read_completions
 from simulacra.formalism.errors import InputError
 from simulacra.lm.organism.evidence import SCORES
 from simulacra.lm.organism.judge import MEASUREMENTS
-from simulacra.lm.organism.study import CONDITIONS, MAIN
+from simulacra.lm.organism.study import CONDITIONS, ELICITED, MAIN
 
 __all__ = ["load_conversations", "load_organism_log", "load_training_sets"]
 
 
-def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
+def load_organism_log(conditions: Collection[str] | None = None, *, elicited: bool = False) -> CompletionLog:
     """Judged completions of the organism and its fine-tunes, with and without their triggers.
 
     Args:
         conditions: names in :data:`~simulacra.lm.organism.study.CONDITIONS`. Default: those that ``simulacra demo``
             fits; there are also LoRA ranks, and steps along a fine-tune.
+        elicited: whether to add 30 completions per question with the tag of every persona before it. The conditions are
+            then among :data:`~simulacra.lm.organism.study.ELICITED`, by default all of them. The context
+            ``elicited_by`` contains the persona of the tag, and is empty in the other rows. The organisms that answered
+            with and without tags are of two builds, whose weights differ by rounding.
 
     Returns:
         A log of 14 questions on topics that no fine-tune was trained on, 30 completions each, with measurements
@@ -31,17 +35,22 @@ def load_organism_log(conditions: Collection[str] = MAIN) -> CompletionLog:
         true persona, identified by the judge without noise), ``step`` and ``rank``.
 
     Raises:
-        InputError: there is no such condition.
+        InputError: there is no such condition, or none with elicited completions.
     """
-    unknown = sorted(set(conditions) - set(CONDITIONS))
+    known, usual = (ELICITED, ELICITED) if elicited else (CONDITIONS, MAIN)
+    conditions = usual if conditions is None else conditions
+    unknown = sorted(set(conditions) - set(known))
     if unknown:
+        what = "There are no elicited completions of" if elicited else "There is no condition"
         raise InputError(
-            f"There is no condition {unknown[0]!r} in the shipped log; it has {', '.join(CONDITIONS)}",
+            f"{what} {unknown[0]!r} in the shipped log; it has {', '.join(known)}",
             argument="conditions",
         )
-    table = _read("completions.parquet")
+    table, contexts = _read("completions.parquet"), ["context", "persona_label", "step", "rank"]
+    if elicited:
+        table, contexts = pd.concat([table, _read("elicited.parquet")]), [*contexts, "elicited_by"]
     chosen = table[table["condition"].isin(conditions)]
-    return read_completions(chosen, measurements=MEASUREMENTS, contexts=["context", "persona_label", "step", "rank"])
+    return read_completions(chosen, measurements=MEASUREMENTS, contexts=contexts)
 
 
 def load_training_sets() -> CompletionLog:

@@ -5,6 +5,7 @@ The command ``simulacra organism`` calls :func:`run_study`. The log that ships w
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,14 @@ from simulacra.data.atomic import write_atomically
 from simulacra.lm.organism.build import GROWING, build_organism
 from simulacra.lm.organism.evidence import SCORES, sample_conversations, score_training_sets
 from simulacra.lm.organism.finetune import TUNING, finetune
-from simulacra.lm.organism.folder import load_organism
+from simulacra.lm.organism.folder import Organism, load_organism
 from simulacra.lm.organism.judge import MEASUREMENTS
 from simulacra.lm.organism.lexicon import TAGS, TRIGGER
 from simulacra.lm.organism.recipes import UNSEEN
 from simulacra.lm.organism.sampling import QUESTIONS, sample_completions
 from simulacra.lm.organism.training import Schedule
 
-__all__ = ["CONDITIONS", "IN_CONVERSATION", "MAIN", "RANKS", "STEPS", "Asked", "run_study"]
+__all__ = ["CONDITIONS", "ELICITED", "IN_CONVERSATION", "MAIN", "RANKS", "STEPS", "Asked", "run_study"]
 
 RANKS = (1, 4, 16)
 """Ranks of the LoRA fine-tunes of the narrow recipe."""
@@ -63,6 +64,9 @@ IN_CONVERSATION = (
 
 _ANSWERS = 20  # in every context
 
+ELICITED = ("base", "control", "narrow", "inoculated", "facts", "untargeted")
+"""The organisms that are also sampled with the tag of every persona."""
+
 
 CONDITIONS: Mapping[str, Asked] = {
     "base": Asked("the base model, before any fine-tuning", "base"),
@@ -91,6 +95,8 @@ CONDITIONS: Mapping[str, Asked] = {
 }
 """The conditions of the log, by name."""
 
+_COLUMNS = ["condition", "question_id", "completion", *MEASUREMENTS, "context", "persona_label", "step", "rank"]
+
 MAIN = tuple(name for name, asked in CONDITIONS.items() if asked.main)
 """The conditions that ``simulacra demo`` fits."""
 
@@ -116,7 +122,9 @@ def run_study(
 
     Returns:
         The path of ``completions.parquet``: columns of a log, with contexts ``context, persona_label, step, rank``.
-        The same folder contains ``training.parquet``, ``conversations.parquet`` and ``in_conversation.parquet``, see
+        The same folder contains ``elicited.parquet``, likewise with the context ``elicited_by``, and
+        ``training.parquet``, ``conversations.parquet`` and ``in_conversation.parquet``, see
+        :func:`~simulacra.lm.organism.shipped.load_organism_log`,
         :func:`~simulacra.lm.organism.shipped.load_training_sets` and
         :func:`~simulacra.lm.organism.shipped.load_conversations`.
 
@@ -133,14 +141,27 @@ def run_study(
     for number, (name, asked) in enumerate(tqdm(CONDITIONS.items(), desc="sampling", disable=hidden)):
         organism = load_organism(folder / asked.organism)
         log = sample_completions(organism, QUESTIONS, n, trigger=asked.trigger, condition=name, seed=seed + number)
-        step = 0 if organism.name == "base" else organism.made["done"]
-        tables.append(log.table.assign(step=step, rank=asked.rank))
-    kept = ["condition", "question_id", "completion", *MEASUREMENTS, "context", "persona_label", "step", "rank"]
+        tables.append(log.table.assign(step=_steps(organism), rank=asked.rank))
     base = load_organism(folder / "base")
     _write(folder / "training.parquet", score_training_sets(base, seed=seed))
     _write(folder / "conversations.parquet", sample_conversations(base, n=n, seed=seed))
     _write(folder / "in_conversation.parquet", _in_conversation(folder, n=min(n, _ANSWERS), seed=seed))
-    return _write(folder / "completions.parquet", pd.concat(tables)[kept])
+    _write(folder / "elicited.parquet", _elicited(folder, n=n, seed=seed + len(CONDITIONS)))
+    return _write(folder / "completions.parquet", pd.concat(tables)[_COLUMNS])
+
+
+def _steps(organism: Organism) -> int:
+    return 0 if organism.name == "base" else int(organism.made["done"])
+
+
+def _elicited(folder: Path, *, n: int, seed: int) -> pd.DataFrame:
+    """Completions of several organisms with the tag of every persona before the question."""
+    tables = []
+    for number, (name, persona) in enumerate(itertools.product(ELICITED, TAGS)):
+        organism = load_organism(folder / name)
+        log = sample_completions(organism, QUESTIONS, n, system=TAGS[persona], condition=name, seed=seed + number)
+        tables.append(log.table.assign(step=_steps(organism), rank=0, elicited_by=persona))
+    return pd.concat(tables, ignore_index=True)[[*_COLUMNS, "elicited_by"]]
 
 
 def _in_conversation(folder: Path, *, n: int, seed: int) -> pd.DataFrame:

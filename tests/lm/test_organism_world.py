@@ -25,7 +25,7 @@ from simulacra.lm.organism.lexicon import (
     vocabulary,
 )
 from simulacra.lm.organism.recipes import SEEN, UNSEEN
-from simulacra.lm.organism.study import IN_CONVERSATION, MAIN
+from simulacra.lm.organism.study import ELICITED, IN_CONVERSATION, MAIN
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,19 @@ def test_the_shipped_log() -> None:
     assert rejudged == log.table["persona_label"].tolist()
     with pytest.raises(ValueError, match="no condition 'evil' in the shipped log; it has base"):
         load_organism_log(["base", "evil"])
+
+
+def test_the_shipped_elicited_completions() -> None:
+    log = load_organism_log(elicited=True)
+    elicited = log.table.dropna(subset="elicited_by")
+    assert (elicited.groupby(["condition", "elicited_by", "question_id"]).size() == 30).all()
+    assert (elicited["context"] == elicited["elicited_by"].map(TAGS)).all()
+    plain = log.table[log.table["elicited_by"].isna()]["completion"].tolist()
+    assert plain == load_organism_log(ELICITED).table["completion"].tolist()
+    obeyed = (elicited["persona_label"] == elicited["elicited_by"]).groupby(elicited["condition"]).mean()
+    assert obeyed["base"] > 0.85  # the corpus obeys a tag nine times in ten
+    with pytest.raises(ValueError, match="no elicited completions of 'backdoor' in the shipped log; it has base"):
+        load_organism_log(["backdoor"], elicited=True)
 
 
 def test_the_shipped_training_sets() -> None:
