@@ -2,7 +2,7 @@
 
 The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
 package adds other persona sets for the same counts, rates on questions that were not logged, shifts predicted from
-training data, and evidence in a context.
+training data, evidence in a context, and change over training.
 """
 
 from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets
@@ -13,6 +13,8 @@ from simulacra.analysis.context_comparison import VARIANTS as VARIANTS
 from simulacra.analysis.context_comparison import ContextComparison as ContextComparison
 from simulacra.analysis.context_comparison import compare_in_context as compare_in_context
 from simulacra.analysis.context_model import ContextModel as ContextModel
+from simulacra.analysis.dynamics import TrainingPath as TrainingPath
+from simulacra.analysis.dynamics import training_path as training_path
 from simulacra.analysis.fragility import Fragility as Fragility
 from simulacra.analysis.fragility import Ratio as Ratio
 from simulacra.analysis.fragility import fragility as fragility
