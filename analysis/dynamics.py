@@ -284,7 +284,7 @@ class TrainingPath:
         if own.empty:
             expected = f"one of {', '.join(table['checkpoint'])}"
             raise InputError(f"cite: there is no checkpoint {checkpoint!r}", expected=expected, argument="checkpoint")
-        return self._cited(f"path[{checkpoint}]", own, "mean", ci_prob)
+        return self._cited("path", checkpoint, own, "mean", ci_prob)
 
     def cite_crossing(
         self, level: float | int | None = None, *, share: float | int | None = None, ci_prob: float = CI_PROB
@@ -302,7 +302,7 @@ class TrainingPath:
                 f"{row['p_crossed']:.2f}, so the interval has no upper end",
                 remedy="log later checkpoints, or state p_crossed of the table",
             )
-        return self._cited(f"crossing[{row['crossing']}]", table, "median", ci_prob)
+        return self._cited("crossing", row["crossing"], table, "median", ci_prob)
 
     def cite_steepest(self, *, ci_prob: float = CI_PROB) -> Citation:
         """The share of the total change that falls into the steepest step.
@@ -312,13 +312,13 @@ class TrainingPath:
         """
         table = self.steepest(ci_prob=ci_prob)
         start, end = table[["step_from", "step_to"]].to_numpy()[0]
-        return self._cited(f"share[{self.covariate} {start:g} to {end:g}]", table, "share", ci_prob)
+        return self._cited("share", f"{self.covariate} {start:g} to {end:g}", table, "share", ci_prob)
 
-    def _cited(self, key: str, table: pd.DataFrame, value: str, ci_prob: float) -> Citation:
+    def _cited(self, quantity: str, place: str, table: pd.DataFrame, value: str, ci_prob: float) -> Citation:
         row, columns = table.to_dict("records")[0], (value, *bounds(ci_prob))
         own = self.alone.compared
         kind = "rate" if self.persona is None else self.persona
-        return cited(f"{kind} {key}", row, columns, own.words, own.provenance, probability=ci_prob)
+        return cited(f"{quantity}[{kind}, {place}]", row, columns, own.words, own.provenance, probability=ci_prob)
 
     @property
     def _sign(self) -> int:

@@ -1,18 +1,22 @@
 """Training paths: tables of the draws of a fit, crossings, steps, what is withheld, refusals, and recovery."""
 
 import dataclasses
+import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 
 from simulacra.analysis import TrainingPath, training_path
+from simulacra.data import Truth, simulate_log
 from simulacra.formalism import Outcome
 from simulacra.formalism.dynamics import effective_counts, first_crossing, monotone_path, random_walk
 from simulacra.formalism.rates import logged_rate_prior
-from simulacra.inference import Result
+from simulacra.inference import Result, fit
 from simulacra.report import figures
 from tests.analysis.rate_worlds import LOGS, covered, sampled, worlds
+from tests.inference.conftest import simulate
 
 STEPS = {"bad": 40.0, "base": 0.0, "mild": 10.0}
 """Out of order, which does not matter."""
@@ -97,7 +101,7 @@ def test_even_shares_follow_the_scale(fitted: Result) -> None:
 def test_citations_are_rows_of_the_tables(fitted: Result, rates: TrainingPath) -> None:
     own, row = rates.cite("mild"), rates.table().iloc[1]
     assert (own.value, own.lower, own.upper) == (row["mean"], row["eti89_lb"], row["eti89_ub"])
-    assert (own.key, own.scope) == ("rate path[mild]", fitted.in_words())
+    assert (own.key, own.scope) == ("path[rate, mild]", fitted.in_words())
     crossed, table = rates.cite_crossing(share=0.5), rates.crossing(share=0.5).iloc[0]
     assert (crossed.value, crossed.upper) == (table["median"], table["eti89_ub"])
     assert rates.cite_steepest().value == rates.steepest()["share"].iloc[0]
@@ -215,3 +219,32 @@ def test_paths_of_the_rate_model_are_recovered(monkeypatch: pytest.MonkeyPatch) 
         found[shape, name] = covered(lower, upper, expected) / each
     print(f"of {LOGS} logs, on average over checkpoints and steps: {found}")
     assert all(32 <= number <= LOGS for number in found.values()), found
+
+
+@pytest.mark.slow
+def test_paths_of_weights_are_recovered() -> None:
+    """Eight logs of five checkpoints with 40 completions each, from scores to paths of the weight of a persona."""
+    model, found = simulate().model, {}
+    tables = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in model.concentrations)
+    steps = {name: float(step) for step, name in enumerate(["base", "a", "b", "c", "d"])}
+    rng = np.random.default_rng(5)
+    for seed in range(8):
+        low, high, middle, slope = (
+            rng.uniform(0.01, 0.1),
+            rng.uniform(0.4, 0.9),
+            rng.uniform(0.8, 3.2),
+            rng.choice([0.1, 0.7]),
+        )
+        true = low + (high - low) * special.expit((np.arange(5) - middle) / slope)
+        cells = pd.DataFrame(
+            list(itertools.product(steps, ["q1", "q2", "q3", "q4"])), columns=["condition", "question_id"]
+        )
+        own = np.repeat(true, 4)
+        truth = Truth(cells, np.stack([0.9 * (1 - own), own, 0.1 * (1 - own)], axis=1), tables)
+        result = fit(model, simulate_log(model, truth, 10, seed=seed), seed=seed, progress_bar=False)
+        for shape in ("walk", "monotone"):
+            path = training_path(result, steps, of="weights", persona="misaligned", shape=shape)
+            lower, upper = np.quantile(path.draws, [0.055, 0.945], axis=0)
+            found[shape] = found.get(shape, 0) + covered(lower, upper, true)
+    print(f"of 40 weights: {found}")
+    assert all(32 <= number <= 40 for number in found.values()), found
