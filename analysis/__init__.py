@@ -13,7 +13,6 @@ from simulacra.analysis.context_comparison import VARIANTS as VARIANTS
 from simulacra.analysis.context_comparison import ContextComparison as ContextComparison
 from simulacra.analysis.context_comparison import compare_in_context as compare_in_context
 from simulacra.analysis.context_model import ContextModel as ContextModel
-from simulacra.analysis.dynamics import TrainingPath as TrainingPath
 from simulacra.analysis.dynamics import training_path as training_path
 from simulacra.analysis.fragility import Fragility as Fragility
 from simulacra.analysis.fragility import Ratio as Ratio
@@ -21,6 +20,7 @@ from simulacra.analysis.fragility import fragility as fragility
 from simulacra.analysis.fragility import ratio_set as ratio_set
 from simulacra.analysis.in_context import InContext as InContext
 from simulacra.analysis.in_context import fit_in_context as fit_in_context
+from simulacra.analysis.paths import TrainingPath as TrainingPath
 from simulacra.analysis.predictive import Prediction as Prediction
 from simulacra.analysis.predictive import predict as predict
 from simulacra.analysis.predictive import predict_rates as predict_rates

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulacra.analysis.dynamics import SCALES, TrainingPath
+from simulacra.analysis.paths import SCALES, TrainingPath
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.tables import CI_PROB, ends, level
 from simulacra.report.figures.canvas import drawing, labelled, sheet

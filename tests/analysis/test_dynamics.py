@@ -68,6 +68,15 @@ def test_a_crossing_lies_between_the_checkpoints_around_the_level(rates: Trainin
     assert 0 < half["median"] < 40
 
 
+def test_a_level_of_a_path_without_a_change_is_reached_from_where_it_starts(fitted: Result) -> None:
+    """Of completions that are always scored, the share does not fall to one half, and it does not start there."""
+    path = training_path(fitted, STEPS, outcome=Outcome("not missing(coherent)", name="scored"))
+    row = path.crossing(0.5).iloc[0]
+    assert row["direction"] == "decrease"
+    assert row["p_before"] == 0
+    assert row["p_crossed"] == pytest.approx(0, abs=0.02)
+
+
 def test_a_decreasing_path_mirrors_an_increasing_one(fitted: Result) -> None:
     """Turned around, the path falls through the same level at the mirrored position."""
     there = training_path(fitted, STEPS, shape="monotone").crossing(0.3).iloc[0]
