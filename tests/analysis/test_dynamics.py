@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,7 +197,7 @@ def test_errors_say_what_is_wrong(fitted: Result, rates: TrainingPath) -> None:
 def test_paths_of_the_rate_model_are_recovered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forty logs of a base and four checkpoints with questions that differ, from counts to paths."""
     locations, positions = np.array([-4.5, -4.0, -2.0, -0.5, -0.2]), np.array([0.0, 1.0, 2.0, 3.0, 6.0])
-    truth = worlds(11, locations)
+    truth = np.sort(worlds(11, locations), axis=1)  # questions differ; none turns back
     drawn, _ = sampled(truth, 12, monkeypatch)
     these, true = special.expit(drawn.logits).mean(axis=-1), truth.mean(axis=-1)
     prior, rng = logged_rate_prior(truth.shape[-1]), np.random.default_rng(13)
@@ -236,6 +237,7 @@ def test_paths_of_weights_are_recovered() -> None:
     model, found = simulate().model, {}
     tables = tuple(alpha / alpha.sum(axis=1, keepdims=True) for alpha in model.concentrations)
     steps = {name: float(step) for step, name in enumerate(["base", "a", "b", "c", "d"])}
+    settings: dict[str, Any] = {"num_warmup": 250, "num_samples": 300, "progress_bar": False}
     rng = np.random.default_rng(5)
     for seed in range(8):
         low, high, middle, slope = (
@@ -250,7 +252,7 @@ def test_paths_of_weights_are_recovered() -> None:
         )
         own = np.repeat(true, 4)
         truth = Truth(cells, np.stack([0.9 * (1 - own), own, 0.1 * (1 - own)], axis=1), tables)
-        result = fit(model, simulate_log(model, truth, 10, seed=seed), seed=seed, progress_bar=False)
+        result = fit(model, simulate_log(model, truth, 10, seed=seed), seed=seed, **settings)
         for shape in ("walk", "monotone"):
             path = training_path(result, steps, of="weights", persona="misaligned", shape=shape)
             lower, upper = np.quantile(path.draws, [0.055, 0.945], axis=0)
