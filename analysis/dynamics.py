@@ -83,7 +83,7 @@ def training_path(
 
     Raises:
         InputError: fewer than three checkpoints; values that are not finite, not different, or not positive for
-            ``"log"``; an unknown scale or shape; for a random walk of weights, a formula without ``(1 | condition)``;
+            ``"log"``; an unknown scale or shape; no draws; for a random walk of weights, a formula without ``(1 | condition)``;
             and whatever ``Result.contrast`` raises.
 
     When not to trust it: the intervals are about the logged questions and about this training run. Another run with
@@ -97,6 +97,9 @@ def training_path(
     if covariate in _NAMES:
         found = f"training_path: covariate={covariate!r} is the name of another column"
         raise InputError(found, expected="a name such as 'step'", argument="covariate")
+    expect_type(num_draws, numbers.Integral, "num_draws", "training_path", expected="a whole number")
+    if num_draws < 1:
+        raise InputError(f"training_path: num_draws is {num_draws}", expected="1 or more", argument="num_draws")
     if shape not in _SHAPES:
         raise InputError(f"training_path: shape={shape!r}", expected="'walk' or 'monotone'", argument="shape")
     alone = _estimates(result, list(values), of, persona, outcome)

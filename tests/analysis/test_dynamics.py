@@ -182,6 +182,8 @@ def test_errors_say_what_is_wrong(fitted: Result, rates: TrainingPath) -> None:
         training_path(fitted, STEPS, of="weights")
     with pytest.raises(ValueError, match="covariate='mean' is the name of another column"):
         training_path(fitted, STEPS, covariate="mean")
+    with pytest.raises(ValueError, match="num_draws is 0; expected 1 or more"):
+        training_path(fitted, STEPS, num_draws=0)
     with pytest.raises(ValueError, match="level is None and share is None; expected exactly one"):
         rates.crossing()
     with pytest.raises(ValueError, match=r"level is 1\.5; expected a number between 0 and 1"):
