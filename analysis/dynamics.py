@@ -83,8 +83,8 @@ def training_path(
 
     Raises:
         InputError: fewer than three checkpoints; values that are not finite, not different, or not positive for
-            ``"log"``; an unknown scale or shape; no draws; for a random walk of weights, a formula without ``(1 | condition)``;
-            and whatever ``Result.contrast`` raises.
+            ``"log"``; an unknown scale or shape; no draws; for a random walk of weights, a formula without
+            ``(1 | condition)``; and whatever ``Result.contrast`` raises.
 
     When not to trust it: the intervals are about the logged questions and about this training run. Another run with
     another seed may change at another step. Nothing is known about what happens between two checkpoints except through
