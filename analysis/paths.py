@@ -333,7 +333,7 @@ class Alone:
         return np.asarray(values[..., self.rows[later]] - values[..., self.rows[earlier]])
 
     def table(self, ci_prob: float) -> pd.DataFrame:
-        """One row per checkpoint, with the columns of :func:`~simulacra.inference.tables.summary_table`."""
+        """One row per checkpoint: ``mean``, interval, ``ess_bulk, ess_tail, r_hat, status``."""
         terms = dataclasses.replace(self.compared.terms, ci_prob=ci_prob)
         own, *others = (self._at(draws) for draws in (self.compared.draws, *self.compared.others))
         size = own.mean(("chain", "draw")).to_numpy() if self.compared.of == "weights" else None
