@@ -2,7 +2,7 @@
 
 The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
 package adds other persona sets for the same counts, rates on questions that were not logged, shifts predicted from
-training data, evidence in a context, and what known personas do after fine-tuning.
+training data, evidence in a context, what known personas do after fine-tuning, and change over training.
 """
 
 from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets
@@ -15,12 +15,14 @@ from simulacra.analysis.context_comparison import VARIANTS as VARIANTS
 from simulacra.analysis.context_comparison import ContextComparison as ContextComparison
 from simulacra.analysis.context_comparison import compare_in_context as compare_in_context
 from simulacra.analysis.context_model import ContextModel as ContextModel
+from simulacra.analysis.dynamics import training_path as training_path
 from simulacra.analysis.fragility import Fragility as Fragility
 from simulacra.analysis.fragility import Ratio as Ratio
 from simulacra.analysis.fragility import fragility as fragility
 from simulacra.analysis.fragility import ratio_set as ratio_set
 from simulacra.analysis.in_context import InContext as InContext
 from simulacra.analysis.in_context import fit_in_context as fit_in_context
+from simulacra.analysis.paths import TrainingPath as TrainingPath
 from simulacra.analysis.predictive import Prediction as Prediction
 from simulacra.analysis.predictive import predict as predict
 from simulacra.analysis.predictive import predict_rates as predict_rates

@@ -27,6 +27,7 @@ import xarray as xr
 
 from simulacra.analysis.checks import expect_result
 from simulacra.formalism.display import card, listing
+from simulacra.formalism.dynamics import first_crossing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.citation import Citation, Provenance, cited
@@ -256,12 +257,9 @@ def half_dose(doses: np.ndarray, response: np.ndarray) -> np.ndarray:
     Returns:
         Shape ``(...)``; NaN where the last response is not positive.
     """
-    relative = response / np.where(response[..., -1:] > 0, response[..., -1:], np.nan)
-    reached = (relative >= 0.5).argmax(axis=-1)
-    before = np.maximum(reached - 1, 0)
-    low, high = (np.take_along_axis(relative, index[..., None], axis=-1)[..., 0] for index in (before, reached))
-    step = np.where(high > low, (0.5 - low) / np.where(high > low, high - low, 1.0), 0.0)
-    return np.where(np.isfinite(relative[..., -1]), doses[before] + step * (doses[reached] - doses[before]), np.nan)
+    last = response[..., -1]
+    relative = response / np.where(last > 0, last, np.nan)[..., None]
+    return np.where(last > 0, first_crossing(doses, relative, 0.5), np.nan)
 
 
 class _Rates:

@@ -33,8 +33,9 @@ import numpyro.distributions as dist
 from scipy import special
 
 from simulacra.formalism.arrays import Array, Int
+from simulacra.formalism.dynamics import LogitPrior
 
-__all__ = ["RatePrior", "new_question_rate", "numpyro_rates", "rate_prior", "unseen_share"]
+__all__ = ["RatePrior", "logged_rate_prior", "new_question_rate", "numpyro_rates", "rate_prior", "unseen_share"]
 
 _FEW_QUESTIONS = 6
 """Base questions below which the scale of a group is that of its prior, which is then wider."""
@@ -86,6 +87,24 @@ def new_question_rate(location: np.ndarray, question_scale: np.ndarray, cell_sca
     spread = np.hypot(question_scale, cell_scale)
     logits = location[..., None] + spread[..., None] * _NODES
     return np.asarray(special.expit(logits) @ (_NODE_WEIGHTS / _NODE_WEIGHTS.sum()))
+
+
+def logged_rate_prior(num_questions: int) -> LogitPrior:
+    """The prior of the logit of a rate on these questions: its mean and standard deviation over simulated groups.
+
+    Args:
+        num_questions: number of base questions, which have equal shares.
+    """
+    prior, rng, size = rate_prior(num_questions), np.random.default_rng(0), 10_000
+    location = rng.normal(*prior.location, size=size)
+    squares = [
+        np.exp(np.log(median) + sd * rng.standard_normal(size)) ** 2 for median, sd in (prior.question, prior.cell)
+    ]
+    spread = np.sqrt(sum(squares))[:, None]
+    cells = location[:, None] + spread * rng.standard_normal((size, num_questions))
+    shown, absent = (special.logsumexp(special.log_expit(sign * cells), axis=1) for sign in (1, -1))
+    logits = shown - absent
+    return LogitPrior(float(logits.mean()), float(logits.std()))
 
 
 def unseen_share(num_questions: int, probability: float = 0.89) -> float:

@@ -23,6 +23,7 @@ from simulacra.analysis import (
     fragility,
     predict_rates,
     scorecard,
+    training_path,
     try_persona_sets,
 )
 from simulacra.data import CompletionLog, collapse, load_demo, read_completions
@@ -338,6 +339,14 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "fragility: a log": (
         lambda w: fragility(w.log, {}),
         r"result is of type CompletionLog; expected a Result, as returned by fit",
+    ),
+    "training path: a list of conditions": (
+        lambda w: training_path(w.result, ["base", "mild", "bad"]),
+        r"checkpoints is of type list; expected at least three conditions with different values",
+    ),
+    "training path: a word as a value": (
+        lambda w: training_path(w.result, {"base": 0, "mild": "ten", "bad": 40}),
+        r"the value of mild: checkpoints is 'ten'; expected a number",
     ),
     "scorecard: a number": (
         lambda w: scorecard(w.result, 3),

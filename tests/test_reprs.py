@@ -26,6 +26,7 @@ from simulacra.analysis import (
     Ratio,
     fragility,
     scorecard,
+    training_path,
 )
 from simulacra.data import CompletionLog, Truth, collapse, read_completions, scan_completions
 from simulacra.data.account import LeftOut
@@ -213,6 +214,9 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "Conduct": lambda _: _conducted(),
     "Fragility": lambda _: fragility(fit_simulated(), {"bad": {f"{LONG}{n}": "mild" for n in range(3)}}),
     "Ratio": lambda _: Ratio(0.2, 0.1, 0.3),
+    "TrainingPath": lambda _: training_path(
+        fit_simulated(), {"base": 0, "mild": 1, "bad": 2}, shape="monotone", covariate=LONG
+    ),
     "Scorecard": lambda _: dataclasses.replace(scorecard(fit_simulated()), words=LONG),
 }
 """Every public object that is printed, as large and with names as awkward as it may have."""

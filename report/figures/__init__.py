@@ -4,6 +4,7 @@ They require the extra ``report``. Save a figure with ``figure.savefig("weights.
 returns an SVG that follows the light or dark scheme of the page.
 """
 
+from simulacra.report.figures.paths import training_paths as training_paths
 from simulacra.report.figures.portraits import portrait as portrait
 from simulacra.report.figures.predictive import posterior_predictive as posterior_predictive
 from simulacra.report.figures.rates import explained_rates as explained_rates

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from simulacra.analysis import TrainingPath, training_path
 from simulacra.formalism.persona_sets import PERSONA_SETS
 from simulacra.inference import Result
 from simulacra.report import figures
@@ -32,9 +33,18 @@ DRAWN: dict[str, Callable[[Result], Figure]] = {
     "rate_differences": figures.rate_differences,
     "shifts": figures.shifts,
     "trace": figures.trace,
+    "training_paths": lambda result: figures.training_paths(*_paths(result)),
     "weights": figures.weights,
 }
-WITHHOLDING = ("explained_rates", "portrait", "shifts", "weights")
+WITHHOLDING = ("explained_rates", "portrait", "shifts", "training_paths", "weights")
+
+
+def _paths(result: Result) -> list[TrainingPath]:
+    """A rate and a weight over the conditions of a fit, as if they were checkpoints."""
+    steps = {name: 10.0**place for place, name in enumerate(result.conditions)}
+    persona = next(name for name in result.personas if "misaligned" in name)
+    rate = training_path(result, steps, scale="log")
+    return [rate, training_path(result, steps, scale="log", of="weights", persona=persona)]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +70,7 @@ def test_a_notebook_shows_every_figure(drawn: dict[str, Figure], name: str) -> N
     assert drawn[name]._repr_png_().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"energy", "rank", "rate_by_question", "trace"}))
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"energy", "rank", "rate_by_question", "trace", "training_paths"}))
 def test_intervals_have_the_probability_that_is_asked_for(passing: Result, name: str) -> None:
     """Figures without intervals are left out; texts and lines of the others follow ``ci_prob``."""
     arguments = {"portrait": ("misaligned",)}.get(name, ())
@@ -266,4 +276,6 @@ def test_figures_are_the_same_every_time(passing: Result) -> None:
 def test_the_documentation_shows_every_figure() -> None:
     docs = Path(__file__).parents[2] / "docs"
     shown = set(re.findall(r"\(pictures/(\w+)\.png\)", (docs / "reading-the-report.md").read_text(encoding="utf-8")))
-    assert shown == set(DRAWN) == {path.stem for path in (docs / "pictures").iterdir()}
+    assert shown == {path.stem for path in (docs / "pictures").iterdir()}
+    assert shown == set(DRAWN) - {"training_paths"}  # which is not of a single fit
+    assert "figures.training_paths(" in (docs / "comparing-organisms.md").read_text(encoding="utf-8")
