@@ -341,7 +341,7 @@ def _designs(
                 remedy="plan fewer questions",
                 argument=("budget", "questions"),
             )
-        designs += [(number, size, each) for size, each in itertools.product(sizes, dict.fromkeys(judges))]
+        designs += [(number, float(size), each) for size, each in itertools.product(sizes, dict.fromkeys(judges))]
         designs.append((number, np.inf, 1))
     return designs
 
