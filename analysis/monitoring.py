@@ -36,7 +36,8 @@ References:
 
 import dataclasses
 import numbers
-from typing import NamedTuple
+from collections.abc import Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,7 @@ from scipy import special
 
 from simulacra.analysis.checks import expect_result
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
+from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
@@ -61,7 +63,7 @@ _CONCENTRATION = 0.5
 _EM_STEPS, _GIBBS_STEPS = 300, 40
 _DECAY = 1.6
 _WRONG_BY = 0.3
-"""Standard deviation of the factor by which personas are wrong about the share of a bin, before the reference is seen."""
+"""Standard deviation of the factor by which personas are wrong about the share of a bin."""
 _ALARM = "withheld: behaviour that no persona describes"
 
 
@@ -218,7 +220,7 @@ class Monitor:
         words = f"on the questions of window {window}"
         return cited(key, row, columns, words, self.result.provenance(), probability=ci_prob)
 
-    def _row(self, window: Window, ci_prob: float) -> dict[str, object]:
+    def _row(self, window: Window, ci_prob: float) -> dict[Hashable, Any]:
         lower, upper = bounds(ci_prob)
         rate = self._summary(window, ci_prob)
         return {
@@ -238,7 +240,7 @@ class Monitor:
             "excess": window.excess,
         }
 
-    def _summary(self, window: Window, ci_prob: float) -> dict[str, object]:
+    def _summary(self, window: Window, ci_prob: float) -> dict[Hashable, Any]:
         if window.rate is None:
             return dict.fromkeys(("mean", *bounds(ci_prob)), np.nan)
         own = window.rate.expand_dims(window=[window.name], axis=-1)
@@ -250,7 +252,7 @@ class Monitor:
 
 def update(
     source: Result | Monitor,
-    log: CompletionLog | ScannedLog,
+    log: CompletionLog | ScannedLog | CollapsedLog,
     *,
     name: str | None = None,
     reference: str | None = None,
@@ -261,7 +263,7 @@ def update(
 
     Args:
         source: a fit for the first window; for the following ones, what the previous call returned.
-        log: completions of one condition, with the scores of the fit.
+        log: completions of one condition, with the scores of the fit; or their counts, as ``collapse`` returns.
         name: name of the window. Default: ``"window 1"``, ``"window 2"``, …
         reference: for the first window, the condition of the fit that windows are compared with. Default: the condition
             of the window if it was fitted, otherwise the baseline.
@@ -279,8 +281,7 @@ def update(
     few unusual questions are not, and weights and rates are those of the questions in the window, so compare windows
     with similar questions. ``new_questions`` counts those that the fit does not have.
     """
-    expected = "a log, as read_completions or scan_completions returns"
-    expect_type(log, (CompletionLog, ScannedLog), "log", "update", expected=expected)
+    expect_log(log, "update")
     before = source if isinstance(source, Monitor) else None
     if before is not None and (reference is not None or alpha is not None):
         found = "update: reference and alpha are those of the first window"
@@ -288,8 +289,7 @@ def update(
     result = source.result if isinstance(source, Monitor) else source
     expect_result(result, "update")
     _expect_emissions(result)
-    cells = ("condition", "base_question") if "base_question" in result.collapsed.cells else ("condition", "question_id")
-    window = collapse(log, result.model.emissions, cells)
+    window = _collapsed(log, result)
     if len(window.conditions) != 1:
         raise InputError(
             f"update: the window has the conditions {', '.join(window.conditions)}",
@@ -305,6 +305,23 @@ def update(
     return dataclasses.replace(monitor, windows=(*monitor.windows, _estimated(monitor, window, label, seed)))
 
 
+def _collapsed(log: CompletionLog | ScannedLog | CollapsedLog, result: Result) -> CollapsedLog:
+    """Counts of the patterns of a window by base question."""
+    emissions = result.model.emissions
+    if not isinstance(log, CollapsedLog):
+        question = "base_question" if "base_question" in result.collapsed.cells else "question_id"
+        return collapse(log, emissions, ("condition", question))
+    known = (result.model.measurements, tuple(tuple(own.categories) for own in emissions))
+    if (tuple(log.measurements), log.categories) != known:
+        raise InputError(
+            f"update: the counts are of {', '.join(log.measurements)}, in categories that are not those of the fit",
+            expected=f"counts of {', '.join(result.model.measurements)} in the categories of the fit",
+            remedy="collapse the log with result.model.emissions",
+            argument="log",
+        )
+    return log
+
+
 def _expect_emissions(result: Result) -> None:
     """Refuse a fit whose emissions cannot be kept."""
     if result.prepared.texts is not None or not result.model.measurements:
@@ -313,7 +330,7 @@ def _expect_emissions(result: Result) -> None:
             expected="a fit of scores or labels",
             argument="source",
         )
-    if result.readings()["reading"].nunique() > 1:
+    if len(result.readings()["reading"].unique()) > 1:
         raise InputError(
             "update: the data of this fit support several readings, with different emissions",
             remedy="Result.readings lists them; fit more data, or other personas",
@@ -359,7 +376,8 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
     p_value, excess = _departure(monitor, patterns, counts, predicted)
     dims, coords = ("chain", "draw", "persona"), {"persona": posterior["persona"].to_numpy()}
     events, total, rate = _rate(monitor, window, shape, rng)
-    asked = window.cells[window.cells.columns[-1]].astype(str)
+    cells = window.cells
+    asked = cells["base_question" if "base_question" in cells else "question_id"].astype(str)
     return Window(
         name=label,
         condition=str(window.conditions[0]),
@@ -423,9 +441,7 @@ def _window_weights(counts: np.ndarray, components: np.ndarray, rng: np.random.G
     return weights
 
 
-def _departure(
-    monitor: Monitor, patterns: np.ndarray, counts: np.ndarray, predicted: np.ndarray
-) -> tuple[float, str]:
+def _departure(monitor: Monitor, patterns: np.ndarray, counts: np.ndarray, predicted: np.ndarray) -> tuple[float, str]:
     """The p-value of the window, and the bin with the smallest in words.
 
     Args:

@@ -28,12 +28,12 @@ import itertools
 import numbers
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import special
+from scipy import optimize, special
 
 from simulacra.analysis.checks import expect_result
 from simulacra.data.numerals import grouped
@@ -132,13 +132,13 @@ class Plan:
     ci_prob: float
 
     def __repr__(self) -> str:
-        table = self.table()
-        limits = [self._limit(scope, table) for scope in _SCOPES]
+        table, number = self.table(), grouped(self.trials.sizes["trial"])
+        sizes = [f"{name} {listing(table[name].unique())}" for name in ("questions", "samples", "judges")]
         return card(
-            f"Plan: a claim of {self.expected}, {grouped(self.trials.sizes['trial'])} trials of {len(table) // 2} designs",
+            f"Plan: a claim of {self.expected}, {number} trials of {len(table) // 2} designs",
             f"truth: {self.words}",
-            f"questions: {listing(dict.fromkeys(table['questions']))}; samples: {listing(dict.fromkeys(table['samples']))}",
-            *limits,
+            f"designs: {'; '.join(sizes)}",
+            *(self._limit(scope, table) for scope in _SCOPES),
             "next: .table(), .smallest(0.8), .best()",
         )
 
@@ -198,7 +198,7 @@ class Plan:
             InputError: another scope.
         """
         table = self._about(scope)
-        return table.loc[table["power"].idxmax()]
+        return table.sort_values(["power", "completions"], ascending=[False, True], kind="stable").iloc[0]
 
     def _about(self, scope: str) -> pd.DataFrame:
         if scope not in _SCOPES:
@@ -215,16 +215,13 @@ class Plan:
                 f"samples give {ceilings[most]:.2f}"
             )
         least = min(ceilings.index[ceilings >= probability])
-        return f"plan more samples of at least {least} base questions, where unlimited samples give {ceilings[least]:.2f}"
+        return f"plan more samples of {least} base questions or more: unlimited ones give {ceilings[least]:.2f}"
 
     def _limit(self, scope: str, table: pd.DataFrame) -> str:
         own = table[table["scope"] == scope]
-        least = own["questions"].min()
-        row = own[own["questions"] == least].iloc[-1]
-        return (
-            f"{_words(scope)}: power {own['power'].min():.2f} to {own['power'].max():.2f}; at most {row['ceiling']:.2f} "
-            f"with {least} questions"
-        )
+        few = own.sort_values("questions").iloc[0]
+        powers = f"power {own['power'].min():.2f} to {own['power'].max():.2f}"
+        return f"{_words(scope)}: {powers}; at most {few['ceiling']:.2f} with {few['questions']} questions"
 
 
 def _words(scope: str) -> str:
@@ -239,7 +236,7 @@ def plan(
     difference: float | None = None,
     outcome: Outcome | None = None,
     questions: Sequence[int] = (4, 8, 16, 32),
-    samples: Sequence[int] = (10, 50),
+    samples: Sequence[int] | None = None,
     budget: int | None = None,
     judges: Sequence[int] = (1,),
     agreement: float = 0.8,
@@ -257,7 +254,7 @@ def plan(
         difference: for a fit, the difference for new questions to be claimed. Default: that of each posterior draw.
         outcome: for a fit. Default: the outcome of the model.
         questions: numbers of base questions.
-        samples: numbers of completions per base question and group.
+        samples: numbers of completions per base question and group. Default: 10 and 50.
         budget: number of completions of both groups together; instead of ``samples``, every number of questions gets as
             many as it allows, which gives the frontier of splits into questions and samples.
         judges: numbers of judges per completion, whose verdicts are averaged.
@@ -277,17 +274,20 @@ def plan(
     matters as much as one of the rates: plan with several. A fit with further conditions learns slightly more about
     questions than the two groups of a trial.
     """
-    for name, values in (("questions", questions), ("samples", samples), ("judges", judges)):
+    sizes = (10, 50) if samples is None else samples
+    counted = {"questions": questions, "samples": sizes, "judges": judges, "trials": [trials], "budget": [budget or 1]}
+    for name, values in counted.items():
         _expect_counts(values, name)
-    _expect_counts([trials], "trials")
+    if budget is not None and samples is not None:
+        raise InputError("plan: a budget determines the samples", remedy="pass one of them", argument="samples")
     if not 0 <= agreement <= 1:
         raise InputError(f"plan: agreement is {agreement!r}", expected="a number in [0, 1]", argument="agreement")
     ends(ci_prob)
     rng = np.random.default_rng([seed, 0])
     if isinstance(source, Guess):
-        if not (group is minus is difference is outcome is None):
-            found = "plan: a guess has no groups or outcomes, and states its difference"
-            raise InputError(found, argument=("group", "minus", "difference", "outcome"))
+        if any(given is not None for given in (group, minus, difference, outcome)):
+            own = "plan: a guess has no groups or outcomes, and states its difference"
+            raise InputError(own, argument=("group", "minus", "difference", "outcome"))
         truth, aim, words = _guessed(source, trials)
     else:
         truth, aim, words = _fitted(source, group, minus, difference, outcome, trials, rng)
@@ -300,7 +300,7 @@ def plan(
             argument=("difference", "rope"),
         )
     expected = "equivalent" if aim == 0 else "increase" if aim > 0 else "decrease"
-    designs = _designs(questions, samples, budget, judges)
+    designs = _designs(questions, sizes, budget, judges)
 
     def simulated(design: tuple[int, float, int]) -> tuple[np.ndarray, np.ndarray]:
         number, size, each = design
@@ -311,19 +311,17 @@ def plan(
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(simulated, designs))
     dims = ("design", "scope", "trial")
-    data = {
-        "claim": (dims, np.stack([said for said, _ in found])),
-        "width": (dims, np.stack([width for _, width in found])),
-    }
+    said, widths = (np.stack(each) for each in zip(*found, strict=True))
+    data = {"claim": (dims, said), "width": (dims, widths)}
     names = ("questions", "samples", "judges")
     coords = {name: ("design", list(values)) for name, values in zip(names, zip(*designs, strict=True), strict=True)}
     return Plan(xr.Dataset(data, coords={**coords, "scope": list(_SCOPES)}), expected, words, ci_prob)
 
 
-def _expect_counts(values: Sequence[int], argument: str) -> None:
+def _expect_counts(values: Sequence[Any], argument: str) -> None:
     expected = "positive integers, such as [8, 16]"
     expect_type(values, (list, tuple, range), argument, "plan", expected=expected)
-    if not values or not all(isinstance(own, numbers.Integral) and own > 0 for own in values):
+    if not values or not all(isinstance(own, (int, np.integer)) and own > 0 for own in values):
         raise InputError(f"plan: {argument} is {list(values)}", expected=expected, argument=argument)
 
 
@@ -347,14 +345,12 @@ def _designs(
 
 
 def _guessed(guess: Guess, trials: int) -> tuple[_Truth, float, str]:
-    rates = np.array([guess.rate, guess.rate + guess.difference])
-    scales = np.full((trials, _GROUPS), guess.cell_scale), np.full(trials, guess.question_scale)
-    location = _location(np.tile(rates, (trials, 1)), scales[1], scales[0])
-    words = (
-        f"rates {rates[0]:.3g} and {rates[1]:.3g}; scales {guess.question_scale:g} of questions, "
-        f"{guess.cell_scale:g} of cells"
-    )
-    return _Truth(location, scales[1], scales[0]), guess.difference, words
+    rates = guess.rate, guess.rate + guess.difference
+    location = [_location(rate, guess.question_scale, guess.cell_scale) for rate in rates]
+    cell, question = np.full((trials, _GROUPS), guess.cell_scale), np.full(trials, guess.question_scale)
+    scales = f"scales {guess.question_scale:g} of questions, {guess.cell_scale:g} of cells"
+    truth = _Truth(np.tile(location, (trials, 1)), question, cell)
+    return truth, guess.difference, f"rates {rates[0]:.3g} and {rates[1]:.3g}; {scales}"
 
 
 def _fitted(
@@ -374,35 +370,36 @@ def _fitted(
     if len(rows) < _GROUPS or contrast.compared.rates is None:
         found = f"plan: {contrast.name} compares means of groups"
         raise InputError(found, expected="two single groups", argument=("group", "minus"))
-    stacked = contrast.compared.rates[["location", "question_scale", "cell_scale"]].stack(sample=("chain", "draw"))
-    chosen = stacked.isel(sample=rng.choice(stacked.sizes["sample"], size=trials))
-    location, cell = (chosen[name].transpose("sample", "group").to_numpy()[:, rows] for name in ("location", "cell_scale"))
-    question = chosen["question_scale"].to_numpy()
+    fitted = contrast.compared.rates
+    location, cell = (fitted[name].to_numpy().reshape(-1, fitted.sizes["group"]) for name in ("location", "cell_scale"))
+    drawn = rng.choice(len(location), size=trials)
+    location, cell = location[drawn][:, rows], cell[drawn][:, rows]
+    question = fitted["question_scale"].to_numpy().ravel()[drawn]
     mean = float(contrast.draws.mean())
-    words = f"posterior of {contrast.name}, on average {mean:+.3f} for new questions".replace("-", "−")
+    words = f"posterior of {contrast.name}, on average {mean:+.3f}".replace("-", "−")
     if difference is None:
         return _Truth(location, question, cell), mean, words
-    base = new_question_rate(location[:, 0], question, cell[:, 0])
-    aim = base + difference
-    if not (0 < np.median(aim) < 1):
+    aim = new_question_rate(location[:, 0], question, cell[:, 0]) + difference
+    if not 0 < np.median(aim) < 1:
         raise InputError(
-            f"plan: a difference of {difference:+g} from a rate of {np.median(base):.3f} is not possible",
+            f"plan: with a difference of {difference:+g}, the rate of {group} would be {np.median(aim):.3f}",
             expected="a rate between 0 and 1",
             argument="difference",
         )
-    aim = np.clip(aim, 1e-4, 1 - 1e-4)
-    moved = _location(np.stack([base, aim], axis=1), question, cell)
-    return _Truth(moved, question, cell), difference, f"{contrast.name} of {difference:+g}, scales of the fit"
+    moved = np.vectorize(_location)(np.clip(aim, 1e-4, 1 - 1e-4), question, cell[:, 1])
+    location = np.stack([location[:, 0], moved], axis=1)
+    words = f"posterior of {contrast.name}, moved to {difference:+.3f}".replace("-", "−")
+    return _Truth(location, question, cell), difference, words
 
 
-def _location(rates: np.ndarray, question_scale: np.ndarray, cell_scale: np.ndarray) -> np.ndarray:
-    """The μ at which the mean rates over new questions are these, all shapes ``(T, 2)`` but σ, ``(T,)``; by bisection."""
-    low, high = np.full(rates.shape, -60.0), np.full(rates.shape, 60.0)
-    for _ in range(60):
-        middle = (low + high) / 2
-        above = new_question_rate(middle, question_scale[:, None], cell_scale) > rates
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return (low + high) / 2
+def _location(rate: float, question_scale: float, cell_scale: float) -> float:
+    """The μ at which the mean rate over new questions is ``rate``."""
+
+    def excess(location: float) -> float:
+        mean = new_question_rate(np.array(location), np.array(question_scale), np.array(cell_scale))
+        return float(mean) - rate
+
+    return float(optimize.brentq(excess, -60.0, 60.0))
 
 
 def _claims(rates: np.ndarray, size: int, rope: float, ci_prob: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
