@@ -53,8 +53,12 @@ __all__ = ["Guess", "Plan", "plan"]
 
 _UNLIMITED = 10_000
 """Completions of a base question and group that leave no noise."""
-_WARMUP, _DRAWS = 60, 200
-"""Iterations of a trial; successive draws are almost independent."""
+_WARMUP, _DRAWS = 60, 330
+"""Iterations of a trial; successive draws are almost independent.
+
+A sign that must have a probability of .995 may be wrong in one of 330 draws, and one of .99 in three. Both happen in
+about half of the trials in which the probability is exactly that, so that few draws hardly bias the power.
+"""
 _SCOPES = ("these", "new")
 _GROUPS = 2
 
