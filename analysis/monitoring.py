@@ -85,7 +85,7 @@ class Window:
         p_value: of behaviour beyond the personas and beyond that of the reference.
         level: the level at which an alarm is raised.
         excess: the bin with the smallest p-value, in words.
-        content_hash: of its counts.
+        content_hash: SHA-256 of its counts.
     """
 
     name: str
@@ -217,8 +217,8 @@ class Monitor:
                 raise InputError(f"cite: there is no {metric} of {persona!r}", expected=expected, argument="persona")
             row, key = found[0], f"{metric}[{window}, {persona}]"
             columns = ("mean", *limits) if metric == "weight" else ("shift", "shift_lb", "shift_ub")
-        words = f"on the questions of window {window}"
-        return cited(key, row, columns, words, self.result.provenance(), probability=ci_prob)
+        provenance = dataclasses.replace(self.result.provenance(), data_hash=own.content_hash)
+        return cited(key, row, columns, f"on the questions of window {window}", provenance, probability=ci_prob)
 
     def _row(self, window: Window, ci_prob: float) -> dict[Hashable, Any]:
         lower, upper = bounds(ci_prob)
@@ -272,7 +272,7 @@ def update(
 
     Raises:
         InputError: completions of several conditions, a score that is missing, on another scale or not among the
-            categories of the fit, a name or window that was already added, an unknown reference, a probability outside
+            categories of the fit, the name of another window, an unknown reference, a probability outside
             (0, 1), a fit with log-likelihoods of texts, without measurements, or with several readings.
 
     When not to trust it: an alarm says that something happens more often than the personas and the reference account
@@ -299,9 +299,8 @@ def update(
         )
     monitor = before or _started(result, window.conditions[0], reference, alpha)
     label = name or f"window {len(monitor.windows) + 1}"
-    for other in monitor.windows:
-        if label == other.name or window.content_hash == other.content_hash:
-            raise InputError(f"update: {label!r} was already added, as {other.name!r}", argument=("log", "name"))
+    if label in [other.name for other in monitor.windows]:
+        raise InputError(f"update: there is already a window {label!r}", argument="name")
     return dataclasses.replace(monitor, windows=(*monitor.windows, _estimated(monitor, window, label, seed)))
 
 

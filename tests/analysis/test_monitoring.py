@@ -118,6 +118,7 @@ def test_a_window_is_estimated_from_its_own_completions(simulated: Simulated, fi
     row, cited = weights.loc[("later", "misaligned")], monitor.cite("weight", "later", "misaligned")
     assert (cited.value, cited.lower, cited.upper) == (row["mean"], row["eti89_lb"], row["eti89_ub"])
     assert (cited.key, cited.scope) == ("weight[later, misaligned]", "on the questions of window later")
+    assert cited.provenance.data_hash == monitor.windows[1].content_hash != fitted.provenance().data_hash
     assert monitor.cite("rate", "later").value == table.loc["later", "rate"]
 
 
@@ -153,8 +154,8 @@ def test_errors_say_what_is_wrong(simulated: Simulated, fitted: Result) -> None:
     with pytest.raises(ValueError, match="coherent"):
         update(fitted, read_completions(table.drop(columns="coherent")))
     monitor = update(fitted, log)
-    with pytest.raises(ValueError, match="'window 2' was already added, as 'window 1'"):
-        update(monitor, log)
+    with pytest.raises(ValueError, match="there is already a window 'window 1'"):
+        update(monitor, log, name="window 1")
     with pytest.raises(ValueError, match="reference and alpha are those of the first window"):
         update(monitor, simulated.log.select(condition="bad"), alpha=0.1)
     with pytest.raises(ValueError, match="alpha is 2"):
