@@ -75,7 +75,7 @@ class Window:
         name: its name.
         condition: the condition of its completions.
         weights: draws of its persona weights, dims ``(chain, draw, persona)``.
-        shifts: the same minus the weights of the reference.
+        shifts: the same minus the weights of the reference, dims ``(chain, draw, persona)``.
         rate: draws of the rate of the outcome, dims ``(chain, draw)``; None without an outcome.
         events: completions with the event.
         total: completions in the denominator.

@@ -403,7 +403,7 @@ def _location(rate: float, question_scale: float, cell_scale: float) -> float:
         mean = new_question_rate(np.array(location), np.array(question_scale), np.array(cell_scale))
         return float(mean) - rate
 
-    return float(optimize.brentq(excess, -60.0, 60.0))
+    return float(optimize.root_scalar(excess, bracket=(-60.0, 60.0)).root)
 
 
 def _claims(rates: np.ndarray, size: int, rope: float, ci_prob: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

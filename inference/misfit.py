@@ -145,5 +145,5 @@ def misfit_table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> p
 
 
 def described(emissions: Sequence[AbstractEmission], codes: np.ndarray) -> str:
-    """A pattern in words: the category of every measurement."""
+    """A pattern in words: the category of every measurement, from their ``codes``, shape ``(measurements,)``."""
     return ", ".join(f"{own.measurement} {own.categories[code]}" for own, code in zip(emissions, codes, strict=True))
