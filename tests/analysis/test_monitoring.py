@@ -20,7 +20,7 @@ COLUMNS = ["condition", "question_id", "completion", "aligned", "coherent"]
 @pytest.fixture
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alarms hardly depend on the number of draws."""
-    monkeypatch.setattr(monitoring, "_DRAWS", 200)
+    monkeypatch.setattr(monitoring, "_DRAWS", 100)
 
 
 @pytest.fixture(scope="module")
