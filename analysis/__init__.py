@@ -22,7 +22,13 @@ from simulacra.analysis.fragility import fragility as fragility
 from simulacra.analysis.fragility import ratio_set as ratio_set
 from simulacra.analysis.in_context import InContext as InContext
 from simulacra.analysis.in_context import fit_in_context as fit_in_context
+from simulacra.analysis.monitoring import Monitor as Monitor
+from simulacra.analysis.monitoring import Window as Window
+from simulacra.analysis.monitoring import update as update
 from simulacra.analysis.paths import TrainingPath as TrainingPath
+from simulacra.analysis.planning import Guess as Guess
+from simulacra.analysis.planning import Plan as Plan
+from simulacra.analysis.planning import plan as plan
 from simulacra.analysis.predictive import Prediction as Prediction
 from simulacra.analysis.predictive import predict as predict
 from simulacra.analysis.predictive import predict_rates as predict_rates

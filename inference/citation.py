@@ -22,6 +22,7 @@ __all__ = [
     "Citation",
     "Provenance",
     "citable",
+    "citable_mix",
     "citable_tables",
     "cited",
     "decimals",
@@ -183,6 +184,15 @@ def citable_tables(
             kinds["implied_rate"] = Citable(implied, dims, "implied", _IMPLIED, these)
             kinds["unexplained"] = Citable(unexplained, dims, "unexplained", _UNEXPLAINED, these)
     return kinds
+
+
+def citable_mix(rates: pd.DataFrame, contrasts: pd.DataFrame, scope: str, ci_prob: float) -> dict[str, Citable]:
+    """Tables with citable numbers for a mix that the user states, by kind of key; ``scope`` is the mix in words."""
+    dims = tuple(map(str, rates))[: list(rates).index("scope")]
+    return {
+        "mix_rate": Citable(rates, dims, "rate", bounds(ci_prob), scope),
+        "mix_rate_difference": Citable(contrasts, dims, "rate_difference", bounds(ci_prob), scope),
+    }
 
 
 def _implied(rates: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:

@@ -28,11 +28,12 @@ import xarray as xr
 
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.mixture import component_probabilities
+from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import groups_of
 
-__all__ = ["misfit", "misfit_table"]
+__all__ = ["described", "every_pattern", "misfit", "misfit_table", "pattern_bins", "unexplained_share"]
 
 _REPLICATES = 500
 _LEAST_EXPECTED = 0.5
@@ -56,29 +57,24 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     flat = weights.reshape(-1, *weights.shape[2:])
     chosen = rng.choice(len(flat), size=min(_REPLICATES, len(flat)), replace=False)
     tables = [table.reshape(-1, *table.shape[2:])[chosen] for table in probabilities]
-    patterns, logged = _patterns(prepared)
+    logged = np.zeros((len(prepared.groups), len(prepared.patterns)))
+    np.add.at(logged, prepared.group, np.asarray(prepared.collapsed.counts))
+    emissions = prepared.model.emissions
+    patterns, logged = every_pattern(emissions, prepared.patterns, logged)
     predicted = flat[chosen] @ component_probabilities(tables, patterns)
     predicted = predicted / predicted.sum(axis=-1, keepdims=True)
     sizes = logged.sum(axis=1).astype(int)
     replicated = rng.multinomial(sizes, predicted)
     mean = predicted.mean(axis=0)
     shares, replicated_shares = logged / sizes[:, None], replicated / sizes[:, None]
-
-    def beyond(logged: np.ndarray, replicated: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Total variation of shares ``(G, B)`` from the mean beyond that of replicates ``(R, G, B)``."""
-        return np.maximum(total_variation(logged, mean) - total_variation(replicated, mean).mean(axis=0), 0)
-
-    emissions = prepared.model.emissions
-    by_measurement = [
-        np.eye(len(emission.categories))[patterns[:, column]] for column, emission in enumerate(emissions)
-    ]
-    marginal = [beyond(shares @ own, replicated_shares @ own, mean @ own) for own in by_measurement]
-    bins = [*by_measurement, *_event(prepared, patterns)]
+    bins = pattern_bins(emissions, prepared.model.outcome, patterns)
+    by_measurement = bins[: len(emissions)]
+    marginal = [unexplained_share(shares @ own, replicated_shares @ own, mean @ own) for own in by_measurement]
     discrepancy = sum(_discrepancy(logged @ own, sizes, mean @ own) for own in bins)
     of_replicates = sum(_discrepancy(replicated @ own, sizes, mean @ own) for own in bins)
     return xr.Dataset(
         {
-            "unexplained": ("group", beyond(shares, replicated_shares, mean)),
+            "unexplained": ("group", unexplained_share(shares, replicated_shares, mean)),
             "unexplained_in": (("group", "measurement"), np.stack(marginal, axis=1)),
             "p_value": ("group", np.mean(of_replicates >= discrepancy, axis=0)),
             "excess": (("group", "pattern"), shares - mean),
@@ -91,28 +87,39 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     )
 
 
-def _patterns(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+def unexplained_share(shares: np.ndarray, replicated: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Total variation of shares ``(G, B)`` from the mean beyond that of replicates ``(R, G, B)``, shape ``(G,)``."""
+    return np.maximum(total_variation(shares, mean) - total_variation(replicated, mean).mean(axis=0), 0)
+
+
+def every_pattern(
+    emissions: Sequence[AbstractEmission], patterns: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """All combinations of categories, shape ``(P, measurements)``, and their counts by group, shape ``(G, P)``.
 
-    If there are too many, only those that were logged.
+    If there are too many, only the given ones.
     """
-    logged = np.zeros((len(prepared.groups), len(prepared.patterns)))
-    np.add.at(logged, prepared.group, np.asarray(prepared.collapsed.counts))
-    sizes = [len(emission.categories) for emission in prepared.model.emissions]
+    sizes = [len(emission.categories) for emission in emissions]
     if math.prod(sizes) > _MOST_PATTERNS:
-        return prepared.patterns, logged
-    patterns = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1)
-    counts = np.zeros((len(logged), len(patterns)))
-    counts[:, np.ravel_multi_index(tuple(prepared.patterns.T), sizes)] = logged
-    return patterns, counts
+        return patterns, counts
+    every = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1)
+    spread = np.zeros((len(counts), len(every)))
+    spread[:, np.ravel_multi_index(tuple(patterns.T), sizes)] = counts
+    return every, spread
 
 
-def _event(prepared: Prepared, patterns: np.ndarray) -> list[np.ndarray]:
-    """The event of the outcome and its complement as bins of patterns; nothing without an outcome."""
-    if prepared.model.outcome is None:
-        return []
-    event = prepared.model.outcome.numerator.holds(prepared.model.emissions, patterns)
-    return [np.stack([event, ~event], axis=1).astype(float)]
+def pattern_bins(
+    emissions: Sequence[AbstractEmission], outcome: Outcome | None, patterns: np.ndarray
+) -> list[np.ndarray]:
+    """Sets of bins of patterns, each ``(P, B)`` of zeros and ones: the categories of every measurement, and the event.
+
+    The last has the event of the outcome and its complement; it is absent without an outcome.
+    """
+    bins = [np.eye(len(emission.categories))[patterns[:, column]] for column, emission in enumerate(emissions)]
+    if outcome is None:
+        return bins
+    event = outcome.numerator.holds(emissions, patterns)
+    return [*bins, np.stack([event, ~event], axis=1).astype(float)]
 
 
 def _discrepancy(counts: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -131,11 +138,12 @@ def misfit_table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> p
     missed = np.abs(excess).argmax(axis=1)
     codes = np.stack([misfit[emission.measurement].to_numpy() for emission in emissions], axis=1)
     table["most_missed"] = [
-        f"{_described(emissions, codes[pattern])}: {100 * own[pattern]:+.1f} points".replace("-", "−")
+        f"{described(emissions, codes[pattern])}: {100 * own[pattern]:+.1f} points".replace("-", "−")
         for own, pattern in zip(excess, missed, strict=True)
     ]
     return table
 
 
-def _described(emissions: Sequence[AbstractEmission], codes: np.ndarray) -> str:
+def described(emissions: Sequence[AbstractEmission], codes: np.ndarray) -> str:
+    """A pattern in words: the category of every measurement, from their ``codes``, shape ``(measurements,)``."""
     return ", ".join(f"{own.measurement} {own.categories[code]}" for own, code in zip(emissions, codes, strict=True))

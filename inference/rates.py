@@ -6,12 +6,14 @@ model (:mod:`simulacra.formalism.rates`) is fitted to these counts. Each scope i
 
 * ``"these"``: the logged questions in their logged proportions, the quantity that events / total estimates;
 * ``"new"``: the mean over new questions of the same kind;
-* a mapping such as ``{"trigger": {"on": 0.01, "off": 0.99}}``: proportions of a context or of base questions that the
-  user states, such as the mix expected in deployment.
+* a mapping such as ``{"trigger": {"on": 0.01, "off": 0.99}}``: proportions of contexts, of base questions, or of both
+  independently, that the user states, such as the mix expected in deployment (poststratification).
 
 References:
     Miller (2024), Adding error bars to evals, arXiv:2411.00640 (questions as the unit); Cameron, Gelbach & Miller
-    (2008), Bootstrap-based improvements for inference with clustered errors, doi:10.1162/rest.90.3.414 (few clusters).
+    (2008), Bootstrap-based improvements for inference with clustered errors, doi:10.1162/rest.90.3.414 (few clusters);
+    Gelman & Little (1997), Poststratification into many categories using hierarchical logistic regression, Survey
+    Methodology 23:127-135.
 """
 
 import dataclasses
@@ -55,7 +57,7 @@ __all__ = [
 ]
 
 Scope = str | Mapping[str, Mapping[Hashable, float]]
-"""``"these"``, ``"new"``, or proportions of the levels of one column."""
+"""``"these"``, ``"new"``, or proportions of the levels of columns."""
 
 _FEWEST = 50  # draws per chain
 _BLOCKS = 4
@@ -184,11 +186,16 @@ def rates_in(rates: xr.Dataset, scope: Scope) -> xr.DataArray:
         return rates["location"].copy(data=values).rename("rates")
     if scope == "these":
         return _weighted(rates, rates["totals"])
-    column, proportions = _mix(rates, scope)
-    if column == _QUESTION:
-        share = xr.DataArray([proportions.get(name, 0.0) for name in rates[_QUESTION].to_numpy()], dims=_QUESTION)
-        return _weighted(rates, share * (rates["totals"].sum(_QUESTION) > 0))
-    return _over_context(rates, column, proportions)
+    mix = _mix(rates, scope)
+    asked = mix.pop(_QUESTION, None)
+    weight = rates["totals"]
+    if asked is not None:
+        share = xr.DataArray([asked.get(name, 0.0) for name in rates[_QUESTION].to_numpy()], dims=_QUESTION)
+        weight = share * (rates["totals"].sum(_QUESTION) > 0)
+    own = _weighted(rates, weight)
+    for column, proportions in mix.items():
+        own = _over_context(own, column, proportions)
+    return own
 
 
 def _weighted(rates: xr.Dataset, weight: xr.DataArray) -> xr.DataArray:
@@ -199,21 +206,24 @@ def _weighted(rates: xr.Dataset, weight: xr.DataArray) -> xr.DataArray:
     return rates["location"].copy(data=values).rename("rates")
 
 
-def _only(scope: object) -> tuple[str, Mapping[Hashable, float]]:
-    """The column of a mix and its proportions, which are numbers."""
-    expected = "'these', 'new', or proportions of one column such as {'trigger': {'on': 0.01, 'off': 0.99}}"
-    if not isinstance(scope, Mapping) or len(scope) != 1:
+def _stated(scope: object) -> Mapping[str, Mapping[Hashable, float]]:
+    """The columns of a mix and their proportions, which are numbers."""
+    expected = "'these', 'new', or proportions of columns such as {'trigger': {'on': 0.01, 'off': 0.99}}"
+    if not isinstance(scope, Mapping) or not scope:
         raise InputError(f"There is no scope {scope!r}", expected=expected, argument="scope")
-    ((column, proportions),) = scope.items()
-    if not isinstance(proportions, Mapping):
-        raise InputError(f"scope: {column!r} has no proportions", expected=expected, argument="scope")
-    for share in proportions.values():
-        expect_type(share, numbers.Real, "scope", "rates", expected=expected)
-    return column, proportions
+    for column, proportions in scope.items():
+        if not isinstance(proportions, Mapping):
+            raise InputError(f"scope: {column!r} has no proportions", expected=expected, argument="scope")
+        for share in proportions.values():
+            expect_type(share, numbers.Real, "scope", "rates", expected=expected)
+    return scope
 
 
-def _mix(rates: xr.Dataset, scope: object) -> tuple[str, dict[str, float]]:
-    column, proportions = _only(scope)
+def _mix(rates: xr.Dataset, scope: object) -> dict[str, dict[str, float]]:
+    return {column: _shares(rates, column, proportions) for column, proportions in _stated(scope).items()}
+
+
+def _shares(rates: xr.Dataset, column: str, proportions: Mapping[Hashable, float]) -> dict[str, float]:
     columns = [*_contexts(rates), _QUESTION]
     if column not in columns:
         found = f"The scope names {column!r}, which is not a context of the fit"
@@ -233,12 +243,12 @@ def _mix(rates: xr.Dataset, scope: object) -> tuple[str, dict[str, float]]:
             expected="proportions that are not negative and sum to 1",
             argument="scope",
         )
-    return column, shares
+    return shares
 
 
-def _over_context(rates: xr.Dataset, column: str, proportions: Mapping[str, float]) -> xr.DataArray:
-    own = rates_in(rates, "these")
-    kept = ["condition", *(name for name in _contexts(rates) if name != column)]
+def _over_context(own: xr.DataArray, column: str, proportions: Mapping[str, float]) -> xr.DataArray:
+    """Rates of the groups of the other columns, for a mix of the levels of one context."""
+    kept = ["condition", *(name for name in _contexts(own) if name != column)]
     parts: list[xr.DataArray] = []
     for place, rows in groups_of(own).groupby(kept, sort=False):
         at = dict(zip(rows[column], rows.index, strict=True))
@@ -369,6 +379,8 @@ def scope_in_words(prepared: Prepared, scope: Scope) -> str:
         return f"on these {grouped(questions)} questions{nested}" if questions > 1 else "on this question"
     if scope == "new":
         return "for new questions of this kind"
-    column, proportions = _only(scope)
-    mix = ", ".join(f"{share:.3g} {level}" for level, share in proportions.items())
-    return f"for a mix of {column}: {mix}"
+    mixes = []
+    for column, proportions in _stated(scope).items():
+        shares = ", ".join(f"{share:.3g} {level}" for level, share in proportions.items())
+        mixes.append(f"{column}: {shares}")
+    return f"for a mix of {'; '.join(mixes)}"

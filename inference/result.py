@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -24,6 +24,7 @@ from simulacra.inference.citation import (
     Citation,
     Provenance,
     citable,
+    citable_mix,
     citable_tables,
     find,
     lost_names,
@@ -398,7 +399,7 @@ class Result:
             outcome: event and denominator, or a partition into categories. Default: the outcome of the model.
             scope: the questions that the rates are about: ``"these"``, the logged questions in their logged
                 proportions; ``"new"``, new questions of the same kind; or proportions that you state, such as
-                ``{"trigger": {"on": 0.01, "off": 0.99}}``, of a context or of ``"base_question"``.
+                ``{"trigger": {"on": 0.01, "off": 0.99}}``, of contexts, of ``"base_question"``, or of both.
             ci_prob: probability of the intervals.
             withhold: withhold estimates that failed a check.
 
@@ -528,7 +529,9 @@ class Result:
         """The keys that :meth:`cite` accepts, including those of withheld estimates."""
         return citable(self._citable(CI_PROB))
 
-    def cite(self, key: str, *, ci_prob: float = CI_PROB) -> Citation:
+    def cite(
+        self, key: str, *, scope: Mapping[str, Mapping[Hashable, float]] | None = None, ci_prob: float = CI_PROB
+    ) -> Citation:
         """One estimate with its interval, diagnostics and provenance.
 
         Args:
@@ -536,7 +539,9 @@ class Result:
                 ``rate[condition]`` and ``rate_difference[condition]`` on these questions, ``new_rate[condition]`` and
                 ``new_rate_difference[condition]`` for new ones, ``implied_rate[condition]`` or
                 ``unexplained[condition]``; if the log has contexts, as in ``rate[condition, trigger=on]``. All but the
-                first two refer to the outcome of the model. :attr:`citable` lists all keys.
+                first two refer to the outcome of the model. :attr:`citable` lists all keys. For a mix,
+                ``mix_rate[condition]`` or ``mix_rate_difference[condition]``.
+            scope: proportions, as in :meth:`rates`; only for the keys of a mix.
             ci_prob: probability of the interval.
 
         Raises:
@@ -548,7 +553,8 @@ class Result:
             ETI 0.161–0.189; R̂ 1.00, ESS 2 113; one of 4 comparisons; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         renamed = lost_names(self.model.names, self.personas, self.failed)
-        return find(key, self._citable(ci_prob), self.provenance(), probability=ci_prob, renamed=renamed)
+        tables = self._citable(ci_prob) if scope is None else self._citable_mix(scope, ci_prob)
+        return find(key, tables, self.provenance(), probability=ci_prob, renamed=renamed)
 
     def provenance(self, outcome: Outcome | None = None) -> Provenance:
         """Model, data, seed and version of the numbers of this result, for the outcome of the model or another."""
@@ -682,6 +688,11 @@ class Result:
                 functools.partial(self._table, ci_prob), self.in_words, ci_prob, rated=rated
             )
         return self._cited[ci_prob]
+
+    def _citable_mix(self, scope: Mapping[str, Mapping[Hashable, float]], ci_prob: float) -> dict[str, Citable]:
+        rates = self.rates(scope=scope, ci_prob=ci_prob)
+        contrasts = self.contrasts(scope=scope, ci_prob=ci_prob)
+        return citable_mix(rates, contrasts, self.in_words(scope), ci_prob)
 
     def _table(self, ci_prob: float, name: str, **scope: Scope) -> pd.DataFrame:
         """The table of the draws of a name; for those that have no method, mean, interval and diagnostics."""

@@ -253,7 +253,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "rates: a scope for the outcome": (lambda w: w.result.rates("new"), r"outcome is 'new'; expected an Outcome"),
     "rates: unknown scope": (
         lambda w: w.result.rates(scope="all"),
-        r"no scope 'all'; expected 'these', 'new', or proportions of one column such as \{'trigger'",
+        r"no scope 'all'; expected 'these', 'new', or proportions of columns such as \{'trigger'",
     ),
     "contrasts: a list of scopes": (
         lambda w: w.result.contrasts(scope=["these", "new"]),
@@ -273,7 +273,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     ),
     "rates: proportions in words": (
         lambda w: w.result.rates(scope={"base_question": {"q1": "half", "q2": "half"}}),
-        r"scope is 'half'; expected .*proportions of one column",
+        r"scope is 'half'; expected .*proportions of columns",
     ),
     "rates: proportions that are too small": (
         lambda w: w.result.rates(scope={"base_question": {w.log.table["base_question"][0]: 0.5}}),

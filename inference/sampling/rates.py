@@ -31,8 +31,8 @@ __all__ = ["CHAINS", "RateDraws", "sample_rates"]
 CHAINS = 8
 """Number of chains."""
 _WARMUP = 250
-_LEARN = (40, 80, 140, 249)
-"""Iterations of the warm-up after which the covariances of location and scale are estimated from its second half."""
+_LEARN = (0.16, 0.32, 0.56, 0.999)
+"""Parts of the warm-up after which the covariances of location and scale are estimated from the second half of it."""
 _DIRECTIONS = 2
 _WIDE = 6.0  # standard deviations
 
@@ -64,20 +64,28 @@ class _State(NamedTuple):
 
 
 def sample_rates(
-    events: np.ndarray, totals: np.ndarray, prior: RatePrior, *, num_samples: int, seed: int
+    events: np.ndarray,
+    totals: np.ndarray,
+    prior: RatePrior,
+    *,
+    num_samples: int,
+    seed: int,
+    num_warmup: int = _WARMUP,
 ) -> Iterator[RateDraws]:
     """Yield draws of 8 chains: ``num_samples`` per chain, then, each time, as many more of the same chains.
 
     Args:
-        events: completions with the event, shape ``(G, Q)``.
-        totals: completions, shape ``(G, Q)``; zero for a cell that was not logged.
+        events: completions with the event, shape ``(G, Q)``; or those of many logs, one for each chain, shape
+            ``(chain, G, Q)``.
+        totals: completions, same shape; zero for a cell that was not logged.
         prior: the prior.
         num_samples: draws per chain.
         seed: random seed.
+        num_warmup: iterations before them.
     """
     rng = np.random.default_rng(seed)
-    chains = _Chains(np.asarray(events, dtype=float), np.asarray(totals, dtype=float), prior, rng)
-    for _ in range(_WARMUP):
+    chains = _Chains(np.asarray(events, dtype=float), np.asarray(totals, dtype=float), prior, num_warmup, rng)
+    for _ in range(num_warmup):
         chains.iterate()
     kept: list[_State] = []
     while True:
@@ -95,20 +103,24 @@ class _Chains:
     for, given what the block fixes for these elements.
     """
 
-    def __init__(self, events: np.ndarray, totals: np.ndarray, prior: RatePrior, rng: np.random.Generator) -> None:
+    def __init__(
+        self, events: np.ndarray, totals: np.ndarray, prior: RatePrior, warmup: int, rng: np.random.Generator
+    ) -> None:
         groups, questions = events.shape[-2:]
-        shape = (CHAINS, groups, questions)
+        chains = len(events) if events.ndim == 3 else CHAINS
+        shape = (chains, groups, questions)
         self.events, self.totals = np.broadcast_to(events, shape), np.broadcast_to(totals, shape)
-        self.prior, self.rng = prior, rng
+        self.prior, self.warmup, self.rng = prior, warmup, rng
+        self.learn = {int(part * warmup) for part in _LEARN}
         share = (events + 0.3) / (totals + 0.6)
         self.information = totals * share * (1 - share)  # Fisher information of a logit
         logits = np.log(share / (1 - share)) + 0.3 * rng.standard_normal(shape)
         self.state = _State(
             logits,
             logits.mean(axis=2),
-            np.zeros((CHAINS, questions)),
-            np.log(prior.cell[0]) + 0.3 * rng.standard_normal((CHAINS, groups)),
-            np.log(prior.question[0]) + 0.3 * rng.standard_normal(CHAINS),
+            np.zeros((chains, questions)),
+            np.log(prior.cell[0]) + 0.3 * rng.standard_normal((chains, groups)),
+            np.log(prior.question[0]) + 0.3 * rng.standard_normal(chains),
         )
         self.root = np.broadcast_to(np.diag([1.0, 0.5]), (groups, 2, 2))  # of the covariance of location and log scale
         self.history: list[np.ndarray] = []
@@ -117,7 +129,7 @@ class _Chains:
         """One iteration of all blocks."""
         for block in (self._cells, self._centres, self._scales, self._groups, self._questions):
             self.state = block(self.state)
-        if len(self.history) < _WARMUP:
+        if len(self.history) < self.warmup:
             self._learn()
 
     def _cells(self, now: _State) -> _State:
@@ -196,7 +208,7 @@ class _Chains:
     def _learn(self) -> None:
         """Learn the covariance of location and log scale of every group from the second half of the warm-up so far."""
         self.history.append(np.stack([self.state.location, self.state.log_cell], axis=-1))
-        if len(self.history) - 1 in _LEARN:
+        if len(self.history) - 1 in self.learn:
             seen = np.concatenate(self.history[len(self.history) // 2 :])
             seen = seen - seen.mean(axis=0)
             covariance = np.einsum("igx,igy->gxy", seen, seen) / len(seen)

@@ -210,12 +210,14 @@ def test_a_mix_is_a_weighted_mean_of_contexts_or_questions(triggered: xr.Dataset
     one = rates_in(triggered, {"base_question": {"q4": 1.0}})
     place = triggered["base_question"].to_numpy().tolist().index("q4")
     np.testing.assert_allclose(one, special.expit(triggered["logits"].isel(base_question=place)), rtol=1e-6)
+    both = rates_in(triggered, {"trigger": {"on": 0.25, "off": 0.75}, "base_question": {"q4": 1.0}})
+    np.testing.assert_allclose(both.isel(group=1), 0.75 * one.isel(group=2) + 0.25 * one.isel(group=3))
 
 
 @pytest.mark.parametrize(
     ("scope", "message"),
     [
-        ("all", r"no scope 'all'; expected 'these', 'new', or proportions of one column"),
+        ("all", r"no scope 'all'; expected 'these', 'new', or proportions of columns"),
         ({}, "no scope {}"),
         ({"prompt": {"a": 1.0}}, r"names 'prompt', which is not a context of the fit; expected one of trigger, base_q"),
         ({"trigger": {"ON": 1.0}}, r"trigger has no level 'ON'; expected levels among 'off', 'on'"),
@@ -242,6 +244,8 @@ def test_scopes_in_words(mixed: Prepared) -> None:
     assert scope_in_words(mixed, "these") == "on these 6 questions (3 base questions)"
     assert scope_in_words(mixed, "new") == "for new questions of this kind"
     assert scope_in_words(mixed, {"trigger": {"on": 0.01, "off": 0.99}}) == "for a mix of trigger: 0.01 on, 0.99 off"
+    both = {"trigger": {"on": 1.0}, "base_question": {"q1": 0.5, "q2": 0.5}}
+    assert scope_in_words(mixed, both) == "for a mix of trigger: 1 on; base_question: 0.5 q1, 0.5 q2"
     assert scope_in_words(prepared(backdoor({})), "these") == "on these 6 questions"
 
 

@@ -349,6 +349,13 @@ def test_a_mix_of_questions_is_a_scope(fitted: Result) -> None:
     np.testing.assert_allclose(table["rate"], draws.mean(("chain", "draw")))
     assert set(fitted.contrasts(scope=mix)["condition"]) == {"bad", "mild"}
     assert fitted.in_words(mix) == "for a mix of base_question: 0.5 q1, 0.5 q2"
+    cited = fitted.cite("mix_rate[bad]", scope=mix)
+    row = table.set_index("condition").loc["bad"]
+    assert (cited.value, cited.lower, cited.upper) == (row["rate"], row["eti89_lb"], row["eti89_ub"])
+    assert "for a mix of base_question: 0.5 q1, 0.5 q2 (89% ETI" in str(cited)
+    assert "one of 2 comparisons" in str(fitted.cite("mix_rate_difference[bad]", scope=mix))
+    with pytest.raises(ValueError, match=r"no number 'rate\[bad\]' in this result"):
+        fitted.cite("rate[bad]", scope=mix)
 
 
 def test_emissions(fitted: Result) -> None:
