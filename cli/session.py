@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
-from simulacra.cli.folder import RESULT, Reserved, read_summary, rescue_result, reserve_folder, write_result_folder
+from simulacra.cli.folder import FIGURES, RESULT, Reserved, read_summary, rescue_result, reserve_folder, write_result_folder
 from simulacra.cli.inspection import print_description
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
@@ -32,7 +32,7 @@ from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.tables import CI_PROB, ends
-from simulacra.report import result_tables, write_report, write_reports
+from simulacra.report import result_tables, write_figures, write_report, write_reports
 from simulacra.report.tables import json_rows
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "NOT_OK", "Session"]
@@ -65,6 +65,9 @@ _OPTIONS = {
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
     "formats": "--formats SUFFIXES",
+    "only": "--only NAMES",
+    "against": "--against NAME",
+    "width": "--width INCHES",
     "judgments": "--judgments JUDGE=FILE",
     "layout": "--layout NAME",
     "log": "--log FILE",
@@ -311,6 +314,22 @@ class Session:
             raise
         without = "" if logs else ", without example completions (use --log to include them)"
         self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
+        self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
+
+    def figures(self, path: Path, out: Path | None, *, against: str | None, **options: Any) -> None:
+        """Write the figures of a saved result.
+
+        Args:
+            path: the result.
+            out: a folder. Default: ``figures`` in the folder of the result.
+            against: the condition that the others are compared with. Default: the baseline.
+            options: arguments of :func:`~simulacra.report.write_figures`.
+        """
+        result = Result.load(path)
+        folder = out or (path if path.is_dir() else path.parent) / FIGURES
+        asked = {} if against is None else {"against": against}
+        written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
+        self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
     def _print(

@@ -1,6 +1,7 @@
 """Laws of every figure: it is drawn, states its finding, is valid SVG in the page's colours, and no text leaves it."""
 
 import dataclasses
+import inspect
 import itertools
 import re
 from collections.abc import Callable
@@ -16,8 +17,6 @@ from matplotlib.text import Text
 from simulacra.formalism.persona_sets import PERSONA_SETS
 from simulacra.inference import Result
 from simulacra.report import figures
-from simulacra.report.figures import portraits
-from simulacra.report.figures.canvas import drawing, panels
 from simulacra.report.figures.sampling import rank_band, rank_differences
 from simulacra.report.palette import contrast_ink, persona_colors
 from simulacra.report.prose import points
@@ -30,10 +29,12 @@ DRAWN: dict[str, Callable[[Result], Figure]] = {
     "rank": figures.rank,
     "rate_by_question": figures.rate_by_question,
     "rate_differences": figures.rate_differences,
+    "rates": figures.rates,
     "shifts": figures.shifts,
     "trace": figures.trace,
     "weights": figures.weights,
 }
+OF_ANALYSES = ("fragility", "scorecard")  # below: they draw no result
 WITHHOLDING = ("explained_rates", "portrait", "shifts", "weights")
 
 
@@ -43,7 +44,8 @@ def drawn(passing: Result) -> dict[str, Figure]:
 
 
 def test_every_figure_is_here() -> None:
-    assert set(DRAWN) == {name for name in vars(figures) if callable(vars(figures)[name])} - {"to_svg"}
+    functions = {name for name, value in vars(figures).items() if inspect.isfunction(value)} - {"to_svg"}
+    assert {*DRAWN, *OF_ANALYSES} == functions
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -221,22 +223,12 @@ def oklab(light: np.ndarray) -> np.ndarray:
     return np.array(opponents) @ np.cbrt(np.array(cones) @ light.clip(0, 1))
 
 
-def test_titles_of_portraits_stay_apart() -> None:
-    bars = {"aligned": 11, "coherent": 3, "piracy": 11, "a_measurement_with_quite_a_name": 2, "on": 2, "words": 40}
-
-    @drawing
-    def drawn() -> Figure:
-        rows = portraits._rows(bars, texts=True)
-        figure, axes = panels(1.75 * len(rows), rows)
-        for name, size in bars.items():
-            own = [{"category": f"{n}", "mean": 0.1, "eti89_lb": 0.0, "eti89_ub": 0.2} for n in range(size)]
-            portraits._scores(axes[name], name, own, "#000000")
-        return figure
-
-    canvas = FigureCanvasAgg(drawn())
+def test_titles_of_portraits_stay_apart(passing: Result) -> None:
+    names = {"aligned": "a_measurement_with_quite_a_name", "coherent": "one that has more words than it has bars"}
+    canvas = FigureCanvasAgg(figures.portrait(passing, "misaligned", rename=names))
     canvas.draw()
     boxes = [axes._left_title.get_window_extent(canvas.get_renderer()) for axes in canvas.figure.axes]
-    assert not [pair for pair in itertools.combinations(boxes[:-1], 2) if pair[0].overlaps(pair[1])]
+    assert not boxes[0].overlaps(boxes[1])
 
 
 def test_no_interval_of_a_weight_leaves_the_bar(drawn: dict[str, Figure]) -> None:
