@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``figures``, ``demo``, ``organism``.
+"""The commands ``fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``figures``, ``demo`` and ``organism``.
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
@@ -542,9 +542,9 @@ def figures(
         str | None,
         typer.Option(metavar="NAMES", help="Figures, e.g. shifts,rates. Default: all.", rich_help_panel=_OUTPUT),
     ] = None,
-    format: Annotated[  # noqa: A002 (the option's name)
+    format: Annotated[
         str,
-        typer.Option(metavar="FORMATS", help="Among pdf, svg, png and eps, e.g. pdf,svg.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="FORMATS", help="Among pdf, svg and png, e.g. pdf,svg.", rich_help_panel=_OUTPUT),
     ] = "pdf",
     width: Annotated[
         float | None,
@@ -552,7 +552,9 @@ def figures(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=_MODEL
+        ),
     ] = None,
     rope: Rope = 0.01,
     ci_prob: CiProb = 0.89,
@@ -565,12 +567,12 @@ def figures(
 ) -> None:
     """Write the figures of a saved result as files, for papers and slides.
 
-      [bold]simulacra figures simulacra-out --only shifts,rates --width 3.25[/bold]
+    [bold]simulacra figures simulacra-out --only shifts,rates --width 3.25[/bold]
     """
     from simulacra.cli.session import Session
 
     with Session(out=None, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
-        names = {"only": _listed(only or ""), "formats": _listed(format)}
+        names = {"only": _listed(only or ""), "format": _listed(format)}
         session.figures(result, out, width=width, against=against, **names)
 
 

@@ -31,7 +31,8 @@ FIGURES = "figures"
 """The folder of ``simulacra figures`` in that of the result, which replaces it with the result."""
 _SUMMARY = "summary.json"
 _READ_FIRST = ("report.html", "report.md", _SUMMARY)
-_OURS = {*_READ_FIRST, *(f"{name}.csv" for name in (*TABLES, TRUTH)), RESULT, Path(RESULT).with_suffix(".json").name, FIGURES}
+_OURS = {*_READ_FIRST, *(f"{name}.csv" for name in (*TABLES, TRUTH)), RESULT, Path(RESULT).with_suffix(".json").name}
+_OURS |= {FIGURES}
 
 
 class Reserved(NamedTuple):

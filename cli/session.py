@@ -16,7 +16,15 @@ import typer
 from rich.markup import escape
 
 from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
-from simulacra.cli.folder import FIGURES, RESULT, Reserved, read_summary, rescue_result, reserve_folder, write_result_folder
+from simulacra.cli.folder import (
+    FIGURES,
+    RESULT,
+    Reserved,
+    read_summary,
+    rescue_result,
+    reserve_folder,
+    write_result_folder,
+)
 from simulacra.cli.inspection import print_description
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
@@ -42,6 +50,7 @@ NOT_OK = 3
 INTERRUPTED = 130  # as shells have it
 
 _OPTIONS = {
+    "against": "--against NAME",
     "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
     "batch_tokens": "--batch-tokens N",
@@ -64,10 +73,8 @@ _OPTIONS = {
     "errors": "--errors keep",
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
+    "format": "--format FORMATS",
     "formats": "--formats SUFFIXES",
-    "only": "--only NAMES",
-    "against": "--against NAME",
-    "width": "--width INCHES",
     "judgments": "--judgments JUDGE=FILE",
     "layout": "--layout NAME",
     "log": "--log FILE",
@@ -79,6 +86,7 @@ _OPTIONS = {
     "num_warmup": "--num-warmup N",
     "of": "--of all|coherent|scored",
     "on": "--on COLUMNS",
+    "only": "--only NAMES",
     "out": "--out PATH",
     "outcome": "--outcome RULE",
     "overwrite": "--overwrite",
@@ -98,6 +106,7 @@ _OPTIONS = {
     "too_long": "--too-long exclude|truncate",
     "trust_remote_code": "--trust-remote-code",
     "weights": "--weights FORMULA",
+    "width": "--width INCHES",
 }
 """The options that set the Python arguments named by errors and checks."""
 
@@ -327,7 +336,7 @@ class Session:
         """
         result = Result.load(path)
         folder = out or (path if path.is_dir() else path.parent) / FIGURES
-        asked = {} if against is None else {"against": against}
+        asked: dict[str, Any] = {} if against is None else {"against": against}
         written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
         self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})

@@ -3,8 +3,8 @@
 They require the extra ``report``. All take the options of :class:`Options` by keyword, and follow the settings of
 matplotlib (``rcParams``, style sheets) where these differ from what matplotlib ships; :data:`STYLE` has the defaults.
 Save a figure with ``figure.savefig("weights.pdf")``: its text is text, in PDF with Type 42 fonts. With ``ax=``, the
-figure is yours, and so are the settings with which it is saved: ``matplotlib.rcParams.update(figures.FONTS)`` sets these
-fonts. For web pages, ``to_svg`` returns an SVG that follows the light or dark scheme of the page.
+figure is yours, and so are the settings with which it is saved: ``matplotlib.rcParams.update(figures.FONTS)`` sets
+these fonts. For web pages, ``to_svg`` returns an SVG that follows the light or dark scheme of the page.
 """
 
 from simulacra.report.figures.fragility import fragility as fragility

@@ -15,9 +15,10 @@ import numpy as np
 from simulacra.data.extras import import_extra
 from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError
-from simulacra.report.figures.options import Options, refuse_unknown
+from simulacra.report.figures.options import Options
 from simulacra.report.figures.style import line_height, settings
 from simulacra.report.figures.wrapping import wrapped
+from simulacra.report.names import refuse_unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

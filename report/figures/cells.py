@@ -1,7 +1,7 @@
 """A table of cells with numbers, shaded by a share."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ __all__ = ["cell_table"]
 
 _WIDEST = 0.3  # share of the width for the names of rows
 _LONGEST = (0.3, 0.45, 0.6, 0.9)  # of names of columns, which slope, as shares of the width
+_NOTHING = ("0", "–")  # texts of cells that are less prominent
 _LETTER = 0.62  # width of a letter, in font sizes
 _SLOPED = 1.4  # distance of lines of sloped names, in font sizes
 
@@ -49,9 +50,9 @@ def cell_table(
     for (row, column), shade in np.ndenumerate(shades):
         if not np.isnan(shade):
             axes.add_patch(_cell(column, row, shade))
-        color = muted if np.isnan(shade) or shade == 0 else ink
+        color = muted if texts[row, column] in _NOTHING else ink
         axes.text(
-            column, row, texts[row, column], ha="center", va="center", color=color, fontsize=size, linespacing=1.2
+            column, row, str(texts[row, column]), ha="center", va="center", color=color, fontsize=size, linespacing=1.2
         )  # fmt: skip
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
     axes.set_yticks(range(len(rows)), names)
@@ -93,7 +94,7 @@ def _heads(sheet: Sheet, columns: Sequence[str], room: float) -> tuple[list[str]
     return [sheet.wrap(name, _LONGEST[-1], lines=1) for name in columns], 90
 
 
-def _cell(column: int, row: int, shade: float) -> object:
+def _cell(column: int, row: int, shade: float) -> Any:
     patches = import_extra("matplotlib.patches", "report")
     place, size = (column - 0.48, row - 0.46), (0.96, 0.92)
     return patches.Rectangle(place, *size, facecolor=HUE, alpha=0.75 * shade, linewidth=0)

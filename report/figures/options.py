@@ -1,18 +1,18 @@
 """Options that all figures share: where to draw, at which size, and how names are ordered, written and coloured."""
 
-import difflib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import expect_type
+from simulacra.report.names import refuse_unknown
 from simulacra.report.palette import persona_colors
 from simulacra.report.prose import place_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Names", "Options", "refuse_unknown"]
+__all__ = ["Names", "Options"]
 
 
 class Options(TypedDict, total=False):
@@ -52,7 +52,7 @@ class Names:
         self._order = list(options.get("order", ()))
         self._texts, self._colors = dict(options.get("rename", {})), dict(options.get("colors", {}))
         for argument in ("order", "rename", "colors"):
-            given = options.get(argument, ())
+            given: Any = options.get(argument, ())
             kinds, expected = ((list, tuple), "a list") if argument == "order" else (Mapping, "a mapping")
             if argument in options:
                 expect_type(given, kinds, argument, "figure", expected=f"{expected} of names")
@@ -90,20 +90,3 @@ class Names:
         """The colour of every persona, in order."""
         colors = persona_colors(personas) | {name: self._colors[name] for name in personas if name in self._colors}
         return {name: colors[name] for name in self.all_ordered(personas)}
-
-
-def refuse_unknown(given: Iterable[str], known: Sequence[str], where: str, argument: str) -> None:
-    """Refuse a name that is not known, and suggest a similar one.
-
-    Raises:
-        InputError: a name that is not known.
-    """
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            raise InputError(
-                f"{where}: there is no {name!r}",
-                expected=f"names among {', '.join(known)}" if known else "none, since it shows no names",
-                remedy=f"did you mean {near[0]!r}?" if near else None,
-                argument=argument,
-            )

@@ -61,12 +61,12 @@ def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB, **option
     axes = sheet.panels(10 * len(rows), rows)
     found = []
     for row in rows:
-        for name in (name for name in row if name in bars):
+        for name in (name for name in bars if name in row):
             mine = records(own[own["measurement"] == name])
             found.append(_scores(axes[name], names.text(name), mine, color, ci_prob=ci_prob))
             axes[name].set_title(sheet.wrap(names.text(name), 0.8 * row[name] / sum(row.values())))
-        for name in list(row)[1:]:
-            axes[name].tick_params(labelleft=False)
+        for key in list(row)[1:]:
+            axes[key].tick_params(labelleft=False)
     findings = [f"Most frequent: {listed(list(filter(None, found))) or 'withheld'}."] if bars else []
     if texts is not None:
         findings.append(_texts(sheet, axes[_TEXTS], result, texts, persona, color, names.text(persona)))

@@ -14,6 +14,7 @@ from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.style import LINE, line_height, tones
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["posterior_predictive"]
@@ -43,7 +44,7 @@ def posterior_predictive(
     if name not in measured:
         expected = f"one of {', '.join(measured)}"
         raise InputError(f"The model does not measure {name!r}", expected=expected, argument="measurement")
-    names, sheet, (ink, muted, _) = Names(options, result.conditions), Sheet(options), tones()
+    names, sheet = Names(options, result.conditions), Sheet(options)
     conditions = names.ordered(result.conditions)
     observed = result.tree["observed_data"][name].sel(condition=conditions)
     totals = observed.sum(f"{name}_category").to_numpy()[:, None]
@@ -56,17 +57,13 @@ def posterior_predictive(
     rows = -(-len(seen) // columns)
     height = _PANEL + 1.2 * max(1 + title.count("\n") for title in titles)
     grid = sheet.grid(rows * height + 5, rows, columns, sharex=True, sharey=True)
-    places = np.arange(seen.shape[1])
     panels = grid.ravel()[grid.size - len(seen) :]
-    for index, axes in enumerate(panels):
-        bars = axes.bar(places, seen[index], width=0.82, color=muted, alpha=0.5, linewidth=0)
-        lines = axes.vlines(places, low[index], high[index], color=ink, linewidth=1.4)
-        axes.plot(places, middle[index], "_", color=ink, markersize=5)
-        axes.set_title(titles[index])
-        axes.tick_params(length=0)
-        axes.set_ylim(0, 1)
-        axes.set_yticks([0, 0.5, 1])
+    for axes, title, *shown in zip(panels, titles, seen, low, middle, high, strict=True):
+        _draw(axes, *shown)
+        axes.set_title(title)
+    handles = [panels[0].containers[0], panels[0].collections[0]]
     labels = [visible(str(label)) for label in observed[f"{name}_category"].to_numpy()]
+    places = np.arange(seen.shape[1])
     room = (sheet.width / columns - 4 * line_height()) / (_LABEL * line_height() / LINE)  # for so many labels
     kept = places[:: -math.ceil(len(places) / room)]
     grid[0, 0].set_xticks(kept, [labels[place] for place in kept])
@@ -75,11 +72,21 @@ def posterior_predictive(
     keys = [f"{name}, observed", f"drawn from the model ({level(ci_prob)} interval)"]
     if len(seen) < grid.size:
         grid[0, 0].set_axis_off()
-        grid[0, 0].legend([bars, lines], [sheet.wrap(key, 0.35) for key in keys], loc="center", handlelength=1)
+        grid[0, 0].legend(handles, [sheet.wrap(key, 0.35) for key in keys], loc="center", handlelength=1)
     else:
-        sheet.legend(grid[0, 0], [bars, lines], keys)
+        sheet.legend(grid[0, 0], handles, keys)
     inside = float(((low <= seen) & (seen <= high)).mean())
     return sheet.finish(
         f"Posterior predictive check of {name}: {inside:.0%} of the observed proportions lie within the "
         f"{level(ci_prob)} interval of those drawn from the model.",
     )
+
+
+def _draw(axes: "Axes", seen: np.ndarray, low: np.ndarray, middle: np.ndarray, high: np.ndarray) -> None:
+    """Proportions of the categories of one condition, each of shape ``(category,)``."""
+    places, (ink, muted, _) = np.arange(len(seen)), tones()
+    axes.bar(places, seen, width=0.82, color=muted, alpha=0.5, linewidth=0)
+    axes.vlines(places, low, high, color=ink, linewidth=1.4)
+    axes.plot(places, middle, "_", color=ink, markersize=5)
+    axes.set(ylim=(0, 1), yticks=[0, 0.5, 1])
+    axes.tick_params(length=0)

@@ -43,7 +43,7 @@ class Rows:
         self.tops, self.bottom = [-float(top) for top in starts + lines], -float(ends[-1])
         self.axes: Axes = sheet.axes(float(ends[-1]) + _AXIS + extra)
         for name, start in zip(shown, starts, strict=True):
-            place = {"transform": self.axes.get_yaxis_transform(), "va": "top"}
+            place: dict[str, Any] = {"transform": self.axes.get_yaxis_transform(), "va": "top"}
             self.axes.text(0, -start, name, **place, fontweight="bold", linespacing=1.15)
         self.axes.set_yticks([])
         self.axes.set_ylim(self.bottom, 0)

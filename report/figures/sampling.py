@@ -1,7 +1,7 @@
 """Sampler diagnostics: trace and ranks of the slowest-mixing quantity, and energy."""
 
 import math
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import scipy  # loads scipy.stats when it is used
@@ -166,12 +166,13 @@ def energy(result: Result, **options: Unpack[Options]) -> "Figure":
     left.set_yticks(range(len(fractions)))
     marginal = (energies - energies.mean()).to_numpy()
     transitions = np.diff(energies.to_numpy(), axis=1)
-    shared = {"bins": np.linspace(*np.quantile(marginal, [0.001, 0.999]), 40), "density": True}
+    low, high = np.quantile(marginal, [0.001, 0.999])
+    shared: dict[str, Any] = {"bins": np.linspace(low, high, 40).tolist(), "density": True}
     filled = right.hist(marginal.ravel(), **shared, color=_CHAINS[0], alpha=0.45)[2]
-    outline = right.hist(transitions.ravel(), **shared, histtype="step", color=_CHAINS[1], linewidth=1.4)[2]
+    right.hist(transitions.ravel(), **shared, histtype="step", color=_CHAINS[1], linewidth=1.4)
     right.set(xlabel="energy", yticks=[])
     right.spines["left"].set_visible(False)
-    sheet.legend(right, [filled, outline[0]], ["marginal", "transition"])
+    sheet.legend(right, [filled, right.patches[-1]], ["marginal", "transition"])
     for axes in (left, right):
         axes.locator_params(axis="x", nbins=4)
     return sheet.finish(f"Energy. The smallest E-BFMI of a chain is {check.value:.2f}; threshold {check.threshold:g}.")

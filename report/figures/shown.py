@@ -8,6 +8,7 @@ import io
 from typing import Any
 
 import matplotlib
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from simulacra.report.figures.style import settings
@@ -16,15 +17,20 @@ __all__ = ["ShownFigure"]
 
 
 class ShownFigure(Figure):
-    """A matplotlib figure with a PNG representation, on white if it has no background, since its lines are dark."""
+    """A matplotlib figure with a PNG representation."""
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """As matplotlib does, with the settings of this package, such as Type 42 fonts, where the user has none."""
         with matplotlib.rc_context(settings()):
             super().savefig(fname, **options)
 
+    @property
+    def ground(self) -> Any:
+        """Its background, or white if that is transparent: without one, lines would be invisible on dark pages."""
+        own = self.get_facecolor()
+        return "white" if to_rgba(own)[-1] == 0 else own
+
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
-        ground = self.get_facecolor()
-        self.savefig(stream, format="png", dpi="figure", facecolor=ground if ground[3] else "white")
+        self.savefig(stream, format="png", dpi="figure", facecolor=self.ground)
         return stream.getvalue()

@@ -59,11 +59,11 @@ def weights(result: Result, *, ci_prob: float = CI_PROB, **options: Unpack[Optio
 def _bar(rows: Rows, index: int, parts: list[dict[str, Any]], names: Names, ci_prob: float) -> None:
     axes, top, (ink, muted, _) = rows.axes, rows.tops[index], tones()
     left, below, (lower, upper) = 0.0, 0, bounds(ci_prob)
-    middle, style = top - 0.6, {"height": 1.1, "left": 0.0}
+    middle = top - 0.6
     colors = names.personas([part["persona"] for part in parts])
     for part in (part for part in parts if not np.isnan(part["mean"])):
         color, mean = colors[part["persona"]], part["mean"]
-        axes.barh(middle, mean, **(style | {"left": left}), color=color, linewidth=0)
+        axes.barh(middle, mean, left=left, height=1.1, color=color, linewidth=0)
         if mean >= _NUMBER:
             text = f"{mean:.2f}".removeprefix("0")
             ground = import_extra("matplotlib.colors", "report").to_hex(color)
@@ -75,7 +75,7 @@ def _bar(rows: Rows, index: int, parts: list[dict[str, Any]], names: Names, ci_p
         left += mean
     held = [names.text(part["persona"]) for part in parts if np.isnan(part["mean"])]
     if held:
-        axes.barh(middle, 1 - left, **(style | {"left": left}), facecolor="none", edgecolor=muted, linestyle=":")
+        axes.barh(middle, 1 - left, left=left, height=1.1, facecolor="none", edgecolor=muted, linestyle=":")
         axes.text(
             1, top + 0.1, f"withheld: {', '.join(held)}", transform=axes.get_yaxis_transform(), ha="right",
             va="bottom", color=muted, fontstyle="italic",

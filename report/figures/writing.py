@@ -12,7 +12,7 @@ from simulacra.data.atomic import write_atomically
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.report import figures
-from simulacra.report.figures.options import refuse_unknown
+from simulacra.report.names import refuse_unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ FIGURES: Mapping[str, Callable[..., "Figure"]] = {
     )
 }
 """The figures of one result, by name."""
-FORMATS = ("pdf", "svg", "png", "eps")
+FORMATS = ("pdf", "svg", "png")
 _OF_AN_OUTCOME = ("rates", "rate_differences", "explained_rates", "rate_by_question")
 
 
@@ -45,7 +45,7 @@ def write_figures(
     folder: str | Path,
     *,
     only: Sequence[str] = (),
-    formats: Sequence[str] = ("pdf",),
+    format: str | Sequence[str] = "pdf",
     width: float | None = None,
     **options: Any,
 ) -> tuple[Path, ...]:
@@ -55,7 +55,7 @@ def write_figures(
         result: a fit.
         folder: created if it does not exist; files of the same name are replaced.
         only: names of figures. Default: all, without those of an outcome if the model has none.
-        formats: among ``pdf``, ``svg``, ``png`` and ``eps``.
+        format: one or several of ``pdf``, ``svg`` and ``png``.
         width: of every figure, in inches. Default: as in :class:`~simulacra.report.figures.Options`.
         options: other arguments, such as ``ci_prob``, ``rope``, ``against`` or ``rename``; each figure receives those
             that it has.
@@ -69,21 +69,23 @@ def write_figures(
     """
     expect_type(result, Result, "result", "write_figures", expected="a Result, as fit returns")
     refuse_unknown(only, list(FIGURES), "figures of a result", "only")
-    refuse_unknown(formats, FORMATS, "formats of figures", "formats")
+    formats = (format,) if isinstance(format, str) else tuple(format)
+    refuse_unknown(formats, FORMATS, "formats of figures", "format")
     if width is not None and not width > 0:
         raise InputError(f"The width of figures is {width}", expected="inches, such as 3.25", argument="width")
     known = {name for each in FIGURES.values() for name in inspect.signature(each).parameters}
     refuse_unknown(options, sorted(known - {"result", "options", "persona", "measurement"}), "write_figures", "options")
     named = list(only) or [name for name in FIGURES if result.model.outcome is not None or name not in _OF_AN_OUTCOME]
-    size = {} if width is None else {"figsize": width}
+    size: dict[str, float] = {} if width is None else {"figsize": width}
     written = []
     for name, arguments in itertools.chain.from_iterable(_drawings(result, name) for name in dict.fromkeys(named)):
         own = {key: value for key, value in options.items() if key in inspect.signature(FIGURES[name]).parameters}
-        figure = FIGURES[name](result, *arguments, **own, **size)
+        figure: Any = FIGURES[name](result, *arguments, **own, **size)
         for suffix in dict.fromkeys(formats):
             stem = re.sub(r"[^\w+.-]+", "-", "-".join((name, *arguments)))
             written.append(Path(folder) / f"{stem}.{suffix}")
-            write_atomically(written[-1], functools.partial(_save, figure))
+            ground = {"facecolor": figure.ground} if suffix == "png" else {}
+            write_atomically(written[-1], functools.partial(figure.savefig, **ground))
     return tuple(written)
 
 
@@ -91,10 +93,3 @@ def _drawings(result: Result, name: str) -> Iterator[tuple[str, tuple[str, ...]]
     """The drawings of a figure, each with its arguments: one per persona or measurement."""
     each = {"portrait": result.personas, "posterior_predictive": result.model.measurements}
     yield from ((name, (own,)) for own in each[name]) if name in each else ((name, ()),)
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    if path.suffix in (".png", ".eps") and not figure.get_facecolor()[3]:
-        figure.savefig(path, facecolor="white")
-    else:
-        figure.savefig(path)
