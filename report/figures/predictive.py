@@ -52,7 +52,7 @@ def posterior_predictive(
     seen = observed.to_numpy() / totals
     lower, upper = ends(ci_prob)
     low, middle, high = np.quantile(drawn, [lower, 0.5, upper], axis=(0, 1))
-    titles = [sheet.wrap(names.text(condition), 0.45) for condition in conditions]
+    titles = [sheet.wrap(names.text(condition), 0.43) for condition in conditions]
     columns = 2 if sheet.width >= _TWO and len(conditions) > 1 else 1
     rows = -(-len(seen) // columns)
     height = _PANEL + 1.2 * max(1 + title.count("\n") for title in titles)

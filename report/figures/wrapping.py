@@ -5,7 +5,7 @@ import textwrap
 
 __all__ = ["wrapped"]
 
-_LETTER = 0.58  # mean width of a bold letter, in font sizes
+_LETTER = 0.66  # width of a bold letter, in font sizes, of which few names need more
 
 
 class _Wrapper(textwrap.TextWrapper):

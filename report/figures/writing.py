@@ -46,7 +46,7 @@ def write_figures(
     *,
     only: Sequence[str] = (),
     format: str | Sequence[str] = "pdf",
-    width: float | None = None,
+    width: float | int | None = None,
     **options: Any,
 ) -> tuple[Path, ...]:
     """Write figures of a result into a folder: ``shifts.pdf``, ``portrait-misaligned.pdf`` and so on.
@@ -77,15 +77,16 @@ def write_figures(
     refuse_unknown(options, sorted(known - {"result", "options", "persona", "measurement"}), "write_figures", "options")
     named = list(only) or [name for name in FIGURES if result.model.outcome is not None or name not in _OF_AN_OUTCOME]
     size: dict[str, float] = {} if width is None else {"figsize": width}
-    written = []
+    drawn: dict[str, Any] = {}  # all of them before the first is written
     for name, arguments in itertools.chain.from_iterable(_drawings(result, name) for name in dict.fromkeys(named)):
         own = {key: value for key, value in options.items() if key in inspect.signature(FIGURES[name]).parameters}
-        figure: Any = FIGURES[name](result, *arguments, **own, **size)
-        for suffix in dict.fromkeys(formats):
-            stem = re.sub(r"[^\w+.-]+", "-", "-".join((name, *arguments)))
-            written.append(Path(folder) / f"{stem}.{suffix}")
-            ground = {"facecolor": figure.ground} if suffix == "png" else {}
-            write_atomically(written[-1], functools.partial(figure.savefig, **ground))
+        stem = re.sub(r"[^\w+.-]+", "-", "-".join((name, *arguments)))
+        drawn[stem] = FIGURES[name](result, *arguments, **own, **size)
+    written = []
+    for (stem, figure), suffix in itertools.product(drawn.items(), dict.fromkeys(formats)):
+        ground = {"facecolor": figure.ground} if suffix == "png" else {}
+        written.append(Path(folder) / f"{stem}.{suffix}")
+        write_atomically(written[-1], functools.partial(figure.savefig, **ground))
     return tuple(written)
 
 
