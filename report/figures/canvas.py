@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Sheet", "drawing"]
 
 P = ParamSpec("P")
+_REGULAR = 1.15  # width of a bold letter relative to that of a regular one
 
 
 def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
@@ -109,6 +110,10 @@ class Sheet:
         """A name in lines that fit into a share of the width."""
         size = import_extra("matplotlib", "report").rcParams["font.size"]
         return wrapped(visible(text), share * self.width, size, lines=lines)
+
+    def label(self, text: str) -> str:
+        """The label of an axis in lines that fit; its letters are narrower than those of names, which are bold."""
+        return self.wrap(text, _REGULAR)
 
     def legend(self, axes: "Axes", handles: Sequence[Any], labels: Sequence[str], **style: Any) -> None:
         """A legend above the figure, or above axes that were given, in as few rows as fit."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["cell_table"]
 
 _WIDEST = 0.3  # share of the width for the names of rows
-_LONGEST = (0.3, 0.45, 0.6, 0.9)  # of names of columns, which slope, as shares of the width
+_LONGEST = (0.45, 0.6, 0.9)  # of names of columns, which slope, as shares of the width
 _NOTHING = ("0", "–")  # texts of cells that are less prominent
 _LETTER = 0.62  # width of a letter, in font sizes
 _SLOPED = 1.4  # distance of lines of sloped names, in font sizes

@@ -71,7 +71,7 @@ def _rows(sheet: Sheet, shown: list[dict[str, Any]], labels: list[str], colors: 
         if _known(row):
             rows.note(index, _share(row))
     per_cent(rows.axes.xaxis)
-    rows.axes.set_xlabel(sheet.wrap(f"share of the shift that remains ({level(ci_prob)} interval)"))
+    rows.axes.set_xlabel(sheet.label(f"share of the shift that remains ({level(ci_prob)} interval)"))
 
 
 def _plane(sheet: Sheet, shown: list[dict[str, Any]], labels: list[str], colors: list[str], ci_prob: float) -> None:
@@ -87,7 +87,7 @@ def _plane(sheet: Sheet, shown: list[dict[str, Any]], labels: list[str], colors:
     for value in (0, 1):
         axes.axhline(value, color=muted, linewidth=0.8, linestyle="--" if value else "-", zorder=0)
     axes.axvline(1, color=muted, linewidth=0.8, linestyle="--", zorder=0)
-    axes.set_xlabel(sheet.wrap(f"capability that remains ({level(ci_prob)} interval)"))
+    axes.set_xlabel(sheet.label(f"capability that remains ({level(ci_prob)} interval)"))
     axes.set_ylabel("behaviour that remains")
     per_cent(axes.xaxis, axes.yaxis)
     key(

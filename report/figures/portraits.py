@@ -132,7 +132,7 @@ def _texts(sheet: Sheet, axes: "Axes", result: Result, texts: Texts, persona: st
             axes.hist(np.clip(odds, -_SURE, _SURE), edges, weights=number / number.sum(), label=name, **style)
             shares.append(f"{number[odds > 0].sum() / number.sum():.0%} of {name}")
     axes.axvline(0, color=muted, linewidth=0.8, zorder=0)
-    axes.set(xlim=(-_SURE, _SURE), yticks=[], xlabel=sheet.wrap(f"log-odds for {shown} (nats)"))
+    axes.set(xlim=(-_SURE, _SURE), yticks=[], xlabel=sheet.label(f"log-odds for {shown} (nats)"))
     axes.spines["left"].set_visible(False)
     sheet.legend(axes, *axes.get_legend_handles_labels())
     return f"Texts that support it: {listed(shares)}."

@@ -55,7 +55,7 @@ def rate_by_question(result: Result, **options: Unpack[Options]) -> "Figure":
     questions = [names.text(str(name)) for name in shown.index]
     axes = cell_table(sheet, questions, columns, values / top, texts, height=1.15)
     rest = len(table) - len(shown)
-    axes.set_xlabel(sheet.wrap(f"% {outcome.name}" + (f"; {rest} more questions not shown" * bool(rest))))
+    axes.set_xlabel(sheet.label(f"% {outcome.name}" + (f"; {rest} more questions not shown" * bool(rest))))
     row, column = divmod(int(np.nanargmax(table.to_numpy())), table.shape[1])
     found = f"{percent(top)} on {names.text(str(table.index[row]))} in {columns[column]}"
     return sheet.finish(f"Observed rates by question. Highest: {found}.")

@@ -47,7 +47,7 @@ def rates(result: Result, *, scope: Scope = "these", ci_prob: float = CI_PROB, *
     rows.axes.set_xlim(0, max(1.03 * rows.axes.get_xlim()[1], 0.01))
     per_cent(rows.axes.xaxis)
     label = f"{outcome and outcome.name} rate {result.in_words(scope)} ({level(ci_prob)} interval)"
-    rows.axes.set_xlabel(sheet.wrap(label))
+    rows.axes.set_xlabel(sheet.label(label))
     top_row = max(shown, key=lambda row: -1 if np.isnan(row["rate"]) else row["rate"])
     if np.isnan(top_row["rate"]):
         return sheet.finish("All rates are withheld.")

@@ -47,7 +47,7 @@ def scorecard(card: Scorecard, *, ci_prob: float = CI_PROB, **options: Unpack[Op
     height = 2.3 if len(organisms) <= _FEW else 1.15
     axes = cell_table(sheet, heads, [names.text(name) for name in organisms], shades, texts, height=height)
     label = f"mean and {level(ci_prob)} interval; " if len(organisms) <= _FEW else ""
-    axes.set_xlabel(sheet.wrap(f"{label}the darker, the better the rank"))
+    axes.set_xlabel(sheet.label(f"{label}the darker, the better the rank"))
     best = [max(own, key=lambda row: -1 if np.isnan(row["p_best"]) else row["p_best"]) for own in rows]
     found = [
         f"{names.text(row['organism'])} in {names.text(row['metric'])}" for row in best if not np.isnan(row["p_best"])

@@ -56,7 +56,7 @@ def rate_differences(
             rows.note(index, f"{difference(*found)[0]} {_SIGNS[row['claim']]}")
     outcome = result.model.outcome
     label = f"{outcome and outcome.name} rate minus {names.text(baseline)}, points ({level(ci_prob)} interval)"
-    _finish(rows.axes, rope, sheet.wrap(label))
+    _finish(rows.axes, rope, sheet.label(label))
     known = [row for row in shown if row["claim"] != "withheld"]
     if not known:
         return sheet.finish("All rate differences are withheld.")
@@ -103,7 +103,7 @@ def shifts(
             intervals(rows.axes, height, interval(row, ci_prob=ci_prob), colors[row["persona"]], size=4)
     handles = [rows.axes.plot([], [], "o-", color=color, markersize=4)[0] for color in colors.values()]
     sheet.legend(rows.axes, handles, [names.text(name) for name in colors], handlelength=1.2)
-    _finish(rows.axes, rope, sheet.wrap(f"weight minus {names.text(baseline)}, points ({level(ci_prob)} interval)"))
+    _finish(rows.axes, rope, sheet.label(f"weight minus {names.text(baseline)}, points ({level(ci_prob)} interval)"))
     known = records(table[table["condition"].isin(conditions)].dropna(subset="mean"))
     largest = sorted(known, key=lambda row: -abs(row["mean"]))[:3]
     found = [

@@ -50,7 +50,7 @@ def weights(result: Result, *, ci_prob: float = CI_PROB, **options: Unpack[Optio
         top = max(records(own.dropna(subset="mean")), key=lambda part: part["mean"], default=None)
         leads.setdefault(names.text(top["persona"]) if top else "withheld", []).append(names.text(condition))
     rows.axes.set_xlim(0, 1)
-    rows.axes.set_xlabel(sheet.wrap(f"weight ({level(ci_prob)} interval at the right end of each part)"))
+    rows.axes.set_xlabel(sheet.label(f"weight ({level(ci_prob)} interval at the right end of each part)"))
     _legend(sheet, rows.axes, result, names)
     found = "; ".join(f"{name} in {listed(own)}" for name, own in leads.items())
     return sheet.finish(f"Persona weights. Largest: {found}.")

@@ -1,4 +1,4 @@
-"""Long names in several lines, broken after spaces, underscores, hyphens and slashes."""
+"""Long names in several lines, broken after spaces, underscores, hyphens, plus signs and slashes."""
 
 import re
 import textwrap
@@ -9,7 +9,7 @@ _LETTER = 0.66  # width of a bold letter, in font sizes, of which few names need
 
 
 class _Wrapper(textwrap.TextWrapper):
-    wordsep_re = re.compile(r"(\s+|[^\s_/-]*[_/-]+)")
+    wordsep_re = re.compile(r"(\s+|[^\s_/+-]*[_/+-]+)")
 
 
 def wrapped(text: str, inches: float | int, font_size: float | int, *, lines: int | None = None) -> str:
