@@ -37,6 +37,7 @@ FIGURES: Mapping[str, Callable[..., "Figure"]] = {
 }
 """The figures of one result, by name."""
 FORMATS = ("pdf", "svg", "png")
+"""The formats of files."""
 _OF_AN_OUTCOME = ("rates", "rate_differences", "explained_rates", "rate_by_question")
 
 
