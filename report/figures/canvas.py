@@ -80,13 +80,21 @@ class Sheet:
         return self._ax if self._ax is not None else self.grid(lines)[0, 0]
 
     def grid(self, lines: float | int, rows: int = 1, columns: int = 1, **subplots: Any) -> np.ndarray:
-        """Axes, shape ``(rows, columns)``, of a figure of this height."""
+        """Axes, shape ``(rows, columns)``, of a figure of this height.
+
+        Raises:
+            InputError: several panels in axes that are not in a grid.
+        """
         axes = self._area(lines, rows, columns).subplots(squeeze=False, **subplots)
         self._drawn += list(axes.ravel())
         return np.asarray(axes)
 
     def panels(self, lines: float | int, rows: Sequence[Mapping[Any, int]]) -> dict[Any, "Axes"]:
-        """Axes by name, row by row, with relative widths; every row has the whole width."""
+        """Axes by name, row by row, with relative widths; every row has the whole width.
+
+        Raises:
+            InputError: several panels in axes that are not in a grid.
+        """
         named: dict[Any, Axes] = {}
         for row, part in zip(rows, self._area(lines, len(rows), 1), strict=True):
             spec = part.subgridspec(1, len(row), width_ratios=list(row.values()))
