@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``demo`` and ``organism``.
+"""The commands ``fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``figures``, ``demo`` and ``organism``.
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
@@ -532,6 +532,52 @@ def report(
 
     with Session(out=None, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
         session.report(result, out, (*(log or ()), *(more or ())), reading)
+
+
+@app.command(no_args_is_help=True)
+def figures(
+    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    *,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Figures, e.g. shifts,rates. Default: all.", rich_help_panel=_OUTPUT),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(metavar="FORMATS", help="Among pdf, svg and png, e.g. pdf,svg.", rich_help_panel=_OUTPUT),
+    ] = "pdf",
+    width: Annotated[
+        float | None,
+        typer.Option(min=0, help="Width in inches, e.g. 3.25 for one column of two.", rich_help_panel=_OUTPUT),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    rope: Rope = 0.01,
+    ci_prob: CiProb = 0.89,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder. Default: figures, next to the result.", rich_help_panel=_OUTPUT),
+    ] = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the figures of a saved result as files, for papers and slides.
+
+    [bold]simulacra figures simulacra-out --only shifts,rates --width 3.25[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
+        names = {"only": _listed(only or ""), "format": _listed(format)}
+        session.figures(result, out, width=width, against=against, **names)
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in names.split(","))))
 
 
 @app.command()

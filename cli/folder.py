@@ -16,6 +16,7 @@ from simulacra.inference import Result
 from simulacra.report.tables import TABLES, format_table
 
 __all__ = [
+    "FIGURES",
     "RESULT",
     "Reserved",
     "checkpoint_of",
@@ -26,9 +27,12 @@ __all__ = [
 ]
 
 RESULT = "fit.nc"
+FIGURES = "figures"
+"""The folder of ``simulacra figures`` in that of the result, which replaces it with the result."""
 _SUMMARY = "summary.json"
 _READ_FIRST = ("report.html", "report.md", _SUMMARY)
 _OURS = {*_READ_FIRST, *(f"{name}.csv" for name in (*TABLES, TRUTH)), RESULT, Path(RESULT).with_suffix(".json").name}
+_OURS |= {FIGURES}
 
 
 class Reserved(NamedTuple):

@@ -16,7 +16,15 @@ import typer
 from rich.markup import escape
 
 from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
-from simulacra.cli.folder import RESULT, Reserved, read_summary, rescue_result, reserve_folder, write_result_folder
+from simulacra.cli.folder import (
+    FIGURES,
+    RESULT,
+    Reserved,
+    read_summary,
+    rescue_result,
+    reserve_folder,
+    write_result_folder,
+)
 from simulacra.cli.inspection import print_description
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
@@ -32,7 +40,7 @@ from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.tables import CI_PROB, ends
-from simulacra.report import result_tables, write_report, write_reports
+from simulacra.report import result_tables, write_figures, write_report, write_reports
 from simulacra.report.tables import json_rows
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "NOT_OK", "Session"]
@@ -42,6 +50,7 @@ NOT_OK = 3
 INTERRUPTED = 130  # as shells have it
 
 _OPTIONS = {
+    "against": "--against NAME",
     "baseline": "--baseline NAME",
     "base_question": "--base-question COLUMN",
     "batch_tokens": "--batch-tokens N",
@@ -64,6 +73,7 @@ _OPTIONS = {
     "errors": "--errors keep",
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
+    "format": "--format FORMATS",
     "formats": "--formats SUFFIXES",
     "judgments": "--judgments JUDGE=FILE",
     "layout": "--layout NAME",
@@ -76,6 +86,7 @@ _OPTIONS = {
     "num_warmup": "--num-warmup N",
     "of": "--of all|coherent|scored",
     "on": "--on COLUMNS",
+    "only": "--only NAMES",
     "out": "--out PATH",
     "outcome": "--outcome RULE",
     "overwrite": "--overwrite",
@@ -95,6 +106,7 @@ _OPTIONS = {
     "too_long": "--too-long exclude|truncate",
     "trust_remote_code": "--trust-remote-code",
     "weights": "--weights FORMULA",
+    "width": "--width INCHES",
 }
 """The options that set the Python arguments named by errors and checks."""
 
@@ -311,6 +323,22 @@ class Session:
             raise
         without = "" if logs else ", without example completions (use --log to include them)"
         self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
+        self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
+
+    def figures(self, path: Path, out: Path | None, *, against: str | None, **options: Any) -> None:
+        """Write the figures of a saved result.
+
+        Args:
+            path: the result.
+            out: a folder. Default: ``figures`` in the folder of the result.
+            against: the condition that the others are compared with. Default: the baseline.
+            options: arguments of :func:`~simulacra.report.write_figures`.
+        """
+        result = Result.load(path)
+        folder = out or (path if path.is_dir() else path.parent) / FIGURES
+        asked: dict[str, Any] = {} if against is None else {"against": against}
+        written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
+        self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
 
     def _print(

@@ -21,6 +21,7 @@ ROOMS = (
     "simulacra.inference",
     "simulacra.analysis",
     "simulacra.report",
+    "simulacra.report.figures",
 )
 
 project = "simulacra"
@@ -67,10 +68,10 @@ html_title = "simulacra"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
-html_sidebars = {"*": [], "api/*": ["sidebar-nav-bs"]}  # only the reference is a section of its own
+html_sidebars = {"**": ["sections"]}
+templates_path = ["_templates"]
 html_theme_options = {
-    "header_links_before_dropdown": 4,
-    "navbar_align": "left",
+    "navbar_center": [],  # the sidebar has all pages, by section
     "navbar_persistent": ["search-button"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

@@ -1,37 +1,35 @@
-"""Draw the figures of ``reading-the-report.md`` from the demonstration log: ``python docs/make_pictures.py``."""
+"""Draw the pictures of the documentation: ``python docs/make_pictures.py``.
 
-from collections.abc import Callable
+The code is that of ``gallery.md``: a picture shows the value of the last line of the code above it. The result is that
+of ``simulacra demo``, which is fitted if the current folder has no ``simulacra-demo``.
+"""
+
+import ast
+import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
-from matplotlib.figure import Figure
-
-from simulacra.data import load_demo
-from simulacra.formalism import PersonaMixture, ScoreEmission
-from simulacra.inference import Result, fit
-from simulacra.report import figures
-
-PICTURES: dict[str, Callable[[Result], Figure]] = {
-    "rate_differences": figures.rate_differences,
-    "explained_rates": figures.explained_rates,
-    "rate_by_question": figures.rate_by_question,
-    "weights": figures.weights,
-    "shifts": figures.shifts,
-    "portrait": lambda result: figures.portrait(result, "misaligned"),
-    "posterior_predictive": figures.posterior_predictive,
-    "trace": figures.trace,
-    "rank": figures.rank,
-    "energy": figures.energy,
-}
+DOCS = Path(__file__).parent
+BLOCK = re.compile(r"```python\n(?P<code>.*?)```(\s*!\[[^\]]*\]\(pictures/(?P<picture>[\w-]+\.png)\))?", re.DOTALL)
 
 
 def main() -> None:
-    """Fit the log of ``load_demo`` and write one PNG file per figure."""
-    log, _ = load_demo()
-    result = fit(PersonaMixture(emissions=[ScoreEmission("aligned"), ScoreEmission("coherent")]), log, seed=0)
-    folder = Path(__file__).parent / "pictures"
-    folder.mkdir(exist_ok=True)
-    for name, draw in PICTURES.items():
-        draw(result).savefig(folder / f"{name}.png", dpi=150, facecolor="white", metadata={"Software": None})
+    """Run the code of the page, and write one PNG file per picture."""
+    if not Path("simulacra-demo").exists():
+        subprocess.run([sys.executable, "-m", "simulacra.cli.app", "demo", "--quiet"], check=True)
+    names: dict[str, Any] = {}
+    for block in BLOCK.finditer((DOCS / "gallery.md").read_text(encoding="utf-8")):
+        *lines, last = ast.parse(block["code"]).body
+        if not isinstance(last, ast.Expr):
+            lines, last = [*lines, last], None
+        exec(compile(ast.Module(lines, []), "gallery.md", "exec"), names)
+        if last is not None and block["picture"]:
+            figure = eval(compile(ast.Expression(last.value), "gallery.md", "eval"), names)
+            ground = getattr(figure, "ground", "white")
+            options = {"dpi": 150, "metadata": {"Software": None}, "facecolor": ground}
+            figure.savefig(DOCS / "pictures" / block["picture"], **options)
 
 
 if __name__ == "__main__":

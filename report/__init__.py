@@ -3,5 +3,6 @@
 from simulacra.report.citations import format_citation as format_citation
 from simulacra.report.document import write_report as write_report
 from simulacra.report.document import write_reports as write_reports
+from simulacra.report.figures.writing import write_figures as write_figures
 from simulacra.report.tables import format_table as format_table
 from simulacra.report.tables import result_tables as result_tables

@@ -20,6 +20,7 @@ from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB
 from simulacra.report import figures
 from simulacra.report.facts import Facts, make_facts
+from simulacra.report.figures.style import matplotlib_defaults
 from simulacra.report.prose import failure, gate_sentence
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def _painter(result: Result, options: Mapping[str, float | int]) -> Callable[...
     def draw(name: str, *arguments: str) -> _Picture:
         function = getattr(figures, name)
         own_options = {key: options[key] for key in options.keys() & inspect.signature(function).parameters.keys()}
-        figure = function(result, *arguments, **own_options)
+        with matplotlib_defaults():  # the page has colours and sizes of its own
+            figure = function(result, *arguments, **own_options)
         return _Picture(figure, re.sub(r"\W+", "-", "-".join((name, *arguments))))
 
     return draw

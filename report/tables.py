@@ -1,7 +1,7 @@
 """Tables of a result, and formatting of a table as CSV, JSON, Markdown, LaTeX or HTML."""
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,8 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
 from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
+from simulacra.report.columns import paper_columns
+from simulacra.report.names import refuse_unknown
 from simulacra.report.prose import WITHHELD
 
 __all__ = ["SCOPES", "TABLES", "format_table", "json_rows", "result_tables"]
@@ -72,7 +74,14 @@ def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def format_table(table: pd.DataFrame, style: str) -> str:
+def format_table(
+    table: pd.DataFrame,
+    style: str,
+    *,
+    columns: Sequence[str] | None = None,
+    caption: str | None = None,
+    label: str | None = None,
+) -> str:
     """Format a table of :func:`result_tables`, or any other, as text.
 
     Args:
@@ -83,16 +92,27 @@ def format_table(table: pd.DataFrame, style: str) -> str:
             ``"html"`` (a great_tables table) use readable column names, show *withheld*, and round to a number of
             decimals that follows from the interval (``simulacra.inference.citation.decimals``); control characters and
             bidirectional marks are shown as escapes.
+        columns: which columns, in order. Default: all; for LaTeX the seven most important ones, and a comment lists the
+            others.
+        caption: of a LaTeX table, in LaTeX. With it, the table floats; without it, there is only the ``tabular``.
+        label: of a LaTeX table with a caption, such as ``"tab:rates"``.
 
     Raises:
-        InputError: an unknown style.
+        InputError: an unknown style or column, or a caption or label in another style than LaTeX.
         MissingExtraError: the extra ``report`` is not installed; CSV and JSON do not need it.
     """
     expect_type(table, pd.DataFrame, "table", "format_table", expected="a DataFrame")
-    expect_type(style, str, "style", "format_table", expected=f"one of {', '.join(_WRITERS)}")
-    if style not in _WRITERS:
-        raise InputError(f"format_table: expected one of {', '.join(_WRITERS)}; got {style!r}", argument="style")
-    return _WRITERS[style](table)
+    expect_type(style, str, "style", "format_table", expected=f"one of {', '.join(_STYLES)}")
+    if style not in _STYLES:
+        raise InputError(f"format_table: expected one of {', '.join(_STYLES)}; got {style!r}", argument="style")
+    refuse_unknown(columns or (), list(map(str, table)), "columns of this table", "columns")
+    if style != "latex":
+        if caption is not None or label is not None:
+            raise InputError(f"format_table: {style} has no captions", expected="latex", argument=("caption", "label"))
+        return _WRITERS[style](table if columns is None else table[list(columns)])
+    if label is not None and caption is None:
+        raise InputError("format_table: a label needs a caption", argument="caption")
+    return _latex(table, paper_columns(table) if columns is None else list(columns), caption, label)
 
 
 def _csv(table: pd.DataFrame) -> str:
@@ -131,25 +151,30 @@ def _html(table: pd.DataFrame) -> str:
     return gt.cols_align("right", columns=_numeric(table)).as_raw_html()
 
 
-def _latex(table: pd.DataFrame) -> str:
+def _latex(whole: pd.DataFrame, columns: list[str], caption: str | None, label: str | None) -> str:
     """Numeric columns use the column type S of siunitx; all others are escaped text."""
     import_extra("jinja2", "report")
+    table = whole[columns]
+    left = visible(", ".join(str(name) for name in whole if name not in columns)).replace("\n", " ")
+    note = f"% Not shown: {left}.\n" if left else ""
     texts, numbers = _rounded(table, "{:.{}f}".format), _numeric(table)
     texts[numbers] = texts[numbers].replace(WITHHELD, f"{{{WITHHELD}}}")
     kinds = "".join("S" if name in numbers else "l" for name in table)
     words: list[Hashable] = [label for name, label in _labels(table).items() if name not in numbers]
     shown = texts.rename(columns=_labels(table)).style.hide(axis="index").format(escape="latex", subset=words)
     shown = shown.format_index(escape="latex", axis="columns")
-    return _PACKAGES + shown.to_latex(hrules=True, siunitx=True, column_format=kinds)
+    floating = {"caption": caption, "label": label, "position": "htbp", "position_float": "centering"}
+    options: dict[str, Any] = {} if caption is None else floating
+    return _PACKAGES + note + shown.to_latex(hrules=True, siunitx=True, column_format=kinds, **options)
 
 
 _WRITERS: Mapping[str, Callable[[pd.DataFrame], str]] = {
     "csv": _csv,
     "html": _html,
     "json": _json,
-    "latex": _latex,
     "markdown": _markdown,
 }
+_STYLES = sorted([*_WRITERS, "latex"])
 
 
 def _labels(table: pd.DataFrame) -> dict[str, str]:

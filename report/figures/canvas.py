@@ -1,10 +1,12 @@
-"""Layout and style shared by all figures: narrow enough for a phone, transparent, with colours that a page can replace.
+"""The sheet that a figure is drawn on: a new figure, or the area of axes that the user gives.
 
 Figures are created without pyplot, so no window opens and no global state remains. The label of a figure,
 ``figure.get_label()``, is its alternative text: a sentence that states the finding.
 """
 
 import functools
+import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -12,131 +14,135 @@ import numpy as np
 
 from simulacra.data.extras import import_extra
 from simulacra.data.visible import visible
-from simulacra.report.palette import BAND, INK, MUTED
+from simulacra.formalism.errors import InputError
+from simulacra.report.figures.options import Options
+from simulacra.report.figures.style import line_height, settings
+from simulacra.report.figures.wrapping import wrapped
+from simulacra.report.names import refuse_unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "band", "drawing", "figure_class", "intervals", "labelled", "name_rows", "panels", "sheet"]
+__all__ = ["Sheet", "drawing"]
 
 P = ParamSpec("P")
-
-WIDTH = 4.2
-"""Width of every figure in inches. Text of 9 points stays readable on a phone that shows it at 360 pixels."""
-
-STYLE: Mapping[str, Any] = {
-    "font.size": 9,
-    "font.family": "sans-serif",
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.edgecolor": MUTED,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "grid.color": BAND,
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-}
-"""Matplotlib settings of every figure."""
+_REGULAR = 1.15  # width of a bold letter relative to that of a regular one
 
 
 def drawing(function: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
-    """Draw in the style of this package without changing the settings of matplotlib; names cannot act on the page."""
+    """Draw with the settings of this package, without changing those of matplotlib; refuse unknown options.
+
+    Raises:
+        InputError: an unknown option.
+    """
+    known = list(dict.fromkeys([*inspect.signature(function).parameters, *Options.__annotations__]))
+    known.remove("options")
 
     @functools.wraps(function)
     def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
-        with import_extra("matplotlib", "report").rc_context(dict(STYLE)):
-            figure = function(*args, **kwargs)
-        texts: list[Any] = figure.findobj(import_extra("matplotlib.text", "report").Text)
-        for text in texts:
-            text.set_text(visible(text.get_text()))
-        return figure
+        refuse_unknown(kwargs, known, f"options of {function.__name__}", "options")
+        with import_extra("matplotlib", "report").rc_context(settings()):
+            return function(*args, **kwargs)
 
     return styled
 
 
-def sheet(height: float | int, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple["Figure", np.ndarray]:
-    """An empty figure of ``height`` inches and its axes, shape ``(rows, columns)``."""
-    figure = _empty(height)
-    return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+class Sheet:
+    """The figure or the axes that are drawn on.
 
+    Args:
+        options: the options of the figure, of which ``ax`` and ``figsize`` apply here.
 
-def panels(height: float | int, rows: Sequence[Mapping[Any, int]]) -> tuple["Figure", dict[Any, "Axes"]]:
-    """An empty figure and its axes by name, row by row, with relative widths; shorter rows end in empty space."""
-    figure = _empty(height)
-    named: dict[Any, Axes] = {}
-    full = max(sum(row.values()) for row in rows)
-    for row, part in zip(rows, figure.add_gridspec(len(rows), 1), strict=True):
-        rest = [width for width in (full - sum(row.values()),) if width]
-        grid = part.subgridspec(1, len(row) + len(rest), width_ratios=[*row.values(), *rest])
-        named |= {name: figure.add_subplot(grid[place]) for place, name in enumerate(row)}
-    return figure, named
+    Attributes:
+        width: in inches.
 
+    Raises:
+        InputError: an unusable size, or both ``ax`` and ``figsize``.
+    """
 
-def _empty(height: float | int) -> Any:
-    return figure_class()(figsize=(WIDTH, height), layout="constrained")
+    def __init__(self, options: Options) -> None:
+        self._ax, size = options.get("ax"), options.get("figsize")
+        if self._ax is not None and size is not None:
+            raise InputError("Axes have a size already", remedy="pass either ax or figsize", argument=("ax", "figsize"))
+        given = size if isinstance(size, tuple) else (size, None)
+        if size is not None and (len(given) != 2 or any(each is not None and each <= 0 for each in given)):
+            raise InputError(f"figsize is {size!r}", expected="inches, (3.25, 2.5) or 3.25", argument="figsize")
+        self._height = given[1]
+        self._drawn: list[Any] = []
+        if self._ax is not None:
+            self.width = self._ax.get_window_extent().width / self._ax.figure.dpi
+        else:
+            self.width = float(given[0] or import_extra("matplotlib", "report").rcParams["figure.figsize"][0])
 
+    def axes(self, lines: float | int) -> "Axes":
+        """The only axes of a figure whose height is that of this number of lines of text."""
+        return self._ax if self._ax is not None else self.grid(lines)[0, 0]
 
-def figure_class() -> Any:
-    """The class of all figures, which notebooks can display."""
-    return import_extra("simulacra.report.figures.shown", "report").ShownFigure
+    def grid(self, lines: float | int, rows: int = 1, columns: int = 1, **subplots: Any) -> np.ndarray:
+        """Axes, shape ``(rows, columns)``, of a figure of this height.
 
+        Raises:
+            InputError: several panels in axes that are not in a grid.
+        """
+        axes = self._area(lines, rows, columns).subplots(squeeze=False, **subplots)
+        self._drawn += list(axes.ravel())
+        return np.asarray(axes)
 
-def labelled(figure: "Figure", finding: str) -> "Figure":
-    """The figure with its alternative text."""
-    figure.set_label(visible(finding))
-    return figure
+    def panels(self, lines: float | int, rows: Sequence[Mapping[Any, int]]) -> dict[Any, "Axes"]:
+        """Axes by name, row by row, with relative widths; every row has the whole width.
 
+        Raises:
+            InputError: several panels in axes that are not in a grid.
+        """
+        named: dict[Any, Axes] = {}
+        for row, part in zip(rows, self._area(lines, len(rows), 1), strict=True):
+            spec = part.subgridspec(1, len(row), width_ratios=list(row.values()))
+            named |= {name: spec.figure.add_subplot(spec[place]) for place, name in enumerate(row)}
+        self._drawn += named.values()
+        return named
 
-def name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    """Name the rows of a plot from the top down; names are placed above their rows, so that they need no width."""
-    for row, name in enumerate(names):
-        axes.text(
-            0, -row - 0.42, name, transform=axes.get_yaxis_transform(), ha="left", va="center", fontweight="bold",
-            fontsize=8.5,
-        )  # fmt: skip
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
+    def _area(self, lines: float | int, rows: int, columns: int) -> Any:
+        if self._ax is None:
+            size = self.width, self._height or lines * line_height()
+            figure = import_extra("simulacra.report.figures.shown", "report").ShownFigure
+            return figure(figsize=size, layout="constrained").add_gridspec(rows, columns)
+        spec = self._ax.get_subplotspec()
+        if spec is None:
+            raise InputError("This figure has several panels, and these axes are not in a grid that can be divided",
+                             expected="axes that subplots() made", argument="ax")  # fmt: skip
+        self._ax.remove()
+        return spec.subgridspec(rows, columns)
 
+    def wrap(self, text: str, share: float | int = 1, *, lines: int | None = None) -> str:
+        """A name in lines that fit into a share of the width."""
+        size = import_extra("matplotlib", "report").rcParams["font.size"]
+        return wrapped(visible(text), share * self.width, size, lines=lines)
 
-def intervals(
-    axes: "Axes",
-    height: float | int,
-    values: tuple[float, float, float],
-    color: str,
-    *,
-    size: float | int = 5,
-    **style: Any,
-) -> None:
-    """A mean and its interval at one height, or the word *withheld*."""
-    mean, lower, upper = values
-    if np.isnan(mean):
-        axes.text(
-            1, height, "withheld", transform=axes.get_yaxis_transform(), va="center", ha="right", color=MUTED,
-            fontstyle="italic", fontsize=8.5,
-        )  # fmt: skip
-        return
-    axes.plot([lower, upper], [height, height], color=color, linewidth=2.2, solid_capstyle="round", **style)
-    axes.plot(mean, height, marker="o", markersize=size, color=color, **style)
+    def label(self, text: str) -> str:
+        """The label of an axis in lines that fit; its letters are narrower than those of names, which are bold."""
+        return self.wrap(text, _REGULAR)
 
+    def legend(self, axes: "Axes", handles: Sequence[Any], labels: Sequence[str], **style: Any) -> None:
+        """A legend above the figure, or above axes that were given, in as few rows as fit."""
+        spaces = {"handlelength": 1, "columnspacing": 1.2, "borderpad": 0, "borderaxespad": 0.6, "alignment": "left"}
+        place: dict[str, Any] = {"loc": "outside upper left"}
+        if self._ax is not None:
+            place = {"loc": "lower left", "bbox_to_anchor": (0, 1.25 if axes.get_title(loc="left") else 1)}
+        owner = axes.figure if self._ax is None else axes
+        for rows in range(1, len(labels) + 1):
+            columns = math.ceil(len(labels) / rows)
+            legend = owner.legend(handles, labels, **place, **(spaces | style), ncols=columns)
+            if columns == 1 or legend.get_window_extent().width <= 0.95 * self.width * axes.figure.dpi:
+                return
+            legend.remove()
 
-def band(axes: "Axes", top: float | int, bottom: float | int, half_width: float | int) -> None:
-    """The region of practical equivalence and the line of no difference, behind rows but not behind their names."""
-    axes.fill_betweenx([bottom, top], -half_width, half_width, color=BAND, linewidth=0, zorder=0)
-    axes.plot([0, 0], [bottom, top], color=MUTED, linewidth=0.8, zorder=1)
+    def finish(self, finding: str) -> "Figure":
+        """The figure with its alternative text; names of others cannot act on what shows it."""
+        drawn: list[Any] = self._drawn or [self._ax]
+        figure = drawn[0].figure.figure
+        (figure if self._ax is None else drawn[0]).set_label(visible(finding))
+        kind = import_extra("matplotlib.text", "report").Text
+        for text in (text for axes in drawn for text in axes.findobj(kind)):
+            text.set_text(visible(text.get_text()))
+        return figure

@@ -1,14 +1,17 @@
 """Paths of rates and weights over an ordered covariate, such as the steps of a training run."""
 
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from simulacra.analysis.paths import SCALES, TrainingPath
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.tables import CI_PROB, ends, level
-from simulacra.report.figures.canvas import drawing, labelled, sheet
-from simulacra.report.palette import INK, persona_colors
+from simulacra.report.figures.canvas import Sheet, drawing
+from simulacra.report.figures.numbered import per_cent
+from simulacra.report.figures.options import Names, Options
+from simulacra.report.figures.style import tones
 from simulacra.report.prose import listed, percent, records
 
 if TYPE_CHECKING:
@@ -21,16 +24,20 @@ _MARKERS = "osD^v"
 
 
 @drawing
-def training_paths(path: TrainingPath, *others: TrainingPath, ci_prob: float = CI_PROB) -> "Figure":
+def training_paths(
+    path: TrainingPath, *others: TrainingPath, ci_prob: float = CI_PROB, **options: Unpack[Options]
+) -> "Figure":
     """Paths over one covariate: median and interval of every path, and the estimates of single checkpoints.
 
     Args:
         path: what :func:`~simulacra.analysis.training_path` returned.
         others: further paths over the same covariate and scale, such as the weights of personas next to a rate.
         ci_prob: probability of the intervals.
+        options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`);
+            names are those of the paths, such as ``"rate"`` and ``"weight of villain"``.
 
     Raises:
-        InputError: paths over different covariates or scales, or a probability outside (0, 1).
+        InputError: paths over different covariates or scales, an unknown option, or a probability outside (0, 1).
     """
     paths = (path, *others)
     for own in paths:
@@ -41,26 +48,32 @@ def training_paths(path: TrainingPath, *others: TrainingPath, ci_prob: float = C
                 expected="one covariate and one scale",
                 argument="others",
             )
-    figure, grid = sheet(2.7 + 0.2 * len(paths))
-    axes = grid[0, 0]
-    colors = persona_colors([own.persona for own in paths if own.persona is not None])
-    found = [
-        _draw(axes, own, INK if own.persona is None else colors[own.persona], _MARKERS[place % len(_MARKERS)], ci_prob)
-        for place, own in enumerate(paths)
-    ]
+    sheet = Sheet(options)
+    named = {_name(own): own for own in paths}
+    names = Names(options, named)
+    personas = names.personas([own.persona for own in paths if own.persona is not None])
+    axes, ink = sheet.axes(14 + len(paths)), tones().ink
+    found = []
+    for name, marker in zip(names.ordered(named), itertools.cycle(_MARKERS), strict=False):
+        own = named[name]
+        usual = ink if own.persona is None else personas[own.persona]
+        label = f"{names.text(name)} ({'random walk' if own.shape == 'walk' else 'monotone'})"
+        found.append(_draw(axes, own, label, names.color(name, default=usual), marker, ci_prob))
     marks = np.unique(np.concatenate([own.draws[path.covariate].to_numpy() for own in paths]))
     axes.set_xticks(SCALES[path.scale][0](marks), [f"{mark:g}" for mark in marks])
     axes.set_ylim(-0.02, 1.02)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
-    axes.set_xlabel(f"{path.covariate} (bands and lines: {level(ci_prob)} intervals)")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", handlelength=1.6)
-    return labelled(figure, f"Change over {path.covariate}: {listed(found)}.")
+    per_cent(axes.yaxis)
+    axes.set_xlabel(sheet.label(f"{path.covariate} (bands and lines: {level(ci_prob)} intervals)"))
+    sheet.legend(axes, *axes.get_legend_handles_labels(), handlelength=1.6)
+    return sheet.finish(f"Change over {path.covariate}: {listed(found)}.")
 
 
-def _draw(axes: "Axes", path: TrainingPath, color: str, marker: str, ci_prob: float) -> str:
+def _name(path: TrainingPath) -> str:
+    return path.alone.compared.of.removesuffix("s") if path.persona is None else f"weight of {path.persona}"
+
+
+def _draw(axes: "Axes", path: TrainingPath, name: str, color: str, marker: str, ci_prob: float) -> str:
     """Draw one path; what it shows, in words."""
-    name = path.alone.compared.of.removesuffix("s") if path.persona is None else f"weight of {path.persona}"
-    name = f"{name} ({'random walk' if path.shape == 'walk' else 'monotone'})"
     table, place = path.table(ci_prob=ci_prob), SCALES[path.scale][0]
     withheld = bool(table["status"].str.startswith("withheld").any())
     if not withheld:

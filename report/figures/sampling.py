@@ -1,25 +1,21 @@
 """Sampler diagnostics: trace and ranks of the slowest-mixing quantity, and energy."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import scipy  # loads scipy.stats when it is used
 import xarray as xr
 
-from simulacra.data.extras import import_extra
-from simulacra.formalism.display import shorten
 from simulacra.inference import Result
-from simulacra.report.figures.canvas import WIDTH, drawing, figure_class, labelled, sheet
-from simulacra.report.palette import BAND, INK, MUTED
+from simulacra.report.figures.canvas import Sheet, drawing
+from simulacra.report.figures.options import Names, Options
+from simulacra.report.figures.style import tones
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["energy", "rank", "rank_band", "rank_differences", "trace", "worst_quantity"]
-
-_TITLE = 36  # characters of a title that fit above a panel
 
 _CHAINS = ["#6a6fb0", "#2a9d8f", "#a08a2c", "#b3566e", "#7f7f88", "#4f8fbf"]  # distinct from the colours of personas
 
@@ -45,29 +41,44 @@ def worst_quantity(result: Result) -> tuple[str, xr.DataArray]:
 
 
 @drawing
-def trace(result: Result) -> "Figure":
-    """Draws of the log density and of the slowest-mixing quantity by chain; chains should be indistinguishable."""
-    name, draws = worst_quantity(result)
-    stats = result.tree["sample_stats"]
-    shown = xr.Dataset({"lp": stats["lp"].reset_coords(drop=True), "worst": draws})
-    figure = _arviz("plot_trace", shown, 3.4, col_wrap=1)
-    for axes, title, label in zip(figure.axes, ("log density", name), ("", "draw"), strict=True):
-        _label(axes, title, label)
-        for line in axes.get_lines():
-            line.set(linewidth=0.5, rasterized=True)
+def trace(result: Result, **options: Unpack[Options]) -> "Figure":
+    """Draws of the log density and of the slowest-mixing quantity by chain; chains should be indistinguishable.
+
+    Args:
+        result: a fit.
+        options: ``ax`` or ``figsize`` (:class:`~simulacra.report.figures.Options`).
+
+    Raises:
+        InputError: another option.
+    """
+    Names(options)
+    sheet, (name, draws) = Sheet(options), worst_quantity(result)
+    density = result.tree["sample_stats"]["lp"]
+    grid = sheet.grid(19.5, 2, sharex=True)[:, 0]
+    for axes, title, shown in zip(grid, ("log density", name), (density, draws), strict=True):
+        for number, chain in enumerate(shown.transpose("chain", "draw").to_numpy()):
+            axes.plot(chain, color=_CHAINS[number % len(_CHAINS)], linewidth=0.5, rasterized=True)
+        axes.set_title(sheet.wrap(title, 0.8))
+    grid[-1].set_xlabel("draw")
     check = next(check for check in result.checks if check.name == "r_hat")
-    return labelled(
-        figure,
-        f"Trace of the log density and of {name}, the slowest-mixing quantity. The largest R-hat is {check.value:.3f}.",
+    return sheet.finish(
+        f"Trace of the log density and of {name}, the slowest-mixing quantity. The largest R-hat is {check.value:.3f}."
     )
 
 
 @drawing
-def rank(result: Result) -> "Figure":
+def rank(result: Result, **options: Unpack[Options]) -> "Figure":
     """Δ-ECDF of the ranks of the slowest-mixing quantity among all chains; chains that agree stay within the band.
 
     The draws of a chain are thinned to their effective number, because autocorrelated draws would leave a band computed
     for independent ones even if the chains agree.
+
+    Args:
+        result: a fit.
+        options: ``ax`` or ``figsize`` (:class:`~simulacra.report.figures.Options`).
+
+    Raises:
+        InputError: another option.
 
     References:
         Säilynoja, Bürkner & Vehtari (2022), doi:10.1007/s11222-022-10090-6 (the picture).
@@ -78,18 +89,18 @@ def rank(result: Result) -> "Figure":
     worth = float(ess(draws, sample_dims=["draw"]).mean())
     thinned = draws.transpose("chain", "draw").to_numpy()[:, :: max(1, math.ceil(draws.sizes["draw"] / worth))]
     lines, half_width = rank_differences(thinned), rank_band(*thinned.shape)
-    figure, grid = sheet(2.0)
-    axes = grid[0, 0]
-    axes.axhspan(-half_width, half_width, color=BAND, linewidth=0)
+    Names(options)
+    sheet = Sheet(options)
+    axes = sheet.axes(11.5)
+    axes.axhspan(-half_width, half_width, color=tones().band, linewidth=0)
     for number, line in enumerate(lines[:, :: len(lines)]):
         axes.plot(np.linspace(0, 1, len(line)), line, color=_CHAINS[number % len(_CHAINS)], linewidth=1)
     widest = np.abs(lines).max(axis=1)
     limit = 1.15 * max(half_width, widest.max())
-    _label(axes, name, "rank among all chains, as a fraction")
-    axes.set(xlim=(0, 1), ylim=(-limit, limit), ylabel="Δ-ECDF")
+    axes.set_title(sheet.wrap(name, 0.8))
+    axes.set(xlim=(0, 1), ylim=(-limit, limit), xlabel="rank among all chains, as a fraction", ylabel="Δ-ECDF")
     out = int((widest > half_width).sum())
-    return labelled(
-        figure,
+    return sheet.finish(
         f"Ranks of {name}: {out or 'none'} of {len(lines)} chains leave the band that contains all of them with a "
         "probability of 99% if they agree.",
     )
@@ -128,41 +139,40 @@ def rank_band(chains: int, draws: int, *, probability: float = 0.99) -> float:
 
 
 @drawing
-def energy(result: Result) -> "Figure":
+def energy(result: Result, **options: Unpack[Options]) -> "Figure":
     """E-BFMI of every chain, marginal energy and energy transitions; if these are much narrower, tails are unexplored.
+
+    Args:
+        result: a fit.
+        options: ``ax`` or ``figsize`` (:class:`~simulacra.report.figures.Options`).
+
+    Raises:
+        InputError: another option.
 
     References:
         Betancourt (2016), arXiv:1604.00695.
     """
-    stats = result.tree["sample_stats"].to_dataset()
-    points = {"bfmi_points": {"color": INK}, "ref_line": {"color": MUTED}}
-    figure = _arviz("plot_energy", xr.DataTree.from_dict({"/sample_stats": stats}), 2.0, visuals=points)
-    figure.set_layout_engine("constrained", wspace=0.12)
-    for axes, title in zip(figure.axes, ("E-BFMI", "energy"), strict=False):
-        _label(axes, title, "")
-        axes.locator_params(axis="x", nbins=3)
+    from arviz_stats.sampling_diagnostics import bfmi
+
+    Names(options)
+    sheet, (ink, muted, _) = Sheet(options), tones()
+    energies = result.tree["sample_stats"]["energy"].transpose("chain", "draw")
     check = next(check for check in result.checks if check.name == "e_bfmi")
-    return labelled(
-        figure, f"Energy. The smallest E-BFMI of a chain is {check.value:.2f}; threshold {check.threshold:g}."
-    )
-
-
-def _arviz(plot: str, data: xr.Dataset | xr.DataTree, height: float, **options: object) -> "Figure":
-    tree = data if isinstance(data, xr.DataTree) else xr.DataTree.from_dict({"/posterior": data})
-    style = {"axes.prop_cycle": import_extra("cycler", "report").cycler(color=_CHAINS)}
-    settings = {"figsize": (WIDTH, height), "layout": "constrained", "FigureClass": figure_class()}
-    with import_extra("matplotlib", "report").rc_context(style):
-        drawn = getattr(import_extra("arviz_plots", "report"), plot)(
-            tree, backend="matplotlib", figure_kwargs=settings, **options
-        )
-    figure = drawn.viz["figure"].item()
-    import_extra("matplotlib.pyplot", "report").close(figure)  # ArviZ draws with pyplot, which would keep it open
-    return figure
-
-
-def _label(axes: "Axes", title: str, label: str) -> None:
-    """Title and labels in our colours; ArviZ uses black, which the report could not replace."""
-    axes.set_title("")
-    axes.set_title(shorten(title, _TITLE), loc="left", fontsize=9, color=INK)
-    axes.set_xlabel(label, color=INK, fontsize=8.5)
-    axes.set_ylabel(axes.get_ylabel().lower(), color=INK, fontsize=8.5)
+    left, right = sheet.panels(11.5, [{"E-BFMI": 2, "energy": 3}]).values()
+    fractions = bfmi(energies).to_numpy().ravel()
+    left.plot(fractions, range(len(fractions)), "o", color=ink, markersize=5)
+    left.axvline(check.threshold, color=muted, linestyle="--")
+    left.set(xlabel="E-BFMI", xlim=(0, 1.1 * max(*fractions, 1)), ylabel="chain", ylim=(-0.5, len(fractions) - 0.5))
+    left.set_yticks(range(len(fractions)))
+    marginal = (energies - energies.mean()).to_numpy()
+    transitions = np.diff(energies.to_numpy(), axis=1)
+    low, high = np.quantile(marginal, [0.001, 0.999])
+    shared: dict[str, Any] = {"bins": np.linspace(low, high, 40).tolist(), "density": True}
+    filled = right.hist(marginal.ravel(), **shared, color=_CHAINS[0], alpha=0.45)[2]
+    right.hist(transitions.ravel(), **shared, histtype="step", color=_CHAINS[1], linewidth=1.4)
+    right.set(xlabel="energy", yticks=[])
+    right.spines["left"].set_visible(False)
+    sheet.legend(right, [filled, right.patches[-1]], ["marginal", "transition"])
+    for axes in (left, right):
+        axes.locator_params(axis="x", nbins=4)
+    return sheet.finish(f"Energy. The smallest E-BFMI of a chain is {check.value:.2f}; threshold {check.threshold:g}.")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from simulacra.data.extras import import_extra
-from simulacra.report.figures.canvas import STYLE
+from simulacra.report.figures.style import STYLE
 from simulacra.report.palette import BAND, INK, MUTED
 
 if TYPE_CHECKING:

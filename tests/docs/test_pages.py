@@ -14,9 +14,16 @@ import typer
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+import simulacra.inference
 from simulacra.cli.app import app
+from simulacra.data import CompletionLog
+from simulacra.formalism import PersonaMixture
+from simulacra.inference import Result
+from simulacra.lm import load_organism_log
+from tests.conftest import Demonstration
 from tests.docs.conftest import ROOT
 
+GALLERY = ROOT / "docs" / "gallery.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_OPTIONS = {"--upgrade", "--no-deps", "--quick", "--personas", "--json", "--seeds", "--peers", "--default-only"}
 OTHER_OPTIONS |= {"--spoil", "--conditions", "--models", "--sets"}
@@ -133,7 +140,7 @@ def test_numbers_are_written_by_one_rule() -> None:
 def test_the_readme_prints_what_it_says(page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Words and counts exactly; estimates within .01, since the test draws fewer (Monte Carlo error below .004)."""
     found = blocks(ROOT / "README.md")
-    script = next(block.text for block in found if block.language == "python")
+    script = next(block.text for block in found if block.language == "python" and "print(" in block.text)
     said = next(block.text for block in found if block.language == "text").split()
     exec(compile(script, "README.md", "exec"), {"__name__": "page"})
     printed = capsys.readouterr().out.split()
@@ -143,6 +150,35 @@ def test_the_readme_prints_what_it_says(page_folder: Path, capsys: pytest.Captur
             assert float(ours) == pytest.approx(float(theirs), abs=0.01)
         else:
             assert ours == {"1000,": "500,"}.get(theirs, theirs)
+
+
+def test_the_first_lines_of_the_readme_draw_its_picture(
+    demonstration: Demonstration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the fit of the command ``simulacra demo``, which is that of the same model and log."""
+    fitted = Result.load(demonstration.folder)
+
+    def load_fit(model: PersonaMixture, log: CompletionLog) -> Result:
+        assert [each.measurement for each in model.emissions] == list(fitted.model.measurements)
+        assert [persona.name for persona in model.personas] == [persona.name for persona in fitted.model.personas]
+        assert (model.baseline, model.outcome, log.content_hash) == (
+            fitted.model.baseline,
+            fitted.model.outcome,
+            load_organism_log().content_hash,
+        )
+        return fitted
+
+    monkeypatch.setattr(simulacra.inference, "fit", load_fit)
+    script = next(block.text for block in blocks(ROOT / "README.md") if block.language == "python")
+    assert len([line for line in script.splitlines() if line]) <= 7
+    *lines, last = ast.parse(script).body
+    names: dict[str, Any] = {}
+    exec(compile(ast.Module(lines, []), "README.md", "exec"), names)
+    figure = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)
+    assert figure.get_label().startswith("Persona weights. Largest: helper in base, ")
+    assert ast.unparse(last) in ast.unparse(
+        ast.parse("".join(block.text for block in blocks(GALLERY) if block.language == "python"))
+    )
 
 
 # --- examples -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Laws of every figure: it is drawn, states its finding, is valid SVG in the page's colours, and no text leaves it."""
 
 import dataclasses
+import inspect
 import itertools
 import re
 from collections.abc import Callable
@@ -17,8 +18,6 @@ from simulacra.analysis import TrainingPath, training_path
 from simulacra.formalism.persona_sets import PERSONA_SETS
 from simulacra.inference import Result
 from simulacra.report import figures
-from simulacra.report.figures import portraits
-from simulacra.report.figures.canvas import drawing, panels
 from simulacra.report.figures.sampling import rank_band, rank_differences
 from simulacra.report.palette import contrast_ink, persona_colors
 from simulacra.report.prose import points
@@ -31,20 +30,13 @@ DRAWN: dict[str, Callable[[Result], Figure]] = {
     "rank": figures.rank,
     "rate_by_question": figures.rate_by_question,
     "rate_differences": figures.rate_differences,
+    "rates": figures.rates,
     "shifts": figures.shifts,
     "trace": figures.trace,
-    "training_paths": lambda result: figures.training_paths(*_paths(result)),
     "weights": figures.weights,
 }
-WITHHOLDING = ("explained_rates", "portrait", "shifts", "training_paths", "weights")
-
-
-def _paths(result: Result) -> list[TrainingPath]:
-    """A rate and a weight over the conditions of a fit, as if they were checkpoints."""
-    steps = {name: 10.0**place for place, name in enumerate(result.conditions)}
-    persona = next(name for name in result.personas if "misaligned" in name)
-    rate = training_path(result, steps, scale="log")
-    return [rate, training_path(result, steps, scale="log", of="weights", persona=persona)]
+OF_ANALYSES = ("fragility", "scorecard")  # below: they draw no result
+WITHHOLDING = ("explained_rates", "portrait", "shifts", "weights")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,8 @@ def drawn(passing: Result) -> dict[str, Figure]:
 
 
 def test_every_figure_is_here() -> None:
-    assert set(DRAWN) == {name for name in vars(figures) if callable(vars(figures)[name])} - {"to_svg"}
+    functions = {name for name, value in vars(figures).items() if inspect.isfunction(value)} - {"to_svg"}
+    assert {*DRAWN, *OF_ANALYSES} == functions
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -70,7 +63,7 @@ def test_a_notebook_shows_every_figure(drawn: dict[str, Figure], name: str) -> N
     assert drawn[name]._repr_png_().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"energy", "rank", "rate_by_question", "trace", "training_paths"}))
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"energy", "rank", "rate_by_question", "trace"}))
 def test_intervals_have_the_probability_that_is_asked_for(passing: Result, name: str) -> None:
     """Figures without intervals are left out; texts and lines of the others follow ``ci_prob``."""
     arguments = {"portrait": ("misaligned",)}.get(name, ())
@@ -149,7 +142,7 @@ def test_rate_differences_are_drawn_unless_they_failed_themselves(short: Result)
 @pytest.mark.parametrize("name", ["explained_rates", "rate_by_question", "rate_differences"])
 def test_a_figure_names_contexts(triggered: Result, name: str) -> None:
     figure = DRAWN[name](triggered)
-    words = " ".join(text.get_text() for text in figure.findobj(Text))
+    words = " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text))
     assert "backdoor, trigger=on" in words
     assert ", trigger=o" in figure.get_label()
 
@@ -231,22 +224,12 @@ def oklab(light: np.ndarray) -> np.ndarray:
     return np.array(opponents) @ np.cbrt(np.array(cones) @ light.clip(0, 1))
 
 
-def test_titles_of_portraits_stay_apart() -> None:
-    bars = {"aligned": 11, "coherent": 3, "piracy": 11, "a_measurement_with_quite_a_name": 2, "on": 2, "words": 40}
-
-    @drawing
-    def drawn() -> Figure:
-        rows = portraits._rows(bars, texts=True)
-        figure, axes = panels(1.75 * len(rows), rows)
-        for name, size in bars.items():
-            own = [{"category": f"{n}", "mean": 0.1, "eti89_lb": 0.0, "eti89_ub": 0.2} for n in range(size)]
-            portraits._scores(axes[name], name, own, "#000000")
-        return figure
-
-    canvas = FigureCanvasAgg(drawn())
+def test_titles_of_portraits_stay_apart(passing: Result) -> None:
+    names = {"aligned": "a_measurement_with_quite_a_name", "coherent": "one that has more words than it has bars"}
+    canvas = FigureCanvasAgg(figures.portrait(passing, "misaligned", rename=names))
     canvas.draw()
     boxes = [axes._left_title.get_window_extent(canvas.get_renderer()) for axes in canvas.figure.axes]
-    assert not [pair for pair in itertools.combinations(boxes[:-1], 2) if pair[0].overlaps(pair[1])]
+    assert not boxes[0].overlaps(boxes[1])
 
 
 def test_no_interval_of_a_weight_leaves_the_bar(drawn: dict[str, Figure]) -> None:
@@ -274,8 +257,14 @@ def test_figures_are_the_same_every_time(passing: Result) -> None:
 
 
 def test_the_documentation_shows_every_figure() -> None:
+    """Every function is on the gallery, above its picture, and no picture is left over."""
     docs = Path(__file__).parents[2] / "docs"
-    shown = set(re.findall(r"\(pictures/(\w+)\.png\)", (docs / "reading-the-report.md").read_text(encoding="utf-8")))
-    assert shown == {path.stem for path in (docs / "pictures").iterdir()}
-    assert shown == set(DRAWN) - {"training_paths"}  # which is not of a single fit
+    gallery = (docs / "gallery.md").read_text(encoding="utf-8")
+    assert {*DRAWN, *OF_ANALYSES} <= set(re.findall(r"figures\.(\w+)\(", gallery))
+    drawn = re.findall(r"```\n\s*!\[[^\]]+\]\(pictures/([\w-]+)\.png\)", gallery)
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == {path.stem for path in (docs / "pictures").iterdir()}
+    pages = [docs.parent / "README.md", *docs.glob("*.md")]
     assert "figures.training_paths(" in (docs / "comparing-organisms.md").read_text(encoding="utf-8")
+    shown = {name for page in pages for name in re.findall(r"pictures/([\w-]+)\.png", page.read_text(encoding="utf-8"))}
+    assert shown <= set(drawn)

@@ -191,6 +191,36 @@ def test_digits_stand_in_groups_but_in_latex_which_groups_them_itself() -> None:
     assert "12345 & 2302" in format_table(table, "latex")
 
 
+@pytest.mark.parametrize("name", ALWAYS)
+def test_latex_has_seven_columns_and_names_the_others(tables: dict[str, pd.DataFrame], name: str) -> None:
+    table = tables[name]
+    lines = format_table(table, "latex").splitlines()
+    kinds = re.search(r"begin{tabular}{([lS]+)}", "".join(lines))[1]
+    assert len(kinds) == min(7, table.shape[1])
+    left = lines[1].removeprefix("% Not shown: ").removesuffix(".").split(", ") if table.shape[1] > 7 else []
+    assert len(left) == table.shape[1] - len(kinds)
+    assert set(left) < set(table)
+    assert not {"condition", "persona", "mean", "rate", "rate_difference", "claim", "eti89_lb", "eti89_ub"} & set(left)
+    assert ("status" in left) == ("status" in table and bool((table["status"] == "ok").all()))
+    every = format_table(table, "latex", columns=list(table)).splitlines()
+    assert len(re.search(r"begin{tabular}{([lS]+)}", "".join(every))[1]) == table.shape[1]
+
+
+def test_latex_floats_with_a_caption(tables: dict[str, pd.DataFrame]) -> None:
+    text = format_table(tables["rates"], "latex", columns=["rate", "condition"], caption="Rates, 89\\%.", label="tab:r")
+    assert r"\begin{table}[htbp]" in text
+    assert r"\caption{Rates, 89\%.}" in text
+    assert r"\label{tab:r}" in text
+    assert r"\begin{tabular}{Sl}" in text
+    assert format_table(tables["rates"], "markdown", columns=["condition"]).count("|") < 40
+    with pytest.raises(ValueError, match=r"columns of this table: there is no 'rat'; .*; did you mean 'rate'"):
+        format_table(tables["rates"], "latex", columns=["rat"])
+    with pytest.raises(ValueError, match="markdown has no captions"):
+        format_table(tables["rates"], "markdown", caption="x")
+    with pytest.raises(ValueError, match="a label needs a caption"):
+        format_table(tables["rates"], "latex", label="x")
+
+
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tables: dict[str, pd.DataFrame], passing: Result, tmp_path: Path) -> None:
