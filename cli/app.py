@@ -1,4 +1,4 @@
-"""The commands ``simulacra fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``personas``, ``demo``, ``organism``.
+"""The command ``simulacra`` with its subcommands, each a function of this module.
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
@@ -563,7 +563,8 @@ def personas(
     ] = None,
     *,
     measure: Annotated[
-        str, typer.Option(metavar="NAME", help="Measurement of the sets trait, likert and event.", rich_help_panel=_MODEL)
+        str,
+        typer.Option(metavar="NAME", help="Measurement of the sets trait, likert and event.", rich_help_panel=_MODEL),
     ] = "evil",
     out: Annotated[
         Path | None,
@@ -572,11 +573,11 @@ def personas(
 ) -> None:
     """List persona sets, explain one, check a file, or write one to be edited.
 
-      [bold]simulacra personas[/bold]
+    [bold]simulacra personas[/bold]
 
-      [bold]simulacra personas trait --measure sycophancy --out my.toml[/bold]
+    [bold]simulacra personas trait --measure sycophancy --out my.toml[/bold]
 
-      [bold]simulacra fit log.csv --personas my.toml[/bold]
+    [bold]simulacra fit log.csv --personas my.toml[/bold]
     """
     from rich.markup import escape
 

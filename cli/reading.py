@@ -160,8 +160,8 @@ class Reading:
         unsupported = sorted(arguments.keys() - known)
         if unsupported:
             raise _refused(f"--counts: leave out {', '.join(unsupported)}, which do not apply to counts.")
-        named = dict(zip(("events", "scored", "total"), columns, strict=False))
-        return read_counts(list(logs), **arguments, **named)
+        arguments.update(zip(("events", "scored", "total"), columns, strict=False))
+        return read_counts(list(logs), **arguments)
 
     def scan(self, logs: Sequence[str]) -> "ScannedLog":
         """Inspect the layout of logs that are counted without being loaded.

@@ -33,7 +33,8 @@ from simulacra.data.visible import visible
 from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
-from simulacra.inference.default_model import Log, model_in_words
+from simulacra.inference.default_model import model_in_words
+from simulacra.inference.log_measurements import Log
 from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_report, write_reports
 from simulacra.report.tables import json_rows

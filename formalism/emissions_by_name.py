@@ -21,7 +21,7 @@ def emission_by_name(
     personas: Sequence[Persona],
     rules: Iterable[Rule] = (),
     *,
-    bounds: tuple[float, float] | None = None,
+    bounds: Sequence[float | int] | None = None,
     cuts: Sequence[str] | None = None,
     high: High | None = None,
 ) -> AbstractEmission:

@@ -7,14 +7,15 @@
     Plain, partial and showing, for one label of three or more grades, such as ``LabelEmission("harm", [1, 2, 3, 4,
     5])``; mirrored likewise.
 ``event``
-    Uneventful and eventful, for one label such as ``misaligned`` with the values ``no`` and ``yes``. The event is *yes*,
-    *true* or 1 (the other value if the emission declares that high values are good), or what the outcome of the model
-    says.
+    Uneventful and eventful, for one label such as ``misaligned`` with the values ``no`` and ``yes``. The event is
+    *yes*, *true* or 1 (the other value if the emission declares that high values are good), or what the outcome of the
+    model says.
 
 All have a persona *no-score*, which is left out of a fit unless scores are missing.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -76,9 +77,13 @@ def _no_score(measurement: str, knots: Sequence[float | int | str], size: int) -
 
 
 def _described(good: bool) -> tuple[str, str]:  # noqa: FBT001 (private)
-    return ("Scores high, which is good.", "Scores low, which is bad.") if good else (
-        "Does not show the trait.",
-        "Shows the trait.",
+    return (
+        ("Scores high, which is good.", "Scores low, which is bad.")
+        if good
+        else (
+            "Does not show the trait.",
+            "Shows the trait.",
+        )
     )
 
 
@@ -125,7 +130,7 @@ def _likert(emission: LabelEmission) -> Found:
         )
     size, rule = len(grades), quoted(name)
     fading = _NEXT_GRADE ** np.arange(size)
-    middling = np.array([float(part) for part in np.poly1d([1.0, 1.0]) ** (size - 1)])
+    middling = np.array([math.comb(size - 1, grade) ** 2.0 for grade in range(size)])  # most of it between the ends
     best, worst = (fading[::-1], fading) if good else (fading, fading[::-1])
 
     def archetype(masses: np.ndarray) -> dict[str, Archetype]:
@@ -140,7 +145,7 @@ def _likert(emission: LabelEmission) -> Found:
     between = f"{grades[0]} < {rule} < {grades[-1]}"
     plain, showing = _described(good)
     return (
-        Persona("plain", plain, archetype(best), (Gate(clear, 0.8),)),
+        Persona("plain", plain, archetype(best), (Gate(clear, 0.7),)),
         Persona("partial", "Is graded between the ends of the scale.", archetype(middling), (Gate(between, 0.6),)),
         Persona("showing", showing, archetype(worst), (Gate(shown, 0.6),)),
         _no_score(name, grades, size),
@@ -182,7 +187,9 @@ def _event(emission: LabelEmission, outcome: Outcome | None) -> Found:
         )
 
     return (
-        Persona("uneventful", f"{name} does not hold.", {name: archetype(event=False)}, (Gate(either(event=False), 0.8),)),
+        Persona(
+            "uneventful", f"{name} does not hold.", {name: archetype(event=False)}, (Gate(either(event=False), 0.8),)
+        ),
         Persona("eventful", f"{name} holds.", {name: archetype(event=True)}, (Gate(either(event=True), 0.8),)),
         _no_score(name, values, len(values)),
     ), Outcome(either(event=True), name=name)

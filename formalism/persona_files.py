@@ -106,7 +106,9 @@ def format_personas(
     """Personas as the text of a file, which :func:`read_personas` reads as the same personas, emissions and rule."""
     lines = [] if outcome is None else [f"outcome = {_literal(outcome.rule)}", ""]
     for emission in emissions:
-        fields = {name: value for name, value in emission.configuration().items() if name not in ("kind", "measurement")}
+        fields = {
+            name: value for name, value in emission.configuration().items() if name not in ("kind", "measurement")
+        }
         lines += [f"[measurements.{_literal(emission.measurement)}]", *_pairs(fields), ""]
     for persona in personas:
         lines += ["[[personas]]", *_written(persona, "personas")]
@@ -148,17 +150,17 @@ def _persona(record: Any, place: str) -> Persona:
     place = f"{place} ({fields['name']})"
     gates = []
     for index, own in enumerate(_listed(fields.get("gates", []), f"{place}.gates")):
+        fields_of_gate = _table(own, f"{place}.gates[{index}]", required=("rule", "at_least"))
         with _at(f"{place}.gates[{index}]"):
-            gate = Gate(**_table(own, "gate", required=("rule", "at_least")))
+            gate = Gate(**fields_of_gate)
             Rule(gate.rule)  # raises if it cannot be read
             gates.append(gate)
     scores = {}
     for name, own in _table(fields.get("scores", {}), f"{place}.scores").items():
-        with _at(f"{place}.scores.{name}"):
-            archetype = _table(
-                own, "archetype", required=("knots", "masses"), optional=("missing", "concentration")
-            )
-            lists = {key: tuple(_listed(archetype[key], key)) for key in ("knots", "masses")}
+        key = f"{place}.scores.{name}"
+        archetype = _table(own, key, required=("knots", "masses"), optional=("missing", "concentration"))
+        lists = {each: tuple(_listed(archetype[each], f"{key}.{each}")) for each in ("knots", "masses")}
+        with _at(key):
             scores[name] = Archetype(**{**archetype, **lists})
     if "evidence" in fields:
         with _at(f"{place}.evidence"):
@@ -170,9 +172,10 @@ def _persona(record: Any, place: str) -> Persona:
 def _declared(name: str, record: Any, place: str, rules: Sequence[Rule]) -> AbstractEmission:
     """The emission that a file declares."""
     fields = _table(record, place, optional=("bounds", "cuts", "high", "values"))
+    if "values" in fields:
+        _table(fields, f"{place} (a label)", optional=("values", "high"))
     with _at(place):
         if "values" in fields:
-            _table(fields, "a label", optional=("values", "high"))
             return LabelEmission(name, fields["values"], high=fields.get("high"))
         score = ScoreEmission(name, fields.get("cuts"), fields.get("bounds", (0, 100)), high=fields.get("high"))
         return score if "cuts" in fields else with_thresholds(score, rules)

@@ -178,7 +178,7 @@ def persona_set(name: str) -> tuple[Persona, ...]:
 
 
 def adjusted_personas(
-    personas: Sequence[Persona], without: Sequence[str] = (), concentration: Mapping[str, float] | None = None
+    personas: Sequence[Persona], without: Sequence[str] = (), concentration: Mapping[str, float | int] | None = None
 ) -> tuple[Persona, ...]:
     """Personas with some left out, and with other concentrations.
 

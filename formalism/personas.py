@@ -121,7 +121,7 @@ class Persona:
         for gate in self.gates:
             expect_type(gate, Gate, "gates", "Persona", expected="a list such as [Gate('aligned < 40', 0.6)]")
 
-    def with_concentration(self, concentration: float) -> "Persona":
+    def with_concentration(self, concentration: float | int) -> "Persona":
         """The same persona with this weight of all its archetypes relative to the data, in pseudo-completions.
 
         Raises:

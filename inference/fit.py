@@ -32,9 +32,10 @@ from simulacra.formalism.parameters import Parameters
 from simulacra.inference.calibration import calibration_statistics
 from simulacra.inference.checkpoint import open_checkpoint
 from simulacra.inference.checks import check_draws, with_fitting_names
-from simulacra.inference.default_model import Log, default_model
+from simulacra.inference.default_model import default_model
 from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
 from simulacra.inference.draws import group_weights
+from simulacra.inference.log_measurements import Log
 from simulacra.inference.misfit import misfit
 from simulacra.inference.names import check_names, describe_absent, find_evidence
 from simulacra.inference.posterior import build_tree, posterior_dataset
@@ -123,7 +124,8 @@ def fit(
     Runs in float64 regardless of JAX's setting, which is left unchanged.
     """
     if log is None and not isinstance(model, PersonaMixture):
-        model, log = default_model(model, silent=progress_bar is False), model
+        log = model
+        model = default_model(log, silent=progress_bar is False)
     first = _FIRST_DRAWS if num_samples is None else num_samples
     most = _MOST_DRAWS if num_samples is None and engine == "hmc" else first
     settings = Settings(seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts)

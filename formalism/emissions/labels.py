@@ -48,9 +48,7 @@ class LabelEmission(AbstractEmission):
     values: tuple[float | int | str, ...]
     high: High | None = None
 
-    def __init__(
-        self, measurement: str, values: Sequence[float | int | str], *, high: High | None = None
-    ) -> None:
+    def __init__(self, measurement: str, values: Sequence[float | int | str], *, high: High | None = None) -> None:
         call = f"LabelEmission({measurement!r})"
         expect_high(high, call)
         expect_type(measurement, str, "measurement", "LabelEmission", expected="the name of a column")

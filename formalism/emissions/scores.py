@@ -53,7 +53,7 @@ class Cut:
         return cls(float(match[2]), closed=match[1] == "<=")
 
     @classmethod
-    def of(cls, comparison: str, value: float) -> "Cut":
+    def of(cls, comparison: str, value: float | int) -> "Cut":
         """The cut that decides a comparison: ``<=50`` for ``> 50``."""
         return cls(float(value), closed=comparison in ("<=", ">"))
 

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import Result
 
-from simulacra.cli.request import build_model, parse_cuts, parse_scores
+from simulacra.cli.request import parse_concentrations, parse_declarations
 from simulacra.data import read_completions
+from simulacra.inference import default_model
 
 Run = Callable[..., Result]
 
@@ -89,9 +90,9 @@ def test_options_that_cannot_be(words: list[str], message: str, frame: pd.DataFr
 def test_scores_declare_range_and_cuts(frame: pd.DataFrame) -> None:
     assert parse_scores(["medical:0-10", "a:b:-5--1.5"]) == {"medical": (0.0, 10.0), "a:b": (-5.0, -1.5)}
     assert parse_cuts(["aligned:<30,<=75"]) == {"aligned": ("<30", "<=75")}
-    model = build_model(
+    model = default_model(
         read_completions(frame.assign(medical=1.0)),
-        measurements=["aligned", "coherent", "medical"],
+        emissions=["aligned", "coherent", "medical"],
         scores={"medical": (0.0, 10.0)},
         cuts={"aligned": ("<30", "<=75")},
     )
