@@ -32,9 +32,12 @@ Found = tuple[tuple[Persona, ...], Outcome]
 
 _TENS = tuple(float(edge) for edge in range(0, 101, 10))
 _LOW = (0.80, 0.10, 0.04, 0.02, 0.01, 0.01, 0.005, 0.005, 0.005, 0.005)
-_SENSE, _NONSENSE = (0.02, 0.98), (0.95, 0.05)
+_SENSE, _NONSENSE = (0.005, 0.995), (0.95, 0.05)
 _YES = ("true", "yes", "1")
 _SURE = 200.0
+# Judges give incoherent text the scores of plain text, so that only coherence distinguishes them: with a lower
+# concentration, *plain* would describe both.
+_FIRM = 2000.0
 _LEAST_GRADES, _NEXT_GRADE = 3, 0.3  # every grade is expected about a third as often as the one before
 
 
@@ -94,7 +97,7 @@ def _trait(emission: ScoreEmission, *, judged: bool) -> Found:
     def persona(name: str, text: str, tens: tuple[float, ...], halves: tuple[float, ...], *gates: Gate) -> Persona:
         scores = {measurement: Archetype(_TENS, tens, concentration=_SURE)}
         if judged:
-            scores["coherent"] = Archetype(knots, halves, concentration=_SURE)
+            scores["coherent"] = Archetype(knots, halves, concentration=_FIRM)
         return Persona(name, text, scores, gates)
 
     plain, showing = _described(good)
@@ -107,10 +110,7 @@ def _trait(emission: ScoreEmission, *, judged: bool) -> Found:
     incoherent = Persona(
         "incoherent",
         "Generates incoherent text; its other score carries little information.",
-        {
-            measurement: Archetype(_TENS, (0.1,) * 10),
-            "coherent": Archetype(knots, _NONSENSE, concentration=_SURE),
-        },
+        {"coherent": Archetype(knots, _NONSENSE, concentration=_SURE)},
         (Gate("coherent <= 50", 0.6),),
         evidence="coherent <= 50",
     )

@@ -251,13 +251,9 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: default_model(w.log, concentration={"misaligned": 0}),
         r"expected missing in \[0, 1\) and concentration > 0",
     ),
-    "default: counts of scores": (
-        lambda w: default_model(collapse(w.log, EMISSIONS)),
-        r"collapsed with emissions, from which the model cannot be chosen; .* fit\(model, log\)",
-    ),
-    "fit: counts of scores without a model": (
-        lambda w: fit(collapse(w.log, EMISSIONS)),
-        r"collapsed with emissions, from which the model cannot be chosen",
+    "fit: counts with other bins": (
+        lambda w: fit(collapse(w.log, [ScoreEmission("aligned", ["<30"]), EMISSIONS[1]])),
+        r"counts of 'aligned' have the categories \[0, 30\), .*, those of the model are \[0, 10\), .*collapse the log with",
     ),
     "fit: a set without a log": (lambda w: fit("organism"), r"log is 'organism'; expected a log"),
     # results
@@ -364,9 +360,9 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"the table has a column 'completion'; expected one row per cell, .*read_completions",
     ),
     "predict: a list": (lambda w: predict_rates(w.result, [1]), r"log is of type list; expected a log.*table of cells"),
-    "predict: outcome is a threshold that is no bin edge": (
-        lambda w: predict_rates(w.result, w.log, "aligned < 33"),
-        r"aligned < 33: this threshold is not a bin edge",
+    "predict: outcome is no rule": (
+        lambda w: predict_rates(w.result, w.log, "bad"),
+        r"Rule 'bad': 'bad' is not understood; expected comparisons",
     ),
     "conditioning: a log": (
         lambda w: fit_conditioning(w.result, w.log),

@@ -43,7 +43,7 @@ def test_options_that_do_not_go_together_are_refused(scored: pd.DataFrame) -> No
     log = read_completions(scored.drop(columns="log_likelihood_villain"))
     with pytest.raises(ValueError, match="columns log_likelihood_<persona> of two personas or more"):
         default_model(log, likelihoods=True)
-    with pytest.raises(ValueError, match="add --likelihoods"):
+    with pytest.raises(ValueError, match="pass likelihoods=True"):
         default_model(log, references="elicited_by")
 
 
