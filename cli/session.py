@@ -33,7 +33,7 @@ from simulacra.data.visible import visible
 from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
-from simulacra.inference.default_model import model_in_words
+from simulacra.inference.default_model import default_model, model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_report, write_reports
@@ -210,6 +210,10 @@ class Session:
         if isinstance(log, CollapsedLog):
             raise InputError("inspect-log shows logs of completions: leave out --counts, and fit the counts")
         described = {**describe(log), **preview(log)}
+        try:
+            described["default_model"] = model_in_words(default_model(log, silent=True))
+        except InputError as error:
+            described["default_model"] = f"Options are needed: {error}"
         print_description(self._console, described)
         if self._as_json:
             self._say_json({"ok": True, **described})

@@ -64,10 +64,11 @@ def suggested_set(
 
 
 def _telling(log: Log, names: Sequence[str], declared: Mapping[str, Declared]) -> list[str]:
-    """Measurements of which it is known what they are; counts are of one event."""
+    """Measurements that are declared; without any, those whose names say what they are. Counts are of one event."""
     if isinstance(log, CollapsedLog):
         return list(names)
-    return [name for name in names if name in declared or is_trait(name) or name == "grade"]
+    own = [name for name in names if name in declared]
+    return own or [name for name in names if is_trait(name) or name == "grade"]
 
 
 def _kind(log: Log, name: str, declared: Declared, given: AbstractEmission | None) -> str:

@@ -43,6 +43,15 @@ def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, t
     assert "--column aligned=<its name>" in text
     assert "read as 'coherent'" not in text
     assert "pass formats=['_json'] to nest them" in text
+    assert "Options are needed: The personas are defined by 'aligned'" in text
+
+
+def test_what_a_fit_would_use_is_shown(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    frame.rename(columns={"aligned": "evil"}).to_csv(tmp_path / "log.csv", index=False)
+    text = run("inspect-log", "log.csv").output
+    assert "Model: 4 personas (plain, showing, incoherent, no-score)" in text
+    assert "evil: score from 0 to 100 in 10 bins; high values are bad" in text
+    assert "no column was read as 'aligned'" not in text
 
 
 def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:

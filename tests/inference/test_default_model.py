@@ -56,6 +56,7 @@ def test_a_trait_by_its_name_or_by_its_declaration():
     declared = chosen(log_of(style=TENS), declared={"style": Declared(bounds=(0, 100), high="good")})
     assert declared.emissions == (ScoreEmission("style", bounds=(0, 100), high="good"),)
     assert declared.outcome.rule == "style < 50"
+    assert chosen(log_of(style=TENS, evil=TENS), declared={"style": Declared(high="bad")}).measurements == ("style",)
     given = chosen(log_of(style=TENS), emissions=[ScoreEmission("style", high="bad")])
     assert given.names == ("plain", "showing", "no-score")
 
@@ -79,7 +80,7 @@ def test_a_flag(columns, given, values, rule):
     assert model.names == ("uneventful", "eventful", "no-score")
     (emission,) = model.emissions
     assert isinstance(emission, LabelEmission)
-    assert emission.values == values
+    assert emission.categories == (*map(str, values), "missing")
     assert model.outcome.rule == rule
 
 
