@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 Log = CompletionLog | ScannedLog | CollapsedLog
+"""What can be fitted."""
 LIKELIHOOD = "log_likelihood_"
 """What the names of columns with log-likelihoods under the prompt of a persona begin with."""
 
@@ -55,7 +56,11 @@ def measured_in(log: Log) -> Sequence[str]:
 
 
 def archetyped_in(log: Log, personas: Sequence[Persona], set_: str | None, *, needed: bool) -> tuple[str, ...]:
-    """The measurements of the log that the archetypes describe."""
+    """The measurements of the log that the archetypes describe.
+
+    Raises:
+        InputError: there is none, and one is needed.
+    """
     known, there = archetyped(personas), measured_in(log)
     found = tuple(column for column in known if column in there)
     if not found and needed:
@@ -69,7 +74,11 @@ def archetyped_in(log: Log, personas: Sequence[Persona], set_: str | None, *, ne
 
 
 def refuse_lacking(log: Log, personas: Sequence[Persona], names: Sequence[str], *, needed: bool) -> None:
-    """Reject a log without the score ``aligned`` for personas that it defines: most often, it has another name."""
+    """Reject a log without the score ``aligned`` for personas that it defines: most often, it has another name.
+
+    Raises:
+        InputError: the score is needed, and the log does not contain it.
+    """
     if not needed or "aligned" in names or "aligned" not in archetyped(personas):
         return
     there = measured_in(log)
@@ -123,7 +132,7 @@ def is_nested(log: Log) -> bool:
 
 
 def distinct_values(log: Log, name: str) -> np.ndarray | None:
-    """The distinct values of a measurement; None if they are not known before counting."""
+    """The distinct values of a measurement, shape ``(n,)``; None if they are not known before counting."""
     if not isinstance(log, CompletionLog) or name not in log.measurements:
         return None
     return np.asarray(log.table[name].dropna().unique())
@@ -132,7 +141,11 @@ def distinct_values(log: Log, name: str) -> np.ndarray | None:
 def emission_in(
     name: str, set_: str | None, personas: Sequence[Persona], log: Log, declared: Declared, rules: Sequence[Rule]
 ) -> AbstractEmission:
-    """The emission of a measurement by the archetypes, by the open set, or by its values in the log."""
+    """The emission of a measurement, eq. (3), by the archetypes, by the open set, or by its values in the log.
+
+    Raises:
+        InputError: counts of scores, or declarations that do not fit.
+    """
     bounds, high, cuts = declared
     if name in archetyped(personas):
         return emission_by_name(name, personas, rules, bounds=bounds, cuts=cuts, high=high)

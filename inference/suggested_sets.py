@@ -1,4 +1,4 @@
-"""Which persona set fits what a log measures."""
+"""Which persona set, a choice of emissions in eq. (3), fits what a log measures."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +33,11 @@ def suggested_set(
     declared: Mapping[str, Declared],
     given: Mapping[str, AbstractEmission],
 ) -> str:
-    """The set that fits the measurements; that of emergent misalignment if nothing is known of any other."""
+    """The set that fits the measurements; that of emergent misalignment if nothing is known of any other.
+
+    Raises:
+        InputError: several measurements, or one whose direction is not known.
+    """
     there = names or measured_in(log)
     if "aligned" in there:
         return USUAL_SET
@@ -94,7 +98,11 @@ def _with_coherence(name: str, there: Sequence[str]) -> list[str]:
 
 
 def open_measurement(log: Log, name: str, declared: Mapping[str, Declared]) -> tuple[str, ...]:
-    """The measurement of an open set, if there is only one candidate; for a trait, with coherence."""
+    """The measurement of an open set, if there is only one candidate; for a trait, with coherence.
+
+    Raises:
+        InputError: there are several, or none.
+    """
     there = measured_in(log)
     others = [each for each in there if each != "coherent" and not each.startswith(LIKELIHOOD)]
     own = _telling(log, others, declared) or ([] if isinstance(log, ScannedLog) else others)
