@@ -170,8 +170,8 @@ def persona_set(name: str) -> tuple[Persona, ...]:
         known = (*PERSONA_SETS, *OPEN_SETS)
         near = "".join(f" Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, known, n=1))
         raise InputError(
-            f"There is no persona set {name!r}; the shipped sets are {', '.join(known)}.{near} Personas in a file are "
-            "read with PersonaMixture.from_toml",
+            f"There is no persona set {name!r}; the shipped sets are {', '.join(known)}.{near}",
+            remedy="read personas in a file with PersonaMixture.from_toml" if name.endswith(".toml") else None,
             argument="personas",
         )
     return PERSONA_SETS[name]
