@@ -573,11 +573,13 @@ def personas(
 ) -> None:
     """List persona sets, explain one, check a file, or write one to be edited.
 
-    [bold]simulacra personas[/bold]
+    The sets trait, likert and event are made for a measurement that you name.
 
-    [bold]simulacra personas trait --measure sycophancy --out my.toml[/bold]
+      [bold]simulacra personas[/bold]
 
-    [bold]simulacra fit log.csv --personas my.toml[/bold]
+      [bold]simulacra personas trait --measure sycophancy --out my.toml[/bold]
+
+      [bold]simulacra fit log.csv --personas my.toml[/bold]
     """
     from rich.markup import escape
 

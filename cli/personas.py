@@ -32,7 +32,7 @@ def print_sets(console: Console) -> None:
     console.print(table)
     console.print(
         "simulacra personas SET explains a set, and --out my.toml writes it as a file to edit.\n"
-        "NAME+residual adds a persona without an archetype.",
+        "emergent-misalignment+residual, for example, adds a persona without an archetype.",
         highlight=False,
         soft_wrap=True,
     )

@@ -168,9 +168,9 @@ def persona_set(name: str) -> tuple[Persona, ...]:
         return (*persona_set(name.removesuffix(_WITH_RESIDUAL)), RESIDUAL)
     if name not in PERSONA_SETS:
         known = (*PERSONA_SETS, *OPEN_SETS)
-        near = "".join(f" Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, known, n=1))
+        near = "".join(f". Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, known, n=1))
         raise InputError(
-            f"There is no persona set {name!r}; the shipped sets are {', '.join(known)}.{near}",
+            f"There is no persona set {name!r}; the shipped sets are {', '.join(known)}{near}",
             remedy="read personas in a file with PersonaMixture.from_toml" if name.endswith(".toml") else None,
             argument="personas",
         )

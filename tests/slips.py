@@ -221,9 +221,9 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     ),
     "archetype: one mass": (lambda _: Archetype((0.0, 100.0), 1.0), r"masses is 1\.0; expected a tuple of numbers"),
     "archetype: masses are words": (lambda _: Archetype((0.0, 100.0), ("a",)), r"is 'a'; expected numbers"),
-    "personas: a file without its suffix": (
+    "personas: the path of a file": (
         lambda w: PersonaMixture(str(written(w, "mine.toml", b"")), emissions=EMISSIONS),
-        r"no persona set .*mine\.toml.*; .*read with PersonaMixture\.from_toml",
+        r"no persona set .*mine\.toml.*event; read personas in a file with PersonaMixture\.from_toml",
     ),
     "personas: a probability that is text": (
         lambda w: PersonaMixture.from_toml(
