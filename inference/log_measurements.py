@@ -84,7 +84,7 @@ def refuse_lacking(log: Log, personas: Sequence[Persona], names: Sequence[str], 
     there = measured_in(log)
     raise InputError(
         f"The personas are defined by 'aligned', which the log does not contain, and the outcome requires it."
-        f"{_candidates(there, names, 'aligned')} To fit without it, pass emissions={list(names)} and an outcome",
+        f"{_candidates(there, names, 'aligned')} To fit without it, pass emissions={list(names)}",
         argument=("columns", "emissions", "outcome"),
     )
 
