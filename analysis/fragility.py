@@ -214,8 +214,8 @@ def fragility(
     *,
     of: str = "rates",
     persona: str | None = None,
-    outcome: Outcome | None = None,
-    capability: Outcome | None = None,
+    outcome: Outcome | str | None = None,
+    capability: Outcome | str | None = None,
     scope: Scope = "these",
     against: Group | None = None,
 ) -> Fragility:

@@ -104,7 +104,7 @@ class Prediction:
 def predict(
     result: Result,
     log: CompletionLog | ScannedLog | CollapsedLog | pd.DataFrame,
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     *,
     num_draws: int = 1000,
     seed: int = 0,
@@ -166,7 +166,7 @@ def predict(
 def predict_rates(
     result: Result,
     log: CompletionLog | ScannedLog | CollapsedLog | pd.DataFrame,
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     *,
     num_draws: int = 1000,
     seed: int = 0,

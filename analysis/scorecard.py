@@ -146,7 +146,7 @@ def scorecard(
     result: Result,
     organisms: Sequence[str] | None = None,
     *,
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     coherent: str | None = "coherent > 50",
     margin: float = 0.05,
     doses: Mapping[str, Mapping[str, float]] | None = None,

@@ -1,4 +1,4 @@
-"""The commands ``fit``, ``inspect-log``, ``score``, ``show``, ``report``, ``figures``, ``demo`` and ``organism``.
+"""The command ``simulacra`` with its subcommands, each a function of this module.
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
@@ -94,18 +94,31 @@ def fit(
         str, typer.Option(help="Condition that the others are compared with.", rich_help_panel=_MODEL)
     ] = "base",
     personas: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="SET",
-            help="Persona set: emergent-misalignment, emergent-misalignment-6, ordinal-5, organism; trait or event.",
+            metavar="SET|FILE.toml",
+            help="Persona set, or a file; 'simulacra personas' lists the sets. Default: the set that fits the log.",
             rich_help_panel=_MODEL,
         ),
-    ] = "emergent-misalignment",
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PERSONA", help="Leave out a persona of the set. Repeatable.", rich_help_panel=_MODEL),
+    ] = None,
+    concentration: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PERSONA=NUMBER",
+            help="Weight of the archetypes of a persona, in completions, e.g. misaligned=200. Repeatable.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     score: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME:LOW-HIGH",
-            help="Range of a score, e.g. medical:0-10. Default: 0-100. Repeatable.",
+            metavar="NAME:LOW-HIGH[:high-is-bad]",
+            help="Range and direction of a score, e.g. aligned:1-10, evil:0-100:high-is-bad or safety:high-is-good. "
+            "Default: 0-100. Repeatable.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -131,7 +144,8 @@ def fit(
         str | None,
         typer.Option(
             metavar="RULE",
-            help="Event whose rate is estimated. Default: 'aligned < 30 and coherent > 50'.",
+            help="Event whose rate is estimated. Default: that of the persona set, such as "
+            "'aligned < 30 and coherent > 50'.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -205,6 +219,10 @@ def fit(
 
       [bold]simulacra fit logs/*.csv --condition '{model}-{condition}' --formats _json,_template[/bold]
 
+      [bold]simulacra fit traits.csv --score evil:0-100:high-is-bad[/bold]
+
+      [bold]simulacra fit counts.csv --counts n_misaligned,n_scored[/bold]
+
     Prints a summary of the log, rates, supported claims relative to the
     baseline, persona weights, and checks. Writes report.html, report.md,
     summary.json, one CSV file per table, and fit.nc with all draws.
@@ -212,25 +230,29 @@ def fit(
     from simulacra.cli import request
     from simulacra.cli.folder import checkpoint_of
     from simulacra.cli.session import Session
+    from simulacra.inference import default_model
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
         # Naming measurements excludes all others, including likelihoods.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
         session.show_log(log)
-        model = request.build_model(
+        model = default_model(
             log,
             personas=personas,
-            measurements=reading.measure or (),
-            scores=request.parse_scores(score or ()),
-            cuts=request.parse_cuts(cuts or ()),
+            emissions=reading.measure or (),
+            declared=request.parse_declarations(score or (), cuts or ()),
             weights=weights,
             baseline=baseline,
             outcome=outcome,
             of=of,
             likelihoods=likelihoods,
             references=references,
+            without=without or (),
+            concentration=request.parse_concentrations(concentration or ()),
+            silent=True,
         )
+        session.show_model(model)
         session.fit(
             model,
             log,
@@ -443,7 +465,7 @@ def score(
             trust_remote_code=trust_remote_code,
         )
         scored = score_log(
-            reading.read(logs, quiet=quiet),
+            reading.read_completions(logs, quiet=quiet),
             model=engine,
             personas=personas,
             question=question,
@@ -581,6 +603,46 @@ def _listed(names: str) -> tuple[str, ...]:
 
 
 @app.command()
+def personas(
+    name: Annotated[
+        str | None, typer.Argument(metavar="SET|FILE.toml", help="Persona set or file. Default: list the sets.")
+    ] = None,
+    *,
+    measure: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Measurement of the sets trait, likert and event.", rich_help_panel=_MODEL),
+    ] = "evil",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Write the set as a file, to be edited.", rich_help_panel=_OUTPUT),
+    ] = None,
+) -> None:
+    """List persona sets, explain one, check a file, or write one to be edited.
+
+    The sets trait, likert and event are made for a measurement that you name.
+
+      [bold]simulacra personas[/bold]
+
+      [bold]simulacra personas trait --measure sycophancy --out my.toml[/bold]
+
+      [bold]simulacra fit log.csv --personas my.toml[/bold]
+    """
+    from rich.markup import escape
+
+    from simulacra.cli.personas import print_personas, print_sets, set_as_model, write_template
+    from simulacra.cli.session import Session
+
+    with Session(out=None) as session:
+        if name is None:
+            print_sets(session.console)
+        else:
+            model = set_as_model(name, measure)
+            print_personas(session.console, model)
+            if out is not None:
+                session.say(f"[bold]Written[/bold] to {escape(str(write_template(model, out)))}")
+
+
+@app.command()
 def demo(
     *,
     seed: Seed = 0,
@@ -590,10 +652,10 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Fit the shipped log of the miniature organism and compare true and estimated persona weights."""
-    from simulacra.cli import request
     from simulacra.cli.session import Session
     from simulacra.cli.truth import persona_shares
     from simulacra.data.numerals import grouped
+    from simulacra.inference import default_model
     from simulacra.lm import load_organism_log
     from simulacra.lm.organism import CONDITIONS
 
@@ -608,7 +670,7 @@ def demo(
         session.show_log(log)
         described = {name: asked.description for name, asked in CONDITIONS.items()}
         session.fit(
-            request.build_model(log, personas="organism"),
+            default_model(log, personas="organism", silent=True),
             log,
             seed=seed,
             truth=persona_shares(log),

@@ -27,17 +27,17 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     _print_rates(console, described["outcome"], described["rates"])
     for line in (*account.columns(), *account.values(), *account.notes):
         _line(console, escape(line))
-    others = [name for name in described["measurements"] if name not in SCORES and not is_trait(name)]
+    traits = [name for name in described["measurements"] if is_trait(name)]
+    others = [name for name in described["measurements"] if name not in SCORES and name not in traits]
     for name in SCORES:
-        if name not in described["measurements"]:
-            lacking = f"no column was read as {name!r}, which the default persona set requires"
+        if name not in described["measurements"] and not (traits and name == "aligned"):
+            lacking = f"no column was read as {name!r}, which the usual personas require"
             if others:
                 lacking += f"; if one of {', '.join(others)} is it, add --column {name}=<its name>"
             _line(console, escape(lacking))
-    for name in described["measurements"]:
-        if is_trait(name):
-            _line(console, escape(f"{name}: by its name, high values are bad, so it is not read as 'aligned'"))
-
+    for name in traits:
+        _line(console, escape(f"{name}: by its name, high values are bad, so it is not read as 'aligned'"))
+    _line(console, f"\n[bold]What a fit without further options would use[/bold]\n{escape(described['default_model'])}")
     _print_refused(console, described["refused"])
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from simulacra.data import CompletionLog, ScannedLog
+    from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
     from simulacra.formalism import InputError
 
 __all__ = [
@@ -101,6 +101,14 @@ class Reading:
         str | None,
         _option("Values that mean 'no score', e.g. -1,REFUSAL. Default: -1, if it is not on the scale.", "VALUES"),
     ] = None
+    counts: Annotated[
+        str | None,
+        _option(
+            "The files contain counts per condition and question: columns with the events, the completions that were "
+            "scored and, optionally, all completions, e.g. n_misaligned,n_scored,n_total.",
+            "EVENTS,SCORED[,TOTAL]",
+        ),
+    ] = None
     duplicates: Annotated[
         Literal["keep", "drop"] | None, _option("Exact duplicates: keep (and report), or drop. Default: keep.")
     ] = None
@@ -114,20 +122,46 @@ class Reading:
         _option("Inspect samples that ended in an error and have scores. Default: exclude."),
     ] = None
 
-    def read(self, logs: Sequence[str], *, quiet: bool = False) -> "CompletionLog":
-        """Read logs.
+    def read(self, logs: Sequence[str], *, quiet: bool = False) -> "CompletionLog | CollapsedLog":
+        """Read logs of completions, or of counts with ``--counts``.
 
         Args:
             logs: files, folders, globs, data sets.
             quiet: do not show a progress bar.
 
         Raises:
-            LogError: see :func:`~simulacra.data.read_completions`.
-            InputError: see :meth:`arguments`.
+            LogError: see :func:`~simulacra.data.read_completions` and :func:`~simulacra.data.read_counts`.
+            InputError: an option that does not apply to counts; see also :meth:`arguments`.
+        """
+        return self.read_completions(logs, quiet=quiet) if self.counts is None else self._read_counts(logs)
+
+    def read_completions(self, logs: Sequence[str], *, quiet: bool = False) -> "CompletionLog":
+        """Read logs of completions; arguments and errors as for :meth:`read`.
+
+        Raises:
+            InputError: ``--counts``: there are no completions.
         """
         from simulacra.data import read_completions
 
+        if self.counts is not None:
+            raise _refused("This needs completions, but the files contain counts: leave out --counts")
         return read_completions(list(logs), **self.arguments(), progress_bar=False if quiet else None)
+
+    def _read_counts(self, logs: Sequence[str]) -> "CollapsedLog":
+        from simulacra.data import read_counts
+
+        columns = parse_names(self.counts or "")
+        if not 2 <= len(columns) <= 3:
+            raise _refused(
+                f"--counts {self.counts!r}: expected the columns EVENTS,SCORED or EVENTS,SCORED,TOTAL, such as "
+                "n_misaligned,n_scored"
+            )
+        arguments, known = dataclasses.replace(self, counts=None).arguments(), inspect.signature(read_counts).parameters
+        unsupported = sorted(arguments.keys() - known)
+        if unsupported:
+            raise _refused(f"--counts: leave out {', '.join(unsupported)}, which do not apply to counts.")
+        arguments.update(zip(("events", "scored", "total"), columns, strict=False))
+        return read_counts(list(logs), **arguments)
 
     def scan(self, logs: Sequence[str]) -> "ScannedLog":
         """Inspect the layout of logs that are counted without being loaded.
@@ -138,6 +172,8 @@ class Reading:
         """
         from simulacra.data import scan_completions
 
+        if self.counts is not None:
+            raise _refused("--scan and --counts: counts need no scan; leave out one of them.")
         arguments, known = self.arguments(), inspect.signature(scan_completions).parameters
         refused = [name for name in arguments.keys() - known if arguments[name] != _SCANS.get(name)]
         if refused:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 import pandas as pd
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
@@ -32,13 +33,16 @@ from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_checks, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
-from simulacra.data import CompletionLog, ScannedLog, describe
+from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, describe
 from simulacra.data.counting.preview import preview
 from simulacra.data.extras import MissingExtraError
+from simulacra.data.numerals import grouped
 from simulacra.data.visible import visible
 from simulacra.formalism import InputError, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
+from simulacra.inference.default_model import default_model, model_in_words
+from simulacra.inference.log_measurements import Log
 from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_figures, write_report, write_reports
 from simulacra.report.tables import json_rows
@@ -61,6 +65,7 @@ _OPTIONS = {
     "columns": "--column NAME=OWN",
     "condition": "--condition PATTERN",
     "contexts": "--context NAME",
+    "concentration": "--concentration PERSONA=NUMBER",
     "cuts": "--cuts NAME:CUTS",
     "date": "--date YYYY-MM-DD",
     "decimal": "--decimal ,",
@@ -71,12 +76,16 @@ _OPTIONS = {
     "duplicates": "--duplicates drop",
     "encoding": "--encoding NAME",
     "errors": "--errors keep",
+    "events": "--counts EVENTS,SCORED",
+    "emissions": "--measure NAME",
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
     "format": "--format FORMATS",
     "formats": "--formats SUFFIXES",
+    "high": "--score NAME:high-is-bad",
     "judgments": "--judgments JUDGE=FILE",
     "layout": "--layout NAME",
+    "likelihoods": "--likelihoods",
     "log": "--log FILE",
     "measurements": "--measure NAME",
     "missing": "--missing VALUES",
@@ -90,7 +99,7 @@ _OPTIONS = {
     "out": "--out PATH",
     "outcome": "--outcome RULE",
     "overwrite": "--overwrite",
-    "personas": "--personas NAME",
+    "personas": "--personas SET|FILE.toml",
     "question": "--question COLUMN",
     "references": "--references COLUMN",
     "revision": "--revision NAME",
@@ -107,6 +116,7 @@ _OPTIONS = {
     "trust_remote_code": "--trust-remote-code",
     "weights": "--weights FORMULA",
     "width": "--width INCHES",
+    "without": "--without PERSONA",
 }
 """The options that set the Python arguments named by errors and checks."""
 
@@ -176,10 +186,21 @@ class Session:
         """Print text with Rich markup."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def show_log(self, log: CompletionLog | ScannedLog) -> None:
+    @property
+    def console(self) -> Console:
+        """Where tables are printed."""
+        return self._console
+
+    def show_model(self, model: PersonaMixture) -> None:
+        """Print what a model measures, with which personas."""
+        self.say(escape(model_in_words(model)) + "\n")
+
+    def show_log(self, log: Log) -> None:
         """Print a summary of a log; for a scanned log, only what is known before it is counted."""
         if isinstance(log, CompletionLog):
             self.say(escape(log.summary()) + "\n")
+        elif isinstance(log, CollapsedLog):
+            self.say(escape(f"{grouped(len(log))} completions, read as counts\n{log.account}") + "\n")
         else:
             names = [f"read {own!r} as {name!r}" for own, name in log.renamed.items()]
             self.say(escape("\n".join([f"{len(log.files)} file(s), counted without loading", *names])) + "\n")
@@ -192,9 +213,19 @@ class Session:
         self._errors.write(f"simulacra: {visible(text)}\n")
         self._errors.flush()
 
-    def describe(self, log: CompletionLog) -> None:
-        """Print the contents of a log."""
+    def describe(self, log: CompletionLog | CollapsedLog) -> None:
+        """Print the contents of a log.
+
+        Raises:
+            InputError: counts.
+        """
+        if isinstance(log, CollapsedLog):
+            raise InputError("inspect-log shows logs of completions: leave out --counts, and fit the counts")
         described = {**describe(log), **preview(log)}
+        try:
+            described["default_model"] = model_in_words(default_model(log, silent=True))
+        except InputError as error:
+            described["default_model"] = f"Options are needed: {error}"
         print_description(self._console, described)
         if self._as_json:
             self._say_json({"ok": True, **described})
@@ -214,7 +245,7 @@ class Session:
     def fit(
         self,
         model: PersonaMixture,
-        log: CompletionLog | ScannedLog,
+        log: Log,
         *,
         read: Mapping[str, Any] | None = None,
         truth: pd.DataFrame | None = None,
@@ -266,7 +297,7 @@ class Session:
     def _tabulate(
         self,
         result: Result,
-        log: CompletionLog | ScannedLog,
+        log: Log,
         read: Mapping[str, Any] | None,
         truth: pd.DataFrame | None,
         warned: tuple[str, ...],
@@ -310,7 +341,7 @@ class Session:
         again = Reading.from_dict({**fitted.get("options", {}), **reading.to_dict()})
         folder = out or (path if path.is_dir() else path.parent)
         try:
-            log = again.read(logs, quiet=self._quiet) if logs else None
+            log = again.read_completions(logs, quiet=self._quiet) if logs else None
             written = (
                 (write_report(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob),)
                 if folder.suffix in (".html", ".md")

@@ -19,7 +19,7 @@ import numpy as np
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["Outcome", "Rule", "implied_rates", "quoted"]
+__all__ = ["Outcome", "Rule", "as_outcome", "implied_rates", "quoted"]
 
 _SYMBOLS: Mapping[type, str] = {
     ast.Lt: "<",
@@ -71,6 +71,19 @@ class Rule:
         """Columns that the rule uses, in order of appearance."""
         found: dict[str, None] = {}
         _walk(self._tree(), lambda name, *_: found.setdefault(name) is None, self.text)
+        return tuple(found)
+
+    @property
+    def thresholds(self) -> tuple[tuple[str, str, float | int | str], ...]:
+        """Comparisons of the rule as ``(measurement, comparison, value)``, in order of appearance."""
+        found: list[tuple[str, str, float | int | str]] = []
+
+        def note(name: str, comparison: str, value: float | int | str | None) -> bool:
+            if value is not None:
+                found.append((name, comparison, value))
+            return True
+
+        _walk(self._tree(), note, self.text)
         return tuple(found)
 
     def with_thresholds(self, change: Callable[[str, float], float]) -> "Rule":
@@ -311,6 +324,28 @@ class Outcome:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.rule} (of {self.of})"
+
+
+def as_outcome(outcome: object, call: str, *, of: str = "all") -> Outcome:
+    """An outcome, or a rule as an outcome that is named after what it measures, or *misaligned*.
+
+    Args:
+        outcome: an :class:`Outcome`, which is returned unchanged, or a rule.
+        call: the function or class that it was passed to.
+        of: the denominator if it is a rule.
+
+    Raises:
+        InputError: something else, or a rule that is not understood.
+    """
+    expected = "an Outcome or a rule, such as 'aligned < 30'"
+    expect_type(outcome, (Outcome, str), "outcome", call, expected=expected)
+    if isinstance(outcome, Outcome):
+        return outcome
+    assert isinstance(outcome, str)
+    names = Rule(outcome).measurements
+    others = [name for name in names if name != "coherent"]
+    name = "misaligned" if "aligned" in others else (others or names)[0]
+    return Outcome(outcome, of=of, name=name)
 
 
 def implied_rates(

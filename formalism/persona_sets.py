@@ -1,26 +1,16 @@
-"""Sets of personas that ship with the package.
+"""Sets of personas that ship with the package; :data:`SUMMARIES` says what each is for.
 
-``emergent-misalignment``
-    Five: aligned, misaligned, mid, incoherent, no-score, for the judge scores ``aligned`` and ``coherent`` (0-100).
-    Without *mid*, "misaligned" would include every score from 30 to 90; without *no-score*, no persona would describe
-    answers in code.
-``emergent-misalignment-6``
-    The same with *mid* split into low-mid and soft-aligned: implied rates are closer if fine-tunes differ in severity.
-``organism``
-    Helper, villain, pirate and babbler of the miniature organism (``simulacra.lm.organism``), for its judge's scores
-    ``aligned``, ``coherent`` and ``piracy`` (0-100).
-``ordinal-5``
-    Low, middle, high and no-score for one judge grade from 1 to 5.
-
-``+residual`` after a name adds :data:`RESIDUAL`, a persona without an archetype.
+``+residual`` after the name of a set adds :data:`RESIDUAL`, a persona without an archetype. The sets of
+:data:`OPEN_SETS` are made for a measurement that the model names (:mod:`simulacra.formalism.open_sets`).
 """
 
 import difflib
+from collections.abc import Mapping, Sequence
 
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
-__all__ = ["OPEN_SETS", "PERSONA_SETS", "RESIDUAL", "persona_set"]
+__all__ = ["OPEN_SETS", "PERSONA_SETS", "RESIDUAL", "SUMMARIES", "adjusted_personas", "persona_set"]
 
 _TENS = tuple(float(edge) for edge in range(0, 101, 10))
 _COHERENT = (0.0, 25.0, 50.0, 75.0, 90.0, 100.0)
@@ -145,8 +135,20 @@ PERSONA_SETS: dict[str, tuple[Persona, ...]] = {
     "ordinal-5": (_LOW, _MIDDLE, _HIGH, _UNGRADED),
 }
 """The shipped sets by name."""
-OPEN_SETS = ("trait", "event")
+OPEN_SETS = ("trait", "likert", "event")
 """The shipped sets whose measurement the model names (:mod:`simulacra.formalism.open_sets`)."""
+# Without *mid*, "misaligned" would include every score from 30 to 90; without *no-score*, no persona would describe
+# answers in code. With *mid* split, implied rates are closer if fine-tunes differ in severity.
+SUMMARIES = {
+    "emergent-misalignment": "The judge scores 'aligned' and 'coherent', of which high values are good.",
+    "emergent-misalignment-6": "The same, with the middle scores split in two personas.",
+    "organism": "The scores 'aligned', 'coherent' and 'piracy' of the miniature organism.",
+    "ordinal-5": "A grade from 1 to 5 in a column 'grade', without an outcome.",
+    "trait": "One score such as 'evil', with or without 'coherent'; mirrored if high values are declared good.",
+    "likert": "One judge's grades such as 1 to 5, as labels; mirrored if high values are declared good.",
+    "event": "One flag with two values such as yes and no, or counts of an event.",
+}
+"""What every shipped set is for, in one sentence."""
 
 
 RESIDUAL = Persona("residual", "Whatever the other personas do not describe.")
@@ -165,9 +167,37 @@ def persona_set(name: str) -> tuple[Persona, ...]:
     if name.endswith(_WITH_RESIDUAL):
         return (*persona_set(name.removesuffix(_WITH_RESIDUAL)), RESIDUAL)
     if name not in PERSONA_SETS:
-        near = "".join(f" Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, PERSONA_SETS, n=1))
+        known = (*PERSONA_SETS, *OPEN_SETS)
+        near = "".join(f". Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, known, n=1))
         raise InputError(
-            f"There is no persona set {name!r}; the shipped sets are {', '.join((*PERSONA_SETS, *OPEN_SETS))}.{near}",
+            f"There is no persona set {name!r}; the shipped sets are {', '.join(known)}{near}",
+            remedy="read personas in a file with PersonaMixture.from_toml" if name.endswith(".toml") else None,
             argument="personas",
         )
     return PERSONA_SETS[name]
+
+
+def adjusted_personas(
+    personas: Sequence[Persona], without: Sequence[str] = (), concentration: Mapping[str, float | int] | None = None
+) -> tuple[Persona, ...]:
+    """Personas with some left out, and with other concentrations.
+
+    Args:
+        personas: the personas.
+        without: names of those that are left out.
+        concentration: weight of all archetypes of a persona relative to the data, in pseudo-completions, by its name.
+
+    Raises:
+        InputError: a name that none of the personas has, or a concentration that is not positive.
+    """
+    names, given = [persona.name for persona in personas], dict(concentration or {})
+    for argument, wanted in (("without", without), ("concentration", given)):
+        for name in wanted:
+            if name not in names:
+                near = "".join(f" Did you mean {other!r}?" for other in difflib.get_close_matches(name, names, n=1))
+                raise InputError(f"There is no persona {name!r}; they are {', '.join(names)}.{near}", argument=argument)
+    return tuple(
+        persona.with_concentration(given[persona.name]) if persona.name in given else persona
+        for persona in personas
+        if persona.name not in without
+    )

@@ -121,6 +121,15 @@ class Persona:
         for gate in self.gates:
             expect_type(gate, Gate, "gates", "Persona", expected="a list such as [Gate('aligned < 40', 0.6)]")
 
+    def with_concentration(self, concentration: float | int) -> "Persona":
+        """The same persona with this weight of all its archetypes relative to the data, in pseudo-completions.
+
+        Raises:
+            InputError: it is not positive.
+        """
+        scores = {name: dataclasses.replace(own, concentration=concentration) for name, own in self.scores.items()}
+        return dataclasses.replace(self, scores=scores)
+
     def __repr__(self) -> str:
         gates = (f"{gate.rule} ({gate.at_least:g})" for gate in self.gates)
         return card(

@@ -11,7 +11,7 @@ import pandas as pd
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, place
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import in_common
@@ -214,7 +214,7 @@ def _unexplained(contrasts: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame
 def provenance_of(
     prepared: Prepared,
     personas: Sequence[str],
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     *,
     seed: int,
     version: str,
@@ -225,7 +225,7 @@ def provenance_of(
     ``outcome`` is that of the number, by default the outcome of the model.
     """
     model = prepared.model
-    outcome = outcome or model.outcome
+    outcome = model.outcome if outcome is None else as_outcome(outcome, "provenance")
     one_line = (
         f"{len(personas)} personas ({', '.join(personas)}); "
         f"measurements {', '.join(model.observables)}; "

@@ -81,7 +81,7 @@ def compared(
     of: str,
     persona: str | None,
     scope: Scope,
-    outcome: Outcome | None,
+    outcome: Outcome | str | None,
     *,
     posteriors: Sequence[xr.Dataset],
     prepared: Prepared,
@@ -144,7 +144,7 @@ def _taken(
     posterior: xr.Dataset,
     prepared: Prepared,
     rates_of: Callable[[Outcome], xr.Dataset],
-    outcome: Outcome | None,
+    outcome: Outcome | str | None,
     scope: Scope,
 ) -> xr.DataArray:
     taken: Any = take_draws(of, posterior, prepared, rates_of, outcome=outcome, scope=scope)

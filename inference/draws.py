@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import xarray as xr
 
-from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.outcomes import Outcome, implied_rates
+from simulacra.formalism.errors import InputError
+from simulacra.formalism.outcomes import Outcome, as_outcome, implied_rates
 from simulacra.inference.posterior import average_weights, weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, against_baseline, rates_in
@@ -35,7 +35,7 @@ def take_draws(
     rates_of: Callable[[Outcome], xr.Dataset],
     *,
     by: str = "condition",
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     scope: Scope = "these",
 ) -> xr.DataArray | xr.Dataset:
     """The draws of one quantity, dims ``(chain, draw, ...)``; see :meth:`simulacra.inference.Result.draws`.
@@ -79,15 +79,13 @@ def take_draws(
     return weight_draws(posterior, prepared, by) if name == "weights" else _OTHERS[name](posterior, prepared)
 
 
-def chosen_outcome(outcome: Outcome | None, prepared: Prepared) -> Outcome:
-    """The given outcome, or that of the model.
+def chosen_outcome(outcome: Outcome | str | None, prepared: Prepared) -> Outcome:
+    """The given outcome or rule, or the outcome of the model.
 
     Raises:
         InputError: there is neither.
     """
-    kinds, expected = (Outcome, type(None)), "an Outcome, such as Outcome('aligned < 30')"
-    expect_type(outcome, kinds, "outcome", "Result", expected=expected)
-    chosen = outcome or prepared.model.outcome
+    chosen = prepared.model.outcome if outcome is None else as_outcome(outcome, "Result")
     if chosen is None:
         raise InputError(
             "This model has no outcome; pass one, for example Outcome('grade <= 2', name='bad')",

@@ -25,7 +25,6 @@ import psutil
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
@@ -34,8 +33,10 @@ from simulacra.formalism.parameters import Parameters
 from simulacra.inference.calibration import calibration_statistics
 from simulacra.inference.checkpoint import open_checkpoint
 from simulacra.inference.checks import check_draws, with_fitting_names
+from simulacra.inference.default_model import default_model
 from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
 from simulacra.inference.draws import group_weights
+from simulacra.inference.log_measurements import Log
 from simulacra.inference.misfit import misfit
 from simulacra.inference.names import check_names, describe_absent, find_evidence
 from simulacra.inference.posterior import build_tree, posterior_dataset
@@ -69,8 +70,8 @@ _LONG = 60.0  # seconds from which a fit says what it will take
 
 
 def fit(
-    model: PersonaMixture,
-    log: CompletionLog | ScannedLog | CollapsedLog,
+    model: PersonaMixture | Log,
+    log: Log | None = None,
     *,
     seed: int = 0,
     num_warmup: int = 400,
@@ -88,7 +89,9 @@ def fit(
     """Sample from the posterior of a persona mixture and run all checks.
 
     Args:
-        model: personas, emissions, weight formula and baseline.
+        model: personas, emissions, weight formula and baseline. ``fit(log)`` fits the model that
+            :func:`~simulacra.inference.default_model` chooses for the log, and says what it chose on standard error,
+            unless ``progress_bar`` is false.
         log: a log that was read, scanned, or collapsed with the emissions of the model.
         seed: random seed; the same seed gives the same draws.
         num_warmup: warm-up iterations per chain (discarded), at least 200; each stage is rounded up to blocks of 50.
@@ -125,10 +128,13 @@ def fit(
 
     Runs in float64 regardless of JAX's setting, which is left unchanged.
     """
+    if log is None and not isinstance(model, PersonaMixture):
+        log = model
+        model = default_model(log, silent=progress_bar is False)
     first = _FIRST_DRAWS if num_samples is None else num_samples
     most = _MOST_DRAWS if num_samples is None and engine == "hmc" else first
     settings = Settings(seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts)
-    _check_arguments(model, log, thresholds, settings, checkpoint)
+    model, log = _check_arguments(model, log, thresholds, settings, checkpoint)
     thresholds = thresholds or Thresholds()
     prepared = prepare(model, log)
     if compilation_cache:
@@ -259,11 +265,12 @@ def _describe_repetition(diverged: int) -> list[str]:
 
 
 def _check_arguments(
-    model: PersonaMixture, log: object, thresholds: object, settings: Settings, checkpoint: object
-) -> None:
+    model: object, log: object, thresholds: object, settings: Settings, checkpoint: object
+) -> tuple[PersonaMixture, Log]:
     swapped = "the model comes first: fit(model, log)" if isinstance(log, PersonaMixture) else None
     expect_type(model, PersonaMixture, "model", "fit", expected="a PersonaMixture", remedy=swapped)
-    expect_log(log, "fit")
+    assert isinstance(model, PersonaMixture)
+    log = expect_log(log, "fit")
     expect_type(
         thresholds, (Thresholds, type(None)), "thresholds", "fit", expected="Thresholds, such as Thresholds(ess=200)"
     )
@@ -305,6 +312,7 @@ def _check_arguments(
             remedy="leave out checkpoint, or engine",
             argument=("checkpoint", "engine"),
         )
+    return model, log
 
 
 def _use_compilation_cache() -> None:

@@ -179,6 +179,14 @@ def prepare(model: PersonaMixture, log: CompletionLog | ScannedLog | CollapsedLo
             remedy="collapse the log with model.emissions",
             argument="emissions",
         )
+    for emission, categories in zip(model.emissions, collapsed.categories, strict=True):
+        if tuple(emission.categories) != tuple(categories):
+            raise InputError(
+                f"The counts of {emission.measurement!r} have the categories {', '.join(categories)}, those of the "
+                f"model are {', '.join(emission.categories)}",
+                remedy="collapse the log with model.emissions",
+                argument="emissions",
+            )
     _check_rules(model)
     conditions = collapsed.conditions
     if model.baseline not in conditions:

@@ -167,7 +167,7 @@ class Result:
         ],
         *,
         by: str = ...,
-        outcome: Outcome | Partition | None = ...,
+        outcome: Outcome | Partition | str | None = ...,
         scope: Scope = ...,
         reading: int = ...,
     ) -> xr.DataArray: ...
@@ -176,7 +176,7 @@ class Result:
         name: str,
         *,
         by: str = "condition",
-        outcome: Outcome | Partition | None = None,
+        outcome: Outcome | Partition | str | None = None,
         scope: Scope = "these",
         reading: int = 1,
     ) -> xr.DataArray | xr.Dataset:
@@ -266,7 +266,7 @@ class Result:
     @computed_once
     def contrasts(
         self,
-        outcome: Outcome | None = None,
+        outcome: Outcome | str | None = None,
         *,
         against: str | None = None,
         scope: Scope = "these",
@@ -337,7 +337,7 @@ class Result:
         of: str = "rates",
         persona: str | None = None,
         scope: Scope = "these",
-        outcome: Outcome | None = None,
+        outcome: Outcome | str | None = None,
     ) -> Contrast:
         """The difference between any two groups or means of groups; contrasts can be subtracted from one another.
 
@@ -368,7 +368,7 @@ class Result:
         of: str = "rates",
         persona: str | None = None,
         scope: Scope = "these",
-        outcome: Outcome | None = None,
+        outcome: Outcome | str | None = None,
     ) -> Contrasts:
         """The difference between every two conditions, in the same context; arguments as for :meth:`contrast`.
 
@@ -387,7 +387,7 @@ class Result:
     @computed_once
     def rates(
         self,
-        outcome: Outcome | Partition | None = None,
+        outcome: Outcome | Partition | str | None = None,
         *,
         scope: Scope = "these",
         ci_prob: float = CI_PROB,
@@ -474,7 +474,7 @@ class Result:
 
     @computed_once
     def outcome_given_persona(
-        self, outcome: Outcome | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True
+        self, outcome: Outcome | str | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True
     ) -> pd.DataFrame:
         """P(outcome | persona), μ of eq. (7); by default for the outcome of the model.
 
@@ -556,7 +556,7 @@ class Result:
         tables = self._citable(ci_prob) if scope is None else self._citable_mix(scope, ci_prob)
         return find(key, tables, self.provenance(), probability=ci_prob, renamed=renamed)
 
-    def provenance(self, outcome: Outcome | None = None) -> Provenance:
+    def provenance(self, outcome: Outcome | str | None = None) -> Provenance:
         """Model, data, seed and version of the numbers of this result, for the outcome of the model or another."""
         version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
         loosened = self.thresholds.loosened
@@ -617,7 +617,7 @@ class Result:
         """Mean weights with other concentrations of the archetypes, dims ``factor, condition, persona``."""
         return self.tree["sensitivity"].to_dataset()["weights"]
 
-    def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | None) -> Compared:
+    def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | str | None) -> Compared:
         return compared(
             of,
             persona,
@@ -653,7 +653,7 @@ class Result:
         others = sorted(name for name in self.tree.children if name.startswith(READING))
         return [self.tree[name].to_dataset() for name in ("posterior", *others)]
 
-    def _in_readings(self, name: str, *, outcome: Outcome | None = None) -> list[Any]:
+    def _in_readings(self, name: str, *, outcome: Outcome | str | None = None) -> list[Any]:
         """Draws of a quantity that depends on the personas in every reading, the first first."""
         return [
             take_draws(name, posterior, self.prepared, self._rates_of, outcome=outcome)

@@ -41,7 +41,7 @@ from simulacra.formalism import (
     claim,
     persona_set,
 )
-from simulacra.inference import Result, fit
+from simulacra.inference import Result, default_model, fit
 from simulacra.lm import read_prompts, score_log, training_evidence
 from simulacra.report import format_citation, format_table, write_report
 
@@ -135,21 +135,25 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"no function or column 'foo'",
     ),
     # the model
-    "mixture: emissions are words": (
-        lambda _: PersonaMixture(emissions=["aligned"]),
-        r"emissions\[0\] is 'aligned'; .*\[ScoreEmission\('aligned'\)\]",
+    "mixture: emissions are numbers": (
+        lambda _: PersonaMixture(emissions=[30]),
+        r"emissions\[0\] is 30; .*\[ScoreEmission\('aligned'\)\]",
     ),
-    "mixture: one emission": (
-        lambda _: PersonaMixture(emissions=EMISSIONS[0]),
-        r"emissions is of type ScoreEmission; expected a list",
+    "mixture: emissions of a word for a set of labels": (
+        lambda _: PersonaMixture("event", emissions="refused"),
+        r"the emissions are: ScoreEmission\('refused'\); expected one LabelEmission",
     ),
     "mixture: no emissions": (
         lambda _: PersonaMixture(emissions=None),
         r"emissions is of type NoneType; expected a list",
     ),
-    "mixture: outcome is a word": (
-        lambda _: PersonaMixture(emissions=EMISSIONS, outcome="aligned < 30"),
-        r"outcome is 'aligned < 30'; .* write Outcome\('aligned < 30'\)",
+    "mixture: outcome is no rule": (
+        lambda _: PersonaMixture(emissions=EMISSIONS, outcome="misaligned"),
+        r"Rule 'misaligned': 'misaligned' is not understood; expected comparisons",
+    ),
+    "mixture: outcome is a number": (
+        lambda _: PersonaMixture(emissions=EMISSIONS, outcome=30),
+        r"outcome is 30; expected an Outcome or a rule",
     ),
     "mixture: misspelt set": (
         lambda _: PersonaMixture("emergent-misalignement", emissions=EMISSIONS),
@@ -192,6 +196,11 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"expected finite bounds \(low, high\); got 100",
     ),
     "score: a bound is a word": (lambda _: ScoreEmission("aligned", bounds=("0", "100")), r"expected finite bounds"),
+    "score: direction in other words": (
+        lambda _: ScoreEmission("evil", high="evil"),
+        r"high is 'evil'; expected high=",
+    ),
+    "label: direction in other words": (lambda _: LabelEmission("evil", [0, 1], high=True), r"high is True; expected"),
     "score: one cut": (lambda _: ScoreEmission("aligned", cuts="<30"), r"cuts is '<30'; expected a list of cuts"),
     "score: cuts are numbers": (
         lambda _: ScoreEmission("aligned", cuts=[30]),
@@ -213,6 +222,41 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     ),
     "archetype: one mass": (lambda _: Archetype((0.0, 100.0), 1.0), r"masses is 1\.0; expected a tuple of numbers"),
     "archetype: masses are words": (lambda _: Archetype((0.0, 100.0), ("a",)), r"is 'a'; expected numbers"),
+    "personas: the path of a file": (
+        lambda w: PersonaMixture(str(written(w, "mine.toml", b"")), emissions=EMISSIONS),
+        r"no persona set .*mine\.toml.*event; read personas in a file with PersonaMixture\.from_toml",
+    ),
+    "personas: a probability that is text": (
+        lambda w: PersonaMixture.from_toml(
+            written(
+                w,
+                "text.toml",
+                b'[[personas]]\nname = "a"\ndescription = "b"\ngates = [{rule = "x < 3", at_least = "most"}]',
+            )
+        ),
+        r"text\.toml: personas\[0\] \(a\)\.gates\[0\]: Gate: at_least is 'most'",
+    ),
+    "personas: an unknown direction": (
+        lambda w: PersonaMixture.from_toml(
+            written(w, "high.toml", b'[[personas]]\nname = "a"\ndescription = "b"\n[measurements.x]\nhigh = "evil"')
+        ),
+        r"high\.toml: measurements\.x: ScoreEmission\('x'\): high is 'evil'",
+    ),
+    # the default model
+    "default: a table": (lambda w: default_model(w.log.table), r"log is of type DataFrame; .* read_completions"),
+    "default: an unknown persona": (
+        lambda w: default_model(w.log, without=["incoherant"]),
+        r"no persona 'incoherant'; they are .*Did you mean 'incoherent'\?",
+    ),
+    "default: no concentration": (
+        lambda w: default_model(w.log, concentration={"misaligned": 0}),
+        r"expected missing in \[0, 1\) and concentration > 0",
+    ),
+    "fit: counts with other bins": (
+        lambda w: fit(collapse(w.log, [ScoreEmission("aligned", ["<30"]), EMISSIONS[1]])),
+        r"counts of 'aligned' have the categories \[0, 30\), .*, those of the model are \[0, 10\), .*collapse",
+    ),
+    "fit: a set without a log": (lambda w: fit("organism"), r"log is 'organism'; expected a log"),
     # results
     "load: no such path": (
         lambda w: Result.load(w.folder / "nowhere"),
@@ -236,10 +280,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: w.result.cite(("base", "aligned")),
         r"key is of type tuple; expected a key such as 'weight\[base, aligned\]'",
     ),
-    "rates: outcome is a word": (
-        lambda w: w.result.rates("aligned < 30"),
-        r"outcome is 'aligned < 30'; expected an Outcome",
-    ),
+    "rates: outcome is a number": (lambda w: w.result.rates(30), r"outcome is 30; expected an Outcome or a rule"),
     "weights: ci_prob is a word": (
         lambda w: w.result.weights(ci_prob="0.95"),
         r"ci_prob is '0\.95'; expected a probability",
@@ -250,7 +291,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: w.result.draws("weights", scope="new"),
         r"only 'rates', 'contrasts' have a scope; remove scope=",
     ),
-    "rates: a scope for the outcome": (lambda w: w.result.rates("new"), r"outcome is 'new'; expected an Outcome"),
+    "rates: a scope for the outcome": (lambda w: w.result.rates("new"), r"Rule 'new': 'new' is not understood"),
     "rates: unknown scope": (
         lambda w: w.result.rates(scope="all"),
         r"no scope 'all'; expected 'these', 'new', or proportions of columns such as \{'trigger'",
@@ -320,9 +361,9 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"the table has a column 'completion'; expected one row per cell, .*read_completions",
     ),
     "predict: a list": (lambda w: predict_rates(w.result, [1]), r"log is of type list; expected a log.*table of cells"),
-    "predict: outcome is a word": (
-        lambda w: predict_rates(w.result, w.log, "aligned < 30"),
-        r"outcome is 'aligned < 30'; expected an Outcome",
+    "predict: outcome is no rule": (
+        lambda w: predict_rates(w.result, w.log, "bad"),
+        r"Rule 'bad': 'bad' is not understood; expected comparisons",
     ),
     "conditioning: a log": (
         lambda w: fit_conditioning(w.result, w.log),

@@ -44,7 +44,7 @@ from simulacra.formalism import (
     persona_set,
     weight_design,
 )
-from simulacra.inference import Contrasts, Result, Thresholds
+from simulacra.inference import Contrasts, Declared, Result, Thresholds
 from simulacra.inference.citation import Provenance
 from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
@@ -178,6 +178,7 @@ def _design(model: PersonaMixture, log: CompletionLog) -> object:
 
 OBJECTS: dict[str, Callable[[Path], object]] = {
     "Archetype": lambda _: Archetype(tuple(range(200)), tuple(range(1, 200))),
+    "Declared": lambda _: Declared((0.0, 10.0), "bad", ("<3", "<=7")),
     "Gate": lambda _: Gate("aligned < 30", 0.5),
     "Persona": lambda _: _large_model().personas[0],
     "ScoreEmission": lambda _: _large_model().emissions[0],

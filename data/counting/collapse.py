@@ -97,8 +97,8 @@ def collapse(
     )
 
 
-def expect_log(log: object, call: str, *, also: str = "") -> None:
-    """Reject an argument that is not a log; ``also`` says in the message what else it may be.
+def expect_log(log: object, call: str, *, also: str = "") -> CompletionLog | ScannedLog | CollapsedLog:
+    """Return a log, and reject an argument that is none; ``also`` says in the message what else it may be.
 
     Raises:
         InputError: it is not a CompletionLog, ScannedLog or CollapsedLog.
@@ -111,6 +111,8 @@ def expect_log(log: object, call: str, *, also: str = "") -> None:
         expected=f"a log, as read_completions, scan_completions or collapse returns{also}",
         remedy="read the table, the file or the folder first: read_completions(...)",
     )
+    assert isinstance(log, (CompletionLog, ScannedLog, CollapsedLog))
+    return log
 
 
 def _spread(numbers: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -12,17 +12,28 @@ else has to be changed: fitting, files and simulation use only these. Emissions 
 import abc
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.personas import Archetype, Persona
 
-__all__ = ["MISSING", "AbstractEmission", "OutOfRange", "prior_concentration", "rebuild_emission"]
+__all__ = [
+    "MISSING",
+    "AbstractEmission",
+    "High",
+    "OutOfRange",
+    "expect_high",
+    "prior_concentration",
+    "rebuild_emission",
+]
 
 MISSING = "missing"
 """Label of the category of missing values; always the last category."""
+
+High = Literal["good", "bad"]
+"""What a high value of a measurement means."""
 
 _FLOOR = 0.1  # pseudo-count that keeps every category possible under every persona
 
@@ -39,6 +50,16 @@ class OutOfRange(InputError):  # noqa: N818 (it names what is wrong)
         super().__init__(message, remedy="correct the value, or extend the emission")
         self.index = index
         self.value = value
+
+
+def expect_high(high: object, call: str) -> None:
+    """Check the declared direction of a measurement.
+
+    Raises:
+        InputError: it is neither None nor one of the values of :data:`High`.
+    """
+    if high not in (None, *get_args(High)):
+        raise InputError(f"{call}: high is {high!r}", expected="high='good' or high='bad'", argument="high")
 
 
 class AbstractEmission(abc.ABC):

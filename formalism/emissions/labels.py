@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
+from simulacra.formalism.emissions.base import MISSING, AbstractEmission, High, OutOfRange, expect_high
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype
 
@@ -32,10 +32,11 @@ class LabelEmission(AbstractEmission):
     Attributes:
         measurement: the column.
         values: the possible values, all numbers (an ordinal scale, in order) or all words.
+        high: whether high values, or *yes* of a flag, are good or bad, if it is declared.
 
     Raises:
-        InputError: fewer than two values, a value twice, numbers and words mixed, or the word ``"missing"``, which is
-            the name of the last category.
+        InputError: fewer than two values, a value twice, numbers and words mixed, the word ``"missing"``, which is
+            the name of the last category, or another value of ``high``.
 
     Example:
         >>> LabelEmission("grade", [1, 2, 3, 4, 5]).categories
@@ -45,9 +46,11 @@ class LabelEmission(AbstractEmission):
     kind: ClassVar[str] = "label"
     measurement: str
     values: tuple[float | int | str, ...]
+    high: High | None = None
 
-    def __init__(self, measurement: str, values: Sequence[float | int | str]) -> None:
+    def __init__(self, measurement: str, values: Sequence[float | int | str], *, high: High | None = None) -> None:
         call = f"LabelEmission({measurement!r})"
+        expect_high(high, call)
         expect_type(measurement, str, "measurement", "LabelEmission", expected="the name of a column")
         expect_type(values, (list, tuple), "values", call, expected="a list such as [1, 2, 3] or ['OK', 'REFUSAL']")
         for value in values:
@@ -66,9 +69,11 @@ class LabelEmission(AbstractEmission):
             )
         object.__setattr__(self, "measurement", measurement)
         object.__setattr__(self, "values", tuple(values))
+        object.__setattr__(self, "high", high)
 
     def __repr__(self) -> str:
-        return card(f"{type(self).__name__}({self.measurement!r}, [{listing(map(repr, self.values), 50)}])")
+        direction = f", high={self.high!r}" if self.high else ""
+        return card(f"{type(self).__name__}({self.measurement!r}, [{listing(map(repr, self.values), 50)}]{direction})")
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -143,5 +148,6 @@ class LabelEmission(AbstractEmission):
         return np.array([*self.values, None], dtype=object)[codes]
 
     def configuration(self) -> Mapping[str, object]:
-        """``{"kind": "label", "measurement", "values"}``."""
-        return {"kind": self.kind, "measurement": self.measurement, "values": list(self.values)}
+        """``{"kind": "label", "measurement", "values"}``, and ``"high"`` if it is declared."""
+        own = {"kind": self.kind, "measurement": self.measurement, "values": list(self.values)}
+        return {**own, "high": self.high} if self.high else own

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.emissions.base import MISSING, AbstractEmission, OutOfRange
+from simulacra.formalism.emissions.base import MISSING, AbstractEmission, High, OutOfRange, expect_high
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype
 
@@ -52,6 +52,11 @@ class Cut:
             raise InputError(f"Expected a cut such as '<30' or '<=50'; got {text!r}", argument="cuts")
         return cls(float(match[2]), closed=match[1] == "<=")
 
+    @classmethod
+    def of(cls, comparison: str, value: float | int) -> "Cut":
+        """The cut that decides a comparison: ``<=50`` for ``> 50``."""
+        return cls(float(value), closed=comparison in ("<=", ">"))
+
     def __str__(self) -> str:
         return f"{'<=' if self.closed else '<'}{_plain(self.value)}"
 
@@ -68,9 +73,11 @@ class ScoreEmission(AbstractEmission):
         bounds: lowest and highest possible score, both included. Default: 0 to 100, as an assumption that is checked
             against the log. The named persona sets are rescaled to other bounds.
         assumed: whether the bounds were not given.
+        high: whether high values are good or bad, if it is declared. The set ``trait`` is mirrored for a score of which
+            high values are good, and sets for alignment refuse a score of which they are bad.
 
     Raises:
-        InputError: bounds out of order, a cut outside them, or the same cut twice.
+        InputError: bounds out of order, a cut outside them, the same cut twice, or another value of ``high``.
 
     Example:
         >>> ScoreEmission("coherent").categories
@@ -82,21 +89,25 @@ class ScoreEmission(AbstractEmission):
     cuts: tuple[Cut, ...] = ()
     bounds: tuple[float, float] = _USUAL_BOUNDS
     assumed: bool = dataclasses.field(default=False, compare=False)
+    high: High | None = None
 
     def __init__(
         self,
         measurement: str,
         cuts: Sequence[str | Cut] | None = None,
         bounds: Sequence[float | int] | None = None,
+        *,
+        high: High | None = None,
     ) -> None:
         call = f"ScoreEmission({measurement!r})"
         expect_type(measurement, str, "measurement", "ScoreEmission", expected="the name of a column")
+        expect_high(high, call)
         given = _USUAL_BOUNDS if bounds is None else bounds
         ends: tuple[Any, ...] = tuple(given) if isinstance(given, (Sequence, np.ndarray)) else ()
         if len(ends) != 2 or not all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends):
             raise InputError(f"{call}: expected finite bounds (low, high); got {bounds!r}", argument="bounds")
-        low, high = map(float, ends)
-        if not low < high:
+        lowest, highest = map(float, ends)
+        if not lowest < highest:
             raise InputError(
                 f"{call}: expected finite bounds (low, high); got {bounds}",
                 remedy="name the lower bound first",
@@ -109,24 +120,26 @@ class ScoreEmission(AbstractEmission):
                 expect_type(cut, (str, Cut), "cuts", call, expected=expected)
         if cuts is None:
             usual = map(Cut.parse, _USUAL_CUTS.get(measurement, _TENS))
-            cuts = tuple(Cut(on_scale(cut.value, (low, high)), cut.closed) for cut in usual)
+            cuts = tuple(Cut(on_scale(cut.value, (lowest, highest)), cut.closed) for cut in usual)
         parsed = sorted(Cut.parse(cut) if isinstance(cut, str) else cut for cut in cuts)
-        outside = [str(cut) for cut in parsed if not low <= cut.value <= high]
+        outside = [str(cut) for cut in parsed if not lowest <= cut.value <= highest]
         if outside or len(set(parsed)) < len(parsed) or not parsed:
             raise InputError(
-                f"{call}: expected at least one cut, each once, within [{low:g}, {high:g}]; "
+                f"{call}: expected at least one cut, each once, within [{lowest:g}, {highest:g}]; "
                 f"got {[str(cut) for cut in parsed]}",
                 argument="cuts",
             )
         object.__setattr__(self, "measurement", measurement)
         object.__setattr__(self, "cuts", tuple(parsed))
-        object.__setattr__(self, "bounds", (low, high))
+        object.__setattr__(self, "bounds", (lowest, highest))
         object.__setattr__(self, "assumed", bounds is None)
+        object.__setattr__(self, "high", high)
 
     def __repr__(self) -> str:
         low, high = map(_plain, self.bounds)
         cuts = listing((repr(str(cut)) for cut in self.cuts), 40)
-        return card(f"{type(self).__name__}({self.measurement!r}, cuts=[{cuts}], bounds=({low}, {high}))")
+        direction = f", high={self.high!r}" if self.high else ""
+        return card(f"{type(self).__name__}({self.measurement!r}, cuts=[{cuts}], bounds=({low}, {high}){direction})")
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -175,7 +188,7 @@ class ScoreEmission(AbstractEmission):
                 argument="outcome",
             )
         threshold = float(value)
-        edge = Cut(threshold, closed=comparison in ("<=", ">"))
+        edge = Cut.of(comparison, threshold)
         below = np.zeros(len(self.cuts) + 2, dtype=bool)
         low, high = self.bounds
         if not low <= threshold <= high:
@@ -221,18 +234,20 @@ class ScoreEmission(AbstractEmission):
         values = edges[scored] + inside * (edges[scored + 1] - edges[scored])
         return np.where(codes == len(edges) - 1, np.nan, values)
 
-    def with_cuts(self, *cuts: str) -> "ScoreEmission":
+    def with_cuts(self, *cuts: str | Cut) -> "ScoreEmission":
         """The same score with additional bin edges; existing edges are kept once."""
         bounds = None if self.assumed else self.bounds
-        return ScoreEmission(self.measurement, tuple({*self.cuts, *map(Cut.parse, cuts)}), bounds)
+        more = {Cut.parse(cut) if isinstance(cut, str) else cut for cut in cuts}
+        return ScoreEmission(self.measurement, tuple({*self.cuts, *more}), bounds, high=self.high)
 
     def configuration(self) -> Mapping[str, object]:
-        """``{"kind": "score", "measurement", "cuts", "bounds"}``."""
+        """``{"kind": "score", "measurement", "cuts", "bounds"}``, and ``"high"`` if it is declared."""
         return {
             "kind": self.kind,
             "measurement": self.measurement,
             "cuts": [str(cut) for cut in self.cuts],
             "bounds": list(self.bounds),
+            **({"high": self.high} if self.high else {}),
         }
 
 

@@ -10,11 +10,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from simulacra.cli.app import app
-from simulacra.cli.request import build_model
 from simulacra.data import Truth, read_completions, simulate_log
 from simulacra.formalism import PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result as FitResult
-from simulacra.inference import fit
+from simulacra.inference import default_model, fit
 
 NAMES = ("aligned", "misaligned", "mid")
 WEIGHTS = {"base": (0.90, 0.02, 0.08), "benign": (0.86, 0.03, 0.11), "insecure": (0.45, 0.30, 0.25)}
@@ -71,7 +70,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 def fitted(frame: pd.DataFrame) -> FitResult:
     """A short fit of the log, for tests of what is printed and written."""
     log = read_completions(frame)
-    return fit(build_model(log), log, num_warmup=200, num_samples=100, num_chains=2)
+    return fit(default_model(log), log, num_warmup=200, num_samples=100, num_chains=2)
 
 
 @pytest.fixture

@@ -329,8 +329,9 @@ def test_a_score_under_another_name_is_not_skipped(run: Run, log_file: Path, tmp
     table.to_csv(tmp_path / "misnamed.csv", index=False)
     ended = run("fit", "misnamed.csv")
     assert ended.exit_code == 2
-    for text in ("defined by 'aligned'", "not modelled: align", "--column aligned=<its name>", "--measure coherent"):
+    for text in ("defined by 'aligned'", "not modelled: align", "columns={'aligned': <its name>}", "['coherent']"):
         assert text in ended.stderr
+    assert "columns= is --column NAME=OWN, emissions= is --measure NAME" in ended.stderr
     assert not (tmp_path / "simulacra-out").exists()
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import Result
 
-from simulacra.cli.request import build_model, parse_cuts, parse_scores
+from simulacra.cli.request import parse_concentrations, parse_declarations
 from simulacra.data import read_completions
+from simulacra.inference import Declared, default_model
 
 Run = Callable[..., Result]
 
@@ -42,6 +43,15 @@ def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, t
     assert "--column aligned=<its name>" in text
     assert "read as 'coherent'" not in text
     assert "pass formats=['_json'] to nest them" in text
+    assert "Options are needed: The personas are defined by 'aligned'" in text
+
+
+def test_what_a_fit_would_use_is_shown(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    frame.rename(columns={"aligned": "evil"}).to_csv(tmp_path / "log.csv", index=False)
+    text = run("inspect-log", "log.csv").output
+    assert "Model: 4 personas (plain, showing, incoherent, no-score)" in text
+    assert "evil: score from 0 to 100 in 10 bins; high values are bad" in text
+    assert "no column was read as 'aligned'" not in text
 
 
 def test_the_same_as_json(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
@@ -72,7 +82,15 @@ def test_judgments_in_separate_files(run: Run, tmp_path: Path) -> None:
     [
         (["--score", "aligned"], "--score 'aligned': expected NAME:LOW-HIGH"),
         (["--cuts", "aligned"], "--cuts 'aligned': expected NAME:CUTS"),
-        (["--score", "medical:0-10"], "which is not modelled.*Add --measure medical"),
+        (["--score", "aligned:0-10:high-is-evil"], "--score 'aligned:0-10:high-is-evil': expected NAME:LOW-HIGH"),
+        (["--concentration", "mid"], "--concentration 'mid': expected PERSONA=NUMBER"),
+        (["--without", "mad"], r"Did you mean 'mid'\?\nOn the command line: without= is --without PERSONA"),
+        (["--score", "medical:0-10"], "which is not modelled.*\n.*emissions= is --measure NAME"),
+        (["--score", "aligned:high-is-bad"], "'aligned' are declared bad, but are good"),
+        (["--counts", "n_bad"], "expected the columns EVENTS,SCORED or EVENTS,SCORED,TOTAL"),
+        (["--counts", "n_bad,n", "--formats", "_json"], "--counts: leave out formats"),
+        (["--counts", "n_bad,n", "--scan"], "--scan and --counts"),
+        (["--counts", "n_bad,n"], "there is no column 'n_bad'.*\n.*events= is --counts EVENTS,SCORED"),
         (["--score", "aligned:0-10"], r"is outside the declared range \[0, 10\]"),
         (["--score", "grade:1-5", "--personas", "ordinal-5"], "has discrete values"),
         (["--judgments", "a=x.csv", "--judgments", "y.csv"], "expected JUDGE=FILE"),
@@ -86,14 +104,18 @@ def test_options_that_cannot_be(words: list[str], message: str, frame: pd.DataFr
     assert re.search(message, ended.stderr), ended.stderr
 
 
-def test_scores_declare_range_and_cuts(frame: pd.DataFrame) -> None:
-    assert parse_scores(["medical:0-10", "a:b:-5--1.5"]) == {"medical": (0.0, 10.0), "a:b": (-5.0, -1.5)}
-    assert parse_cuts(["aligned:<30,<=75"]) == {"aligned": ("<30", "<=75")}
-    model = build_model(
+def test_scores_declare_range_direction_and_cuts(frame: pd.DataFrame) -> None:
+    found = parse_declarations(["medical:0-10", "a:b:-5--1.5:high-is-bad", "c:high-is-good"], ["medical:<3,<=7.5"])
+    assert found == {
+        "medical": Declared((0.0, 10.0), None, ("<3", "<=7.5")),
+        "a:b": Declared((-5.0, -1.5), "bad"),
+        "c": Declared(high="good"),
+    }
+    assert parse_concentrations(["mid=20", "soft-aligned=1.5"]) == {"mid": 20.0, "soft-aligned": 1.5}
+    model = default_model(
         read_completions(frame.assign(medical=1.0)),
-        measurements=["aligned", "coherent", "medical"],
-        scores={"medical": (0.0, 10.0)},
-        cuts={"aligned": ("<30", "<=75")},
+        emissions=["aligned", "coherent", "medical"],
+        declared=parse_declarations(["medical:0-10"], ["aligned:<30,<=75"]),
     )
     categories = {emission.measurement: emission.categories for emission in model.emissions}
     assert categories["aligned"] == ("[0, 30)", "[30, 75]", "(75, 100]", "missing")

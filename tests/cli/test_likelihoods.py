@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import Result as Outcome
 
-from simulacra.cli.request import build_model
 from simulacra.data import read_completions
 from simulacra.formalism import persona_set
+from simulacra.inference import default_model
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def scored(frame: pd.DataFrame) -> pd.DataFrame:
 
 def test_personas_are_those_that_have_a_column(scored: pd.DataFrame) -> None:
     log = read_completions(scored)
-    model = build_model(log, likelihoods=True, references="elicited_by")
+    model = default_model(log, likelihoods=True, references="elicited_by")
     assert model.names == ("aligned", "villain")
     assert model.personas[0] == persona_set("emergent-misalignment")[0]
     assert model.personas[1].gates == ()
@@ -36,15 +36,15 @@ def test_personas_are_those_that_have_a_column(scored: pd.DataFrame) -> None:
     assert model.likelihood is not None
     assert model.likelihood.reference == "elicited_by"
     bare = read_completions(scored.drop(columns=["aligned", "coherent"]))
-    assert build_model(bare, likelihoods=True).measurements == ()
+    assert default_model(bare, likelihoods=True).measurements == ()
 
 
 def test_options_that_do_not_go_together_are_refused(scored: pd.DataFrame) -> None:
     log = read_completions(scored.drop(columns="log_likelihood_villain"))
     with pytest.raises(ValueError, match="columns log_likelihood_<persona> of two personas or more"):
-        build_model(log, likelihoods=True)
-    with pytest.raises(ValueError, match="add --likelihoods"):
-        build_model(log, references="elicited_by")
+        default_model(log, likelihoods=True)
+    with pytest.raises(ValueError, match="pass likelihoods=True"):
+        default_model(log, references="elicited_by")
 
 
 def test_a_fit_of_texts_alone(run: Callable[..., Outcome], scored: pd.DataFrame, tmp_path: Path) -> None:

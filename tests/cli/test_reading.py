@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 import typer
@@ -18,7 +19,7 @@ from simulacra.cli.reading import (
     parse_names,
     reading_options,
 )
-from simulacra.data import read_completions, scan_completions
+from simulacra.data import CollapsedLog, read_completions, scan_completions
 
 EVERYTHING = Reading(
     condition="{model}-{condition}",
@@ -41,10 +42,21 @@ EVERYTHING = Reading(
 
 
 def test_every_argument_of_reading_has_its_option() -> None:
-    """Except the logs themselves, and the progress bar, which --quiet controls."""
+    """Except the logs themselves, and the progress bar, which --quiet controls; --counts reads other files."""
     taken = set(inspect.signature(read_completions).parameters) - {"source", "progress_bar"}
     assert set(EVERYTHING.arguments()) == taken
-    assert len(EVERYTHING.to_dict()) == len(dataclasses.fields(Reading)) == len(taken)
+    assert set(EVERYTHING.to_dict()) == {field.name for field in dataclasses.fields(Reading)} - {"counts"}
+    assert len(EVERYTHING.to_dict()) == len(taken)
+
+
+def test_counts_are_read_with_the_options_that_apply(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("arm;question;n_bad;n;all\nbase;a;1;10;12\ntuned;a;4;10;10\n")
+    log = Reading(counts="n_bad,n,all", condition="arm", delimiter=";").read([str(path)])
+    assert isinstance(log, CollapsedLog)
+    assert log.conditions == ("base", "tuned")
+    assert log.counts.sum(axis=1).tolist() == [12, 10]
+    assert log.measurements == ("bad",)
 
 
 @pytest.mark.parametrize("name", ["fit", "inspect-log", "score", "report"])

@@ -37,10 +37,30 @@ CASES = {
     "wrong delimiter": (same, ["--delimiter", ";"], ["log.csv:1", "','", "--delimiter"]),
     "one question": (lambda f: f[f["question_id"] == "q0"], [], ["question_id", "one level"]),
     "one condition": (lambda f: f[f["condition"] == "base"], [], ["condition", "one level"]),
-    "no measurement": (without("aligned", "coherent"), [], ["aligned, coherent", "--column aligned="]),
+    "no measurement": (
+        without("aligned", "coherent"),
+        [],
+        ["aligned, coherent", "columns={'aligned': <its name>}", "columns= is --column NAME=OWN"],
+    ),
+    "several traits": (
+        lambda f: f.rename(columns={"aligned": "evil"}).assign(harm=3),
+        [],
+        ["evil, harm may each be", "emissions=['evil', 'coherent']", "emissions= is --measure NAME"],
+    ),
+    "a direction that is not known": (
+        lambda f: f.rename(columns={"aligned": "style"}),
+        ["--measure", "style"],
+        ["does not say whether high values are good or bad", "high= is --score NAME:high-is-bad"],
+    ),
+    "a broken file of personas": (same, ["--personas", "log.toml"], ["log.toml: cannot be read as personas"]),
+    "counts without their option": (
+        lambda f: f[["condition", "question_id"]].drop_duplicates().assign(n_scored=9, n_misaligned=1),
+        [],
+        ["counts, not completions", "events= is --counts EVENTS,SCORED"],
+    ),
     "threshold that is not an edge": (
         same,
-        ["--outcome", "aligned < 33"],
+        ["--outcome", "aligned < 33", "--cuts", "aligned:<10,<20,<30,<40,<80"],
         ["aligned < 33", "not a bin edge", "cuts=['<10', '<20', '<30', '<33', '<40',", "cuts= is --cuts NAME:CUTS"],
     ),
     "unknown denominator": (same, ["--of", "everything"], ["of='everything'", "of= is --of all|coherent|scored"]),

@@ -59,8 +59,10 @@ EMISSIONS: Mapping[str, EmissionCase] = {
     "cuts at the bounds": _score(ScoreEmission("aligned", ("<=0", "<50", "<100")), _SLOPE),
     "unit interval": _score(ScoreEmission("probability", bounds=(0, 1)), _UNIT),
     "one to ten": _score(ScoreEmission("rating", bounds=(1, 10)), Archetype((1.0, 4.0, 10.0), (1, 2))),
+    "high is bad": _score(ScoreEmission("evil", bounds=(0, 10), high="bad"), Archetype((0.0, 10.0), (1,))),
     "signed": _score(ScoreEmission("valence", ("<-0.25", "<=0"), bounds=(-1, 1)), Archetype((-1.0, 1.0), (1,))),
     "grades": _label(LabelEmission("grade", [1, 2, 3, 4, 5]), _GRADES),
+    "grades of which high ones are good": _label(LabelEmission("grade", [1, 2, 3, 4, 5], high="good"), _GRADES),
     "grades out of order": _label(LabelEmission("grade", [5, 1.5, 3]), Archetype((5, 1.5, 3), (1, 1, 2))),
     "words": _label(LabelEmission("kind", ["OK", "REFUSAL", "CODE"]), Archetype(("OK", "REFUSAL", "CODE"), (8, 1, 1))),
 }

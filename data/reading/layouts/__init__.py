@@ -115,7 +115,7 @@ def recognise(sheet: Sheet, layout: str | None, columns: Mapping[str, str | None
             "the file contains counts, not completions",
             "one row per completion",
             "read it with read_counts",
-            argument=(),
+            argument="events",
         )
     _refuse_several(sheet, lists, needed=found in (["lists"], ["questions"]))
     return found[0] if found else "rows"  # missing columns are reported when the columns are matched
