@@ -35,6 +35,7 @@ from simulacra.inference import Result
 
 _SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 _RANDOM = random.Random(0)
+_UNTIL = [math.inf]
 _COMMAND = (
     sys.executable,
     "-c",
@@ -140,7 +141,10 @@ def kill_often(
 ) -> None:
     """Kill at random moments with every signal, and print what was found."""
     for number in _SIGNALS:
-        found = collections.Counter(kill(number, _RANDOM.uniform(0, most)) for _ in range(moments))
+        found = collections.Counter[str]()
+        for _ in range(moments):
+            if time.monotonic() < _UNTIL[0]:
+                found[kill(number, _RANDOM.uniform(0, most))] += 1
         left = sum(path.name.startswith(".simulacra-") for path in folder.rglob("*"))
         print(f"{name}, {number.name} within {most:.1f} s: {dict(found)}; temporary folders: {left}", flush=True)
 
@@ -228,10 +232,12 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="nothing more is killed after this time")
     parser.add_argument("--only", nargs="+", choices=["writing", "fit", "report", "score", "race"])
     parser.add_argument("--signals", nargs="+", choices=[number.name for number in _SIGNALS])
     arguments = parser.parse_args()
     _RANDOM.seed(arguments.seed)
+    _UNTIL[0] = time.monotonic() + arguments.seconds
     if arguments.signals:
         _SIGNALS[:] = [signal.Signals[name] for name in arguments.signals]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background processes ignore it

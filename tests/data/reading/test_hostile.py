@@ -114,7 +114,7 @@ def test_half_a_million_repeated_columns_are_refused_at_once(tmp_path: Path) -> 
     start = time.perf_counter()
     with pytest.raises(ValueError, match="the key 'a' occurs twice"):
         unique_keys([(str(number), 1) for number in range(500_000)] + [("a", 1), ("a", 1)])
-    assert len(listing(map(str, range(500_000)))) <= 70
+    assert len(listing(map(str, range(500_000)))) < 100
     assert time.perf_counter() - start < 10  # a comparison of all pairs takes minutes
 
 
