@@ -2,10 +2,11 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from simulacra.cli.reading import parse_names
+from simulacra.cli.reading import parse_names, suggested_columns
 from simulacra.data import CompletionLog, ScannedLog
 from simulacra.data.reading.columns import is_trait
 from simulacra.formalism import (
@@ -197,7 +198,7 @@ def _refuse_misnamed(log: CompletionLog | ScannedLog, personas: Sequence[Persona
     raise InputError(
         f"The personas are defined by {lacking[0]!r}, which the log does not contain, and the outcome requires it."
         f"{_candidates(there, names, lacking[0])} To fit without it, add "
-        f"{' '.join(f'--measure {name}' for name in names)}"
+        f"{shlex.join(word for name in names for word in ('--measure', name))}"
     )
 
 
@@ -210,11 +211,11 @@ def _candidates(there: Sequence[str], names: Sequence[str], lacking: str) -> str
     if not others:
         text += f" If the log has it under another name, add --column {lacking}=<its name>."
     if rest:
-        text += f" If it is one of {', '.join(rest)}, add --column {lacking}=<its name>."
+        text += f" If one of them is it, add {suggested_columns(lacking, rest)}."
     if traits:
         text += (
             f" High values of {', '.join(traits)} are bad, so none of them is 'aligned': model it under its own name, "
-            f"--personas trait --measure {traits[0]}."
+            f"--personas trait {shlex.join(('--measure', traits[0]))}."
         )
     return text
 
