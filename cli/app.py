@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from simulacra.cli.interrupts import keep_interrupts
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
 __all__ = ["app", "main"]
@@ -51,6 +52,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Random seed.", rich_help_panel=_
 
 def main() -> None:
     """Entry point of the command ``simulacra``."""
+    keep_interrupts()
     app()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from simulacra.cli.reading import suggested_columns
 from simulacra.cli.tables import simple_table
 from simulacra.data.account import Account
 from simulacra.data.numerals import grouped
@@ -33,7 +34,7 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
         if name not in described["measurements"] and not (traits and name == "aligned"):
             lacking = f"no column was read as {name!r}, which the usual personas require"
             if others:
-                lacking += f"; if one of {', '.join(others)} is it, add --column {name}=<its name>"
+                lacking += f"; if one of {', '.join(others)} is it, add {suggested_columns(name, others)}"
             _line(console, escape(lacking))
     for name in traits:
         _line(console, escape(f"{name}: by its name, high values are bad, so it is not read as 'aligned'"))

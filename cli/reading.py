@@ -23,6 +23,7 @@ __all__ = [
     "parse_missing",
     "parse_names",
     "reading_options",
+    "suggested_columns",
 ]
 
 PANEL = "Reading the logs"
@@ -278,6 +279,12 @@ def parse_columns(pairs: Sequence[str]) -> dict[str, str | None]:
 def parse_missing(text: str) -> tuple[float | str, ...]:
     """``"-1,REFUSAL"`` as values that mean *missing*: numbers as numbers, others as text."""
     return tuple(float(part) if re.fullmatch(r"-?\d+(\.\d+)?", part) else part for part in parse_names(text))
+
+
+def suggested_columns(name: str, own: Sequence[str]) -> str:
+    """The options that read one of some columns under a name, as they are typed in a shell."""
+    options = [shlex.join(("--column", f"{name}={column}")) for column in own[:3]]
+    return " or ".join(options) + ", or another" * (len(own) > len(options))
 
 
 def parse_judgments(files: Sequence[str]) -> list[str] | dict[str, str]:

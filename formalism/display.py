@@ -27,7 +27,7 @@ def listing(names: Iterable[object], width: int = 70) -> str:
     shown = [shorten(" ".join(str(name).split())) for name in names]
     if not shown:
         return "none"
-    for first in range(len(shown), 0, -1):
+    for first in range(min(len(shown), width), 0, -1):
         rest = len(shown) - first
         gap = [f"… {rest - 1} more …"] if rest > 1 else []
         text = ", ".join([*shown[:first], *gap, *shown[-1:]] if rest else shown)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from simulacra.formalism.display import html_table_of_html, listing
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.formula_text import term_text
 from simulacra.formalism.weights import describe_formula
 
 __all__ = ["model_equations"]
@@ -50,7 +51,7 @@ def _logits(weights: str) -> str:
         return f"<code>{html.escape(weights)}</code>"
     parts = []
     for term in terms:
-        name = html.escape(str(term.name).removeprefix("1|"))
+        name = "0" if isinstance(term, Intercept) else html.escape(term_text(term).replace(" | ", "|"))
         letter = "u" if isinstance(term, GroupSpecificTerm) else "β"
-        parts.append(f"<i>{letter}</i><sub>{0 if isinstance(term, Intercept) else name}</sub>")
+        parts.append(f"<i>{letter}</i><sub>{name.removeprefix('1|')}</sub>")
     return " + ".join(parts)

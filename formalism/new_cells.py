@@ -54,7 +54,7 @@ def logits_of_new_cells(design: WeightDesign, cells: "pd.DataFrame") -> LogitsOf
     fitted = evaluate_part(" + ".join(["1", *slopes]), design.formula, design.cells)
     for term in groups:
         if term.factors in sloped:
-            known, new = _slope_columns(fitted.group.terms[term.name.replace(" | ", "|")], cells)
+            known, new = _slope_columns(fitted.group.terms[term.key], cells)
         else:
             known, new = _level_columns(design, term.factors, cells)
         parts.append(known)

@@ -27,6 +27,7 @@ from scipy import sparse
 from simulacra.formalism.arrays import namespace
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.formula_text import term_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,11 +58,19 @@ _SCALE_OF_INTERACTION = (math.log(0.5), 0.5)
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A group-specific term: a name such as ``1|condition`` and the columns whose levels it groups by."""
+    """A group-specific term.
+
+    Attributes:
+        name: the term in a formula, such as ``1 | condition``.
+        factors: the columns whose levels it groups by.
+        intercept: whether it is an intercept for every level; otherwise a slope.
+        key: its name in the matrices of formulae, such as ``1|condition``.
+    """
 
     name: str
     factors: tuple[str, ...]
     intercept: bool
+    key: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -256,12 +265,21 @@ def parse_formula(formula: str, cells: "pd.DataFrame") -> tuple[list[str], list[
                 remedy="add the computed values to the log as a column, and group by that column",
                 argument="weights",
             )
-    common = [term.name for term in description.terms if not isinstance(term, (GroupSpecificTerm, Intercept))]
+    keys = [term.name for term in description.terms]
+    if len(set(keys)) < len(keys):
+        raise InputError(
+            f"Weights {formula!r}: two terms differ in parentheses only",
+            expected="terms that also differ without parentheses",
+            remedy="add the computed values to the log as columns",
+            argument="weights",
+        )
+    common = [term_text(term) for term in description.terms if not isinstance(term, (GroupSpecificTerm, Intercept))]
     groups = [
         Term(
-            term.name.replace("|", " | "),
+            term_text(term),
             tuple(sorted(part.name for part in _factors(term))),
             isinstance(term.expr, Intercept),
+            term.name,
         )
         for term in description.terms
         if isinstance(term, GroupSpecificTerm)
@@ -398,11 +416,10 @@ def _group_effects(formula: str, cells: "pd.DataFrame", groups: list[Term]) -> l
             codes = levels.groupby(list(term.factors), observed=True).ngroup().to_numpy()
             matrix = sparse.csc_array((np.ones(len(cells)), (np.arange(len(cells)), codes)))
             first = levels.to_numpy()[np.unique(codes, return_index=True)[1]]
-            names = [f"{term.name.replace(' ', '')}[{':'.join(map(str, row))}]" for row in first]
+            names = [f"{term.key}[{':'.join(map(str, row))}]" for row in first]
         else:
-            key = term.name.replace(" | ", "|")
-            matrix = sparse.csc_array(_finite(matrices.group[key].toarray(), term.name, formula))
-            names = list(matrices.group.terms[key].labels)
+            matrix = sparse.csc_array(_finite(matrices.group[term.key].toarray(), term.name, formula))
+            names = list(matrices.group.terms[term.key].labels)
         found.append(_Columns(names, matrix, [0.0] * len(names), index))
     return found
 

@@ -1,7 +1,7 @@
 """Processes that are killed at random moments, and writers that finish at the same time: no result may be lost.
 
-Run with ``python -m benchmarks.fuzz.kills RESULT LOG [--score WORDS] [--moments 30] [--rounds 200]``. ``RESULT`` is
-the output folder of a fit, which is copied, ``LOG`` what ``simulacra fit`` reads, and ``WORDS`` those of
+Run with ``python -m benchmarks.fuzz.kills RESULT LOG [--score WORDS] [--moments 30] [--rounds 200] [--seed 0]``.
+``RESULT`` is the output folder of a fit, which is copied, ``LOG`` what ``simulacra fit`` reads, and ``WORDS`` those of
 ``simulacra score`` without ``--out``. Killed are a process that only writes result folders, ``simulacra fit
 --checkpoint``, ``simulacra report`` and ``simulacra score``. After every kill, what was to be written must be whole,
 old or new. The command is then started again, and so on; one that ends by itself must have written what an
@@ -34,6 +34,8 @@ from simulacra.cli.folder import reserve_folder, write_result_folder
 from simulacra.inference import Result
 
 _SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+_RANDOM = random.Random(0)
+_UNTIL = [math.inf]
 _COMMAND = (
     sys.executable,
     "-c",
@@ -138,9 +140,11 @@ def kill_often(
     name: str, folder: Path, most: float, moments: int, kill: Callable[[signal.Signals, float], str]
 ) -> None:
     """Kill at random moments with every signal, and print what was found."""
-    rng = random.Random(0)
     for number in _SIGNALS:
-        found = collections.Counter(kill(number, rng.uniform(0, most)) for _ in range(moments))
+        found = collections.Counter[str]()
+        for _ in range(moments):
+            if time.monotonic() < _UNTIL[0]:
+                found[kill(number, _RANDOM.uniform(0, most))] += 1
         left = sum(path.name.startswith(".simulacra-") for path in folder.rglob("*"))
         print(f"{name}, {number.name} within {most:.1f} s: {dict(found)}; temporary folders: {left}", flush=True)
 
@@ -227,9 +231,13 @@ def main() -> None:
     parser.add_argument("--score")
     parser.add_argument("--moments", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="nothing more is killed after this time")
     parser.add_argument("--only", nargs="+", choices=["writing", "fit", "report", "score", "race"])
     parser.add_argument("--signals", nargs="+", choices=[number.name for number in _SIGNALS])
     arguments = parser.parse_args()
+    _RANDOM.seed(arguments.seed)
+    _UNTIL[0] = time.monotonic() + arguments.seconds
     if arguments.signals:
         _SIGNALS[:] = [signal.Signals[name] for name in arguments.signals]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background processes ignore it

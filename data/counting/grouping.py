@@ -17,16 +17,17 @@ import pyarrow as pa
 
 from simulacra.data.errors import LogError
 from simulacra.data.reading.formats.csv import csv_rows
+from simulacra.data.reading.formats.frame import arrow_frame
 from simulacra.data.reading.formats.jsonl import json_records
-from simulacra.data.reading.formats.parquet import open_parquet, parquet_frame
+from simulacra.data.reading.formats.parquet import open_parquet, parquet_batches
 from simulacra.data.reading.formats.records import flat
-from simulacra.data.reading.formats.sheet import Sheet, object_array, refuse_no_rows, split_columns
+from simulacra.data.reading.formats.sheet import Sheet, object_array, refuse_no_rows, refuse_wide, split_columns
 from simulacra.data.reading.sheets import FileOptions
 from simulacra.data.reading.sources import format_of
 
 __all__ = ["grouped_sheet", "outline"]
 
-_BATCH = 1 << 17  # rows that are grouped at once
+_BATCH = 1 << 16  # rows that are grouped at once
 _ROW, _COUNT = "row", "count"
 
 
@@ -52,6 +53,7 @@ def outline(path: Path, how: FileOptions) -> Sheet:
             expected="CSV, JSONL or Parquet, with one row per completion",
             remedy="read it with read_completions, or write log.table.to_parquet(...) and scan that file",
         )
+    refuse_wide(len(names), path)
     nothing = np.empty(0, dtype=object)
     columns = {name: nothing for name in names if name not in lists}
     held = {name: object_array([first]) for name, first in lists.items()}
@@ -197,7 +199,7 @@ def _parquet_groups(path: Path, wanted: Sequence[str]) -> Sheet:
     held: list[pa.Table] = []
     with open_parquet(path) as file:
         names, start = list(map(str, file.schema_arrow.names)), 1
-        for batch in file.iter_batches(columns=list(wanted), batch_size=_BATCH):
+        for batch in parquet_batches(file, path, rows=_BATCH):
             size = batch.num_rows
             own = [*(batch.column(name) for name in wanted), np.arange(start, start + size), np.ones(size, np.int64)]
             held.append(_distinct_table(pa.table(own, names=[*wanted, _ROW, _COUNT]), wanted))
@@ -207,7 +209,7 @@ def _parquet_groups(path: Path, wanted: Sequence[str]) -> Sheet:
     if start == 1:
         raise refuse_no_rows(path, names)
     table = _distinct_table(pa.concat_tables(held), wanted)
-    columns, lists = split_columns(parquet_frame(table.select(list(wanted))))
+    columns, lists = split_columns(arrow_frame(table.select(list(wanted))))
     record, count = (table.column(name).to_numpy() for name in (_ROW, _COUNT))
     return Sheet(str(path), columns, record, lists, count=count)
 

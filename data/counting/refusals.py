@@ -29,7 +29,7 @@ def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reas
             raise LogError(
                 f"the log has no {role} {name!r}{why}",
                 column=name,
-                expected=f"one of {', '.join(known)}",
+                expected=f"one of {', '.join(known)}" if known else f"a {role}, of which the log has none",
                 remedy=f"correct the name, or name the column in {role.split()[0]}s= or columns= when reading the log"
                 if role == "measurement"
                 else "correct by=, or name the column in contexts= or columns= when reading the log",
@@ -47,7 +47,7 @@ def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: 
     try:
         emission.encode(np.array([value], dtype=object if isinstance(value, str) else None))
     except OutOfRange as error:
-        what = str(error)
+        what = error.what
     except (TypeError, ValueError):
         what = f"{name}={value!r} is not a number"
     else:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -324,15 +325,21 @@ def test_quiet_names_the_checks_that_failed(run: Run, log_file: Path, tmp_path: 
     assert "ess_bulk" in ended.stderr
 
 
-def test_a_score_under_another_name_is_not_skipped(run: Run, log_file: Path, tmp_path: Path) -> None:
-    table = pd.read_csv(log_file).rename(columns={"aligned": "align"})
+@pytest.mark.parametrize(
+    ("name", "option"), [("align", "aligned=align"), ("my 'score'", "'aligned=my '\"'\"'score'\"'\"''")]
+)
+def test_a_score_under_another_name_is_not_skipped(
+    name: str, option: str, run: Run, log_file: Path, tmp_path: Path
+) -> None:
+    table = pd.read_csv(log_file).rename(columns={"aligned": name})
     table.to_csv(tmp_path / "misnamed.csv", index=False)
     ended = run("fit", "misnamed.csv")
     assert ended.exit_code == 2
-    for text in ("defined by 'aligned'", "not modelled: align", "columns={'aligned': <its name>}", "['coherent']"):
+    for text in ("defined by 'aligned'", f"not modelled: {name}", "columns={'aligned': <its name>}", "['coherent']"):
         assert text in ended.stderr
     assert "columns= is --column NAME=OWN, emissions= is --measure NAME" in ended.stderr
     assert not (tmp_path / "simulacra-out").exists()
+    assert f"read {name!r} as 'aligned'" in run("inspect-log", "misnamed.csv", "--column", *shlex.split(option)).output
 
 
 def test_failed_checks_name_the_options_of_their_remedies(fitted: Result, run: Run, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, t
     table.to_csv(tmp_path / "log.csv", index=False)
     text = run("inspect-log", "log.csv").output
     assert "no column was read as 'aligned'" in text
-    assert "--column aligned=<its name>" in text
+    assert "if one of judge_A is it, add --column aligned=judge_A" in text
     assert "read as 'coherent'" not in text
     assert "pass formats=['_json'] to nest them" in text
     assert "Options are needed: The personas are defined by 'aligned'" in text

@@ -1,9 +1,12 @@
 """A terminal, a pipe or a disk never costs a fit: results are written first, and what is printed always can be."""
 
+import gc
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from simulacra import data
 from simulacra.cli import folder as folders
 from simulacra.cli.app import app
 from simulacra.cli.folder import reserve_folder
+from simulacra.cli.interrupts import keep_interrupts
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.inference import Result
 
@@ -67,6 +71,23 @@ def test_a_stream_that_failed_is_not_written_again() -> None:
         assert stream.getvalue() == "first"
         assert output.error is (error if kept else None)
     Output(None).write("a process without standard output")
+
+
+def test_ctrl_c_is_kept_where_python_discards_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def callback(phase: str, info: dict) -> None:
+        gc.callbacks.remove(callback)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes of shells ignore it
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    keep_interrupts()
+    gc.callbacks.append(callback)
+    try:
+        gc.collect()
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_control_characters_of_names_are_shown() -> None:

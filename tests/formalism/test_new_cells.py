@@ -1,11 +1,13 @@
 """Logits of new cells: those of fitted cells are the fitted ones, effects of new levels come from their prior."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from simulacra.formalism import InputError
 from simulacra.formalism.new_cells import logits_of_new_cells
 from simulacra.formalism.weights import WeightDesign, weight_design
 
@@ -39,6 +41,35 @@ def test_fitted_cells_have_the_fitted_logits(formula: str, rng: np.random.Genera
     chosen = np.array([7, 0, 7, 12])
     drawn = logits_of_new_cells(design, CELLS.iloc[chosen].reset_index(drop=True))(latents, scales, rng)
     np.testing.assert_allclose(drawn, (design.basis @ latents)[chosen], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("formula", "plain", "computed"),
+    [
+        ("np.log((dose + 1) * 2) + (1 | question_id)", "computed + (1 | question_id)", lambda x: np.log((x + 1) * 2)),
+        ("I(dose - (1 - dose)**(2*1)) + (1 | trigger)", "computed + (1 | trigger)", lambda x: x - (1 - x) ** 2),
+        ("(I((dose + 1) / 2) | question_id)", "(computed | question_id)", lambda x: (x + 1) / 2),
+        ("`my dose` * trigger + (1 | `a question`)", "dose * trigger + (1 | question_id)", abs),
+        ("np.log1p(`my dose`) + (0 + `my dose` | trigger)", "np.log1p(dose) + (0 + dose | trigger)", abs),
+    ],
+)
+def test_formulas_are_evaluated_as_they_are_written(
+    formula: str, plain: str, computed: Callable[[pd.Series], pd.Series], rng: np.random.Generator
+) -> None:
+    """With parentheses and backticks, also when the formula of the design is read again."""
+    names = {"my dose": CELLS["dose"], "a question": CELLS["question_id"]}
+    cells = CELLS.assign(computed=computed(CELLS["dose"]), **names)
+    design, expected = weight_design(formula, cells), weight_design(plain, cells)
+    for found in (design, weight_design(design.formula, cells)):
+        np.testing.assert_allclose(found.basis, expected.basis)
+    latents, scales = _latents(design, rng)
+    drawn = logits_of_new_cells(design, cells)(latents, scales, rng)
+    np.testing.assert_allclose(drawn, design.basis @ latents, atol=1e-12)
+
+
+def test_terms_that_differ_in_parentheses_only_are_refused() -> None:
+    with pytest.raises(InputError, match="two terms differ in parentheses only"):
+        weight_design("I((dose + 1) * 2) + I(dose + 1 * 2)", CELLS)
 
 
 def test_a_covariate_may_have_a_value_that_was_not_logged(rng: np.random.Generator) -> None:

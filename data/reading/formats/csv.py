@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from simulacra.data.errors import LogError
-from simulacra.data.reading.formats.sheet import Sheet, object_array, refuse_no_rows
+from simulacra.data.errors import LogError, shown
+from simulacra.data.reading.formats.sheet import Sheet, object_array, refuse_no_rows, refuse_wide, repeated
 from simulacra.data.reading.formats.text import open_text
+from simulacra.formalism.display import listing
 
 __all__ = ["csv_rows", "delimiter_of", "read_csv"]
 
@@ -100,16 +101,21 @@ def _checked_header(names: list[str], path: Path, delimiter: str) -> list[str]:
         for other, spelt in _DELIMITERS.items():
             if other != delimiter and other in names[0]:
                 raise LogError(
-                    f"the header is one column that contains {spelt!r}: {names[0]!r}",
+                    f"the header is one column that contains {spelt!r}: {shown(names[0])}",
                     file=path,
                     line=1,
                     expected=f"columns separated by {_DELIMITERS.get(delimiter, delimiter)!r}",
                     remedy=f'pass delimiter="{spelt}"',
                     argument="delimiter",
                 )
+    refuse_wide(len(names), path)
     if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise LogError(f"the header names {twice} more than once", file=path, line=1, remedy="rename the columns")
+        raise LogError(
+            f"the header names {listing(repeated(names))} more than once",
+            file=path,
+            line=1,
+            remedy="rename the columns",
+        )
     # pandas writes its index under an empty name.
     return [name or "Unnamed: 0" for name in names]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from simulacra.data.errors import LogError
 from simulacra.data.extras import import_extra
-from simulacra.data.reading.formats.frame import sheet_of
+from simulacra.data.reading.formats.frame import frame_of, sheet_of
 from simulacra.data.reading.formats.sheet import Sheet
 
 __all__ = ["HUB", "is_saved_dataset", "read_hub", "read_saved_dataset", "read_splits"]
@@ -29,6 +29,9 @@ def read_saved_dataset(path: Path) -> list[Sheet]:
     datasets = import_extra("datasets", "datasets")
     try:
         found = datasets.load_from_disk(str(path))
+        return read_splits(found, str(path))
+    except LogError:
+        raise
     except Exception as error:  # of pyarrow, JSON or the library, depending on which file is damaged
         raise LogError(
             f"the saved dataset cannot be read ({type(error).__name__}: {error})",
@@ -36,7 +39,6 @@ def read_saved_dataset(path: Path) -> list[Sheet]:
             expected="a folder that save_to_disk wrote",
             remedy="save it again",
         ) from error
-    return read_splits(found, str(path))
 
 
 def read_hub(name: str) -> list[Sheet]:
@@ -67,10 +69,10 @@ def read_splits(source: Any, file: str) -> list[Sheet]:
         LogError: a split without rows, or an object that is not a table.
     """
     if not isinstance(source, Mapping):
-        return [sheet_of(source.to_pandas(), file)]
+        return [sheet_of(frame_of(source), file)]
     sheets = []
     for split, table in source.items():
-        frame = table.to_pandas()
+        frame = frame_of(table)
         place = f"{file}#{split}"
         sheets.append(sheet_of(frame if "split" in frame else frame.assign(split=str(split)), place))
     return sheets

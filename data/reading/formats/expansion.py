@@ -50,7 +50,7 @@ def refuse_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(each.file_size for each in archive.infolist())
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # of zipfile, struct or a codec, depending on where the archive is damaged
         return
     refuse_expansion(path, size, ratio=_ARCHIVE_RATIO, large=_LARGE_ARCHIVE)
 

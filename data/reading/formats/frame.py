@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from simulacra.data.errors import FRAME_SOURCE, LogError
 from simulacra.data.reading.formats.records import lone_surrogate
-from simulacra.data.reading.formats.sheet import Sheet, refuse_no_rows, split_columns
+from simulacra.data.reading.formats.sheet import Sheet, refuse_no_rows, refuse_wide, repeated, split_columns
+from simulacra.formalism.display import listing
 
-__all__ = ["read_frame", "sheet_of"]
+__all__ = ["arrow_frame", "frame_of", "read_frame", "sheet_of"]
 
 
 def read_frame(table: Any) -> Sheet:
@@ -18,10 +20,29 @@ def read_frame(table: Any) -> Sheet:
     Raises:
         LogError: the object is not a table, has a column twice, or has no rows.
     """
-    frame = table if isinstance(table, pd.DataFrame) else table.to_pandas()
+    frame = frame_of(table)
     if not isinstance(frame, pd.DataFrame):
         raise LogError(f"to_pandas() returned a {type(frame).__name__}", expected="a table", remedy="pass a DataFrame")
     return sheet_of(frame, FRAME_SOURCE)
+
+
+def frame_of(table: Any) -> Any:
+    """A table in pandas; through Arrow if possible, since ``to_pandas`` makes floats of integers next to nulls."""
+    if isinstance(table, pd.DataFrame):
+        return table
+    if hasattr(table, "with_format"):  # a Dataset
+        return arrow_frame(table.with_format("arrow")[:])
+    return arrow_frame(pa.table(table)) if hasattr(table, "__arrow_c_stream__") else table.to_pandas()
+
+
+def arrow_frame(table: pa.Table) -> pd.DataFrame:
+    """A table of Arrow in pandas, with integers that have nulls as objects, because float64 would merge large ones.
+
+    Raises:
+        pyarrow.ArrowInvalid: text that is not UTF-8 or, in damaged files, offsets beyond the data.
+    """
+    table.validate(full=True)  # else this is noticed later, elsewhere
+    return table.to_pandas(integer_object_nulls=True)
 
 
 def sheet_of(frame: pd.DataFrame, file: str) -> Sheet:
@@ -31,9 +52,11 @@ def sheet_of(frame: pd.DataFrame, file: str) -> Sheet:
         LogError: a column named twice, no rows, or half of a surrogate pair in a text.
     """
     names = [str(name) for name in frame.columns]
+    refuse_wide(len(names), file)
     if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise LogError(f"columns {twice} occur more than once", file=file, remedy="rename the columns")
+        raise LogError(
+            f"columns {listing(repeated(names))} occur more than once", file=file, remedy="rename the columns"
+        )
     if not len(frame):
         raise refuse_no_rows(file, names)
     _refuse_surrogates(frame, file)

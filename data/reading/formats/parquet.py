@@ -4,16 +4,15 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulacra.data.errors import LogError
 from simulacra.data.reading.formats.expansion import refuse_expansion
-from simulacra.data.reading.formats.frame import sheet_of
-from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.formats.frame import arrow_frame, sheet_of
+from simulacra.data.reading.formats.sheet import Sheet, refuse_wide
 
-__all__ = ["open_parquet", "parquet_frame", "read_parquet"]
+__all__ = ["open_parquet", "parquet_batches", "read_parquet"]
 
 
 def read_parquet(path: Path) -> Sheet:
@@ -23,7 +22,7 @@ def read_parquet(path: Path) -> Sheet:
         LogError: a file that is not Parquet, is truncated, or has no rows.
     """
     with open_parquet(path) as file:
-        frame = parquet_frame(_bounded_table(file, path))
+        frame = arrow_frame(pa.Table.from_batches(parquet_batches(file, path), file.schema_arrow))
     return sheet_of(frame, str(path))
 
 
@@ -32,10 +31,12 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file that is closed afterwards; errors while it is read are errors of the file.
 
     Raises:
-        LogError: a file that is not Parquet, or is truncated.
+        LogError: a file that is not Parquet, is truncated, or in which pandas has other column names than Parquet.
     """
     try:
         with pq.ParquetFile(path) as file:
+            refuse_wide(len(file.schema_arrow.names), path)
+            _refuse_renamed(file, path)
             yield file
     except LogError:
         raise
@@ -48,17 +49,40 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         ) from error
 
 
-def parquet_frame(table: pa.Table) -> pd.DataFrame:
-    """A table of Arrow in pandas, with integers that have nulls as objects, because float64 would merge large ones."""
-    table.validate(full=True)  # else text that is not UTF-8 is noticed later, elsewhere
-    return table.to_pandas(integer_object_nulls=True)
+def _refuse_renamed(file: pq.ParquetFile, path: Path) -> None:
+    own = file.schema_arrow.names
+    renamed = [name for name in map(str, file.schema_arrow.empty_table().to_pandas().columns) if name not in own]
+    if renamed:
+        raise LogError(
+            f"the metadata of pandas have a column {renamed[0]!r}, which the file does not have",
+            file=path,
+            expected=f"columns among {', '.join(own)}",
+            remedy="the file is damaged: write it again",
+        )
 
 
-def _bounded_table(file: pq.ParquetFile, path: Path) -> pa.Table:
-    """The whole table, read batch by batch, so that a file that expands beyond all proportion is noticed."""
-    batches, size = [], 0
-    for batch in file.iter_batches():
-        batches.append(batch)
-        size += batch.nbytes
+def parquet_batches(file: pq.ParquetFile, path: Path, *, rows: int = 1 << 16) -> Iterator[pa.RecordBatch]:
+    """All columns of a file, also those that are not needed, so that damage anywhere is noticed.
+
+    Args:
+        file: the file.
+        path: its path.
+        rows: largest number of rows of a batch.
+
+    Raises:
+        LogError: the file expands beyond all proportion, or has another number of rows than it states.
+        pyarrow.ArrowException: it is damaged.
+    """
+    size, found = 0, 0
+    for batch in file.iter_batches(batch_size=rows):
+        batch.validate(full=True)  # text that is not UTF-8
+        size, found = size + batch.nbytes, found + batch.num_rows
         refuse_expansion(path, size)
-    return pa.Table.from_batches(batches, file.schema_arrow)
+        yield batch
+    if found != file.metadata.num_rows:
+        raise LogError(
+            f"the file has {found} rows and states {file.metadata.num_rows}",
+            file=path,
+            expected="a complete Parquet file",
+            remedy="check that it was copied completely",
+        )

@@ -1,5 +1,6 @@
 """Records of JSON as columns: nested objects become columns with dots, ``scores.aligned``."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, split_columns
+from simulacra.data.reading.formats.sheet import Sheet, is_probabilities, refuse_wide, repeated, split_columns
 from simulacra.data.reading.formats.tools import adapted
 
 __all__ = ["flat", "lone_surrogate", "refuse_surrogates", "sheet_of_records", "unique_keys"]
@@ -21,8 +22,13 @@ def sheet_of_records(records: Sequence[Mapping[str, Any]], places: Sequence[int]
         records: the objects.
         places: the position of each in its file, 1-based.
         file: the file.
+
+    Raises:
+        LogError: more columns than logs have.
     """
-    columns, lists = split_columns(pd.DataFrame([flat(record) for record in records], dtype=object))
+    flattened = [flat(record) for record in records]
+    refuse_wide(len(set(itertools.chain.from_iterable(flattened))), file)
+    columns, lists = split_columns(pd.DataFrame(flattened, dtype=object))
     return Sheet(str(file), columns, np.array(places, dtype=np.int64), lists)
 
 
@@ -34,8 +40,7 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """
     record = dict(pairs)
     if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+        raise ValueError(f"the key {repeated(key for key, _ in pairs)[0]!r} occurs twice in one object")
     return record
 
 

@@ -1,8 +1,9 @@
 """A sheet: the contents of one file as columns of plain values, with the location of every record."""
 
+import collections
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,21 @@ import pandas as pd
 
 from simulacra.data.account import LeftOut
 from simulacra.data.errors import LogError
+from simulacra.data.numerals import grouped
 from simulacra.data.reading.columns import Header
 
-__all__ = ["Sheet", "is_probabilities", "object_array", "plain_column", "refuse_no_rows", "split_columns"]
+__all__ = [
+    "Sheet",
+    "is_probabilities",
+    "object_array",
+    "plain_column",
+    "refuse_no_rows",
+    "refuse_wide",
+    "repeated",
+    "split_columns",
+]
+
+_MOST_COLUMNS = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +92,27 @@ def is_probabilities(value: object) -> bool:
         return False
     numbers = [item for item in value.values() if isinstance(item, (int, float)) and not isinstance(item, bool)]
     return len(numbers) == len(value) and any(str(key).strip().isdigit() for key in value)
+
+
+def refuse_wide(columns: int, file: str | Path) -> None:
+    """Refuse a table with more columns than logs have, since every column is interpreted.
+
+    Raises:
+        LogError: there are too many.
+    """
+    if columns > _MOST_COLUMNS:
+        raise LogError(
+            f"the log has {grouped(columns)} columns",
+            file=file,
+            expected=f"at most {grouped(_MOST_COLUMNS)}",
+            remedy="if ids, metrics or judges are keys or names of columns, write one row for each; otherwise remove "
+            "columns that are not needed",
+        )
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that occur more than once; a file of one megabyte can have 500 000 of them."""
+    return [name for name, times in collections.Counter(names).items() if times > 1]
 
 
 def split_columns(frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

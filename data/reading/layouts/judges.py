@@ -13,7 +13,7 @@ import pandas as pd
 from simulacra.data.errors import LogError
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.columns import ALIASES, ITEMS, KNOWN_CONTEXTS, SCORES, folded, suffixed
-from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.formats.sheet import Sheet, refuse_wide
 from simulacra.data.reading.layouts.several_rows import VARIES, by_label, completions, is_constant
 from simulacra.data.reading.values import as_text, read_numbers
 
@@ -88,6 +88,7 @@ def pivot_judges(sheet: Sheet, columns: Mapping[str, str | None]) -> Sheet:
     rest = [name for name in sheet.columns if name not in keys and name != judge]
     same = [name for name in rest if is_constant(sheet.columns[name], group)]
     scores = [name for name in rest if name not in same and read_numbers(sheet.columns[name]).share > 0]
+    refuse_wide(len(keys) + len(same) + len(scores) * len(set(who)), sheet.file)
     wide: dict[str, np.ndarray] = {}
     for name in scores:
         columns_of = by_label(sheet.columns[name], who, group)

@@ -9,7 +9,7 @@ import pandas as pd
 from simulacra.data.errors import LogError, place
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.columns import ITEMS, folded, suffixed
-from simulacra.data.reading.formats.sheet import Sheet
+from simulacra.data.reading.formats.sheet import Sheet, refuse_wide
 from simulacra.data.reading.layouts.several_rows import VARIES, by_label, completions, is_constant
 from simulacra.data.reading.values import as_text
 
@@ -63,6 +63,7 @@ def pivot(sheet: Sheet, *, on: Sequence[str] | None, several: bool) -> Sheet:
     group = completions(sheet, keys)
     _, first = np.unique(group, return_index=True)
     score = _column_names(sheet, found, several=several)
+    refuse_wide(len(others) + len(set(score)), sheet.file)
     _refuse_twice(sheet, group, score, keys)
     columns = by_label(sheet.columns[found.score], score, group)
     same = {name: is_constant(sheet.columns[name], group) for name in others}

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import hypothesis
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from simulacra.data import LogError, collapse, read_completions, scan_completions
@@ -96,6 +97,20 @@ def test_scans_of_other_encodings_and_of_groups_larger_than_a_batch(tmp_path, mo
         )
         assert one.content_hash == two.content_hash
         assert one.counts.sum() == 27
+
+
+@pytest.mark.parametrize("damaged", ["text", "names"])
+def test_damage_that_a_scan_could_overlook_is_refused(damaged, tmp_path):
+    path, table = tmp_path / "log.parquet", pa.Table.from_pandas(pd.DataFrame(ROWS))
+    if damaged == "names":
+        names = table.schema.metadata[b"pandas"].replace(b'"name": "aligned"', b'"name": "aligneD"')
+        table = table.replace_schema_metadata({"pandas": names})
+    pq.write_table(table, path, compression="none")
+    if damaged == "text":
+        path.write_bytes(path.read_bytes().replace(b"t4", b"t\xff"))
+    for read in BOTH:
+        with pytest.raises(LogError, match=r"log\.parquet: the (file is not readable|metadata of pandas)"):
+            collapse(read(path), ALIGNED)
 
 
 def test_a_scan_refuses_a_bad_value_at_its_first_line(tmp_path, monkeypatch):

@@ -19,7 +19,9 @@ import pytest
 
 from simulacra.data import LogError, describe, read_completions
 from simulacra.data.reading.filenames import read_name
+from simulacra.data.reading.formats.records import unique_keys
 from simulacra.data.reading.questions import unnested_formats
+from simulacra.formalism.display import listing
 
 ROW = {"condition": "base", "question_id": "q", "completion": "x", "aligned": 75, "coherent": 80}
 TEN = "abcdefghij"
@@ -77,6 +79,43 @@ def test_an_evaluation_that_expands_beyond_all_proportion_is_refused(tmp_path: P
             archive.writestr(f"samples/{number}.json", b" " * (100 << 20))
     with pytest.raises(LogError, match=r"log\.eval: its .* bytes expand to more than 300 MiB"):
         read_completions(tmp_path / "log.eval")
+
+
+def test_an_archive_of_another_version_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("inspect_ai.log")
+    with zipfile.ZipFile(tmp_path / "log.eval", "w") as archive:
+        archive.writestr("header.json", "{}")
+    content = (tmp_path / "log.eval").read_bytes()
+    version = content.index(b"PK\x01\x02") + 6  # the version that is needed to extract
+    (tmp_path / "log.eval").write_bytes(content[:version] + b"\x6c" + content[version + 1 :])
+    with pytest.raises(LogError, match=r"log\.eval: inspect_ai cannot read the log"):
+        read_completions(tmp_path / "log.eval")
+
+
+@pytest.mark.parametrize("name", ["wide.csv", "wide.jsonl", "wide.json", "keys.jsonl", "metrics.csv", "wide.parquet"])
+def test_more_columns_than_logs_have_are_refused(name: str, tmp_path: Path) -> None:
+    path, more = tmp_path / name, {f"c{number}": 1 for number in range(3000)}
+    if name == "wide.parquet":
+        pq.write_table(pa.table({key: [value] for key, value in {**ROW, **more}.items()}), path)
+    elif name == "metrics.csv":
+        path.write_text("question_id,completion,metric,score\n" + "".join(f"q,t,{key},1\n" for key in more))
+    elif name == "keys.jsonl":
+        path.write_text("".join(json.dumps({**ROW, key: 1}) + "\n" for key in more))
+    else:
+        record = {**ROW, **more}
+        path.write_text(
+            csv_text(**more) if name == "wide.csv" else json.dumps([record] if name == "wide.json" else record)
+        )
+    with pytest.raises(LogError, match=r"the log has 3.00\d columns; expected at most 2.000; if ids"):
+        read_completions(path)
+
+
+def test_half_a_million_repeated_columns_are_refused_at_once(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="the key 'a' occurs twice"):
+        unique_keys([(str(number), 1) for number in range(500_000)] + [("a", 1), ("a", 1)])
+    assert len(listing(map(str, range(500_000)))) < 100
+    assert time.perf_counter() - start < 10  # a comparison of all pairs takes minutes
 
 
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.99])

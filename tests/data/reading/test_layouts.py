@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from simulacra.data import LogError, collapse, describe, read_completions, read_counts, scan_completions
@@ -361,6 +362,10 @@ def test_datasets(tmp_path, monkeypatch):
     assert both.conditions == ("base", "tuned")
     splits.save_to_disk(tmp_path / "splits")
     assert read_completions(tmp_path / "splits", condition="split").content_hash == both.content_hash
+
+    ids = {**frame.iloc[:3].to_dict("list"), "uid": [2**53 + 1, 2**53, None]}
+    assert read_completions(datasets.Dataset.from_dict(ids)).table["uid"].tolist() == [str(2**53 + 1), str(2**53), None]
+    assert read_completions(pa.table(ids)).table["uid"].tolist() == [str(2**53 + 1), str(2**53), None]
 
     asked = []
     monkeypatch.setattr(datasets, "load_dataset", lambda *args, **named: asked.append((args, named)) or splits)
