@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from simulacra.analysis import TrainingPath, training_path
 from simulacra.formalism.persona_sets import PERSONA_SETS
 from simulacra.inference import Result
 from simulacra.report import figures
