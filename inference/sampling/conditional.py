@@ -66,7 +66,8 @@ class ConditionalDensity(CollapsedDensity):
         counts = np.zeros((cells, patterns))
         counts[self._cell, self._pattern] = self._of_groups(self._total.sum(axis=1))
         super().__init__(problem._replace(counts=counts), chart)
-        self.problem, self.given = problem, given
+        self.problem = problem
+        self.given: Given | None = given
         self._in_cell = light(np.equal.outer(np.arange(cells), self._cell).astype(float))
         self._in_pattern = light(np.equal.outer(np.arange(patterns), self._pattern).astype(float))
         self._ratios = functools.lru_cache(maxsize=_KEPT)(self._computed_ratios)
