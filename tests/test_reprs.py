@@ -1,6 +1,7 @@
 """What objects show when they are printed: a few lines, however large they are, and HTML that no name can break."""
 
 import dataclasses
+import functools
 import html.parser
 import inspect
 import itertools
@@ -21,12 +22,16 @@ from simulacra.analysis import (
     Conduct,
     ContextComparison,
     ContextModel,
+    Guess,
     InContext,
+    Monitor,
+    Plan,
     Prediction,
     Ratio,
     fragility,
     scorecard,
     training_path,
+    update,
 )
 from simulacra.data import CompletionLog, Truth, collapse, read_completions, scan_completions
 from simulacra.data.account import LeftOut
@@ -158,6 +163,24 @@ def _conducted() -> Conduct:
     return Conduct(draws, counts, {}, {}, {}, LONG, LONG, LONG, Provenance(LONG, LONG, 0, LONG))
 
 
+def _plan() -> Plan:
+    said = np.full((40, 2, 5), "undecided")
+    coords = {name: ("design", np.arange(40.0)) for name in ("questions", "samples", "judges")}
+    trials = xr.Dataset(
+        {
+            name: (("design", "scope", "trial"), values)
+            for name, values in (("claim", said), ("width", np.ones(said.shape)))
+        },
+        coords={**coords, "scope": ["these", "new"]},
+    )
+    return Plan(trials, "increase", LONG, 0.89)
+
+
+@functools.cache
+def _monitor() -> Monitor:
+    return update(fit_simulated(), simulate().log.select(condition="mild"), name=LONG)
+
+
 def _large_truth() -> Truth:
     log = _large_log()
     cells = log.table[["condition", "question_id"]]
@@ -218,6 +241,10 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "TrainingPath": lambda _: training_path(
         fit_simulated(), {"base": 0, "mild": 1, "bad": 2}, shape="monotone", covariate=LONG
     ),
+    "Guess": lambda _: Guess(0.02, 0.15),
+    "Plan": lambda _: _plan(),
+    "Monitor": lambda _: _monitor(),
+    "Window": lambda _: dataclasses.replace(_monitor().windows[0], excess=LONG),
     "Scorecard": lambda _: dataclasses.replace(scorecard(fit_simulated()), words=LONG),
 }
 """Every public object that is printed, as large and with names as awkward as it may have."""

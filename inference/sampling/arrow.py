@@ -183,6 +183,7 @@ def stretch(arrow: Arrow, draws: np.ndarray, given: slice = slice(0)) -> Arrow:
     long = variances > _STRETCH_ABOVE * (1 + np.sqrt(size / len(draws))) ** 2
     lengths = np.sqrt(variances[long]) - 1
     longer = directions[long].T @ (lengths[:, None] * (directions[long] @ arrow.border))
+    longer[:, given] = 0.0  # not even by rounding: what depends on them is computed once for every value
     return arrow._replace(border=arrow.border + longer.astype(arrow.border.dtype))
 
 

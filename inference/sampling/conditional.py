@@ -10,15 +10,20 @@ from where everything is as for counts (:mod:`~simulacra.inference.sampling.coll
 empirical one, with the rows that were observed. Ratios are computed once for every draw of the calibration.
 
 Terms that depend on the calibration alone are left out. Tests compare value and gradient with JAX's.
+
+References:
+    Plummer (2015), Cuts in Bayesian graphical models, doi:10.1007/s11222-014-9503-z; Louis (1982), Finding the observed
+    information matrix when using the EM algorithm, doi:10.1111/j.2517-6161.1982.tb01203.x.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulacra.formalism.density_ratios import points_density_ratios
+from simulacra.formalism.density_ratios import Texts, points_density_ratios
 from simulacra.formalism.prior import calibrated
 from simulacra.inference.sampling.arrow import light, through
 from simulacra.inference.sampling.collapsed import CollapsedDensity, Emissions
@@ -33,7 +38,13 @@ _KEPT = 16
 _LONGEST = 128
 """Rows of a piece at most."""
 
-_density_ratios = jax.jit(points_density_ratios)
+_OF_ROWS = Texts._fields.index("reference_persona")
+"""Texts begin with the fields of rows; the others are about references."""
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _ratios_of_pieces(rows: Texts, temperature: jax.Array, offset: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    return points_density_ratios(rows, temperature, offset).reshape(-1, *shape).swapaxes(0, 1)
 
 
 class ConditionalDensity(CollapsedDensity):
@@ -59,10 +70,15 @@ class ConditionalDensity(CollapsedDensity):
         self._first, self._group = np.cumsum(pieces) - pieces, np.repeat(np.arange(len(found)), pieces)
         order = np.argsort(group, kind="stable")
         rank = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
-        self._place = np.repeat(self._first, size) + rank // length, rank % length
-        self._order, self._shape = order, (len(self._group), length)
-        self._total = np.zeros(self._shape)
-        self._total[self._place] = np.asarray(texts.total, dtype=float)[order]
+        self._shape = len(self._group), length
+        place = (np.repeat(self._first, size) + rank // length) * length + rank % length
+        filled = [
+            np.zeros((math.prod(self._shape), *own.shape[1:]), own.dtype) for own in map(np.asarray, texts[:_OF_ROWS])
+        ]
+        for own, values in zip(filled, texts, strict=False):
+            own[place] = np.asarray(values)[order]
+        self._rows = Texts(*filled, *texts[_OF_ROWS:])
+        self._total = np.asarray(self._rows.total).reshape(self._shape)
         counts = np.zeros((cells, patterns))
         counts[self._cell, self._pattern] = self._of_groups(self._total.sum(axis=1))
         super().__init__(problem._replace(counts=counts), chart)
@@ -80,10 +96,8 @@ class ConditionalDensity(CollapsedDensity):
         """R of all rows, shape ``(piece, K, row)``, at coordinates of the calibration."""
         temperature, offset, _ = calibrated(np.frombuffer(calibration), self.problem.num_personas)
         with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature; the setting belongs to a thread)
-            own = _density_ratios(self.problem.texts, jnp.asarray(temperature), jnp.asarray(offset))
-        ratios = np.ones((*self._shape, len(own)))
-        ratios[self._place] = np.asarray(own).T[self._order]
-        return np.ascontiguousarray(ratios.swapaxes(1, 2))
+            known = jnp.asarray(temperature), jnp.asarray(offset)
+            return np.asarray(_ratios_of_pieces(self._rows, *known, self._shape))
 
     def _probabilities(
         self, calibration: np.ndarray, components: np.ndarray, weights: np.ndarray

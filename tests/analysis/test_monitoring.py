@@ -123,7 +123,7 @@ def test_a_window_is_estimated_from_its_own_completions(simulated: Simulated, fi
 
 
 def test_weights_of_a_window_with_an_alarm_are_withheld(
-    fitted: Result, windows: tuple[CollapsedLog, np.ndarray], few_draws: None
+    fitted: Result, windows: tuple[CollapsedLog, np.ndarray]
 ) -> None:
     nothing = tuple(len(own.categories) - 1 for own in fitted.model.emissions)
     monitor = update(fitted, window(windows, 1, nothing), name="odd")

@@ -13,15 +13,17 @@ import pytest
 import simulacra.data
 import simulacra.inference
 from simulacra.data import CompletionLog, ScannedLog, load_demo
-from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference import Result, Thresholds, default_model, fit
 
 ROOT = Path(__file__).parent.parent.parent
 
 _FITTED: dict[tuple, Result] = {}  # pages fit the same demonstration log with the same model
 
 
-def _short_fit(model: Any, log: Any, **settings: Any) -> Result:
+def _short_fit(model: Any, log: Any = None, **settings: Any) -> Result:
     """``fit`` with few draws and thresholds to match, once for each model and log."""
+    if log is None:
+        model, log = default_model(model), model
     key = (repr(dataclasses.asdict(model)), log.content_hash, tuple(sorted(settings.items())))
     if key not in _FITTED:
         short = {"num_warmup": 300, "num_samples": 500, "thresholds": Thresholds(r_hat=1.1, ess=50)}
