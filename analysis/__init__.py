@@ -2,7 +2,8 @@
 
 The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
 package adds other persona sets for the same counts, rates on questions that were not logged, shifts predicted from
-training data, evidence in a context, what known personas do after fine-tuning, and change over training.
+training data, evidence in a context, what known personas do after fine-tuning, change over training, comparisons of
+model organisms, planning of studies, and monitoring of deployments.
 """
 
 from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets

@@ -22,6 +22,7 @@ References:
 
 import dataclasses
 import importlib.metadata
+import numbers
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -34,8 +35,9 @@ from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing, place
 from simulacra.formalism.emissions import AbstractEmission
+from simulacra.formalism.emissions_by_name import emission_by_name
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.shifts import claim
 from simulacra.inference.citation import Citation, Provenance, cited
 from simulacra.inference.diagnostics import Thresholds
@@ -45,6 +47,7 @@ from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 __all__ = ["Conduct", "conduct"]
 
 _CHAINS, _DRAWS = 4, 500
+_LEAST = {"num_samples": 2, "num_chains": 1}
 _OF_PERSONAS = (
     "outcome_given_persona",
     "total_variation",
@@ -251,10 +254,10 @@ class Conduct:
 
 def conduct(
     log: CompletionLog,
-    emissions: Sequence[AbstractEmission],
+    emissions: Sequence[AbstractEmission | str],
     *,
     baseline: str = "base",
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     control: str | None = None,
     elicited_by: str = "elicited_by",
     label: str | None = None,
@@ -267,10 +270,12 @@ def conduct(
     Args:
         log: a log with elicited completions of the baseline and of at least one other condition. Completions that no
             prompt elicited are used for weights and for the split of eq. (9).
-        emissions: how measurements are cut into categories, as for ``PersonaMixture``. Patterns of categories are
-            counted, so few categories, such as the bins that the outcome needs, suffice and give shorter intervals.
+        emissions: how measurements are cut into categories, as for ``PersonaMixture``; a score that is only named has
+            the usual bins. Patterns of categories are counted, so few categories, such as the bins that the outcome
+            needs, suffice and give shorter intervals.
         baseline: the condition that the others are compared with.
-        outcome: the event of the rates. Completions outside of its denominator are not used. Default: none.
+        outcome: the event of the rates, or its rule. Completions outside of its denominator are not used. Default:
+            none.
         control: a benign fine-tune, to whose changes those of the other conditions are compared.
         elicited_by: a context column with the persona whose prompt elicited the completion, empty if none did.
         label: a context column with the persona of a completion according to a judge. Elicited completions with another
@@ -291,9 +296,16 @@ def conduct(
     and it is withheld where the completions without prompt are not a mixture of those with one.
     """
     expect_type(log, CompletionLog, "log", "conduct", expected="a log in memory, as read_completions returns")
-    expect_type(outcome, (Outcome, type(None)), "outcome", "conduct", expected="an Outcome")
+    for argument, number in (("num_samples", num_samples), ("num_chains", num_chains)):
+        expect_type(number, numbers.Integral, argument, "conduct", expected="a whole number")
+        if number < _LEAST[argument]:
+            least = f"at least {_LEAST[argument]}"
+            raise InputError(f"conduct: {argument} is {number}", expected=least, argument=argument)
+    outcome = None if outcome is None else as_outcome(outcome, "conduct")
+    rules = [] if outcome is None else [outcome.event]
+    own = [emission_by_name(each, (), rules) if isinstance(each, str) else each for each in emissions]
     denominator = None if outcome is None else outcome.denominator
-    counts = count_elicited(log, emissions, elicited_by=elicited_by, label=label, denominator=denominator)
+    counts = count_elicited(log, own, elicited_by=elicited_by, label=label, denominator=denominator)
     _expect_conditions(counts, baseline, control)
     samples = ConductSamples(counts, num_samples * num_chains, np.random.default_rng([seed, 5]))
     few = too_few(counts)
@@ -302,7 +314,7 @@ def conduct(
     draws["total_variation"], p_values = samples.variation(baseline, others, few)
     withheld = few | samples.unmixed(few)
     if outcome is not None:
-        draws |= samples.of_event(outcome.event.holds(emissions, counts.patterns), baseline, others)
+        draws |= samples.of_event(outcome.event.holds(own, counts.patterns), baseline, others)
     shaped = {name: _labelled(own, counts, others, num_chains) for name, own in draws.items()}
     for name in ("total_variation", "outcome_change"):
         if control is not None and name in shaped:
@@ -312,7 +324,7 @@ def conduct(
             )
     model = (
         f"known-persona conduct; personas {', '.join(counts.personas)}; "
-        f"measurements {', '.join(each.measurement for each in emissions)}; baseline {baseline}"
+        f"measurements {', '.join(each.measurement for each in own)}; baseline {baseline}"
         + ("" if outcome is None else f"; {outcome}")
         + ("" if label is None else f"; personas labelled by {label}")
     )

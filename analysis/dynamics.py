@@ -52,7 +52,7 @@ def training_path(
     *,
     of: str = "rates",
     persona: str | None = None,
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     covariate: str = "step",
     scale: str = "linear",
     shape: str = "walk",
@@ -166,7 +166,7 @@ def _positions(values: np.ndarray, scale: str) -> np.ndarray:
     return np.asarray(SCALES[scale][0](values))
 
 
-def _estimates(result: Result, names: list[str], of: str, persona: str | None, outcome: Outcome | None) -> Alone:
+def _estimates(result: Result, names: list[str], of: str, persona: str | None, outcome: Outcome | str | None) -> Alone:
     """The estimates of the fit at the checkpoints, which are compared with one another."""
     first: Group = names[0]
     if of not in ("rates", "weights"):

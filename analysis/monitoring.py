@@ -35,6 +35,7 @@ References:
 """
 
 import dataclasses
+import math
 import numbers
 from collections.abc import Hashable
 from typing import Any, NamedTuple
@@ -50,7 +51,7 @@ from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.mixture import component_probabilities, responsibilities
+from simulacra.formalism.mixture import PersonaMixture, component_probabilities, responsibilities
 from simulacra.inference.citation import Citation, cited
 from simulacra.inference.misfit import described, every_pattern, pattern_bins, unexplained_share
 from simulacra.inference.result import Result
@@ -164,7 +165,8 @@ class Monitor:
 
         Columns ``window, persona, mean, eti89_lb, eti89_ub, shift, shift_lb, shift_ub`` (difference from the
         reference), ``ess_bulk, ess_tail, r_hat, status``. Weights of a window with an alarm are withheld, and those
-        that the fit withholds for the condition.
+        that the fit withholds for the condition. A shift is also withheld if the fit withholds the weights of the
+        reference; ``status`` is that of the weight.
 
         Raises:
             InputError: a probability outside (0, 1).
@@ -172,11 +174,7 @@ class Monitor:
         lower, upper = bounds(ci_prob)
         parts = []
         for window in self.windows:
-            terms = self._terms("weights", ci_prob)
-            table, shifts = (
-                summary_table(own.expand_dims(condition=[window.condition], axis=2), terms)
-                for own in (window.weights, window.shifts)
-            )
+            table, shifts = self._summaries(window, ci_prob)
             for name, column in (("shift", "mean"), ("shift_lb", lower), ("shift_ub", upper)):
                 table.insert(list(table).index("ess_bulk"), name, shifts[column])
             if window.alarm:
@@ -216,9 +214,20 @@ class Monitor:
                 expected = "an outcome of the model" if metric == "rate" else f"one of {listing(self.result.personas)}"
                 raise InputError(f"cite: there is no {metric} of {persona!r}", expected=expected, argument="persona")
             row, key = found[0], f"{metric}[{window}, {persona}]"
+            if metric == "shift" and row["status"] == "ok":
+                shifts = self._summaries(own, ci_prob)[1]
+                row["status"] = shifts.loc[shifts["persona"] == persona, "status"].iloc[0]
             columns = ("mean", *limits) if metric == "weight" else ("shift", "shift_lb", "shift_ub")
         provenance = dataclasses.replace(self.result.provenance(), data_hash=own.content_hash)
         return cited(key, row, columns, f"on the questions of window {window}", provenance, probability=ci_prob)
+
+    def _summaries(self, window: Window, ci_prob: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The tables of the weights of a window and of its shifts from the reference, without its alarm."""
+        terms = self._terms("weights", ci_prob)
+        weights, shifts = (
+            own.expand_dims(condition=[window.condition], axis=2) for own in (window.weights, window.shifts)
+        )
+        return summary_table(weights, terms), summary_table(shifts, terms, against=self.reference)
 
     def _row(self, window: Window, ci_prob: float) -> dict[Hashable, Any]:
         lower, upper = bounds(ci_prob)
@@ -372,7 +381,7 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
     weights = _window_weights(counts[0], components, rng)
     base = _flat(posterior["weights"].sel(condition=monitor.reference))
     predicted = np.stack([(own[:, None] @ components)[:, 0] for own in (weights, base)], axis=1)
-    p_value, excess = _departure(monitor, patterns, counts, predicted)
+    p_value, excess = _departure(result.model, patterns, counts, predicted)
     dims, coords = ("chain", "draw", "persona"), {"persona": posterior["persona"].to_numpy()}
     events, total, rate = _rate(monitor, window, shape, rng)
     cells = window.cells
@@ -440,16 +449,17 @@ def _window_weights(counts: np.ndarray, components: np.ndarray, rng: np.random.G
     return weights
 
 
-def _departure(monitor: Monitor, patterns: np.ndarray, counts: np.ndarray, predicted: np.ndarray) -> tuple[float, str]:
+def _departure(
+    model: PersonaMixture, patterns: np.ndarray, counts: np.ndarray, predicted: np.ndarray
+) -> tuple[float, str]:
     """The p-value of the window, and the bin with the smallest in words.
 
     Args:
-        monitor: the windows so far.
+        model: emissions and outcome.
         patterns: P patterns.
         counts: of window and reference, shape ``(2, P)``.
         predicted: shares of patterns in both, shape ``(S, 2, P)``.
     """
-    model = monitor.result.model
     names = [described(model.emissions, own) for own in patterns]
     bins = [np.eye(len(patterns)), *pattern_bins(model.emissions, model.outcome, patterns)]
     for emission in model.emissions:
@@ -468,7 +478,13 @@ def _departure(monitor: Monitor, patterns: np.ndarray, counts: np.ndarray, predi
     least = int(own.argmin())
     text = f"{[name for name, kept in zip(names, logged, strict=True) if kept][least]}: {observed[0, least]:.0f} of "
     text += f"{counts[0].sum():.0f}, {expected[:, 0, least].mean():.1f} expected"
-    return float(min(own[least] * len(own), 1.0)), text
+    return float(min(own[least] * _number_of_bins(model), 1.0)), text
+
+
+def _number_of_bins(model: PersonaMixture) -> int:
+    """All bins that a window might have completions in, whether or not it has."""
+    sizes = [len(emission.categories) for emission in model.emissions]
+    return math.prod(sizes) + sum(sizes) + (0 if model.outcome is None else 2)
 
 
 def _unexplained(counts: np.ndarray, predicted: np.ndarray, rng: np.random.Generator) -> float:

@@ -196,7 +196,7 @@ class Plan:
     def best(self, *, scope: str = "new") -> pd.Series:
         """The design with the largest power; for a budget, the best split into questions and samples.
 
-        Designs whose powers differ by less than two Monte Carlo standard errors are not distinguished from it.
+        Other designs whose power differs by less than about two ``mcse`` may be as good.
 
         Raises:
             InputError: another scope.
@@ -238,7 +238,7 @@ def plan(
     minus: Group | None = None,
     *,
     difference: float | None = None,
-    outcome: Outcome | None = None,
+    outcome: Outcome | str | None = None,
     questions: Sequence[int] = (4, 8, 16, 32),
     samples: Sequence[int] | None = None,
     budget: int | None = None,
@@ -284,6 +284,10 @@ def plan(
         _expect_counts(values, name)
     if budget is not None and samples is not None:
         raise InputError("plan: a budget determines the samples", remedy="pass one of them", argument="samples")
+    expect_type(agreement, numbers.Real, "agreement", "plan", expected="a number in [0, 1]")
+    expect_type(seed, numbers.Integral, "seed", "plan", expected="a whole number")
+    if seed < 0:
+        raise InputError(f"plan: seed is {seed}", expected="0 or more", argument="seed")
     if not 0 <= agreement <= 1:
         raise InputError(f"plan: agreement is {agreement!r}", expected="a number in [0, 1]", argument="agreement")
     ends(ci_prob)
@@ -362,7 +366,7 @@ def _fitted(
     group: Group | None,
     minus: Group | None,
     difference: float | None,
-    outcome: Outcome | None,
+    outcome: Outcome | str | None,
     trials: int,
     rng: np.random.Generator,
 ) -> tuple[_Truth, float, str]:

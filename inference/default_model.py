@@ -90,6 +90,8 @@ def default_model(
             remedy="pass likelihoods=True, or leave out references",
             argument=("likelihoods", "references"),
         )
+    emissions = (emissions,) if isinstance(emissions, str) else tuple(emissions)
+    without = (without,) if isinstance(without, str) else tuple(without)
     known = dict(declared or {})
     given = {each.measurement: each for each in emissions if isinstance(each, AbstractEmission)}
     names = tuple(each if isinstance(each, str) else each.measurement for each in emissions)
@@ -125,7 +127,7 @@ def default_model(
         baseline=baseline,
         outcome=event,
     )
-    model = _with_denominator(model, of) if event is None and of is not None else model
+    model = _with_denominator(model, of) if outcome is None and of is not None else model
     if without or concentration:
         model = model.with_personas(adjusted_personas(model.personas, without, concentration))
     if not silent:

@@ -39,16 +39,16 @@ def sample_variation(
     Args:
         counts: completions of the first by category, shape ``(P,)``, not all zero.
         others: those of the second, shape ``(P,)``.
-        size: number of draws, even.
+        size: number of draws, at least two.
         rng: random generator.
 
     Returns:
         Draws in [0, 1], shape ``(size,)``, and the mid-p-value of the hypothesis that the distributions are
         equal, a probability.
     """
-    levels = (np.arange(size // 2) + 0.5) / (size // 2)
     draws, p_values = [], []
-    for shrinkage in _SHRINKAGE:
+    for shrinkage, part in zip(_SHRINKAGE, (size - size // 2, size // 2), strict=True):
+        levels = (np.arange(part) + 0.5) / part
         distances, below = _compared(counts, others, shrinkage, rng)
         # the confidence that the distance is at most that of a place is the share of replicates farther apart
         draws.append(np.interp(levels, below[::-1], distances[::-1], left=distances[-1], right=0.0))

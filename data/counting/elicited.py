@@ -1,7 +1,8 @@
 """Counts of elicited completions: what every condition wrote under the prompt of every persona, and without one.
 
 Conditions are compared on the questions that all of them were asked with every prompt. If a question has more
-completions than another, each of its completions counts less, so that all questions have the same weight. Counts are
+completions than another, each of its completions counts less, so that all questions have the same weight; with labels,
+questions count in proportion to the share of completions whose label agrees with the prompt. Counts are
 then shares times the effective sample size; with equally many completions per question they are the numbers logged.
 
 References:

@@ -1,4 +1,4 @@
-"""The density of :mod:`~simulacra.inference.sampling.problem` compiled by JAX, for models with texts.
+"""The density of :mod:`~simulacra.inference.sampling.problem` compiled by JAX, for texts fitted with their calibration.
 
 The gradient is automatic. The preconditioner is dense: the Hessian, with directions in which it is nearly flat or not
 concave cut at the width of the prior.

@@ -33,7 +33,7 @@ from simulacra.inference.sampling.space import Given
 __all__ = ["ConditionalDensity"]
 
 _KEPT = 16
-"""Draws of the calibration whose ratios are kept: those of all chains."""
+"""Draws of the calibration whose ratios are kept: those of up to as many chains."""
 
 _LONGEST = 128
 """Rows of a piece at most."""

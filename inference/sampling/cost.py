@@ -25,6 +25,9 @@ _TIMINGS = 5
 _BYTES_AT_LEAST, _BYTES_OF_CELL, _BYTES_OF_LATENT = 5e8, 56, 6
 """Largest memory of a process: without draws, for every draw and cell, and for every draw, cell and coordinate."""
 
+_BYTES_OF_TEXT = 8 * 30
+"""For every text and persona: the density ratios at the draws of the calibration that are kept."""
+
 
 class Cost(NamedTuple):
     """Expected cost of sampling.
@@ -55,7 +58,8 @@ def expected_cost(space: Space, states: Sequence[hmc.State], *, num_iterations: 
     rounds = -(-len(states) // (os.cpu_count() or 1))
     problem = space.density.problem
     each = _BYTES_OF_CELL + _BYTES_OF_LATENT * (problem.num_personas - 1)
+    rows = 0 if problem.texts is None else len(problem.texts.cell)
     return Cost(
         seconds=_AFTERWARDS * _GRADIENTS * num_iterations * rounds * statistics.median(timings),
-        memory=_BYTES_AT_LEAST + each * num_draws * len(problem.own),
+        memory=_BYTES_AT_LEAST + each * num_draws * len(problem.own) + _BYTES_OF_TEXT * rows * problem.num_personas,
     )

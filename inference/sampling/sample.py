@@ -16,9 +16,10 @@ Five steps lead from prepared data to draws:
    same space (:mod:`~simulacra.inference.sampling.nuts`). Where transitions of HMC diverge, its steps were too long:
    these draws are discarded, the step size is adapted to a higher acceptance rate, and sampling is repeated once.
 
-The density of counts is computed in NumPy (:mod:`~simulacra.inference.sampling.collapsed`), so that nothing is
-compiled, and so is that of texts with a cut calibration (:mod:`~simulacra.inference.sampling.conditional`); the joint
-one of texts and calibration is compiled by JAX (:mod:`~simulacra.inference.sampling.compiled`).
+The densities of counts (:mod:`~simulacra.inference.sampling.collapsed`) and of texts with a cut calibration
+(:mod:`~simulacra.inference.sampling.conditional`) are computed in NumPy. For the latter, JAX computes the density
+ratios, once for every draw of the calibration. The joint density of texts and calibration is compiled by JAX
+(:mod:`~simulacra.inference.sampling.compiled`).
 
 References:
     Neal (2011), MCMC using Hamiltonian dynamics, arXiv:1206.1901, section 5.4.1 (preconditioning by a linear map);

@@ -65,8 +65,10 @@ class Sheet:
         self._ax, size = options.get("ax"), options.get("figsize")
         if self._ax is not None and size is not None:
             raise InputError("Axes have a size already", remedy="pass either ax or figsize", argument=("ax", "figsize"))
-        given = size if isinstance(size, tuple) else (size, None)
-        if size is not None and (len(given) != 2 or any(each is not None and each <= 0 for each in given)):
+        given = tuple(size) if isinstance(size, (tuple, list)) else (size, None)
+        sizes = [each for each in given if each is not None]
+        positive = all(isinstance(each, (int, float)) and each > 0 for each in sizes)
+        if size is not None and (len(given) != 2 or not positive):
             raise InputError(f"figsize is {size!r}", expected="inches, (3.25, 2.5) or 3.25", argument="figsize")
         self._height = given[1]
         self._drawn: list[Any] = []

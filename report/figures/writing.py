@@ -45,7 +45,7 @@ def write_figures(
     result: Result,
     folder: str | Path,
     *,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     format: str | Sequence[str] = "pdf",
     width: float | int | None = None,
     **options: Any,
@@ -69,8 +69,8 @@ def write_figures(
         MissingExtraError: the extra ``report`` is not installed.
     """
     expect_type(result, Result, "result", "write_figures", expected="a Result, as fit returns")
+    only, formats = ((own,) if isinstance(own, str) else tuple(own) for own in (only, format))
     refuse_unknown(only, list(FIGURES), "figures of a result", "only")
-    formats = (format,) if isinstance(format, str) else tuple(format)
     refuse_unknown(formats, FORMATS, "formats of figures", "format")
     if width is not None and not width > 0:
         raise InputError(f"The width of figures is {width}", expected="inches, such as 3.25", argument="width")

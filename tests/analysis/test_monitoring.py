@@ -7,8 +7,9 @@ import pytest
 from scipy import special
 
 from simulacra.analysis import Monitor, monitoring, update
-from simulacra.analysis.monitoring import _window_weights
+from simulacra.analysis.monitoring import _departure, _window_weights
 from simulacra.data import CollapsedLog, collapse, read_completions
+from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.inference import Result
 from tests.inference.conftest import WEIGHTS, Simulated
@@ -133,6 +134,36 @@ def test_weights_of_a_window_with_an_alarm_are_withheld(
     with pytest.raises(ValueError, match=r"weight\[odd, aligned\] is withheld: behaviour that no persona describes"):
         monitor.cite("weight", "odd", "aligned")
     assert 0 < monitor.cite("rate", "odd").value < 1
+
+
+def test_rare_bins_that_happen_to_be_hit_raise_no_alarm(fitted: Result) -> None:
+    """A thousand patterns with half a completion expected: those without one count among the tests as well."""
+    rng = np.random.default_rng(8)
+    patterns = np.stack(np.unravel_index(np.arange(1000), (10, 10, 10)), axis=1)
+    shares = np.full(1000, 5e-4)
+    shares[0] = 1 - shares[1:].sum()
+    emissions = [LabelEmission(name, list(range(9))) for name in "abc"]
+    personas = [
+        Persona(n, "", {"a": Archetype(tuple(range(9)), m)}) for n, m in (("x", (1,) * 9), ("y", (9, *(1,) * 8)))
+    ]
+    wide = PersonaMixture(personas, emissions=emissions)
+    p_values = [
+        _departure(wide, patterns, np.stack([rng.multinomial(1000, shares)] * 2), np.tile(shares, (5, 2, 1)))[0]
+        for _ in range(40)
+    ]
+    assert (np.array(p_values) < 0.02).sum() <= 3  # 0.8 expected at most
+
+
+def test_the_shift_from_a_withheld_reference_is_withheld(simulated: Simulated, fitted: Result) -> None:
+    check = next(own for own in fitted.checks if own.name == "unexplained share" and own.condition == "base")
+    checks = tuple(dataclasses.replace(own, passed=False) if own is check else own for own in fitted.checks)
+    monitor = update(
+        dataclasses.replace(fitted, checks=checks), simulated.log.select(condition="mild"), reference="base"
+    )
+    assert monitor.weights()["mean"].notna().all()
+    assert monitor.weights()["shift"].isna().all()
+    with pytest.raises(ValueError, match=r"shift\[window 1, aligned\] is withheld"):
+        monitor.cite("shift", "window 1", "aligned")
 
 
 def test_new_questions_are_counted(simulated: Simulated, fitted: Result) -> None:

@@ -159,8 +159,15 @@ def test_personas_from_a_file(tmp_path):
     assert model.personas == own.personas
     assert model.emissions == own.emissions
     assert model.outcome == own.outcome
+    assert chosen(log, personas=path, of="scored").outcome == Outcome(own.outcome.rule, of="scored", name="style")
     with pytest.raises(InputError, match=r"'style' is a measurement of .*my\.toml, which declares its range"):
         chosen(log, personas=str(path), declared={"style": Declared(bounds=(0, 10))})
+
+
+def test_a_single_name_is_not_taken_for_its_letters():
+    log = log_of(evil=TENS, coherent=TENS)
+    assert chosen(log, emissions="evil") == chosen(log, emissions=["evil"])
+    assert "incoherent" not in chosen(log, without="incoherent").names
 
 
 def test_emissions_have_the_form_of_the_archetypes():

@@ -77,6 +77,9 @@ def test_the_width_is_given_and_the_height_follows(passing: Result) -> None:
     assert tuple(whole.get_size_inches()) == (3.25, 2.5)
     few = figures.shifts(passing, figsize=3.25, order=[LONG])
     assert few.get_size_inches()[1] < narrow.get_size_inches()[1]
+    assert tuple(figures.shifts(passing, figsize=[3.25, 2.5]).get_size_inches()) == (3.25, 2.5)
+    with pytest.raises(ValueError, match=r"figsize is '3'; expected inches"):
+        figures.shifts(passing, figsize="3")
     with pytest.raises(ValueError, match=r"figsize is -1; expected inches, \(3.25, 2.5\) or 3.25"):
         figures.shifts(passing, figsize=-1)
 
