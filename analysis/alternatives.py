@@ -3,7 +3,7 @@
 If the check ``unexplained share`` fails, the usual remedy is a larger persona set. :func:`try_persona_sets` applies the
 remedies and reports which of them passes: every larger shipped set for the same measurements, and the fitted personas
 with a *residual* persona, which has no archetype and is free to describe whatever the others do not. The fits are
-short; fit the set that you choose again before you cite its estimates.
+short, and sample one solution each; fit the set that you choose again before you cite its estimates.
 
 A set that passes is consistent with the log, which does not make it right: with enough personas every log is explained.
 A large weight of the residual persona means that the named personas describe little of what the condition does.
@@ -64,7 +64,7 @@ def try_persona_sets(
                 model.with_personas(personas),
                 result.collapsed,
                 seed=seed,
-                thresholds=dataclasses.replace(result.thresholds, r_hat=np.inf, ess=0),
+                thresholds=dataclasses.replace(result.thresholds, r_hat=np.inf, ess=0, mode_gap=0.0),
                 num_warmup=_WARMUP,
                 num_samples=_DRAWS,
                 progress_bar=False,

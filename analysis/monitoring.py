@@ -114,7 +114,8 @@ class Window:
             f"Window {self.name}: {grouped(self.completions)} completions of {self.condition}",
             f"unexplained {self.unexplained:.3f}; p = {self.p_value:.2g}, level {self.level:.2g}"
             + ("; alarm" if self.alarm else ""),
-            f"most frequent beyond the personas: {self.excess}",
+            "most frequent beyond the personas:",
+            self.excess,
         )
 
 

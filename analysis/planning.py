@@ -91,8 +91,8 @@ class Guess:
         if not (0 < self.rate < 1 and 0 < self.rate + self.difference < 1):
             raise InputError(
                 f"Guess: the rates are {self.rate:g} and {self.rate + self.difference:g}",
-                expected="rates between 0 and 1",
-                remedy="a rate of zero is never known; state a small one, such as 0.001",
+                expected="rates between 0 and 1, such as 0.02 for two percent",
+                remedy="for an event that was never seen, state a small rate, such as 0.001",
                 argument=("rate", "difference"),
             )
         if min(self.question_scale, self.cell_scale) <= 0:
@@ -182,7 +182,10 @@ class Plan:
             InputError: no design has this power; the message says whether more samples or only more questions would
                 help. Or a probability outside (0, 1), or another scope.
         """
-        ends(probability)
+        expected = "a power between 0 and 1, such as 0.8"
+        expect_type(probability, numbers.Real, "probability", "smallest", expected=expected)
+        if not 0 < probability < 1:
+            raise InputError(f"smallest: probability is {probability!r}", expected=expected, argument="probability")
         table = self._about(scope)
         enough = table[table["power"] >= probability].sort_values(["completions", "judgements", "questions"])
         if enough.empty:

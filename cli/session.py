@@ -354,7 +354,7 @@ class Session:
             raise
         without = "" if logs else ", without example completions (use --log to include them)"
         self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
-        self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
+        self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
 
     def figures(self, path: Path, out: Path | None, *, against: str | None, **options: Any) -> None:
         """Write the figures of a saved result.
@@ -370,7 +370,7 @@ class Session:
         asked: dict[str, Any] = {} if against is None else {"against": against}
         written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
         self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
-        self._finish(result, {"ok": result.ok, "files": list(map(str, written))})
+        self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
 
     def _print(
         self,
@@ -426,11 +426,12 @@ class Session:
         self.say(f"\n[bold]Written[/bold] to {escape(str(folder))}: {', '.join(path.name for path in files)}")
         summary["files"] = [str(path) for path in files]
 
-    def _finish(self, result: Result, summary: Mapping[str, Any]) -> None:
+    def _finish(self, result: Result, summary: Mapping[str, Any], *, printed: bool = True) -> None:
+        """End a command; if the checks were not printed, those that failed are named."""
         if self._as_json:
             self._say_json(summary)
         if not result.ok:
-            if self._quiet:
+            if self._quiet or not printed:
                 names = ", ".join(dict.fromkeys(check.name for check in result.failed))
                 self._say_error(f"{len(result.failed)} of {len(result.checks)} checks failed: {names}")
             raise typer.Exit(NOT_OK)

@@ -30,7 +30,7 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.open_sets import open_set
 from simulacra.formalism.outcomes import Outcome, Rule, as_outcome
 from simulacra.formalism.persona_files import read_personas
-from simulacra.formalism.persona_sets import OPEN_SETS, persona_set
+from simulacra.formalism.persona_sets import OPEN_SETS, RESIDUAL, base_set, persona_set
 from simulacra.formalism.personas import Gate, Persona
 from simulacra.formalism.scales import bounds_of, rescaled_personas, rescaled_rule
 from simulacra.formalism.simplex import ilr_basis, log_weights
@@ -119,15 +119,16 @@ class PersonaMixture:
         named = isinstance(personas, str)
         own: Sequence[Persona]
         if isinstance(personas, str):
-            own = () if personas in OPEN_SETS else persona_set(personas)
+            own = () if base_set(personas) in OPEN_SETS else persona_set(personas)
         else:
             own = _each(personas, Persona, "personas")
         measured, likelihood = _check_emissions(_as_emissions(emissions, own, event))
         scales = bounds_of(measured)
         usual = None
         if isinstance(personas, str):
-            if personas in OPEN_SETS:
-                own, usual = open_set(personas, measured, event)
+            if base_set(personas) in OPEN_SETS:
+                own, usual = open_set(base_set(personas), measured, event)
+                own = own if personas in OPEN_SETS else (*own, RESIDUAL)
                 usual = dataclasses.replace(usual, rule=rescaled_rule(usual.rule, scales))
             else:
                 _refuse_inverted(personas, measured)

@@ -95,7 +95,7 @@ def _trait(emission: ScoreEmission, *, judged: bool) -> Found:
     rule, knots = quoted(measurement), (0.0, 50.0, 100.0)
 
     def persona(name: str, text: str, tens: tuple[float, ...], halves: tuple[float, ...], *gates: Gate) -> Persona:
-        scores = {measurement: Archetype(_TENS, tens, concentration=_SURE)}
+        scores = {measurement: Archetype(_TENS, tens)}  # judges differ in how high they score what shows a trait
         if judged:
             scores["coherent"] = Archetype(knots, halves, concentration=_FIRM)
         return Persona(name, text, scores, gates)

@@ -157,6 +157,11 @@ distribution fitted to them."""
 _WITH_RESIDUAL = "+residual"
 
 
+def base_set(name: str) -> str:
+    """The name of a set without ``+residual``."""
+    return name.removesuffix(_WITH_RESIDUAL)
+
+
 def persona_set(name: str) -> tuple[Persona, ...]:
     """The personas of a shipped set, with a residual persona if the name ends in ``+residual``.
 
@@ -165,7 +170,7 @@ def persona_set(name: str) -> tuple[Persona, ...]:
     """
     expect_type(name, str, "personas", "persona_set", expected=f"one of {', '.join(PERSONA_SETS)}")
     if name.endswith(_WITH_RESIDUAL):
-        return (*persona_set(name.removesuffix(_WITH_RESIDUAL)), RESIDUAL)
+        return (*persona_set(base_set(name)), RESIDUAL)
     if name not in PERSONA_SETS:
         known = (*PERSONA_SETS, *OPEN_SETS)
         near = "".join(f". Did you mean {set_!r}?" for set_ in difflib.get_close_matches(name, known, n=1))

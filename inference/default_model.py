@@ -20,7 +20,7 @@ from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import CROSSED_WEIGHTS, NESTED_WEIGHTS, PersonaMixture
 from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.persona_files import PersonaFile, is_persona_file, read_personas
-from simulacra.formalism.persona_sets import OPEN_SETS, adjusted_personas, persona_set
+from simulacra.formalism.persona_sets import OPEN_SETS, adjusted_personas, base_set, persona_set
 from simulacra.formalism.personas import Persona
 from simulacra.formalism.scales import bounds_of, rescaled_personas
 from simulacra.inference.log_measurements import (
@@ -102,22 +102,23 @@ def default_model(
     if personas is None:
         personas = USUAL_SET if likelihoods else suggested_set(log, names, known, given)
     name: str | None = None
+    kind: str | None = None
     if isinstance(personas, (str, Path)):
-        name = str(personas)
-        chosen = () if name in OPEN_SETS else persona_set(name)
+        name, kind = str(personas), base_set(str(personas))
+        chosen = () if kind in OPEN_SETS else persona_set(name)
     else:
         chosen = tuple(personas)
     if likelihoods:
         chosen = _prompted(log, chosen)
-    if not names and name in OPEN_SETS:
-        names = open_measurement(log, name, known)
+    if not names and kind in OPEN_SETS:
+        names = open_measurement(log, kind, known)
     elif not names:
-        names = archetyped_in(log, chosen, name, needed=not likelihoods)
+        names = archetyped_in(log, chosen, kind, needed=not likelihoods)
         refuse_lacking(log, chosen, names, needed=event is None and not likelihoods)
     refuse_undeclared(known, names)
     rules = rules_of(() if name else chosen, event)
     measured = [
-        given[each] if each in given else emission_in(each, name, chosen, log, known.get(each, Declared()), rules)
+        given[each] if each in given else emission_in(each, kind, chosen, log, known.get(each, Declared()), rules)
         for each in names
     ]
     model = PersonaMixture(

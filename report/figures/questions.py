@@ -1,5 +1,6 @@
 """Observed rates of the outcome, question by question."""
 
+import math
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -64,7 +65,7 @@ def rate_by_question(result: Result, **options: Unpack[Options]) -> "Figure":
 def _number(value: float) -> str:
     if np.isnan(value):
         return ""
-    return f"{100 * value:.0f}" if value >= 0.005 or value == 0 else "<1"
+    return f"{math.floor(100 * value + 0.5 + 1e-9)}" if value >= 0.005 or value == 0 else "<1"  # halves up, not to even
 
 
 def _question_rates(prepared: Prepared, outcome: Outcome) -> pd.DataFrame:

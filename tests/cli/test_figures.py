@@ -23,6 +23,7 @@ def test_figures_are_written_next_to_the_result(run: Callable[..., Result], save
     options = ("--only", "shifts, rates", "--width", "3.25", "--format", "pdf,svg", "--ci-prob", "0.95")
     ended = run("figures", saved, *options, "--against", "insecure", "--json")
     assert ended.exit_code == 3  # the short fit has failed checks
+    assert "checks failed: " in ended.stderr
     names = ["shifts.pdf", "shifts.svg", "rates.pdf", "rates.svg"]
     assert json.loads(ended.stdout)["files"] == [str(saved / FIGURES / name) for name in names]
     assert sorted(path.name for path in (saved / FIGURES).iterdir()) == sorted(names)

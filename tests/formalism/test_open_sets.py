@@ -27,6 +27,15 @@ def test_a_trait(name, bounds):
     assert alone.outcome.event.holds(emissions[:1], codes[:, :1]).tolist() == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("name", "emission"), [("trait", ScoreEmission("evil")), ("event", LabelEmission("bad", [0, 1]))]
+)
+def test_a_residual_persona_is_added_by_name(name, emission):
+    own, more = (PersonaMixture(each, emissions=[emission]) for each in (name, f"{name}+residual"))
+    assert more.names == (*own.names, "residual")
+    assert more.outcome == own.outcome
+
+
 @pytest.mark.parametrize("values", [["False", "True"], ["yes", "no"], [0, 1], [1.0, 0.0]])
 def test_an_event(values):
     emission = LabelEmission("misaligned", values)

@@ -170,6 +170,11 @@ def test_a_single_name_is_not_taken_for_its_letters():
     assert "incoherent" not in chosen(log, without="incoherent").names
 
 
+def test_a_residual_persona_is_added_by_name():
+    log = log_of(evil=TENS, coherent=TENS)
+    assert chosen(log, personas="trait+residual").names == (*chosen(log).names, "residual")
+
+
 def test_emissions_have_the_form_of_the_archetypes():
     grades = log_of(grade=[1, 2, 3, 4, 5])
     assert isinstance(chosen(grades).emissions[0], LabelEmission)  # ordinal-5
