@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.data import CompletionLog, read_completions
+from simulacra.data.numerals import grouped
 from simulacra.formalism import LikelihoodEmission, Persona, PersonaMixture
 from simulacra.inference import fit
 
@@ -36,7 +37,7 @@ def main() -> None:
         result = fit(model, log, seed=0)
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         failed = ", ".join(check.name for check in result.failed) or "none"
-        print(f"{size:,} texts: {wall:.0f} s, {processor:.0f} processor seconds; failed checks: {failed}")
+        print(f"{grouped(size)} texts: {wall:.0f} s, {processor:.0f} processor seconds; failed checks: {failed}")
 
 
 def _log(size: int, rng: np.random.Generator) -> CompletionLog:

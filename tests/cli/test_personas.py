@@ -25,7 +25,7 @@ def test_every_set_is_listed_and_explained(run: Run) -> None:
     text = run("personas", "trait", "--measure", "sycophancy").output
     assert "keeps its name if P(sycophancy >= 50) ≥ 0.6" in text
     assert "is left out where hardly any completion satisfies missing(sycophancy)" in text
-    assert "[90, 100] 79%" in text
+    assert "[90, 100] 76%" in text
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
