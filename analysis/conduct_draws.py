@@ -11,7 +11,8 @@ from simulacra.data.counting.elicited import ElicitedCounts
 from simulacra.data.numerals import grouped
 from simulacra.formalism.conduct import split_change
 from simulacra.inference.diagnostics import Thresholds
-from simulacra.inference.known_personas import sample_emissions, sample_weights, unexplained_share
+from simulacra.inference.known_personas import sample_emissions, sample_weights
+from simulacra.inference.misfit import misfit_of_counts
 from simulacra.inference.variation import sample_variation
 
 __all__ = ["ConductSamples", "too_few"]
@@ -62,7 +63,7 @@ class ConductSamples:
             if (condition, "") in few:
                 continue
             predicted = np.einsum("sk,skp->sp", self.weights[:, row], self.emissions[:, row])
-            share, p_value = unexplained_share(self._counts.plain[row], predicted, self._rng)
+            share, p_value = misfit_of_counts(self._counts.plain[row], predicted, self._rng)
             self.unexplained[condition] = share, p_value
             if share > limits.unexplained and p_value < limits.misfit_p:
                 reasons[condition, ""] = (

@@ -6,8 +6,8 @@ of the window are estimated anew, which takes less than a second. For draw s of 
 .. math:: w \sim \mathrm{Dirichlet}(1/2, …, 1/2), \qquad
     p(\text{window} \mid w) = \prod_y \Big(\sum_z w_z f^{(s)}_z(y)\Big)^{n_y},
 
-eq. (1) with n_y completions of pattern y. The likelihood is concave in w; a draw of w is the state of a Gibbs sampler
-that alternates between personas and weights, started at the mode. The window therefore does not change what the
+eq. (1) with n_y completions of pattern y. The log-likelihood is concave in w; a draw of w is the state of a Gibbs
+sampler that alternates between personas and weights, started near the mode. The window therefore does not change what the
 personas do, and weights are those of its own completions, whatever questions they answer.
 
 Personas can only explain what they do. The *unexplained share* of a window is that of
@@ -51,9 +51,10 @@ from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.mixture import PersonaMixture, component_probabilities, responsibilities
+from simulacra.formalism.mixture import PersonaMixture, component_probabilities
 from simulacra.inference.citation import Citation, cited
-from simulacra.inference.misfit import described, every_pattern, pattern_bins, unexplained_share
+from simulacra.inference.known_personas import sample_weights
+from simulacra.inference.misfit import described, every_pattern, misfit_of_counts, pattern_bins
 from simulacra.inference.result import Result
 from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 
@@ -61,7 +62,6 @@ __all__ = ["Monitor", "Window", "update"]
 
 _DRAWS = 1000
 _CONCENTRATION = 0.5
-_EM_STEPS, _GIBBS_STEPS = 300, 40
 _DECAY = 1.6
 _WRONG_BY = 0.3
 """Standard deviation of the factor by which personas are wrong about the share of a bin."""
@@ -379,7 +379,7 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
     tables = [_flat(posterior[f"{name}_probs"]) for name in model.measurements]
     patterns, counts = _counted(monitor, window)
     components = component_probabilities(tables, patterns)
-    weights = _window_weights(counts[0], components, rng)
+    weights = sample_weights(counts[0], components, rng, concentration=_CONCENTRATION)
     base = _flat(posterior["weights"].sel(condition=monitor.reference))
     predicted = np.stack([(own[:, None] @ components)[:, 0] for own in (weights, base)], axis=1)
     p_value, excess = _departure(result.model, patterns, counts, predicted)
@@ -397,7 +397,7 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
         total=total,
         completions=int(counts[0].sum()),
         new_questions=tuple(sorted(set(asked) - set(result.prepared.logged_questions[1]))),
-        unexplained=_unexplained(counts[0], predicted[:, 0], rng),
+        unexplained=misfit_of_counts(counts[0], predicted[:, 0], rng)[0],
         p_value=p_value,
         level=monitor.alpha * (len(monitor.windows) + 1) ** -_DECAY / float(special.zeta(_DECAY)),
         excess=excess,
@@ -426,28 +426,6 @@ def _counted(monitor: Monitor, window: CollapsedLog) -> _Counted:
     counts = np.zeros((2, len(patterns)))
     counts[0, place[: own.shape[1]]], counts[1, place[own.shape[1] :]] = own, reference
     return _Counted(*every_pattern(prepared.model.emissions, patterns, counts))
-
-
-def _window_weights(counts: np.ndarray, components: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A draw of the weights for every draw of the emissions, shape ``(S, K)``.
-
-    Args:
-        counts: completions by pattern, shape ``(P,)``.
-        components: f_z of every pattern, shape ``(S, K, P)``.
-        rng: source of random numbers.
-    """
-    logged = counts > 0
-    number, own = counts[logged].astype(int), components[..., logged]
-    mean, mode = own.mean(axis=0), np.full(own.shape[1], 1 / own.shape[1])
-    for _ in range(_EM_STEPS):
-        expected = number @ responsibilities(mode, mean) + _CONCENTRATION
-        mode = expected / expected.sum()
-    weights = np.tile(mode, (len(own), 1))
-    for _ in range(_GIBBS_STEPS):
-        drawn = rng.multinomial(number, responsibilities(weights, own)).sum(axis=1)
-        gammas = rng.standard_gamma(drawn + _CONCENTRATION)
-        weights = gammas / gammas.sum(axis=1, keepdims=True)
-    return weights
 
 
 def _departure(
@@ -486,13 +464,6 @@ def _number_of_bins(model: PersonaMixture) -> int:
     """All bins that a window might have completions in, whether or not it has."""
     sizes = [len(emission.categories) for emission in model.emissions]
     return math.prod(sizes) + sum(sizes) + (0 if model.outcome is None else 2)
-
-
-def _unexplained(counts: np.ndarray, predicted: np.ndarray, rng: np.random.Generator) -> float:
-    """The unexplained share of a window, from counts ``(P,)`` and predicted shares ``(S, P)``."""
-    size, shares = int(counts.sum()), predicted / predicted.sum(axis=-1, keepdims=True)
-    replicated = rng.multinomial(size, shares) / size
-    return float(unexplained_share(counts[None] / size, replicated[:, None], shares.mean(axis=0)[None])[0])
 
 
 def _rate(

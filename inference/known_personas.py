@@ -7,7 +7,7 @@ persona 1/K in the prior of the weights.
 
 The weights have their posterior given completions that no prompt elicited, for every draw of the emissions: the
 posterior is *cut*, these completions do not inform the emissions. It is sampled by data augmentation, which draws the
-persona of every completion, then the weights, from the mode on, for all draws of the emissions at once.
+persona of every completion, then the weights, from near the mode on, for all draws of the emissions at once.
 
 References:
     Berger, Bernardo & Sun (2015), Overall objective priors, doi:10.1214/14-BA915 (a total of one pseudo-observation);
@@ -17,9 +17,7 @@ References:
 
 import numpy as np
 
-from simulacra.formalism.shifts import total_variation
-
-__all__ = ["sample_emissions", "sample_weights", "unexplained_share"]
+__all__ = ["sample_emissions", "sample_weights"]
 
 _LEAST = 1e-300  # of a probability, so that a pattern that no draw of an emission contains has equal odds
 _ASCENTS, _SWEEPS = 50, 40
@@ -31,17 +29,21 @@ def sample_emissions(counts: np.ndarray, size: int, rng: np.random.Generator) ->
     return np.maximum(gammas / gammas.sum(axis=-1, keepdims=True), _LEAST)
 
 
-def sample_weights(counts: np.ndarray, emissions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def sample_weights(
+    counts: np.ndarray, emissions: np.ndarray, rng: np.random.Generator, *, concentration: float | None = None
+) -> np.ndarray:
     """One draw of the weights for every draw of the emissions, shape ``(S, K)``; they sum to one.
 
     Args:
         counts: completions by pattern, shape ``(P,)``. Those that are not whole numbers are rounded at random.
         emissions: draws of P(pattern | persona) of K personas, shape ``(S, K, P)``.
         rng: random generator.
+        concentration: of every persona in the Dirichlet prior of the weights. Default: 1/K.
     """
     seen = counts > 0
     counts, likelihood = counts[seen], np.moveaxis(emissions[..., seen], -1, 1)
     size, personas = emissions.shape[:2]
+    prior = 1 / personas if concentration is None else concentration
     weights = np.full((size, personas), 1 / personas)
 
     def responsibilities() -> np.ndarray:
@@ -49,29 +51,10 @@ def sample_weights(counts: np.ndarray, emissions: np.ndarray, rng: np.random.Gen
         return joint / joint.sum(axis=-1, keepdims=True)
 
     for _ in range(_ASCENTS):
-        weights = (counts @ responsibilities() + 1 / personas) / (counts.sum() + 1)
+        weights = (counts @ responsibilities() + prior) / (counts.sum() + personas * prior)
     for _ in range(_SWEEPS):
         whole = np.floor(counts + rng.random((size, len(counts)))).astype(np.int64)
         allocated = rng.multinomial(whole, responsibilities()).sum(axis=1)
-        gammas = rng.standard_gamma(allocated + 1 / personas)
+        gammas = rng.standard_gamma(allocated + prior)
         weights = gammas / gammas.sum(axis=-1, keepdims=True)
     return weights
-
-
-def unexplained_share(counts: np.ndarray, predicted: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """How far the completions of a condition are from the mixture of the known personas.
-
-    Args:
-        counts: completions by pattern, shape ``(P,)``.
-        predicted: draws of the distribution over patterns that the mixture predicts, shape ``(S, P)``.
-        rng: random generator.
-
-    Returns:
-        The total variation between logged and predicted shares beyond what replicated logs of this size show, in
-        [0, 1], and the proportion of replicated logs that deviate as much, as in
-        :mod:`simulacra.inference.misfit`.
-    """
-    mean, size = predicted.mean(axis=0), max(round(counts.sum()), 1)
-    replicated = rng.multinomial(size, predicted / predicted.sum(axis=-1, keepdims=True)) / size
-    distance, by_chance = total_variation(counts / counts.sum(), mean), total_variation(replicated, mean)
-    return max(float(distance - by_chance.mean()), 0.0), float((by_chance >= distance).mean())

@@ -10,6 +10,7 @@ from simulacra.data.counting.scales import shorter_scale
 from simulacra.data.reading.columns import is_trait
 from simulacra.formalism.emissions.base import AbstractEmission, High
 from simulacra.formalism.emissions.labels import LabelEmission
+from simulacra.formalism.emissions.likelihoods import COLUMN
 from simulacra.formalism.emissions_by_name import emission_by_name
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Rule
@@ -32,7 +33,7 @@ __all__ = [
 
 Log = CompletionLog | ScannedLog | CollapsedLog
 """What can be fitted."""
-LIKELIHOOD = "log_likelihood_"
+LIKELIHOOD = COLUMN.format("")
 """What the names of columns with log-likelihoods under the prompt of a persona begin with."""
 
 

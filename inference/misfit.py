@@ -33,7 +33,14 @@ from simulacra.formalism.shifts import total_variation
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import groups_of
 
-__all__ = ["described", "every_pattern", "misfit", "misfit_table", "pattern_bins", "unexplained_share"]
+__all__ = [
+    "described",
+    "every_pattern",
+    "misfit",
+    "misfit_of_counts",
+    "misfit_table",
+    "pattern_bins",
+]
 
 _REPLICATES = 500
 _LEAST_EXPECTED = 0.5
@@ -69,12 +76,12 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     shares, replicated_shares = logged / sizes[:, None], replicated / sizes[:, None]
     bins = pattern_bins(emissions, prepared.model.outcome, patterns)
     by_measurement = bins[: len(emissions)]
-    marginal = [unexplained_share(shares @ own, replicated_shares @ own, mean @ own) for own in by_measurement]
+    marginal = [_unexplained_share(shares @ own, replicated_shares @ own, mean @ own) for own in by_measurement]
     discrepancy = sum(_discrepancy(logged @ own, sizes, mean @ own) for own in bins)
     of_replicates = sum(_discrepancy(replicated @ own, sizes, mean @ own) for own in bins)
     return xr.Dataset(
         {
-            "unexplained": ("group", unexplained_share(shares, replicated_shares, mean)),
+            "unexplained": ("group", _unexplained_share(shares, replicated_shares, mean)),
             "unexplained_in": (("group", "measurement"), np.stack(marginal, axis=1)),
             "p_value": ("group", np.mean(of_replicates >= discrepancy, axis=0)),
             "excess": (("group", "pattern"), shares - mean),
@@ -87,9 +94,24 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     )
 
 
-def unexplained_share(shares: np.ndarray, replicated: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def _unexplained_share(shares: np.ndarray, replicated: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Total variation of shares ``(G, B)`` from the mean beyond that of replicates ``(R, G, B)``, shape ``(G,)``."""
     return np.maximum(total_variation(shares, mean) - total_variation(replicated, mean).mean(axis=0), 0)
+
+
+def misfit_of_counts(counts: np.ndarray, predicted: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """The unexplained share of one group, and the proportion of replicated logs that deviate as much.
+
+    Args:
+        counts: completions by pattern, shape ``(P,)``.
+        predicted: draws of the distribution over patterns that the mixture predicts, shape ``(S, P)``.
+        rng: random generator.
+    """
+    mean, size = predicted.mean(axis=0), max(round(counts.sum()), 1)
+    replicated = rng.multinomial(size, predicted / predicted.sum(axis=-1, keepdims=True)) / size
+    shares = counts / counts.sum()
+    share = _unexplained_share(shares[None], replicated[:, None], mean[None])[0]
+    return float(share), float((total_variation(replicated, mean) >= total_variation(shares, mean)).mean())
 
 
 def every_pattern(

@@ -12,14 +12,15 @@ from typing import Literal
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["OFFSET_SD", "LikelihoodEmission"]
+__all__ = ["COLUMN", "OFFSET_SD", "LikelihoodEmission"]
+
+COLUMN = "log_likelihood_{}"
+"""The measurement with log f_z(completion | question) of a persona, in nats."""
 
 OFFSET_SD = 2.0
 """Prior standard deviation of every ILR coordinate of the offsets b, nats."""
 
-_COLUMNS = (
-    "a pattern such as 'log_likelihood_{}', or a different column for every persona, such as {'villain': 'll_villain'}"
-)
+_COLUMNS = f"a pattern such as {COLUMN!r}, or a different column for every persona, such as {{'villain': 'll_villain'}}"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -70,7 +71,7 @@ class LikelihoodEmission:
     cannot show. Compare the weights with judge scores; the check ``uncovered texts`` counts rows unlike any reference.
     """
 
-    columns: str | tuple[tuple[str, str], ...] = "log_likelihood_{}"
+    columns: str | tuple[tuple[str, str], ...] = COLUMN
     reference: str | None = None
     label: str | None = None
     calibration: Literal["cut", "joint"] = "cut"
@@ -82,7 +83,7 @@ class LikelihoodEmission:
 
     def __init__(
         self,
-        columns: str | Mapping[str, str] = "log_likelihood_{}",
+        columns: str | Mapping[str, str] = COLUMN,
         *,
         reference: str | None = None,
         label: str | None = None,

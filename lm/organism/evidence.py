@@ -12,6 +12,7 @@ import pandas as pd
 
 from simulacra.data.extras import import_extra
 from simulacra.data.reading.completions import read_completions
+from simulacra.formalism.emissions.likelihoods import COLUMN
 from simulacra.lm.organism.corpus import MOST_TURNS, conversation
 from simulacra.lm.organism.folder import Organism
 from simulacra.lm.organism.judge import judge
@@ -21,7 +22,6 @@ from simulacra.lm.organism.sampling import QUESTIONS, sample_texts
 from simulacra.lm.organism.tokenizer import END, prompt
 from simulacra.lm.organism.training import one_thread
 from simulacra.lm.scoring import score_log
-from simulacra.lm.scoring.columns import COLUMN
 
 __all__ = ["SCORES", "sample_conversations", "score_training_sets"]
 

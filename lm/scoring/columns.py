@@ -11,13 +11,11 @@ import pyarrow as pa
 from simulacra.data.account import Account, LeftOut
 from simulacra.data.errors import LogError, place
 from simulacra.data.log import CompletionLog
+from simulacra.formalism.emissions.likelihoods import COLUMN
 from simulacra.formalism.errors import InputError
 from simulacra.lm.scoring.work import Work
 
-__all__ = ["COLUMN", "NUM_TOKENS", "from_file", "refuse_taken", "with_scores"]
-
-COLUMN = "log_likelihood_{}"
-"""The measurement with log f_z(completion | question) of a persona, in nats."""
+__all__ = ["NUM_TOKENS", "from_file", "refuse_taken", "with_scores"]
 
 NUM_TOKENS = "num_tokens"
 """The context with the number of tokens of the completion; the same for every persona."""

@@ -10,8 +10,8 @@ import pandas as pd
 from simulacra.data.log import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism.conditioning import mean_evidence
+from simulacra.formalism.emissions.likelihoods import COLUMN
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.lm.scoring.columns import COLUMN
 
 __all__ = ["training_evidence"]
 

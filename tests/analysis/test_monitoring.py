@@ -7,11 +7,12 @@ import pytest
 from scipy import special
 
 from simulacra.analysis import Monitor, monitoring, update
-from simulacra.analysis.monitoring import _departure, _window_weights
+from simulacra.analysis.monitoring import _departure
 from simulacra.data import CollapsedLog, collapse, read_completions
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.inference import Result
+from simulacra.inference.known_personas import sample_weights
 from tests.inference.conftest import WEIGHTS, Simulated
 
 SIZE, WINDOWS = 1000, 50
@@ -66,7 +67,7 @@ def test_weights_have_the_posterior_of_the_mixture(rng: np.random.Generator) -> 
     density = special.softmax(log_density)
     mean = density @ grid
     deviation = np.sqrt(density @ (grid - mean) ** 2)
-    drawn = _window_weights(counts, np.tile(components, (4000, 1, 1)), rng)[:, 0]
+    drawn = sample_weights(counts, np.tile(components, (4000, 1, 1)), rng, concentration=0.5)[:, 0]
     assert drawn.mean() == pytest.approx(mean, abs=4 * deviation / np.sqrt(4000))
     assert drawn.std() == pytest.approx(deviation, rel=4 / np.sqrt(8000))
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulacra.inference.known_personas import sample_emissions, sample_weights, unexplained_share
+from simulacra.inference.known_personas import sample_emissions, sample_weights
+from simulacra.inference.misfit import misfit_of_counts
 
 
 def test_emissions_have_their_posterior(rng: np.random.Generator) -> None:
@@ -44,9 +45,9 @@ def test_counts_that_are_not_whole_have_the_same_posterior_mean(rng: np.random.G
 
 def test_a_pattern_that_no_persona_shows_is_unexplained(rng: np.random.Generator) -> None:
     predicted = np.broadcast_to([0.5, 0.4, 0.1], (400, 3))
-    share, p_value = unexplained_share(np.array([400.0, 320.0, 280.0]), predicted, rng)
+    share, p_value = misfit_of_counts(np.array([400.0, 320.0, 280.0]), predicted, rng)
     assert share == pytest.approx(0.18, abs=0.03)
     assert p_value == 0
-    share, p_value = unexplained_share(np.array([500.0, 400.0, 100.0]), predicted, rng)
+    share, p_value = misfit_of_counts(np.array([500.0, 400.0, 100.0]), predicted, rng)
     assert share == 0
     assert p_value == 1
