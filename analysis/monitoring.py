@@ -7,8 +7,8 @@ of the window are estimated anew, which takes less than a second. For draw s of 
     p(\text{window} \mid w) = \prod_y \Big(\sum_z w_z f^{(s)}_z(y)\Big)^{n_y},
 
 eq. (1) with n_y completions of pattern y. The log-likelihood is concave in w; a draw of w is the state of a Gibbs
-sampler that alternates between personas and weights, started near the mode. The window therefore does not change what the
-personas do, and weights are those of its own completions, whatever questions they answer.
+sampler that alternates between personas and weights, started near the mode. The window therefore does not change
+what the personas do, and weights are those of its own completions, whatever questions they answer.
 
 Personas can only explain what they do. The *unexplained share* of a window is that of
 :mod:`simulacra.inference.misfit`, and an alarm is raised for behaviour that is more frequent than any weights of the
