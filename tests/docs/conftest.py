@@ -19,15 +19,17 @@ ROOT = Path(__file__).parent.parent.parent
 
 _FITTED: dict[tuple, Result] = {}  # pages fit the same demonstration log with the same model
 
+SHORT: dict[str, Any] = {"num_warmup": 200, "num_samples": 200, "thresholds": Thresholds(r_hat=1.1, ess=50)}
+
 
 def _short_fit(model: Any, log: Any = None, **settings: Any) -> Result:
     """``fit`` with few draws and thresholds to match, once for each model and log."""
     if log is None:
         model, log = default_model(model), model
+    settings |= SHORT
     key = (repr(dataclasses.asdict(model)), log.content_hash, tuple(sorted(settings.items())))
     if key not in _FITTED:
-        short = {"num_warmup": 300, "num_samples": 500, "thresholds": Thresholds(r_hat=1.1, ess=50)}
-        _FITTED[key] = fit(model, log, **{**settings, **short})
+        _FITTED[key] = fit(model, log, **settings)
     return _FITTED[key]
 
 

@@ -21,7 +21,7 @@ from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result
 from simulacra.lm import load_organism_log
 from tests.conftest import Demonstration
-from tests.docs.conftest import ROOT
+from tests.docs.conftest import ROOT, SHORT
 
 GALLERY = ROOT / "docs" / "gallery.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -137,8 +137,11 @@ def test_numbers_are_written_by_one_rule() -> None:
 # --- the README's figures -------------------------------------------------------------------------------------------
 
 
-def test_the_readme_prints_what_it_says(page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_prints_what_it_says(
+    page_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Words and counts exactly; estimates within .01, since the test draws fewer (Monte Carlo error below .004)."""
+    monkeypatch.setitem(SHORT, "num_samples", 500)
     found = blocks(ROOT / "README.md")
     script = next(block.text for block in found if block.language == "python" and "print(" in block.text)
     said = next(block.text for block in found if block.language == "text").split()

@@ -71,19 +71,19 @@ def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simula
 
 def test_draws_are_added_where_nothing_else_is_lacking(simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["simulacra.inference.fit"]  # the package has the function under this name
-    monkeypatch.setattr(module, "_FIRST_DRAWS", 300)
-    lines = Thresholds(r_hat=1.05, ess=1000)  # 1200 draws have fewer effective ones, 9600 have more
-    # steps so short that no transition diverges, after which sampling would begin again
-    left_out = {**_SHORT, "num_samples": None, "thresholds": lines, "target_accept_prob": 0.98}
+    monkeypatch.setattr(module, "_FIRST_DRAWS", 200)
+    lines = Thresholds(r_hat=1.05, ess=450)  # 800 draws have fewer effective ones, 6400 have more
+    monkeypatch.setattr(hmc, "_DIVERGENCE", np.inf)  # after a divergence sampling would begin again
+    left_out = {**_SHORT, "num_samples": None, "thresholds": lines}
     result = fit(simulated.model, simulated.log, **left_out)
     assert result.ok
-    assert 600 <= result.settings["num_samples"] == result.posterior.sizes["draw"] <= 2400
-    asked = fit(simulated.model, simulated.log, **left_out | {"num_samples": 300})
+    assert 400 <= result.settings["num_samples"] == result.posterior.sizes["draw"] <= 1600
+    asked = fit(simulated.model, simulated.log, **left_out | {"num_samples": 200})
     assert not asked.ok, "what was asked for is what is drawn"
-    first = result.posterior["latents"].isel(draw=slice(300))
+    first = result.posterior["latents"].isel(draw=slice(200))
     np.testing.assert_array_equal(first, asked.posterior["latents"])
-    monkeypatch.setattr(module, "_MOST_DRAWS", 300)
-    assert fit(simulated.model, simulated.log, **left_out).settings["num_samples"] == 300
+    monkeypatch.setattr(module, "_MOST_DRAWS", 200)
+    assert fit(simulated.model, simulated.log, **left_out).settings["num_samples"] == 200
 
 
 def test_repeated_sampling_is_said(simulated, monkeypatch: pytest.MonkeyPatch) -> None:

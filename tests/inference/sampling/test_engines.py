@@ -191,6 +191,7 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
 ) -> None:
     """Each has a year of work."""
     monkeypatch.setattr(ensembles, "_LARGE", 0)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs without it
 
     def progress(stage: str, iterations: int) -> None:
         if error is KeyboardInterrupt:
@@ -198,8 +199,11 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
         else:
             raise error
 
-    with pytest.raises(error):
-        _short(tiny, progress, num_warmup=10**10)
+    try:
+        with pytest.raises(error):
+            _short(tiny, progress, num_warmup=10**10)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
 
 
