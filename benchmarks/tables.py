@@ -180,7 +180,8 @@ def show_devices(runs: Sequence[dict], devices: Sequence[str]) -> None:
             cells = [cell for report in reports for cell in _of_fit(report)]
             fits.add_row(*size, *cells, f"{walls[0] / walls[-1]:.1f}")
     for table in (timings, fits):
-        Console(width=180).print(table)
+        if table.row_count:
+            Console(width=180).print(table)
 
 
 _OF_GRADIENT = {"wall_ms": 3, "processor_ms": 3, "first_s": 1}
