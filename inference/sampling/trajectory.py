@@ -60,7 +60,7 @@ def mover(space: Space) -> Move:
     def move(*arguments: Any) -> Any:
         # As on the processor: float64, without products of reduced precision, and with NumPy's broadcasting.
         with jax.enable_x64(True), jax.default_matmul_precision("highest"), jax.numpy_rank_promotion("allow"):  # noqa: FBT003
-            return jax.tree.map(np.array, _compiled(there, *jax.device_put(arguments, space.device)))
+            return jax.device_get(_compiled(there, *arguments))
 
     return move
 
