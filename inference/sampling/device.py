@@ -21,7 +21,7 @@ Devices = Literal["auto", "cpu", "gpu"]
 DEVICES: tuple[str, ...] = get_args(Devices)
 """What :func:`~simulacra.inference.fit` accepts as its device."""
 
-_LARGE = 300_000
+_LARGE = 50_000
 """Entries of the array of persona by cell by pattern of one chain, from which a GPU is faster."""
 
 
