@@ -156,7 +156,9 @@ def show_growth(runs: Sequence[dict]) -> None:
 def show_devices(runs: Sequence[dict], devices: Sequence[str]) -> None:
     """Print the time of a gradient and of a fit on every device, and ratios of the first to the last."""
     columns = ("K", "conditions × questions", "dimension")
-    timings = Table(title="A gradient of four chains, milliseconds", caption="first: seconds until the first trajectory ends")
+    timings = Table(
+        title="A gradient of four chains, milliseconds", caption="first: seconds until the first trajectory ends"
+    )
     fits = Table(title="Fits, seconds")
     for column in columns:
         for table in (timings, fits):

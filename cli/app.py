@@ -202,7 +202,9 @@ def fit(
     ] = "hmc",
     device: Annotated[
         Literal["auto", "cpu", "gpu"],
-        typer.Option(help="Where trajectories are computed; auto uses a GPU for large logs.", rich_help_panel=_SAMPLING),
+        typer.Option(
+            help="Where trajectories are computed; auto uses a GPU for large logs.", rich_help_panel=_SAMPLING
+        ),
     ] = "auto",
     out: Out = Path("simulacra-out"),
     checkpoint: Annotated[

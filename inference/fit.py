@@ -308,9 +308,7 @@ def _check_arguments(
             argument="chain_method",
         )
     if settings.device not in DEVICES:
-        raise InputError(
-            f"fit: expected device 'auto', 'cpu' or 'gpu'; got {settings.device!r}", argument="device"
-        )
+        raise InputError(f"fit: expected device 'auto', 'cpu' or 'gpu'; got {settings.device!r}", argument="device")
     if settings.device == "gpu":
         expect_gpu(texts=model.likelihood is not None)
     expect_type(checkpoint, (str, os.PathLike, type(None)), "checkpoint", "fit", expected="the path of a folder")

@@ -141,9 +141,7 @@ def run(
         yield state, draws._replace(position=space.positions(draws.position))
 
 
-def _iterate_anew(
-    space: Space, move: Move, state: State, rng: np.random.Generator, step: float
-) -> tuple[State, Draws]:
+def _iterate_anew(space: Space, move: Move, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
     """New draws of the given coordinates, and iterations of all others; the draw is that of the last one."""
     whitened = space.renewed(state.whitened, rng)
     value, gradient = space.value_and_gradient(whitened)

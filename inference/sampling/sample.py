@@ -17,9 +17,9 @@ Five steps lead from prepared data to draws:
    these draws are discarded, the step size is adapted to a higher acceptance rate, and sampling is repeated once.
 
 The densities of counts (:mod:`~simulacra.inference.sampling.collapsed`) and of texts with a cut calibration
-(:mod:`~simulacra.inference.sampling.conditional`) are computed in NumPy; the former, if the problem is large and JAX sees
-a GPU, on it (:mod:`~simulacra.inference.sampling.device`). For the latter, JAX computes the density ratios, once for
-every draw of the calibration. The joint density of texts and calibration is compiled by JAX
+(:mod:`~simulacra.inference.sampling.conditional`) are computed in NumPy; trajectories of the former on a GPU, if JAX
+sees one and the problem is large (:mod:`~simulacra.inference.sampling.device`). For the latter, JAX computes the
+density ratios, once for every draw of the calibration. The joint density of texts and calibration is compiled by JAX
 (:mod:`~simulacra.inference.sampling.compiled`).
 
 References:

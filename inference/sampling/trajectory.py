@@ -1,4 +1,4 @@
-"""Trajectories of Hamiltonian dynamics: kicks by a correction between rotations (:mod:`~simulacra.inference.sampling.hmc`).
+"""Trajectories of :mod:`~simulacra.inference.sampling.hmc`: kicks by a correction, between rotations.
 
 One writing serves NumPy, and JAX, which compiles a whole trajectory to one program. The number of steps is an argument
 of this program, like the space, so that it is compiled once for all stages of a fit.

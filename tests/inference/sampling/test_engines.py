@@ -135,9 +135,7 @@ def test_shapes_and_statistics(sampled: Sampled) -> None:
     assert (sampled.stats["energy"] > -sampled.stats["lp"] - 50).all()
 
 
-def test_a_gpu_samples_the_same(
-    tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_samples_the_same(tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch) -> None:
     """JAX on the processor stands for the GPU: one program for all stages, and one ensemble whatever the size."""
     monkeypatch.setattr(device, "_gpus", jax.devices)
     monkeypatch.setattr(ensembles, "_LARGE", 0)
