@@ -45,7 +45,7 @@ from simulacra.inference.rates import count_events, fit_rates
 from simulacra.inference.readings import READING, distinct_readings, rival_modes
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.cost import Cost
-from simulacra.inference.sampling.device import DEVICES, Devices, chosen_device, described, expect_gpu
+from simulacra.inference.sampling.device import Devices, chosen_device, described, expect_gpu
 from simulacra.inference.sampling.initialise import Start
 from simulacra.inference.sampling.journal import Journal
 from simulacra.inference.sampling.relabel import relabel
@@ -307,7 +307,7 @@ def _check_arguments(
             f"fit: expected chain_method 'parallel', 'sequential' or 'vectorized'; got {settings.chain_method!r}",
             argument="chain_method",
         )
-    if settings.device not in DEVICES:
+    if settings.device not in ("auto", "cpu", "gpu"):
         raise InputError(f"fit: expected device 'auto', 'cpu' or 'gpu'; got {settings.device!r}", argument="device")
     if settings.device == "gpu":
         expect_gpu(texts=model.likelihood is not None)

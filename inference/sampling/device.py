@@ -6,7 +6,7 @@ which it is faster, compilation included. Random numbers, and the decisions whic
 both, so that draws of the same seed differ only by rounding, until trajectories that have come apart are.
 """
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import jax
 from scipy import sparse
@@ -15,11 +15,10 @@ from simulacra.formalism.errors import InputError
 from simulacra.inference.sampling.problem import Problem
 from simulacra.inference.sampling.space import Space
 
-__all__ = ["DEVICES", "Devices", "chosen_device", "described", "expect_gpu", "placed"]
+__all__ = ["Devices", "chosen_device", "described", "expect_gpu", "placed"]
 
 Devices = Literal["auto", "cpu", "gpu"]
-DEVICES: tuple[str, ...] = get_args(Devices)
-"""What :func:`~simulacra.inference.fit` accepts as its device."""
+"""The argument ``device`` of :func:`~simulacra.inference.fit`."""
 
 _LARGE = 50_000
 """Entries of the array of persona by cell by pattern of one chain, from which a GPU is faster."""
