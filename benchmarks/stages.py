@@ -21,22 +21,22 @@ from rich.table import Table
 __all__ = ["Stages", "main"]
 
 _WATCHED = (
-    "simulacra.inference.fit.prepare",
-    "simulacra.inference.fit.fit_rates",
-    "simulacra.inference.sampling.sample.em_starts",
-    "simulacra.inference.sampling.sample._density_at_mode",
-    "simulacra.inference.sampling.laplace.find_mode",
-    "simulacra.inference.sampling.collapsed.CollapsedDensity.arrow",
-    "simulacra.inference.sampling.sample._warm_up",
-    "simulacra.inference.sampling.sample._sample_hmc",
-    "simulacra.inference.sampling.sample.constrain",
-    "simulacra.inference.fit.relabel",
-    "simulacra.inference.fit.build_tree",
-    "simulacra.inference.posterior._log_likelihood",
-    "simulacra.inference.posterior._posterior_predictive",
-    "simulacra.inference.fit.convergence",
-    "simulacra.inference.fit.check_sampling",
-    "simulacra.inference.fit.misfit",
+    "simulacra.inference.fit:prepare",
+    "simulacra.inference.fit:fit_rates",
+    "simulacra.inference.sampling.sample:em_starts",
+    "simulacra.inference.sampling.sample:_density_at_mode",
+    "simulacra.inference.sampling.laplace:find_mode",
+    "simulacra.inference.sampling.collapsed:CollapsedDensity.arrow",
+    "simulacra.inference.sampling.sample:_warm_up",
+    "simulacra.inference.sampling.sample:_sample_hmc",
+    "simulacra.inference.sampling.sample:constrain",
+    "simulacra.inference.fit:relabel",
+    "simulacra.inference.fit:build_tree",
+    "simulacra.inference.posterior:_log_likelihood",
+    "simulacra.inference.posterior:_posterior_predictive",
+    "simulacra.inference.fit:convergence",
+    "simulacra.inference.fit:check_sampling",
+    "simulacra.inference.fit:misfit",
 )
 
 
@@ -68,11 +68,13 @@ class Stages:
         return inner
 
     def watch(self, path: str) -> None:
-        """Time a function in the module that calls it; names that no longer exist are skipped."""
-        module_name, name = path.rsplit(".", 1)
-        module = importlib.import_module(module_name)
-        if hasattr(module, name):
-            setattr(module, name, self.timed(path.removeprefix("simulacra."), getattr(module, name)))
+        """Time a function in the module that calls it, ``module:name``; names that no longer exist are skipped."""
+        module_name, _, names = path.partition(":")
+        *outer, name = names.split(".")
+        owner = functools.reduce(getattr, outer, importlib.import_module(module_name))
+        if hasattr(owner, name):
+            title = path.removeprefix("simulacra.").replace(":", ".")
+            setattr(owner, name, self.timed(title, getattr(owner, name)))
 
 
 def _watch_jax(seconds: dict[str, float]) -> None:

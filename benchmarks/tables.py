@@ -1,4 +1,4 @@
-"""Tables of the commands ``peers``, ``scaling`` and ``growth``."""
+"""Tables of the commands ``peers``, ``scaling``, ``growth`` and ``gpu``."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from simulacra.data.numerals import grouped
 
-__all__ = ["show_growth", "show_peers", "show_scaling"]
+__all__ = ["show_devices", "show_growth", "show_peers", "show_scaling"]
 
 _COLUMNS = (
     "contestant",
@@ -151,3 +151,52 @@ def show_growth(runs: Sequence[dict]) -> None:
             "yes" if quality["passed"] else "no",
         )
     Console(width=150).print(table)
+
+
+def show_devices(runs: Sequence[dict], devices: Sequence[str]) -> None:
+    """Print the time of a gradient and of a fit on every device, and ratios of the first to the last."""
+    columns = ("K", "conditions × questions", "dimension")
+    timings = Table(
+        title="A gradient of four chains, milliseconds", caption="first: seconds until the first trajectory ends"
+    )
+    fits = Table(title="Fits, seconds")
+    for column in columns:
+        for table in (timings, fits):
+            table.add_column(column, justify="right")
+    for device in devices:
+        for column in ("wall", "CPU", "first"):
+            timings.add_column(f"{device} {column}", justify="right")
+        for column in ("wall", "CPU", "bulk ESS", "tail ESS", "R-hat", "passed"):
+            fits.add_column(f"{device} {column}", justify="right")
+    for table in (timings, fits):
+        table.add_column(f"{devices[0]} ÷ {devices[-1]}", justify="right")
+    for run in runs:
+        size = str(run["personas"]), f"{run['conditions']} × {run['questions']}", grouped(run.get("dimension", 0))
+        if "gradient" in run:
+            each = [run["gradient"][device] for device in devices]
+            cells = [f"{own[name]:.{digits}f}" for own in each for name, digits in _OF_GRADIENT.items()]
+            timings.add_row(*size, *cells, f"{each[0]['wall_ms'] / each[-1]['wall_ms']:.1f}")
+        if "fits" in run:
+            reports = [run["fits"][device] for device in devices]
+            walls = [report.get("wall", float("nan")) for report in reports]
+            cells = [cell for report in reports for cell in _of_fit(report)]
+            fits.add_row(*size, *cells, f"{walls[0] / walls[-1]:.1f}")
+    for table in (timings, fits):
+        if table.row_count:
+            Console(width=180).print(table)
+
+
+_OF_GRADIENT = {"wall_ms": 3, "processor_ms": 3, "first_s": 1}
+
+
+def _of_fit(report: dict) -> list[str]:
+    if "failed" in report:
+        return [report["failed"][:30], *[""] * 5]
+    quality = report["quality"]
+    return [
+        f"{report['wall']:.1f}",
+        f"{report['cpu']:.1f}",
+        *(f"{quality[name]:.0f}" for name in ("ess_bulk", "ess_tail")),
+        f"{quality['r_hat']:.3f}",
+        "yes" if quality["passed"] else "no",
+    ]

@@ -200,6 +200,12 @@ def fit(
         Literal["hmc", "nuts"],
         typer.Option(help="Sampler. nuts is slower and serves as an independent check.", rich_help_panel=_SAMPLING),
     ] = "hmc",
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"],
+        typer.Option(
+            help="Where trajectories are computed; auto uses a GPU for large logs.", rich_help_panel=_SAMPLING
+        ),
+    ] = "auto",
     out: Out = Path("simulacra-out"),
     checkpoint: Annotated[
         bool,
@@ -266,6 +272,7 @@ def fit(
             num_chains=num_chains,
             target_accept_prob=target_accept_prob,
             engine=engine,
+            device=device,
         )
 
 

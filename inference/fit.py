@@ -45,6 +45,7 @@ from simulacra.inference.rates import count_events, fit_rates
 from simulacra.inference.readings import READING, distinct_readings, rival_modes
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.cost import Cost
+from simulacra.inference.sampling.device import Devices, chosen_device, described, expect_gpu
 from simulacra.inference.sampling.initialise import Start
 from simulacra.inference.sampling.journal import Journal
 from simulacra.inference.sampling.relabel import relabel
@@ -85,6 +86,7 @@ def fit(
     progress_bar: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     compilation_cache: bool = True,
+    device: Devices = "auto",
 ) -> Result:
     """Sample from the posterior of a persona mixture and run all checks.
 
@@ -116,7 +118,11 @@ def fit(
             uninterrupted call, bit for bit. It is created, and remains when ``fit`` returns: delete it when the result
             has been saved. HMC only.
         compilation_cache: whether to keep compiled programs on disk between processes, in JAX's own cache if one is
-            configured, otherwise in the user's cache folder. Scores and labels need none, texts and NUTS do.
+            configured, otherwise in the user's cache folder. Scores and labels need none on the processor; a GPU, texts
+            and NUTS do.
+        device: where HMC computes the trajectories of scores and labels: ``"cpu"``; ``"gpu"``, the first that JAX sees;
+            or ``"auto"``, a GPU if JAX sees one and the log is large enough for it to be faster. The settings of the
+            result name the device. Draws of the same seed differ between devices, as after a change of the seed.
 
     Returns:
         A :class:`~simulacra.inference.result.Result`. If checks fail, it is returned as well: ``ok`` is false, and the
@@ -133,7 +139,9 @@ def fit(
         model = default_model(log, silent=progress_bar is False)
     first = _FIRST_DRAWS if num_samples is None else num_samples
     most = _MOST_DRAWS if num_samples is None and engine == "hmc" else first
-    settings = Settings(seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts)
+    settings = Settings(
+        seed, num_warmup, first, num_chains, engine, chain_method, target_accept_prob, num_starts, device
+    )
     model, log = _check_arguments(model, log, thresholds, settings, checkpoint)
     thresholds = thresholds or Thresholds()
     prepared = prepare(model, log)
@@ -240,7 +248,8 @@ def _assemble(
     if prepared.texts is None:
         before, after = sampled.parameters.probabilities, parameters.probabilities
         checks += (check_labels(switched, before, after, thresholds),)
-    record = {**settings._asdict(), "thresholds": dataclasses.asdict(thresholds)}
+    device = described(chosen_device(target.problem, settings.device))
+    record = {**settings._asdict(), "device": device, "thresholds": dataclasses.asdict(thresholds)}
     return Result(tree, prepared, checks, record, notes)
 
 
@@ -251,7 +260,8 @@ def _announce(cost: Cost, prepared: Prepared, *, silent: bool) -> None:
         return
     size = f"{grouped(len(prepared.counts))} cells, {len(prepared.model.names)} personas"
     minutes = f"{max(round(cost.seconds / 60), 1)} min and {cost.memory / 1e9:.1f} GB of memory"
-    print(f"Sampling will take about {minutes} ({size})", file=sys.stderr)
+    where = "" if cost.device == "cpu" else f" on {cost.device}"
+    print(f"Sampling will take about {minutes}{where} ({size})", file=sys.stderr)
     if cost.memory > available:
         lacking = f"Only {available / 1e9:.1f} GB are available: pass a smaller num_samples, or fewer conditions"
         print(lacking, file=sys.stderr)
@@ -297,6 +307,10 @@ def _check_arguments(
             f"fit: expected chain_method 'parallel', 'sequential' or 'vectorized'; got {settings.chain_method!r}",
             argument="chain_method",
         )
+    if settings.device not in ("auto", "cpu", "gpu"):
+        raise InputError(f"fit: expected device 'auto', 'cpu' or 'gpu'; got {settings.device!r}", argument="device")
+    if settings.device == "gpu":
+        expect_gpu(texts=model.likelihood is not None)
     expect_type(checkpoint, (str, os.PathLike, type(None)), "checkpoint", "fit", expected="the path of a folder")
     if settings.engine == "nuts" and model.likelihood is not None and model.likelihood.calibration == "cut":
         raise InputError(

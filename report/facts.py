@@ -363,7 +363,7 @@ def _provenance(result: Result, log: CompletionLog | None) -> dict[str, str]:
         "Outcome": str(model.outcome) if model.outcome else "none",
         "Sampler": f"{settings['engine']}, {settings['num_chains']} chains of {grouped(settings['num_samples'])} draws "
         f"after {grouped(settings['num_warmup'])} warm-up iterations, {settings['num_starts']} starts, "
-        f"seed {settings['seed']}",
+        f"seed {settings['seed']}, computed on {settings.get('device', 'cpu')}",
         "Counts SHA-256": result.collapsed.content_hash,
         "Versions": ", ".join(np.atleast_1d(versions).tolist()),
     }

@@ -126,6 +126,14 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: fit(w.model, w.log, chain_method="threads"),
         r"chain_method 'parallel', .*; got 'threads'",
     ),
+    "fit: unknown device": (
+        lambda w: fit(w.model, w.log, device="cuda"),
+        r"expected device 'auto', 'cpu' or 'gpu'; got 'cuda'",
+    ),
+    "fit: no GPU": (
+        lambda w: fit(w.model, w.log, device="gpu"),
+        r"JAX sees no GPU; expected a GPU that JAX can use.* leave out device",
+    ),
     "fit: a baseline that the log lacks": (
         lambda w: fit(PersonaMixture(emissions=EMISSIONS, baseline="bas"), w.log),
         r"baseline 'bas' is not among the conditions .*Did you mean 'base'\?",

@@ -4,6 +4,8 @@
     :func:`simulacra.inference.fit` with its defaults, from the Parquet file.
 ``nuts``
     The same with ``engine="nuts"``.
+``gpu``
+    The same with ``device="gpu"``.
 ``rowwise``
     A NumPyro model as one would write it by hand: one mixture likelihood per row, centred hierarchical effects, NUTS.
 ``pymc``

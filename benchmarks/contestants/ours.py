@@ -8,7 +8,9 @@ from benchmarks.quality import Draws, draws_of_result
 __all__ = ["contestant", "race_engine"]
 
 
-def race_engine(task: Task, clock: Clock, engine: Literal["hmc", "nuts"]) -> tuple[Draws, dict]:
+def race_engine(
+    task: Task, clock: Clock, engine: Literal["hmc", "nuts"], device: Literal["auto", "gpu"] = "auto"
+) -> tuple[Draws, dict]:
     """Fit with one of the engines; the diagnostics are part of the fit."""
     from benchmarks.logs import bench_model, read_log
     from simulacra.inference import fit
@@ -22,11 +24,12 @@ def race_engine(task: Task, clock: Clock, engine: Literal["hmc", "nuts"]) -> tup
         log,
         seed=task.seed,
         engine=engine,
+        device=device,
         progress_bar=False,
         **{name: value for name, value in given.items() if value is not None},
     )
     clock.mark("checked")
-    used = {name: result.settings[name] for name in ("num_warmup", "num_samples", "num_chains", "engine")}
+    used = {name: result.settings[name] for name in ("num_warmup", "num_samples", "num_chains", "engine", "device")}
     return draws_of_result(result), {
         "settings": used,
         "ok": result.ok,

@@ -30,6 +30,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import linalg, sparse
 
+from simulacra.formalism.arrays import namespace
+
 __all__ = ["Arrow", "Precision", "dense_arrow", "factorise", "follow", "gram", "light", "stretch", "through"]
 
 _DENSE = 50_000
@@ -70,51 +72,51 @@ class Arrow(NamedTuple):
         units: the effects h are these times the coordinates, shape ``(k, S)``.
     """
 
-    border: np.ndarray
-    root: np.ndarray
-    linear: np.ndarray
-    effects: np.ndarray
+    border: Any
+    root: Any
+    linear: Any
+    effects: Any
     shared: Any
     shared_transposed: Any
-    units: np.ndarray
+    units: Any
 
-    def positions(self, whitened: np.ndarray) -> np.ndarray:
+    def positions(self, whitened: Any) -> Any:
         """T u of whitened vectors, shape ``(..., D)``."""
         v, own = self.parts(whitened)
         x = (v.astype(self.border.dtype) @ self.border).astype(v.dtype)
-        z = np.einsum("ijo,...jo->...io", self.root, own)
-        return np.concatenate([x, _flat(z) + self.conditional_means(x)], axis=-1)
+        z = _each(self.root, own)
+        return namespace(x).concatenate([x, _flat(z) + self.conditional_means(x)], axis=-1)
 
-    def pull(self, gradient: np.ndarray) -> np.ndarray:
+    def pull(self, gradient: Any) -> Any:
         """Tᵀ g of gradients with respect to positions, shape ``(..., D)``."""
-        x, own = self.parts(gradient)
+        xp, (x, own) = namespace(gradient), self.parts(gradient)
         flat = _flat(own).astype(self.linear.dtype)
-        back = through(self.shared_transposed, np.einsum("ijo,...io->...jo", self.effects, own))
-        x = x - np.concatenate([flat @ self.linear, _flat(back * self.units)], axis=-1)
-        z = np.einsum("ijo,...io->...jo", self.root, own)
+        back = through(self.shared_transposed, _each(self.effects.swapaxes(0, 1), own))
+        x = x - xp.concatenate([flat @ self.linear, _flat(back * self.units)], axis=-1)
+        z = _each(self.root.swapaxes(0, 1), own)
         v = x.astype(self.border.dtype) @ self.border.T
-        return np.concatenate([v.astype(x.dtype), _flat(z)], axis=-1)
+        return xp.concatenate([v.astype(x.dtype), _flat(z)], axis=-1)
 
     def whiten(self, positions: np.ndarray) -> np.ndarray:
         """T⁻¹ x, the inverse of :meth:`positions`, shape ``(..., D)``."""
         x, z = self.parts(positions)
         z = z - self.conditional_means(x).reshape(z.shape)
         inverse = np.linalg.inv(self.root.transpose(2, 0, 1)).transpose(1, 2, 0)
-        own = np.einsum("ijo,...jo->...io", inverse, z)
+        own = _each(inverse, z)
         v = np.linalg.solve(self.border.T.astype(x.dtype), x[..., None])[..., 0]
         return np.concatenate([v, _flat(own)], axis=-1)
 
-    def parts(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def parts(self, vector: Any) -> tuple[Any, Any]:
         """Border and cells of vectors ``(..., D)``, shapes ``(..., g)`` and ``(..., k, O)``."""
         size = len(self.border)
         return vector[..., :size], vector[..., size:].reshape(*vector.shape[:-1], *self.root.shape[1:])
 
-    def conditional_means(self, x: np.ndarray) -> np.ndarray:
+    def conditional_means(self, x: Any) -> Any:
         """Means of the coordinates of cells given the border ``(..., g)``, shape ``(..., k O)``."""
         first = x[..., : self.linear.shape[1]].astype(self.linear.dtype)
-        return -(first @ self.linear.T) - _flat(np.einsum("ijo,...jo->...io", self.effects, self._sums(x)))
+        return -(first @ self.linear.T) - _flat(_each(self.effects, self._sums(x)))
 
-    def _sums(self, x: np.ndarray) -> np.ndarray:
+    def _sums(self, x: Any) -> Any:
         """The sum of shared effects in every cell, shape ``(..., k, O)``."""
         effects = x[..., self.linear.shape[1] :].reshape(*x.shape[:-1], *self.units.shape)
         return through(self.shared, effects * self.units)
@@ -210,9 +212,9 @@ def light(matrix: np.ndarray) -> Any:
     return sparse.csr_array(matrix) if matrix.size > _DENSE else np.ascontiguousarray(matrix)
 
 
-def through(matrix: Any, values: np.ndarray) -> np.ndarray:
+def through(matrix: Any, values: Any) -> Any:
     """Apply a matrix ``(m, n)``, dense or sparse, to the last axis of values ``(..., n)``; shape ``(..., m)``."""
-    if isinstance(matrix, np.ndarray):
+    if not sparse.issparse(matrix):
         return values @ matrix.T
     mapped = matrix @ values.reshape(math.prod(values.shape[:-1]), values.shape[-1]).T
     return np.ascontiguousarray(mapped.T).reshape(*values.shape[:-1], matrix.shape[0])
@@ -237,6 +239,11 @@ def gram(matrix: Any, blocks: np.ndarray, units: np.ndarray) -> np.ndarray:
     return total.reshape(coordinates * effects, coordinates * effects)
 
 
-def _flat(values: np.ndarray) -> np.ndarray:
+def _each(matrices: Any, vectors: Any) -> Any:
+    """The products of the small matrix of every cell, ``(i, j, O)``, with its vector, ``(..., j, O)``."""
+    return namespace(vectors).einsum("ijo,...jo->...io", matrices, vectors)
+
+
+def _flat(values: Any) -> Any:
     """The last two axes as one."""
     return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])

@@ -1,7 +1,8 @@
 """The density of :mod:`~simulacra.inference.sampling.problem` for counts: value, gradient and Fisher information.
 
-All three are in closed form and in NumPy, for many points at once, so that a fit compiles nothing. With w the weights
-of a cell, f_z of a pattern, p = Σ_z w_z f_z its probability, n its count and r = n / p,
+All three are in closed form, for many points at once, so that a fit on the processor compiles nothing. Value and
+gradient are computed from NumPy or JAX arrays (:mod:`~simulacra.inference.sampling.device`), the information from NumPy
+arrays. With w the weights of a cell, f_z of a pattern, p = Σ_z w_z f_z its probability, n its count and r = n / p,
 
     ∂/∂log w_z = w_z Σ_patterns r f_z,    ∂/∂log f_z = f_z Σ_cells r w_z,
 
@@ -17,16 +18,18 @@ References:
     doi:10.1111/j.2517-6161.1982.tb01203.x.
 """
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
-from scipy import special
 
+from simulacra.formalism.arrays import namespace
 from simulacra.formalism.prior import gamma_log_density, latent_log_density, normal_log_density
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.formalism.weights import latent_variances
 from simulacra.inference.sampling.arrow import Arrow, Precision, factorise, gram, light, through
-from simulacra.inference.sampling.coordinates import split
+from simulacra.inference.sampling.coordinates import Layout, split
 from simulacra.inference.sampling.problem import Chart, Problem, layout
 from simulacra.inference.sampling.space import Given
 
@@ -42,14 +45,14 @@ class Emissions(NamedTuple):
     ``shift`` is the logarithm of a common factor of f of all personas, shape ``(point, P)``.
     """
 
-    fold: np.ndarray
-    fold_slope: np.ndarray
-    log_gammas: np.ndarray
-    gammas: np.ndarray
-    slope: np.ndarray
-    probabilities: np.ndarray
-    components: np.ndarray
-    shift: np.ndarray
+    fold: Any
+    fold_slope: Any
+    log_gammas: Any
+    gammas: Any
+    slope: Any
+    probabilities: Any
+    components: Any
+    shift: Any
 
 
 class _Latents(NamedTuple):
@@ -58,15 +61,16 @@ class _Latents(NamedTuple):
     ``spread`` is the prior variance of the coordinates z, and ζ = stretch z.
     """
 
-    variances: np.ndarray
-    coordinates: np.ndarray
-    spread: np.ndarray
-    stretch: np.ndarray
-    values: np.ndarray
+    variances: Any
+    coordinates: Any
+    spread: Any
+    stretch: Any
+    values: Any
 
 
+@jax.tree_util.register_pytree_node_class
 class CollapsedDensity:
-    """Log posterior density of counts in a chart.
+    """Log posterior density of counts in a chart, a tree of arrays.
 
     Args:
         problem: data and prior of the fit, without texts.
@@ -77,7 +81,7 @@ class CollapsedDensity:
 
     def __init__(self, problem: Problem, chart: Chart) -> None:
         self.problem, self.chart = problem, chart
-        self._layout, self._exponent = layout(problem), np.asarray(chart.noncentring)
+        self._exponent = np.asarray(chart.noncentring)
         self._counts = np.ascontiguousarray(problem.counts.T)
         shared = np.asarray(problem.shared)
         self._by_cell, self._by_pattern = problem.counts.sum(axis=1), problem.counts.sum(axis=0)
@@ -86,22 +90,41 @@ class CollapsedDensity:
         self._alpha = np.hstack([np.zeros((problem.num_personas, 0)), *problem.prior.concentrations])
         one_hot = [np.eye(size)[problem.patterns[:, index]] for index, size in enumerate(sizes)]
         self._one_hot = np.hstack([np.zeros((len(problem.patterns), 0)), *one_hot])
-        self._starts, self._measurement = np.cumsum((0, *sizes))[:-1], np.repeat(np.arange(len(sizes)), sizes)
+        measurement = np.repeat(np.arange(len(sizes)), sizes)
+        self._together = np.equal.outer(measurement, measurement).astype(float)
         self._shared, self._shared_transposed = light(shared), light(shared.T)
         cells = np.flatnonzero(problem.own >= 0)
-        self._cells = slice(None) if len(cells) == len(problem.own) else cells  # a slice is not copied
-        self._own_value = problem.own_value[self._cells]
+        every = len(cells) == len(problem.own)
+        self._cells = None if every else cells
+        self._place = None if every else np.where(problem.own >= 0, np.cumsum(problem.own >= 0) - 1, len(cells))
+        self._own_value = problem.own_value[cells]
 
-    def value_and_gradient(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """The arrays, and their names: a program then takes a density as its argument, and serves others as well."""
+        names = tuple(name for name in vars(self) if name != "_layout")
+        return tuple(getattr(self, name) for name in names), names
+
+    @classmethod
+    def tree_unflatten(cls, names: tuple[str, ...], arrays: tuple[Any, ...]) -> "CollapsedDensity":
+        """The density of other arrays."""
+        density = object.__new__(cls)
+        vars(density).update(zip(names, arrays, strict=True))
+        return density
+
+    @functools.cached_property
+    def _layout(self) -> Layout:
+        return layout(self.problem)
+
+    def value_and_gradient(self, points: Any) -> tuple[Any, Any]:
         """Log density, nats, shape ``(point,)``, and gradient, shape ``(point, D)``, at points ``(point, D)``."""
         return self._evaluate(points, value=True)
 
-    def gradient(self, points: np.ndarray) -> np.ndarray:
+    def gradient(self, points: Any) -> Any:
         """The gradient alone, shape ``(point, D)``, in two thirds of the time."""
         return self._evaluate(points, value=False)[1]
 
-    def _evaluate(self, points: np.ndarray, *, value: bool) -> tuple[np.ndarray, np.ndarray]:
-        prior, point = self.problem.prior, split(self._layout, points)
+    def _evaluate(self, points: Any, *, value: bool) -> tuple[Any, Any]:
+        xp, prior, point = namespace(points), self.problem.prior, split(self._layout, points)
         emissions, latents = self._emissions(point.gammas), self._latents(point.log_scales, point.shared, point.own)
         weights = self._weights(latents.values)
         sums = self._of_patterns(point.calibration, emissions.components, weights, value=value)
@@ -109,51 +132,45 @@ class CollapsedDensity:
         by_logit = self._contrasts @ (weights * (by_weight - self._by_cell))
         expected = emissions.components * by_component
         by_latent, by_variance = self._by_latents(latents, by_logit)
-        by_scale = 2 * np.exp(2 * point.log_scales) * ((by_variance / latents.variances) @ prior.multiplicity)
+        by_scale = 2 * xp.exp(2 * point.log_scales) * ((by_variance / latents.variances) @ prior.multiplicity)
         by_scale -= (point.log_scales - prior.scale_location) / prior.scale_spread**2
-        gradient = np.empty_like(points)
-        of_calibration = np.zeros_like(point.calibration)  # which is given, or not there
+        of_calibration = xp.zeros_like(point.calibration)  # which is given, or not there
         parts = (self._by_emissions(emissions, expected), of_calibration, by_scale, *by_latent)
-        for where, part in zip(self._layout.parts, parts, strict=True):
-            gradient[:, where] = part.reshape(len(points), -1)
+        gradient = xp.concatenate([part.reshape(len(points), -1) for part in parts], axis=1)
         if not value:
-            return np.empty(0), gradient
+            return xp.empty(0), gradient
         log_prior = normal_log_density(point.log_scales, prior.scale_location, prior.scale_spread)
         log_prior += latent_log_density(latents.coordinates, latents.spread).sum(axis=(1, 2))
-        gammas = gamma_log_density(emissions.log_gammas, self._alpha) + np.log(emissions.slope)
+        gammas = gamma_log_density(emissions.log_gammas, self._alpha) + xp.log(emissions.slope)
         log_likelihood += emissions.shift @ self._by_pattern
         return log_likelihood + log_prior + gammas.sum(axis=(1, 2)), gradient
 
-    def _of_patterns(
-        self, calibration: np.ndarray, components: np.ndarray, weights: np.ndarray, *, value: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _of_patterns(self, calibration: Any, components: Any, weights: Any, *, value: bool) -> tuple[Any, Any, Any]:
         """Sums over patterns f r, shape ``(point, K, C)``, over cells w rᵀ, ``(point, K, P)``, and over both n log p.
 
-        Without ``value``, the last is zero. Few points at a time, whose probabilities stay in the processor's cache.
+        Without ``value``, the last is zero. NumPy takes few points at a time, whose probabilities stay in the
+        processor's cache.
         """
         del calibration  # there is none
-        by_weight, by_component = np.empty_like(weights), np.empty_like(components)
-        log_likelihood = np.zeros(len(weights))
-        length = min(max(_IN_CACHE // self._counts.size, 1), len(weights))
-        buffer = np.empty((length, *self._counts.shape))
+        xp, counts = namespace(weights), self._counts
+        length = len(weights) if xp is not np else max(_IN_CACHE // counts.size, 1)
+        sums = []
         for start in range(0, len(weights), length):
-            block = slice(start, start + length)
-            f, w = components[block], weights[block]
-            probability = np.matmul(f.swapaxes(1, 2), w, out=buffer[: len(w)])
-            if value:
-                log_likelihood[block] = (self._counts * np.log(probability)).sum(axis=(1, 2))
-            ratio = np.divide(self._counts, probability, out=probability)
-            np.matmul(f, ratio, out=by_weight[block])
-            np.matmul(w, ratio.swapaxes(1, 2), out=by_component[block])
-        return by_weight, by_component, log_likelihood
+            f, w = components[start : start + length], weights[start : start + length]
+            probability = f.swapaxes(1, 2) @ w
+            log_likelihood = (counts * xp.log(probability)).sum(axis=(1, 2)) if value else xp.zeros(len(w))
+            ratio = xp.divide(counts, probability, **({"out": probability} if xp is np else {}))
+            sums.append((f @ ratio, w @ ratio.swapaxes(1, 2), log_likelihood))
+        return tuple(xp.concatenate(parts) for parts in zip(*sums, strict=True))
 
-    def _emissions(self, u: np.ndarray) -> Emissions:
-        away = self.chart.tails - u
-        fold, fold_slope = np.logaddexp(0.0, away), special.expit(away)
+    def _emissions(self, u: Any) -> Emissions:
+        xp, away = namespace(u), self.chart.tails - u
+        fold = xp.logaddexp(0.0, away)
+        fold_slope = xp.exp(away - fold)
         log_gammas = u - fold**2 / (2 * self._alpha)
-        gammas = np.exp(log_gammas)
-        total = np.add.reduceat(gammas, self._starts, axis=-1)[..., self._measurement]
-        log_components = (log_gammas - np.log(total)) @ self._one_hot.T
+        gammas = xp.exp(log_gammas)
+        total = gammas @ self._together
+        log_components = (log_gammas - xp.log(total)) @ self._one_hot.T
         shift = log_components.max(axis=1)
         return Emissions(
             fold=fold,
@@ -162,47 +179,52 @@ class CollapsedDensity:
             gammas=gammas,
             slope=1 + fold * fold_slope / self._alpha,
             probabilities=gammas / total,
-            components=np.exp(log_components - shift[:, None]),
+            components=xp.exp(log_components - shift[:, None]),
             shift=shift,
         )
 
-    def _latents(self, log_scales: np.ndarray, shared: np.ndarray, own: np.ndarray) -> _Latents:
-        prior = self.problem.prior
-        variances = latent_variances(prior.fixed_variance, prior.multiplicity, np.exp(2 * log_scales))
-        relative = self._exponent * np.log(variances / self.chart.reference)[:, None]
-        coordinates = np.concatenate([shared, own], axis=-1)
-        stretch = np.exp(relative / 2)
+    def _latents(self, log_scales: Any, shared: Any, own: Any) -> _Latents:
+        xp, prior = namespace(log_scales), self.problem.prior
+        variances = latent_variances(prior.fixed_variance, prior.multiplicity, xp.exp(2 * log_scales))
+        relative = self._exponent * xp.log(variances / self.chart.reference)[:, None]
+        coordinates = xp.concatenate([shared, own], axis=-1)
+        stretch = xp.exp(relative / 2)
         return _Latents(variances, coordinates, variances[:, None] / stretch**2, stretch, coordinates * stretch)
 
-    def _logits(self, latents: np.ndarray) -> np.ndarray:
+    def _logits(self, latents: Any) -> Any:
         """η = A ζ of values ``(..., L)``, shape ``(..., C)``."""
-        size = self._shared.shape[1]
-        logits = through(self._shared, latents[..., :size])
-        logits[..., self._cells] += self._own_value * latents[..., size:]
-        return logits
+        xp, size = namespace(latents), self._shared.shape[1]
+        own = self._own_value * latents[..., size:]
+        if self._place is not None:  # zero in cells without latents of their own
+            own = xp.concatenate([own, xp.zeros_like(latents[..., :1])], axis=-1)[..., self._place]
+        return through(self._shared, latents[..., :size]) + own
 
-    def _weights(self, latents: np.ndarray) -> np.ndarray:
+    def _weights(self, latents: Any) -> Any:
         """Weights of every cell, shape ``(point, K, C)``."""
         log_weights = self._contrasts.T @ self._logits(latents)
-        weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+        weights = namespace(latents).exp(log_weights - log_weights.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
-    def _by_emissions(self, now: Emissions, expected: np.ndarray) -> np.ndarray:
+    def _by_emissions(self, now: Emissions, expected: Any) -> Any:
         """Derivative with respect to u, given the expected completions of every persona and pattern."""
         of_persona = expected.sum(axis=-1, keepdims=True)
         by_log_gamma = expected @ self._one_hot - of_persona * now.probabilities + self._alpha - now.gammas
         bend = -now.fold_slope * (now.fold_slope + now.fold * (1 - now.fold_slope)) / self._alpha
         return by_log_gamma * now.slope + bend / now.slope
 
-    def _by_latents(self, now: _Latents, by_logit: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    def _by_latents(self, now: _Latents, by_logit: Any) -> tuple[tuple[Any, Any], Any]:
         """Derivatives with respect to z, shared and own, and to log λ at fixed z, shape ``(point, L)``."""
-        by_value, size = np.empty_like(now.values), self._shared.shape[1]
-        by_value[..., :size] = through(self._shared_transposed, by_logit)
-        by_value[..., size:] = by_logit[..., self._cells] * self._own_value
+        xp, size = namespace(by_logit), self._shared.shape[1]
+        by_own = self._own(by_logit) * self._own_value
+        by_value = xp.concatenate([through(self._shared_transposed, by_logit), by_own], axis=-1)
         relative, exponent = now.coordinates / now.spread, self._exponent
         by_variance = exponent * (by_value * now.values) + (1 - exponent) * (now.coordinates * relative - 1)
         by_coordinate = by_value * now.stretch - relative
         return (by_coordinate[..., :size], by_coordinate[..., size:]), 0.5 * by_variance.sum(axis=1)
+
+    def _own(self, of_cells: Any) -> Any:
+        """What belongs to cells with latents of their own, of values ``(..., C)``; not copied if these are all."""
+        return of_cells if self._cells is None else of_cells[..., self._cells]
 
     def arrow(self, points: np.ndarray) -> Arrow:
         """The preconditioner of the Fisher information averaged over points ``(n, D)``.
@@ -223,7 +245,7 @@ class CollapsedDensity:
             ]
         )
         border[np.diag_indices(len(border))] += diagonal
-        rows = np.asarray(self.problem.shared)[self._cells]
+        rows = self._own(np.asarray(self.problem.shared).T).T
         return factorise(Precision(own, linear, effects, border, rows, units))
 
     def _information(self, points: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -254,13 +276,13 @@ class CollapsedDensity:
         size, stretch = point.shared.shape[-1], latents.stretch[0]
         scale = self._own_value * stretch[:, size:]
         precision = 1 / latents.spread[0]
-        own = of_cells[..., self._cells] * scale * scale[:, None]
+        own = self._own(of_cells) * scale * scale[:, None]
         own[np.diag_indices(len(scale))] += precision[:, size:]
         of_prior = (self._of_gammas(emissions), self._of_calibration(), prior.scale_spread**-2.0)
         return (
             own.transpose(2, 0, 1),
-            (linear[..., self._cells] * scale).transpose(2, 1, 0),
-            (of_cells[..., self._cells] * scale[:, None]).transpose(2, 0, 1),
+            (self._own(linear) * scale).transpose(2, 1, 0),
+            (self._own(of_cells) * scale[:, None]).transpose(2, 0, 1),
             first,
             through(self._shared_transposed, linear),
             of_cells,

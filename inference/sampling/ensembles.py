@@ -4,7 +4,8 @@ Several chains cost little more than one if arrays are small, because NumPy then
 Threads would only wait for each other there: Python's global lock changes hands at every operation. Small problems
 therefore have one ensemble of all chains, which runs in the thread of the caller. In large ones every operation takes
 long enough for threads to run at the same time, and ensembles have two chains. Ensembles share only the space; each
-adapts its own step size and has its own random numbers, so the draws do not depend on the number of cores.
+adapts its own step size and has its own random numbers, so the draws do not depend on the number of cores. On a GPU
+there is one ensemble, because all chains together take it little more time than one.
 """
 
 import concurrent.futures
@@ -29,7 +30,8 @@ def begin(space: Space, whitened: np.ndarray, steps: Sequence[float]) -> list[hm
     """Initial states of all ensembles at whitened positions ``(chain, D)``; ensembles take ``steps`` in turn."""
     problem = space.density.problem
     points = problem.counts.size if problem.texts is None else len(problem.texts.cell)
-    size = 2 if points * problem.num_personas > _LARGE else len(whitened)
+    large = space.device is None and points * problem.num_personas > _LARGE
+    size = 2 if large else len(whitened)
     parts = [whitened[start : start + size] for start in range(0, len(whitened), size)]
     return [hmc.begin(space, part, steps[index % len(steps)]) for index, part in enumerate(parts)]
 

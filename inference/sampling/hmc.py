@@ -25,8 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulacra.inference.sampling.space import Space
+from simulacra.inference.sampling.trajectory import Move, mover
 
-__all__ = ["BLOCK", "Draws", "State", "begin", "run", "trajectory"]
+__all__ = ["BLOCK", "Draws", "State", "begin", "run"]
 
 BLOCK = 50
 """Iterations between two reports of progress; numbers of iterations are rounded up to whole blocks."""
@@ -123,7 +124,8 @@ def run(
         target: target acceptance rate of the adaptation.
         check: called before every iteration; ends the run if it raises.
     """
-    given = space.density.given
+    iterate = _iterate if space.density.given is None else _iterate_anew
+    move = mover(space)
     for _ in range(-(-num_steps // BLOCK)):
         drawn = []
         for _ in range(BLOCK):
@@ -131,7 +133,7 @@ def run(
             adaptation = state.adaptation
             step = float(np.exp(adaptation.log_step if adapt else adaptation.average))
             with np.errstate(all="ignore"):  # a trajectory that diverges overflows, and is rejected
-                state, draw = (_iterate if given is None else _iterate_anew)(space, state, rng, step)
+                state, draw = iterate(space, move, state, rng, step)
             drawn.append(draw)
             if adapt:
                 state = state._replace(adaptation=adaptation.after(float(draw.acceptance_rate.mean()), target))
@@ -139,51 +141,24 @@ def run(
         yield state, draws._replace(position=space.positions(draws.position))
 
 
-def trajectory(
-    space: Space, whitened: np.ndarray, momentum: np.ndarray, gradient: np.ndarray, step: float, num_steps: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Run a trajectory of every chain.
-
-    Args:
-        space: the whitened posterior.
-        whitened: whitened points, shape ``(chain, D)``.
-        momentum: momenta, shape ``(chain, D)``.
-        gradient: gradient of the log density at the points, shape ``(chain, D)``.
-        step: size of a step.
-        num_steps: number of steps, at least one.
-
-    Returns:
-        Points and momenta at the end, the log density there, shape ``(chain,)``, and its gradient; the others have
-        shape ``(chain, D)``.
-    """
-    momentum = momentum + 0.5 * step * space.correction(whitened, gradient)
-    whitened, momentum = space.rotated(whitened, momentum, step)
-    for _ in range(num_steps - 1):
-        momentum += step * space.correction(whitened, space.gradient(whitened))
-        whitened, momentum = space.rotated(whitened, momentum, step)
-    value, gradient = space.value_and_gradient(whitened)
-    momentum += 0.5 * step * space.correction(whitened, gradient)
-    return whitened, momentum, value, gradient
-
-
-def _iterate_anew(space: Space, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
+def _iterate_anew(space: Space, move: Move, state: State, rng: np.random.Generator, step: float) -> tuple[State, Draws]:
     """New draws of the given coordinates, and iterations of all others; the draw is that of the last one."""
     whitened = space.renewed(state.whitened, rng)
     value, gradient = space.value_and_gradient(whitened)
     state = state._replace(whitened=whitened, log_density=value, gradient=gradient)
     for _ in range(_REPEATS - 1):
-        state, _draw = _iterate(space, state, rng, step, _QUARTER_TURN)
-    return _iterate(space, state, rng, step, _QUARTER_TURN)
+        state, _draw = _iterate(space, move, state, rng, step, _QUARTER_TURN)
+    return _iterate(space, move, state, rng, step, _QUARTER_TURN)
 
 
 def _iterate(
-    space: Space, state: State, rng: np.random.Generator, step: float, length: float = TRAJECTORY
+    space: Space, move: Move, state: State, rng: np.random.Generator, step: float, length: float = TRAJECTORY
 ) -> tuple[State, Draws]:
     """One iteration; the position of the draw is still whitened."""
     momentum = space.momentum(rng, state.whitened.shape)
     num_steps = int(np.clip(np.ceil(length * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
     energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
-    whitened, momentum, value, gradient = trajectory(space, state.whitened, momentum, state.gradient, step, num_steps)
+    whitened, momentum, value, gradient = move(state.whitened, momentum, state.gradient, step, num_steps)
     error = -value + 0.5 * (momentum**2).sum(axis=1) - energy
     error = np.where(np.isfinite(error), error, np.inf)
     accepted = np.log(rng.uniform(size=error.shape)) < -error

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from simulacra.inference.sampling import hmc
+from simulacra.inference.sampling.device import described
 from simulacra.inference.sampling.space import Space
 
 __all__ = ["Entry", "Journal", "continued", "digest"]
@@ -44,7 +45,8 @@ def digest(
     space: Space, states: Sequence[hmc.State], seed: Sequence[int], *, num_steps: int, adapt: bool, target: float
 ) -> str:
     """SHA-256, hexadecimal, of everything that determines a run; see :func:`continued`."""
-    own = hashlib.sha256(repr((list(map(int, seed)), int(num_steps), adapt, float(target))).encode())
+    settings = list(map(int, seed)), int(num_steps), adapt, float(target), described(space.device)
+    own = hashlib.sha256(repr(settings).encode())
     for leaf in jax.tree.leaves((list(states), space.centre)):
         own.update(np.asarray(leaf).tobytes())
     return own.hexdigest()

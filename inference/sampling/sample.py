@@ -17,8 +17,9 @@ Five steps lead from prepared data to draws:
    these draws are discarded, the step size is adapted to a higher acceptance rate, and sampling is repeated once.
 
 The densities of counts (:mod:`~simulacra.inference.sampling.collapsed`) and of texts with a cut calibration
-(:mod:`~simulacra.inference.sampling.conditional`) are computed in NumPy. For the latter, JAX computes the density
-ratios, once for every draw of the calibration. The joint density of texts and calibration is compiled by JAX
+(:mod:`~simulacra.inference.sampling.conditional`) are computed in NumPy; trajectories of the former on a GPU, if JAX
+sees one and the problem is large (:mod:`~simulacra.inference.sampling.device`). For the latter, JAX computes the
+density ratios, once for every draw of the calibration. The joint density of texts and calibration is compiled by JAX
 (:mod:`~simulacra.inference.sampling.compiled`).
 
 References:
@@ -47,6 +48,7 @@ from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
 from simulacra.inference.sampling.conditional import ConditionalDensity
 from simulacra.inference.sampling.cost import Cost, expected_cost
+from simulacra.inference.sampling.device import Devices, chosen_device
 from simulacra.inference.sampling.initialise import Start, cell_weights, em_starts
 from simulacra.inference.sampling.journal import Journal
 from simulacra.inference.sampling.problem import (
@@ -83,6 +85,7 @@ class Settings(NamedTuple):
     chain_method: Literal["parallel", "sequential", "vectorized"]
     target_accept_prob: float
     num_starts: int
+    device: Devices = "auto"
 
 
 class Target(NamedTuple):
@@ -163,7 +166,8 @@ def sample_posterior(
     """
     rng = np.random.default_rng(settings.seed)
     density, mode = _density_at_mode(prepared, target, start, rng)
-    space = Space(density, mode, density.arrow(mode[None]))
+    device = chosen_device(density.problem, settings.device)
+    space = Space(density, mode, density.arrow(mode[None]), device)
     whitened = _DISPERSION * rng.standard_normal((settings.num_chains, mode.size))
     states = ensembles.begin(space, whitened, [_FIRST_STEP])
     iterations, draws = num_iterations(settings), settings.num_chains * settings.num_samples
@@ -234,7 +238,7 @@ def _warm_up(
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             given = slice(0) if density.given is None else density.given.where
             arrow = density.arrow(points) if density.given is None else follow(density.arrow(points), flat, given)
-            space = Space(density, flat.mean(axis=0), stretch(arrow, flat, given))
+            space = space._replace(centre=flat.mean(axis=0), arrow=stretch(arrow, flat, given))
             states = ensembles.begin(space, space.whiten(kept[-1][:, -1]), [state.step for state in states])
         states, draws = ensembles.run(
             space,

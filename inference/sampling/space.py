@@ -5,10 +5,11 @@ not move them. Before every iteration φ is drawn anew and the other coordinates
 on φ in the warm-up, which is part of the preconditioner.
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from simulacra.formalism.arrays import namespace
 from simulacra.inference.sampling.arrow import Arrow
 from simulacra.inference.sampling.problem import Chart, Problem
 
@@ -40,11 +41,11 @@ class Density(Protocol):
     chart: Chart
     given: Given | None
 
-    def value_and_gradient(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def value_and_gradient(self, points: Any) -> tuple[Any, Any]:
         """Log density, nats, shape ``(point,)``, and gradient, shape ``(point, D)``, at points ``(point, D)``."""
         ...
 
-    def gradient(self, points: np.ndarray) -> np.ndarray:
+    def gradient(self, points: Any) -> Any:
         """The gradient alone, shape ``(point, D)``."""
         ...
 
@@ -58,13 +59,20 @@ class Space(NamedTuple):
 
     Draws do not depend on the accuracy of T: the density is evaluated at the point that the map gives, and this value
     decides on acceptance.
+
+    Attributes:
+        density: the density in the chart.
+        centre: the point u = 0, shape ``(D,)``.
+        arrow: T.
+        device: the device of JAX on which trajectories are computed; None is the processor, with NumPy.
     """
 
     density: Density
-    centre: np.ndarray
+    centre: Any
     arrow: Arrow
+    device: Any = None
 
-    def positions(self, whitened: np.ndarray) -> np.ndarray:
+    def positions(self, whitened: Any) -> Any:
         """Points of the chart, same shape ``(..., D)``."""
         return self.centre + self.arrow.positions(whitened)
 
@@ -72,22 +80,23 @@ class Space(NamedTuple):
         """The inverse of :meth:`positions`, same shape ``(..., D)``."""
         return self.arrow.whiten(positions - self.centre)
 
-    def value_and_gradient(self, whitened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def value_and_gradient(self, whitened: Any) -> tuple[Any, Any]:
         """Log density at whitened points ``(chain, D)``, without the constant Jacobian, and its gradient there."""
         value, gradient = self.density.value_and_gradient(self.positions(whitened))
         return value, self.arrow.pull(gradient)
 
-    def gradient(self, whitened: np.ndarray) -> np.ndarray:
+    def gradient(self, whitened: Any) -> Any:
         """The gradient alone, shape ``(chain, D)``."""
         return self.arrow.pull(self.density.gradient(self.positions(whitened)))
 
-    def correction(self, whitened: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def correction(self, whitened: Any, gradient: Any) -> Any:
         """Gradient of the log density relative to a standard normal one, shape ``(chain, D)``; zero if given."""
         return self._moving(gradient + whitened)
 
-    def rotated(self, whitened: np.ndarray, momentum: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
+    def rotated(self, whitened: Any, momentum: Any, time: Any) -> tuple[Any, Any]:
         """Points and momenta ``(chain, D)`` after a time under a standard normal density, which rotates them."""
-        cosine, sine = np.cos(time), np.sin(time)
+        xp = namespace(whitened)
+        cosine, sine = xp.cos(time), xp.sin(time)
         moved, momentum = cosine * whitened + sine * momentum, self._moving(cosine * momentum - sine * whitened)
         if self.density.given is not None:
             moved[:, self.density.given.where] = whitened[:, self.density.given.where]
@@ -107,7 +116,7 @@ class Space(NamedTuple):
         whitened[:, where] = (chosen - self.centre[where]) / self.density.given.scale
         return whitened
 
-    def _moving(self, vectors: np.ndarray) -> np.ndarray:
+    def _moving(self, vectors: Any) -> Any:
         if self.density.given is not None:
             vectors[:, self.density.given.where] = 0.0
         return vectors

@@ -15,7 +15,7 @@ from scipy import special
 from simulacra.formalism.parameters import Parameters
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.sampling import ensembles, hmc, laplace
+from simulacra.inference.sampling import device, ensembles, hmc, laplace, trajectory
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
 from simulacra.inference.sampling.problem import layout, make_problem, natural_chart, unconstrain
@@ -133,6 +133,17 @@ def test_shapes_and_statistics(sampled: Sampled) -> None:
     steps = sampled.stats["step_size"]
     np.testing.assert_array_equal(steps, np.broadcast_to(steps[:, :1], steps.shape))  # no adaptation while sampling
     assert (sampled.stats["energy"] > -sampled.stats["lp"] - 50).all()
+
+
+def test_a_gpu_samples_the_same(tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX on the processor stands for the GPU: one program for all stages, and one ensemble whatever the size."""
+    monkeypatch.setattr(device, "_gpus", jax.devices)
+    monkeypatch.setattr(ensembles, "_LARGE", 0)
+    programs = trajectory._compiled._cache_size()
+    run = _sample(tiny, num_samples=500, device="gpu")
+    assert trajectory._compiled._cache_size() == programs + 1
+    assert len({*run.stats["step_size"][:, 0]}) == 1
+    _assert_same_means(tiny, run.parameters, integral)
 
 
 # --- the same seed --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from scipy import stats
 from simulacra.inference.sampling import hmc
 from simulacra.inference.sampling.arrow import dense_arrow
 from simulacra.inference.sampling.space import Given, Space
+from simulacra.inference.sampling.trajectory import trajectory
 
 _CHAINS = 4000
 _LEAST = 1e-4
@@ -122,7 +123,7 @@ def test_a_trajectory_run_backwards_returns_and_preserves_volume(name: str, give
 
     def moved(state: np.ndarray) -> np.ndarray:
         points, momenta = state[:, :size], state[:, size:]
-        end = hmc.trajectory(space, points, momenta, space.value_and_gradient(points)[1], step, num_steps)
+        end = trajectory(space, points, momenta, space.value_and_gradient(points)[1], step, num_steps)
         np.testing.assert_allclose(end[2], space.value_and_gradient(end[0])[0])
         return np.hstack(end[:2])
 

@@ -3,6 +3,7 @@
 A change of one of them alone is noticed, which is shown by changing each.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -14,7 +15,7 @@ from numpyro.infer import Predictive
 from numpyro.infer.util import log_density as numpyro_log_density
 from scipy import special
 
-from simulacra.formalism import mixture, prior
+from simulacra.formalism import mixture, prior, weight_design
 from simulacra.formalism.density_ratios import rows_log_likelihood, texts_log_likelihood
 from simulacra.formalism.distributions import pattern_log_prob
 from simulacra.formalism.mixture import collapsed_log_likelihood, pattern_log_components
@@ -253,6 +254,13 @@ def test_rows_have_the_engines_density_and_gradient(name: str) -> None:
 
 def test_counts_have_the_engines_density_and_gradient(counted: ModelCase) -> None:
     assert_counts_have_the_engines_density_and_gradient(counted)
+
+
+def test_some_cells_have_latents_of_their_own() -> None:
+    case = MODELS["score, nested"]
+    design = weight_design("(1 | condition) + (1 | batch)", case.design.cells.assign(batch=list("abcccccc")))
+    assert (design.own >= 0).sum() == 2
+    assert_counts_have_the_engines_density_and_gradient(dataclasses.replace(case, design=design))
 
 
 def test_the_preconditioner_is_the_information(counted: ModelCase) -> None:
