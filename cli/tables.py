@@ -11,7 +11,7 @@ from rich.table import Table
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.inference import Result
-from simulacra.inference.marks import ABSENT, PRIOR_DRIVEN
+from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.prose import (
     checks_sentence,
@@ -33,6 +33,7 @@ __all__ = ["print_checks", "print_result", "simple_table"]
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
     PRIOR_DRIVEN: ("†", f"{PRIOR_DRIVEN}: outside its interval with half or twice the concentration of the archetypes"),
+    CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only the other conditions show what personas do"),
     ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),
 }
 """Signs of weights by a part of their status."""

@@ -2,8 +2,9 @@
 
 A mark withholds nothing. It states that a persona is absent, because hardly any completions are attributed to it
 (:mod:`simulacra.inference.names`); that it is *prior-driven*, because its mean leaves its interval if archetypes are
-half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); or that the outcome does not differ although a
-weight does.
+half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); that it is *condition-driven*, because its mean
+leaves its interval if a condition is left out of the emissions that its weights refer to
+(:mod:`simulacra.inference.influence`); or that the outcome does not differ although a weight does.
 
 References:
     Kallioinen et al. (2023), Detecting and diagnosing prior and likelihood sensitivity with power-scaling,
@@ -22,12 +23,14 @@ from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import against_baseline, rates_in
 from simulacra.inference.tables import Terms, bounds, ends
 
-__all__ = ["ABSENT", "PRIOR_DRIVEN", "SAME_OUTCOME", "marked", "same_outcome"]
+__all__ = ["ABSENT", "CONDITION_DRIVEN", "PRIOR_DRIVEN", "SAME_OUTCOME", "driven", "is_marked", "marked", "same_outcome"]
 
 ABSENT = "absent"
 """Of a persona to which hardly any completions are attributed."""
 PRIOR_DRIVEN = "prior-driven"
 """Of an estimate that leaves its interval at other concentrations of the archetypes."""
+CONDITION_DRIVEN = "condition-driven"
+"""Of an estimate that leaves its interval if only the other conditions show what the personas do."""
 SAME_OUTCOME = "no difference in outcome claimed; may be the judge's use of its scale"
 """Of a shift in a condition whose rate is not claimed to differ."""
 _MOSTLY = 0.5
@@ -36,7 +39,7 @@ _MOSTLY = 0.5
 
 def marked(
     table: pd.DataFrame,
-    moved: xr.DataArray,
+    moved: Mapping[str, xr.DataArray],
     terms: Terms,
     *,
     absent: Sequence[str],
@@ -46,30 +49,41 @@ def marked(
 
     Args:
         table: one row per condition and persona.
-        moved: their means at other concentrations, dims ``factor, condition, persona``.
+        moved: by mark, their means in the alternatives that it concerns: the first dim, before ``condition, persona``.
         terms: the probability of the intervals.
         absent: personas to which hardly any completions are attributed.
         same: for shifts, the conditions whose outcome does not differ from the baseline's, with the personas
             whose shift that concerns.
     """
     lower, upper = bounds(terms.ci_prob)
-    ranges = {
-        end: own.to_series().to_dict() for end, own in (("low", moved.min("factor")), ("high", moved.max("factor")))
-    }
+    means = {mark: own.stack(row=own.dims[1:]).sel(row=_keys(table)).to_numpy().T for mark, own in moved.items()}
     statuses = []
-    for row in table.to_dict("records"):
-        low, high = (ranges[end][row["condition"], row["persona"]] for end in ("low", "high"))
+    for place, row in enumerate(table.to_dict("records")):
+        limits = row[lower], row[upper]
         marks = [
             f"{ABSENT}: hardly any completions are attributed to this persona" if row["persona"] in absent else "",
-            f"{PRIOR_DRIVEN} ({low:.3f} to {high:.3f})".replace("-0", "−0")
-            if low < row[lower] or high > row[upper]
-            else "",
+            *(driven(mark, own[place], limits) for mark, own in means.items()),
         ]
         if row["persona"] in (same or {}).get(row["condition"], ()) and not row[lower] <= 0 <= row[upper]:
             marks.append(SAME_OUTCOME)
         found = "; ".join(filter(None, marks))
         statuses.append(found if found and not row["status"].startswith("withheld") else row["status"])
     return table.assign(status=statuses)
+
+
+def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(table["condition"], table["persona"], strict=True))
+
+
+def driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
+    """The mark with the range of the means in its alternatives, if one leaves the interval; otherwise empty."""
+    low, high = means.min(), means.max()
+    return f"{mark} ({low:.3f} to {high:.3f})".replace("-0", "−0") if low < limits[0] or high > limits[1] else ""
+
+
+def is_marked(status: str) -> bool:
+    """Whether the status of a weight or shift has any mark."""
+    return any(mark in status for mark in (ABSENT, PRIOR_DRIVEN, CONDITION_DRIVEN, SAME_OUTCOME))
 
 
 def same_outcome(

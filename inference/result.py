@@ -35,7 +35,8 @@ from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contra
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
 from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
-from simulacra.inference.marks import marked, same_outcome
+from simulacra.inference.influence import of_conditions, weights_left_out
+from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, marked, same_outcome
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.names import absent_personas, find_evidence
 from simulacra.inference.once import computed_once
@@ -232,15 +233,16 @@ class Result:
         ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
         largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements. A ``status`` of
         ``prior-driven`` gives the range of the mean with half and twice the concentration of the archetypes, which
-        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``absent`` means that hardly any completions are
-        attributed to the persona (:attr:`absent`).
+        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``condition-driven`` its range with and without
+        the condition's own completions in the emissions (:mod:`simulacra.inference.influence`); ``absent`` means that
+        hardly any completions are attributed to the persona (:attr:`absent`).
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
         others = self._in_readings("weights")[1:]
         table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
-        table = marked(table, self._sensitivity, terms, absent=self.absent)
+        table = marked(table, self._moved, terms, absent=self.absent)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
@@ -258,7 +260,7 @@ class Result:
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
         table = tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
-        moved = differences(self._sensitivity, self.model.baseline)
+        moved = {mark: differences(own, self.model.baseline) for mark, own in self._moved.items()}
         outcome = self.model.outcome
         same = {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, ci_prob)
         return marked(table, moved, terms, absent=self.absent, same=same)
@@ -612,10 +614,13 @@ class Result:
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
         return Terms(self.failed, self.thresholds, ci_prob, withhold, self.absent)
 
-    @property
-    def _sensitivity(self) -> xr.DataArray:
-        """Mean weights with other concentrations of the archetypes, dims ``factor, condition, persona``."""
-        return self.tree["sensitivity"].to_dataset()["weights"]
+    @functools.cached_property
+    def _moved(self) -> dict[str, xr.DataArray]:
+        """Mean weights by mark, in the alternatives that it concerns: the first dim, then ``condition, persona``."""
+        return {
+            PRIOR_DRIVEN: self.tree["sensitivity"].to_dataset()["weights"],
+            CONDITION_DRIVEN: of_conditions(self.prepared, weights_left_out(self.prepared, self.posterior)),
+        }
 
     def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | str | None) -> Compared:
         return compared(

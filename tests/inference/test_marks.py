@@ -10,7 +10,7 @@ import xarray as xr
 
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds
-from simulacra.inference.marks import SAME_OUTCOME, marked, same_outcome
+from simulacra.inference.marks import PRIOR_DRIVEN, SAME_OUTCOME, is_marked, marked, same_outcome
 from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.tables import Terms
 
@@ -69,7 +69,8 @@ def _statuses(moved: list[list[float]], **marks: object) -> list[str]:
     coords = {"factor": [0.5, 2.0], "condition": ["a"], "persona": _TABLE["persona"].to_numpy()}
     sensitivity = xr.DataArray(np.array(moved)[:, None], dims=tuple(coords), coords=coords)
     own = {"absent": (), **marks}
-    return marked(_TABLE, sensitivity, Terms((), Thresholds()), **own)["status"].tolist()  # type: ignore[arg-type]
+    moves = {PRIOR_DRIVEN: sensitivity}
+    return marked(_TABLE, moves, Terms((), Thresholds()), **own)["status"].tolist()  # type: ignore[arg-type]
 
 
 def test_estimates_that_leave_their_interval_are_prior_driven() -> None:
@@ -79,6 +80,12 @@ def test_estimates_that_leave_their_interval_are_prior_driven() -> None:
         "prior-driven (0.200 to 0.310)",
         "prior-driven (−0.200 to 0.000)",
     ]
+
+
+def test_only_marks_are_marks() -> None:
+    assert is_marked("prior-driven (0.090 to 0.200)")
+    assert is_marked(f"condition-driven (0.1 to 0.2); {SAME_OUTCOME}")
+    assert not any(map(is_marked, ("ok", "small: below 0.01, not checked", "withheld: r_hat failed")))
 
 
 def test_marks_are_joined_and_withhold_nothing() -> None:
@@ -141,6 +148,18 @@ def test_a_prior_driven_weight_says_so_in_its_table_and_citation(
     assert result.weights()["mean"].notna().all()
     assert "prior-driven" in str(result.cite("weight[bad, misaligned]"))
     assert not result.shifts()["status"].str.contains("prior-driven").any()  # they move with the baseline
+
+
+def test_a_weight_that_its_own_condition_defines_says_so(fitted: Result) -> None:
+    assert not fitted.weights()["status"].str.contains("condition-driven").any()
+    result = dataclasses.replace(fitted)
+    moved = result._moved["condition-driven"].copy()
+    moved.loc[{"left_out": "base", "condition": "base"}] += 0.2
+    result._moved["condition-driven"] = moved
+    driven = result.weights().set_index("condition")["status"].str.startswith("condition-driven (")
+    assert driven["base"].all()
+    assert not driven.drop("base").any()
+    assert result.shifts()["status"].str.startswith("condition-driven (").all()  # they are relative to the baseline
 
 
 def test_a_shift_without_a_claim_says_so_in_its_table_and_citation(
