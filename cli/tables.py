@@ -14,6 +14,7 @@ from simulacra.inference import Result
 from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.prose import (
+    baseline_clause,
     checks_sentence,
     claim_sentence,
     failure,
@@ -56,7 +57,7 @@ def print_result(
         console.print(f"{unrated_sentence(result)}\n", highlight=False, soft_wrap=True)
     else:
         _print_rates(console, result, tables["rates"], ci_prob)
-        _print_claims(console, result, tables["contrasts"], outcome, rope, ci_prob)
+        _print_claims(console, result, tables, outcome, rope, ci_prob)
     _print_weights(console, result, tables, ci_prob)
 
 
@@ -114,8 +115,14 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, ci_prob:
 
 
 def _print_claims(
-    console: Console, result: Result, contrasts: pd.DataFrame, outcome: Outcome, rope: float, ci_prob: float
+    console: Console,
+    result: Result,
+    tables: Mapping[str, pd.DataFrame],
+    outcome: Outcome,
+    rope: float,
+    ci_prob: float,
 ) -> None:
+    contrasts, rates = tables["contrasts"], tables["rates"]
     baseline, words = result.model.baseline, result.in_words("these")
     region = f"region of practical equivalence: ±{rope_width(rope)}"
     console.print(f"[bold]Supported claims relative to {escape(baseline)}[/bold] ({region})", highlight=False)
@@ -124,6 +131,9 @@ def _print_claims(
         place = place_of(row)
         said = claim_sentence(row, new[place], outcome, baseline, words, rope, ci_prob=ci_prob)
         console.print(f"  {escape(f'{place}: {said}')}", highlight=False, soft_wrap=True)
+    for row in records(rates[(rates["scope"] == "these") & (rates["condition"] == baseline)]):
+        if said := baseline_clause(row, rope):
+            console.print(f"  {escape(f'{place_of(row)}: {said}')}", highlight=False, soft_wrap=True)
     console.print()
 
 

@@ -148,6 +148,8 @@ class Citable(NamedTuple):
     scope: str
 
 
+_ROPE = 0.01
+"""Difference between a rate and the implied one above which its citation states the difference."""
 _IMPLIED, _UNEXPLAINED = ("implied_lb", "implied_ub"), ("unexplained_lb", "unexplained_ub")
 
 
@@ -197,7 +199,10 @@ def citable_mix(rates: pd.DataFrame, contrasts: pd.DataFrame, scope: str, ci_pro
 
 def _implied(rates: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:
     """Rates with the diagnostics and the status of the implied rates, whose draws are others."""
-    status = implied["status"].where(rates["total"] > 0, rates["status"])
+    apart = implied["status"].eq("ok") & (rates["unexplained"].abs() > _ROPE)
+    rest = rates["unexplained"].map(lambda own: f"{100 * own:+.1f} points of the rate are not explained by personas")
+    status = implied["status"].where(~apart, rest.str.replace("-", "−"))
+    status = status.where(rates["total"] > 0, rates["status"])
     return rates.assign(**{name: implied[name] for name in ("ess_bulk", "ess_tail", "r_hat")}, status=status)
 
 

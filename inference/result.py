@@ -406,10 +406,11 @@ class Result:
             withhold: withhold estimates that failed a check.
 
         Columns ``condition``, the contexts if the log has any, ``scope, events, total, judged, rate, eti89_lb,
-        eti89_ub, implied, implied_lb, implied_ub, ess_bulk, ess_tail, r_hat, status``; ``judged`` as in
-        :meth:`contrasts`. ``rate`` is estimated from the events alone, without personas
-        (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of eq. (7),
-        for these questions. For a partition, there is a row for every category, named in the column ``category``; the
+        eti89_ub, implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, ess_bulk, ess_tail,
+        r_hat, status``; ``judged`` as in :meth:`contrasts`. ``rate`` is estimated from the events alone, without
+        personas (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of
+        eq. (7) and ``unexplained`` the rest of the rate, both for these questions. Where personas miss two rates by as
+        much, the difference appears explained in :meth:`contrasts`, and the rates do not here. For a partition, there is a row for every category, named in the column ``category``; the
         rates of a group sum to one.
 
         Raises:

@@ -18,6 +18,7 @@ from simulacra.inference.tables import CI_PROB, bounds, level
 
 __all__ = [
     "WITHHELD",
+    "baseline_clause",
     "checks_sentence",
     "claim_sentence",
     "difference",
@@ -167,6 +168,21 @@ def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
         )
     claimed = row["claim"] in ("increase", "decrease")
     return f"Personas account for {points(row['implied'])} points{share}." if claimed else ""
+
+
+def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
+    """A qualification of every comparison if the personas do not account for the baseline's rate; otherwise empty.
+
+    Args:
+        row: its row of ``Result.rates()``.
+        rope: half-width of the region of practical equivalence.
+    """
+    if not abs(row["unexplained"]) > rope:  # or it is withheld
+        return ""
+    return (
+        f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not explained "
+        "by personas, which a difference from it does not show if they miss both rates by as much."
+    )
 
 
 def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:
