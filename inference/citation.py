@@ -149,7 +149,7 @@ class Citable(NamedTuple):
 
 
 _ROPE = 0.01
-"""Difference between a rate and the implied one above which its citation states the difference."""
+"""Difference between a rate and the implied one above which a citation states it, if its interval excludes zero."""
 _IMPLIED, _UNEXPLAINED = ("implied_lb", "implied_ub"), ("unexplained_lb", "unexplained_ub")
 
 
@@ -199,7 +199,8 @@ def citable_mix(rates: pd.DataFrame, contrasts: pd.DataFrame, scope: str, ci_pro
 
 def _implied(rates: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:
     """Rates with the diagnostics and the status of the implied rates, whose draws are others."""
-    apart = implied["status"].eq("ok") & (rates["unexplained"].abs() > _ROPE)
+    missed = (rates["unexplained"].abs() > _ROPE) & ((rates["unexplained_lb"] > 0) | (rates["unexplained_ub"] < 0))
+    apart = implied["status"].eq("ok") & missed
     rest = rates["unexplained"].map(lambda own: f"{100 * own:+.1f} points of the rate are not explained by personas")
     status = implied["status"].where(~apart, rest.str.replace("-", "−"))
     status = status.where(rates["total"] > 0, rates["status"])

@@ -175,9 +175,10 @@ def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
 
     Args:
         row: its row of ``Result.rates()``.
-        rope: half-width of the region of practical equivalence.
+        rope: half-width of the region of practical equivalence: a smaller rest is not mentioned, nor one whose interval
+            contains zero.
     """
-    if not abs(row["unexplained"]) > rope:  # or it is withheld
+    if not abs(row["unexplained"]) > rope or row["unexplained_lb"] <= 0 <= row["unexplained_ub"]:  # or it is withheld
         return ""
     return (
         f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not explained "
