@@ -34,7 +34,7 @@ __all__ = ["print_checks", "print_result", "simple_table"]
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
     PRIOR_DRIVEN: ("†", f"{PRIOR_DRIVEN}: outside its interval with half or twice the concentration of the archetypes"),
-    CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only the other conditions show what personas do"),
+    CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only other conditions define the personas"),
     ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),
 }
 """Signs of weights by a part of their status."""

@@ -179,9 +179,9 @@ _LONGER = (
     "quantity: use fewer personas."
 )
 _ALTERNATES = (
-    "Some chains alternate between a weight near zero and a larger one: the log hardly determines whether the condition "
-    "contains this persona at all. Only the estimates that this concerns are withheld. Sample longer, until the chains "
-    "have changed often: num_samples=16000 and num_warmup=800."
+    "Some chains alternate between a weight near zero and a larger one: the log hardly determines whether the "
+    "condition contains this persona at all. Only the estimates that this concerns are withheld. Sample longer, until "
+    "the chains have changed often: num_samples=16000 and num_warmup=800."
 )
 _RATES_LONGER = (
     "The chains of the rate model, which choose their own length, disagree. Fit again with another seed; if the check "
@@ -225,9 +225,7 @@ def check_sampling(
         passed = value <= limit if name == "r_hat" else value >= limit
         where = f"worst at {worst}"
         remedy = _ALTERNATES if worst in alternating else _LONGER
-        checks.append(
-            Check(name, passed, value, limit, where, remedy, PERSONA_ESTIMATES, each=True, argument=_LENGTHS)
-        )
+        checks.append(Check(name, passed, value, limit, where, remedy, PERSONA_ESTIMATES, each=True, argument=_LENGTHS))
     divergent = int(sample_stats["diverging"].sum())
     remedy = (
         "Increase target_accept_prob (0.98, 0.99). If divergences remain, remove a persona or an effect that the data "

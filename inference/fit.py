@@ -220,7 +220,7 @@ def _assemble(
     if model.measurements:
         weights = group_weights(posterior, prepared)
         tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
-    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior, model))
+    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior["weights"], posterior, model).to_dataset())
     if prepared.texts is not None and prepared.texts.calibrated:
         fitted = calibration_statistics(prepared.texts, target.problem.prior, parameters, target.pareto_k)
         tree["calibration"] = xr.DataTree(fitted)

@@ -23,10 +23,21 @@ from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import against_baseline, rates_in
 from simulacra.inference.tables import Terms, bounds, ends
 
-__all__ = ["ABSENT", "CONDITION_DRIVEN", "PRIOR_DRIVEN", "SAME_OUTCOME", "driven", "is_marked", "marked", "same_outcome"]
+__all__ = [
+    "ABSENT",
+    "CONDITION_DRIVEN",
+    "PRIOR_DRIVEN",
+    "SAME_OUTCOME",
+    "graded_personas",
+    "is_marked",
+    "marked",
+    "marks_of_contrast",
+    "same_outcome",
+]
 
 ABSENT = "absent"
 """Of a persona to which hardly any completions are attributed."""
+_ABSENT = f"{ABSENT}: hardly any completions are attributed to this persona"
 PRIOR_DRIVEN = "prior-driven"
 """Of an estimate that leaves its interval at other concentrations of the archetypes."""
 CONDITION_DRIVEN = "condition-driven"
@@ -56,13 +67,12 @@ def marked(
             whose shift that concerns.
     """
     lower, upper = bounds(terms.ci_prob)
-    means = {mark: own.stack(row=own.dims[1:]).sel(row=_keys(table)).to_numpy().T for mark, own in moved.items()}
     statuses = []
-    for place, row in enumerate(table.to_dict("records")):
-        limits = row[lower], row[upper]
+    for row in table.to_dict("records"):
+        place, limits = {name: row[name] for name in ("condition", "persona")}, (row[lower], row[upper])
         marks = [
-            f"{ABSENT}: hardly any completions are attributed to this persona" if row["persona"] in absent else "",
-            *(driven(mark, own[place], limits) for mark, own in means.items()),
+            _ABSENT if row["persona"] in absent else "",
+            *(_driven(mark, own.sel(place).to_numpy(), limits) for mark, own in moved.items()),
         ]
         if row["persona"] in (same or {}).get(row["condition"], ()) and not row[lower] <= 0 <= row[upper]:
             marks.append(SAME_OUTCOME)
@@ -71,11 +81,7 @@ def marked(
     return table.assign(status=statuses)
 
 
-def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(zip(table["condition"], table["persona"], strict=True))
-
-
-def driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
+def _driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
     """The mark with the range of the means in its alternatives, if one leaves the interval; otherwise empty."""
     low, high = means.min(), means.max()
     return f"{mark} ({low:.3f} to {high:.3f})".replace("-0", "−0") if low < limits[0] or high > limits[1] else ""
@@ -111,5 +117,53 @@ def same_outcome(
     for name, (lower, upper), own in zip(draws["condition"].to_numpy(), limits, sure, strict=True):
         if np.isnan(lower) or claim(lower, upper, sure=bool(own)) in ("increase", "decrease"):
             seen.discard(str(name))
-    graded = tuple(name for name, own in zip(personas, model.personas, strict=True) if own.evidence is None)
-    return dict.fromkeys(seen - {model.baseline}, graded)
+    return dict.fromkeys(seen - {model.baseline}, graded_personas(personas, model))
+
+
+def graded_personas(personas: Sequence[str], model: PersonaMixture) -> tuple[str, ...]:
+    """Personas without evidence of their own, such as a missing score; ``personas`` are their fitting names."""
+    return tuple(name for name, own in zip(personas, model.personas, strict=True) if own.evidence is None)
+
+
+def marks_of_contrast(
+    coefficients: np.ndarray,
+    limits: tuple[float, float],
+    ci_prob: float,
+    *,
+    moved: Mapping[str, np.ndarray],
+    personas: Sequence[str],
+    absent: Sequence[str],
+    graded: Sequence[str],
+    rates: xr.Dataset | None,
+) -> str:
+    """The marks of a contrast of weights; empty if there are none.
+
+    Args:
+        coefficients: the coefficient of every group and persona, K of each group in turn, shape ``(G K,)``.
+        limits: the interval of the contrast.
+        ci_prob: its probability.
+        moved: by mark, mean weights of the groups in the alternatives that it concerns, shape ``(A, G, K)``.
+        personas: names of the K personas.
+        absent: personas to which hardly any completions are attributed.
+        graded: personas whose weight may come from the judge's use of its scale; see :func:`same_outcome`.
+        rates: posterior of the rate model for the outcome of the model, if it has one.
+    """
+    coefficients = coefficients.reshape(-1, len(personas))
+    used = np.flatnonzero(coefficients.any(axis=0)).tolist()
+    own = {personas[persona] for persona in used}
+    marks = [_ABSENT] if own & set(absent) else []
+    marks += [_driven(mark, np.einsum("agk,gk->a", means, coefficients), limits) for mark, means in moved.items()]
+    changes = not limits[0] <= 0 <= limits[1]
+    if rates is not None and changes and own <= set(graded) and _no_claim(rates, coefficients[:, used], ci_prob):
+        marks.append(SAME_OUTCOME)
+    return "; ".join(filter(None, marks))
+
+
+def _no_claim(rates: xr.Dataset, coefficients: np.ndarray, ci_prob: float) -> bool:
+    """Whether no contrast of rates with these coefficients, shape ``(G, R)``, is claimed, and most can be judged."""
+    groups = coefficients.any(axis=1)
+    draws = rates_in(rates, "these").to_numpy()[..., groups] @ coefficients[groups]
+    limits, sure = np.quantile(draws, ends(ci_prob), axis=(0, 1)).T, sure_of_sign(draws, "these")
+    said = {claim(low, high, sure=bool(own)) for (low, high), own in zip(limits.tolist(), sure, strict=True)}
+    judged = rates["judged"].to_numpy()[groups] >= _MOSTLY
+    return bool(judged.all()) and not {"increase", "decrease"} & said

@@ -410,8 +410,8 @@ class Result:
         r_hat, status``; ``judged`` as in :meth:`contrasts`. ``rate`` is estimated from the events alone, without
         personas (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of
         eq. (7) and ``unexplained`` the rest of the rate, both for these questions. Where personas miss two rates by as
-        much, the difference appears explained in :meth:`contrasts`, and the rates do not here. For a partition, there is a row for every category, named in the column ``category``; the
-        rates of a group sum to one.
+        much, the difference appears explained in :meth:`contrasts`, and the rates do not here. For a partition, there
+        is a row for every category, named in the column ``category``; the rates of a group sum to one.
 
         Raises:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
@@ -634,6 +634,7 @@ class Result:
             rates_of=self._rates_of,
             terms=self._terms(CI_PROB, withhold=True).of,
             provenance=self.provenance(outcome),
+            absent=self.absent,
         )
 
     def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:

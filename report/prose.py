@@ -181,8 +181,8 @@ def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
     if not abs(row["unexplained"]) > rope or row["unexplained_lb"] <= 0 <= row["unexplained_ub"]:  # or it is withheld
         return ""
     return (
-        f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not explained "
-        "by personas, which a difference from it does not show if they miss both rates by as much."
+        f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not "
+        "explained by personas, which a difference from it does not show if they miss both rates by as much."
     )
 
 

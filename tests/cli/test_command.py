@@ -74,7 +74,7 @@ def test_true_and_estimated_values(passing: Result) -> None:
 
 def test_how_many_misses_and_hits_are_marked() -> None:
     numbers = [(0.50, True), (0.30, True), (0.98, False), (0.10, False), (0.045, False), (np.nan, None)]
-    statuses = ["ok", "prior-driven (0.1 to 0.4)", "condition-driven (0.8 to 0.9)", "ok", "ok", "withheld: r_hat failed"]
+    statuses = ["ok", "prior-driven (0.1 to 0.4)", "condition-driven (0.8 to 0.9)", "ok", "ok", "withheld: r_hat"]
     compared = pd.DataFrame(numbers, columns=["mean", "inside"]).assign(
         condition="a", persona=list("bcdefg"), truth=[0.5, 0.3, 0.8, 0.07, 0.05, 0.1], status=statuses
     )

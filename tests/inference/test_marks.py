@@ -37,7 +37,8 @@ def test_weights_respond_to_the_concentration_as_a_conjugate_posterior_does(rng:
     """A weight that is the emission itself, θ ~ Beta(80 + 8c, 40 + 2c): the slope of its mean at c = 1 is known."""
     theta = rng.beta(88, 42, size=(4, 25_000))
     grade = np.stack([np.stack([theta, 1 - theta, np.full_like(theta, 1e-9)], axis=-1)] * 2, axis=2)
-    found = weight_sensitivity(_posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade), _MODEL)["weights"]
+    posterior = _posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade)
+    found = weight_sensitivity(posterior["weights"], posterior, _MODEL)
     assert found.dims == ("factor", "condition", "persona")
     slope = (8 * 130 - 10 * 88) / 130**2
     moved = found.sel(condition="base", persona="yes").to_numpy() - theta.mean()
@@ -50,7 +51,8 @@ def test_only_archetypes_have_a_concentration(rng: np.random.Generator) -> None:
     theta = rng.beta(2, 3, size=(2, 500))
     grade = np.full((2, 500, 2, 3), 1 / 3)
     grade[:, :, 1] = np.stack([theta, (1 - theta) / 2, (1 - theta) / 2], axis=-1)
-    found = weight_sensitivity(_posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade), _MODEL)["weights"]
+    posterior = _posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade)
+    found = weight_sensitivity(posterior["weights"], posterior, _MODEL)
     np.testing.assert_allclose(found.isel(factor=0), found.isel(factor=1), atol=1e-12)
 
 
