@@ -25,6 +25,7 @@ from simulacra.inference.citation import (
     Provenance,
     citable,
     citable_mix,
+    citable_rates,
     citable_tables,
     find,
     lost_names,
@@ -40,7 +41,7 @@ from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, marked, sa
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.names import absent_personas, find_evidence
 from simulacra.inference.once import computed_once
-from simulacra.inference.partitions import partition_draws, partition_table
+from simulacra.inference.partitions import by_category, partition_draws
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
 from simulacra.inference.rates import (
@@ -193,8 +194,8 @@ class Result:
                 those of the personas.
             by: for weights: ``"condition"``, averaged over the logged completions of the condition; or ``"cell"``, dim
                 ``cell`` with the columns of the cells as coordinates.
-            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model. Rates of a
-                partition have the additional dim ``category``.
+            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model. Rates and
+                contrasts of a partition have the additional dim ``category``.
             scope: for rates and contrasts, as in :meth:`rates`.
             reading: number of the reading, for quantities that depend on personas (:meth:`readings`).
 
@@ -203,9 +204,10 @@ class Result:
                 outcome.
         """
         if isinstance(outcome, Partition):
-            if name != "rates" or by != "condition":
-                raise InputError(f"draws({name!r}): only 'rates' have a partition", argument="outcome")
-            return by_condition(partition_draws(self._stages(outcome), outcome, scope))
+            if name not in ("rates", "contrasts") or by != "condition":
+                raise InputError(f"draws({name!r}): only 'rates' and 'contrasts' have a partition", argument="outcome")
+            drawn = partition_draws(self._stages(outcome), outcome, scope)
+            return by_condition(drawn if name == "rates" else against_baseline(drawn, self.model.baseline))
         if not 1 <= reading <= len(self._posteriors):
             raise InputError(
                 f"draws({name!r}, reading={reading!r})", expected=f"1 to {len(self._posteriors)}", argument="reading"
@@ -268,7 +270,7 @@ class Result:
     @computed_once
     def contrasts(
         self,
-        outcome: Outcome | str | None = None,
+        outcome: Outcome | Partition | str | None = None,
         *,
         against: str | None = None,
         scope: Scope = "these",
@@ -279,7 +281,8 @@ class Result:
         """Claims about the rate of every condition relative to the baseline, and how much the personas explain.
 
         Args:
-            outcome: event and denominator. Default: the outcome of the model.
+            outcome: event and denominator, or a partition into categories, each of which has a row of its own, named in
+                the column ``category``. Default: the outcome of the model.
             against: the condition that the others are compared with. Default: the baseline of the model.
             scope: as in :meth:`rates`.
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
@@ -313,23 +316,31 @@ class Result:
         Raises:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown condition or scope.
         """
-        chosen = chosen_outcome(outcome, self.prepared)
         baseline = self.model.baseline if against is None else against
         if baseline not in self.conditions:
             found = f"contrasts: there is no condition {against!r}"
             raise InputError(found, expected=f"one of {', '.join(self.conditions)}", argument="against")
+        terms = self._terms(ci_prob, withhold=withhold)
+
+        def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
+            return contrast_table(
+                against_baseline(draws, baseline),
+                [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
+                self._in_readings("weights"),
+                self.diagnostics["weights"],
+                rates,
+                baseline,
+                scope_name(scope),
+                rope,
+                terms,
+            )
+
+        if isinstance(outcome, Partition):
+            every = by_category(self._stages(outcome), outcome, self.prepared, scope, table)
+            return every.assign(comparisons=len(every))
+        chosen = chosen_outcome(outcome, self.prepared)
         rates = self._rates_of(chosen)
-        return contrast_table(
-            against_baseline(rates_in(rates, scope), baseline),
-            [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
-            self._in_readings("weights"),
-            self.diagnostics["weights"],
-            rates,
-            baseline,
-            scope_name(scope),
-            rope,
-            self._terms(ci_prob, withhold=withhold),
-        )
+        return table(chosen, rates_in(rates, scope), rates)
 
     def contrast(
         self,
@@ -417,11 +428,15 @@ class Result:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
         """
         terms = self._terms(ci_prob, withhold=withhold)
+
+        def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
+            return rate_table(draws, self._implied(chosen, scope), rates, scope_name(scope), terms)
+
         if isinstance(outcome, Partition):
-            return partition_table(self._stages(outcome), outcome, self.prepared, scope, self._implied, terms)
+            return by_category(self._stages(outcome), outcome, self.prepared, scope, table)
         chosen = chosen_outcome(outcome, self.prepared)
         rates = self._rates_of(chosen)
-        return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, scope_name(scope), terms)
+        return table(chosen, rates_in(rates, scope), rates)
 
     def in_words(self, scope: Scope = "these") -> str:
         """A scope in words, for display: ``"on these 24 questions (8 base questions)"``.
@@ -533,7 +548,12 @@ class Result:
         return citable(self._citable(CI_PROB))
 
     def cite(
-        self, key: str, *, scope: Mapping[str, Mapping[Hashable, float]] | None = None, ci_prob: float = CI_PROB
+        self,
+        key: str,
+        *,
+        outcome: Outcome | Partition | str | None = None,
+        scope: Mapping[str, Mapping[Hashable, float]] | None = None,
+        ci_prob: float = CI_PROB,
     ) -> Citation:
         """One estimate with its interval, diagnostics and provenance.
 
@@ -544,6 +564,8 @@ class Result:
                 ``unexplained[condition]``; if the log has contexts, as in ``rate[condition, trigger=on]``. All but the
                 first two refer to the outcome of the model. :attr:`citable` lists all keys. For a mix,
                 ``mix_rate[condition]`` or ``mix_rate_difference[condition]``.
+            outcome: another outcome, for rates and their differences; or a partition, whose keys name a category,
+                ``rate[condition, category=incoherent]``.
             scope: proportions, as in :meth:`rates`; only for the keys of a mix.
             ci_prob: probability of the interval.
 
@@ -556,10 +578,15 @@ class Result:
             ETI 0.161–0.189; R̂ 1.00, ESS 2 113; one of 4 comparisons; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         renamed = lost_names(self.model.names, self.personas, self.failed)
-        tables = self._citable(ci_prob) if scope is None else self._citable_mix(scope, ci_prob)
-        return find(key, tables, self.provenance(), probability=ci_prob, renamed=renamed)
+        if scope is not None:
+            tables = self._citable_mix(scope, ci_prob, outcome)
+        elif outcome is not None:
+            tables = citable_rates(functools.partial(self._table, ci_prob, outcome=outcome), self.in_words, ci_prob)
+        else:
+            tables = self._citable(ci_prob)
+        return find(key, tables, self.provenance(outcome), probability=ci_prob, renamed=renamed)
 
-    def provenance(self, outcome: Outcome | str | None = None) -> Provenance:
+    def provenance(self, outcome: Outcome | Partition | str | None = None) -> Provenance:
         """Model, data, seed and version of the numbers of this result, for the outcome of the model or another."""
         version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
         loosened = self.thresholds.loosened
@@ -696,15 +723,20 @@ class Result:
             )
         return self._cited[ci_prob]
 
-    def _citable_mix(self, scope: Mapping[str, Mapping[Hashable, float]], ci_prob: float) -> dict[str, Citable]:
-        rates = self.rates(scope=scope, ci_prob=ci_prob)
-        contrasts = self.contrasts(scope=scope, ci_prob=ci_prob)
+    def _citable_mix(
+        self,
+        scope: Mapping[str, Mapping[Hashable, float]],
+        ci_prob: float,
+        outcome: Outcome | Partition | str | None,
+    ) -> dict[str, Citable]:
+        rates = self.rates(outcome, scope=scope, ci_prob=ci_prob)
+        contrasts = self.contrasts(outcome, scope=scope, ci_prob=ci_prob)
         return citable_mix(rates, contrasts, self.in_words(scope), ci_prob)
 
-    def _table(self, ci_prob: float, name: str, **scope: Scope) -> pd.DataFrame:
+    def _table(self, ci_prob: float, name: str, **arguments: Any) -> pd.DataFrame:
         """The table of the draws of a name; for those that have no method, mean, interval and diagnostics."""
         if name not in ("implied_rates", "implied_contrasts"):
-            table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **scope)
+            table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **arguments)
             return table
         draws, *others = self._in_readings(name)
         return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"), others=others)
