@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulacra.data.numerals import grouped
-from simulacra.formalism import Outcome
+from simulacra.formalism import Outcome, Partition
 from simulacra.inference import Result
 from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN
 from simulacra.inference.tables import CI_PROB, level
@@ -29,7 +29,7 @@ from simulacra.report.prose import (
     withheld_sentence,
 )
 
-__all__ = ["print_checks", "print_result", "simple_table"]
+__all__ = ["print_checks", "print_rates", "print_result", "simple_table"]
 
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
@@ -56,9 +56,22 @@ def print_result(
     if outcome is None:
         console.print(f"{unrated_sentence(result)}\n", highlight=False, soft_wrap=True)
     else:
-        _print_rates(console, result, tables["rates"], ci_prob)
-        _print_claims(console, result, tables, outcome, rope, ci_prob)
+        print_rates(console, result, tables, outcome, rope=rope, ci_prob=ci_prob)
     _print_weights(console, result, tables, ci_prob)
+
+
+def print_rates(
+    console: Console,
+    result: Result,
+    tables: Mapping[str, pd.DataFrame],
+    outcome: Outcome | Partition,
+    *,
+    rope: float,
+    ci_prob: float = CI_PROB,
+) -> None:
+    """Print rates and claims of an outcome, or of all categories of a partition; ``tables`` have both scopes."""
+    _print_rates(console, result, tables["rates"], str(outcome), ci_prob)
+    _print_claims(console, result, tables, outcome, rope, ci_prob)
 
 
 def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], ci_prob: float) -> None:
@@ -93,7 +106,7 @@ def _two_lines(number: str, mark: str = "") -> str:
     return f"{mean}{mark}\n{interval}"
 
 
-def _print_rates(console: Console, result: Result, rates: pd.DataFrame, ci_prob: float) -> None:
+def _print_rates(console: Console, result: Result, rates: pd.DataFrame, words: str, ci_prob: float) -> None:
     table = simple_table(("condition", "events / total", "these questions", "new questions", "implied by the personas"))
     new = {place_of(row): row for row in records(rates[rates["scope"] == "new"])}
     for row in records(rates[rates["scope"] == "these"]):
@@ -104,7 +117,7 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, ci_prob:
             share(*interval(new[place_of(row)], "rate", ci_prob=ci_prob)),
             share(*interval(row, "implied", ci_prob=ci_prob)),
         )
-    heading = f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(str(result.model.outcome))}"
+    heading = f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(words)}"
     console.print(heading, highlight=False)
     console.print(table)
     meaning = (
@@ -118,7 +131,7 @@ def _print_claims(
     console: Console,
     result: Result,
     tables: Mapping[str, pd.DataFrame],
-    outcome: Outcome,
+    outcome: Outcome | Partition,
     rope: float,
     ci_prob: float,
 ) -> None:
@@ -129,7 +142,8 @@ def _print_claims(
     new = {place_of(row): row for row in records(contrasts[contrasts["scope"] == "new"])}
     for row in records(contrasts[contrasts["scope"] == "these"]):
         place = place_of(row)
-        said = claim_sentence(row, new[place], outcome, baseline, words, rope, ci_prob=ci_prob)
+        own = outcome if isinstance(outcome, Outcome) else outcome[row["category"]]
+        said = claim_sentence(row, new[place], own, baseline, words, rope, ci_prob=ci_prob)
         console.print(f"  {escape(f'{place}: {said}')}", highlight=False, soft_wrap=True)
     for row in records(rates[(rates["scope"] == "these") & (rates["condition"] == baseline)]):
         if said := baseline_clause(row, rope):

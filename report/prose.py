@@ -142,7 +142,8 @@ def claim_sentence(
         held = f"claim withheld ({row['status'].removeprefix('withheld: ')})."
         return held if new["claim"] == WITHHELD else f"{held} {_new_clause(new, rope, ci_prob)}"
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
-    same, where = " in the same context" if _contexts(row) else "", in_common(words, row)
+    contexts = [name for name in _contexts(row) if name != "category"]
+    same, where = " in the same context" if contexts else "", in_common(words, row)
     claimed = (
         f"{outcome.name} rate {mean} points relative to {baseline}{same} {where} ({level(ci_prob)} interval {lower} to "
         f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
