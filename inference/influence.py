@@ -3,7 +3,7 @@
 Emissions are shared between conditions, so weights are comparable as far as the conditions agree about what a persona
 does. If one condition alone determines it, whatever this condition does counts as that persona: a judge that lowers all
 scores of one fine-tune, or half-misaligned answers that no other condition has, become the emission of a persona that
-nothing else needs. The model then fits, and no check of the fit reveals it.
+nothing else needs. The model then fits, and the unexplained share does not reveal it.
 
 The weights of every condition are therefore also estimated with emissions from which that condition is left out: EM
 continues from the posterior mean of the emissions with the completions of all other conditions, and then estimates the
