@@ -217,7 +217,13 @@ def _assemble(
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     absent = describe_absent(model, find_evidence(prepared, posterior, thresholds), thresholds)
     sampling = _describe_repetition(sampled.diverged)
-    notes = (*prepared.notes, *_describe_conditions(prepared), *sampling, *describe_texts(prepared, parameters), *absent)
+    notes = (
+        *prepared.notes,
+        *_describe_conditions(prepared),
+        *sampling,
+        *describe_texts(prepared, parameters),
+        *absent,
+    )
     if model.measurements:
         weights = group_weights(posterior, prepared)
         tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
@@ -264,9 +270,9 @@ def _describe_conditions(prepared: Prepared) -> list[str]:
     if conditions > personas or prepared.texts is not None:
         return []
     return [
-        f"{conditions} conditions and {personas} personas: emissions can adapt to every condition, so weights depend on "
-        "the archetypes and on the number of personas, and the unexplained share is small whatever a condition does. "
-        "Rates do not depend on either."
+        f"{conditions} conditions and {personas} personas: emissions can adapt to every condition, so weights depend "
+        "on the archetypes and on the number of personas, and the unexplained share is small whatever a condition "
+        "does. Rates do not depend on either."
     ]
 
 

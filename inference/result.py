@@ -237,7 +237,8 @@ class Result:
         ``prior-driven`` gives the range of the mean with half and twice the concentration of the archetypes, which
         exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``condition-driven`` its range with and without
         the condition's own completions in the emissions (:mod:`simulacra.inference.influence`); ``absent`` means that
-        hardly any completions are attributed to the persona (:attr:`absent`).
+        hardly any completions are attributed to the persona (:attr:`absent`). With several readings (:meth:`readings`),
+        unexplained shares and these marks are those of the first.
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
@@ -454,7 +455,7 @@ class Result:
         measurement, ``p_value, most_missed``. ``unexplained`` is the total variation distance between logged and
         predicted shares of patterns beyond what logs of this size show by chance; ``p_value`` the proportion of
         replicated logs that deviate as much (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose
-        share differs most.
+        share differs most. With several readings (:meth:`readings`), all are those of the first.
 
         Raises:
             InputError: the model has no measurements.
