@@ -516,6 +516,42 @@ def show(
 
 
 @app.command(no_args_is_help=True)
+def rates(
+    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    *,
+    outcome: Annotated[str | None, typer.Option(metavar="RULE", help="Event whose rate is estimated.")] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RULE",
+            help="Category of completions. Repeatable: a completion belongs to the first whose rule holds.",
+        ),
+    ] = None,
+    rest: Annotated[str, typer.Option(metavar="NAME", help="Name of the category of all others.")] = "other",
+    of: Annotated[
+        str, typer.Option(metavar="all|coherent|scored", help="Completions that form the denominator.")
+    ] = "all",
+    rope: Rope = 0.01,
+    ci_prob: CiProb = 0.89,
+    json: AsJson = False,
+) -> None:
+    """Estimate rates of another event, or of several categories, from a saved result.
+
+    Rates do not depend on personas, so nothing is sampled again but rates.
+
+      [bold]simulacra rates simulacra-out --outcome 'aligned < 50'[/bold]
+
+      [bold]simulacra rates simulacra-out --category 'misaligned=aligned < 30 and coherent > 50'
+      --category 'incoherent=coherent <= 50' --rest aligned[/bold]
+    """
+    from simulacra.cli.request import parse_event
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, rope=rope, ci_prob=ci_prob) as session:
+        session.rates(result, parse_event(outcome, category or (), rest, of))
+
+
+@app.command(no_args_is_help=True)
 @reading_options
 def report(
     result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],

@@ -8,9 +8,11 @@ from typing import Any, cast
 from simulacra.cli.reading import parse_names
 from simulacra.formalism.emissions.base import High
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.outcomes import Outcome, as_outcome
+from simulacra.formalism.partitions import Partition
 from simulacra.inference import Declared
 
-__all__ = ["parse_concentrations", "parse_declarations", "parse_template_kwargs"]
+__all__ = ["parse_concentrations", "parse_declarations", "parse_event", "parse_template_kwargs"]
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SCORE = re.compile(rf"(.+?)(?::{_NUMBER}-{_NUMBER})?(?::high-is-(good|bad))?")
@@ -55,6 +57,25 @@ def parse_concentrations(texts: Sequence[str]) -> dict[str, float]:
         if match is None:
             raise InputError(f"--concentration {text!r}: expected PERSONA=NUMBER, such as misaligned=200")
     return {match[1]: float(match[2]) for match in found.values() if match is not None}
+
+
+def parse_event(outcome: str | None, categories: Sequence[str], rest: str, of: str) -> Outcome | Partition:
+    """The rule of an outcome, or ``["incoherent=coherent <= 50"]`` as the categories of a partition.
+
+    Raises:
+        InputError: neither or both, a text of another form, or a rule that is not understood.
+    """
+    if bool(categories) == (outcome is not None):
+        raise InputError("expected either --outcome RULE or one --category NAME=RULE or more")
+    if outcome is not None:
+        return as_outcome(outcome, "simulacra rates", of=of)
+    rules = {}
+    for text in categories:
+        name, equals, rule = (part.strip() for part in text.partition("="))
+        if not (name.replace(" ", "").isidentifier() and equals and rule):
+            raise InputError(f"--category {text!r}: expected NAME=RULE, such as 'incoherent=coherent <= 50'")
+        rules[name] = rule
+    return Partition(rules, rest, of)
 
 
 def parse_template_kwargs(texts: Sequence[str]) -> dict[str, Any]:

@@ -31,21 +31,22 @@ from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
-from simulacra.cli.tables import print_checks, print_result
+from simulacra.cli.tables import print_checks, print_rates, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, describe
 from simulacra.data.counting.preview import preview
 from simulacra.data.extras import MissingExtraError
 from simulacra.data.numerals import grouped
 from simulacra.data.visible import visible
-from simulacra.formalism import InputError, PersonaMixture
+from simulacra.formalism import InputError, Outcome, Partition, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.default_model import default_model, model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_figures, write_report, write_reports
-from simulacra.report.tables import json_rows
+from simulacra.report.prose import WITHHELD
+from simulacra.report.tables import json_rows, tables_of_rates
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "NOT_OK", "Session"]
 
@@ -102,9 +103,11 @@ _OPTIONS = {
     "personas": "--personas SET|FILE.toml",
     "question": "--question COLUMN",
     "references": "--references COLUMN",
+    "rest": "--rest NAME",
     "revision": "--revision NAME",
     "rope": "--rope WIDTH",
     "rows": "--rows KEY",
+    "rules": "--category NAME=RULE",
     "seed": "--seed N",
     "server": "--server URL",
     "shard": "--shard I/N",
@@ -319,6 +322,18 @@ class Session:
         tables = result_tables(result, rope=self._rope, ci_prob=self._ci_prob)
         self._print(result, tables)
         self._finish(result, summarise(result, tables, rope=self._rope, ci_prob=self._ci_prob))
+
+    def rates(self, path: Path, outcome: Outcome | Partition) -> None:
+        """Load a saved result and print the rates of another outcome, or of the categories of a partition."""
+        result = Result.load(path)
+        tables = tables_of_rates(result, outcome, rope=self._rope, ci_prob=self._ci_prob)
+        print_rates(self._console, result, tables, outcome, rope=self._rope, ci_prob=self._ci_prob)
+        held = any(table["status"].str.startswith(WITHHELD).any() for table in tables.values())
+        if self._as_json:
+            rows = {name: json_rows(table) for name, table in tables.items()}
+            self._say_json({"ok": not held, "outcome": str(outcome), "tables": rows})
+        if held:
+            raise typer.Exit(NOT_OK)
 
     def report(self, path: Path, out: Path | None, logs: Sequence[str], reading: Reading) -> None:
         """Write the report of a saved result: a single file, or both files into a folder.

@@ -9,11 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulacra.data.numerals import grouped
-from simulacra.formalism import Outcome
+from simulacra.formalism import Outcome, Partition
 from simulacra.inference import Result
-from simulacra.inference.marks import ABSENT, PRIOR_DRIVEN
+from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.prose import (
+    baseline_clause,
     checks_sentence,
     claim_sentence,
     failure,
@@ -28,11 +29,12 @@ from simulacra.report.prose import (
     withheld_sentence,
 )
 
-__all__ = ["print_checks", "print_result", "simple_table"]
+__all__ = ["print_checks", "print_rates", "print_result", "simple_table"]
 
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
     PRIOR_DRIVEN: ("†", f"{PRIOR_DRIVEN}: outside its interval with half or twice the concentration of the archetypes"),
+    CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only other conditions define the personas"),
     ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),
 }
 """Signs of weights by a part of their status."""
@@ -54,9 +56,22 @@ def print_result(
     if outcome is None:
         console.print(f"{unrated_sentence(result)}\n", highlight=False, soft_wrap=True)
     else:
-        _print_rates(console, result, tables["rates"], ci_prob)
-        _print_claims(console, result, tables["contrasts"], outcome, rope, ci_prob)
+        print_rates(console, result, tables, outcome, rope=rope, ci_prob=ci_prob)
     _print_weights(console, result, tables, ci_prob)
+
+
+def print_rates(
+    console: Console,
+    result: Result,
+    tables: Mapping[str, pd.DataFrame],
+    outcome: Outcome | Partition,
+    *,
+    rope: float,
+    ci_prob: float = CI_PROB,
+) -> None:
+    """Print rates and claims of an outcome, or of all categories of a partition; ``tables`` have both scopes."""
+    _print_rates(console, result, tables["rates"], str(outcome), ci_prob)
+    _print_claims(console, result, tables, outcome, rope, ci_prob)
 
 
 def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], ci_prob: float) -> None:
@@ -91,7 +106,7 @@ def _two_lines(number: str, mark: str = "") -> str:
     return f"{mean}{mark}\n{interval}"
 
 
-def _print_rates(console: Console, result: Result, rates: pd.DataFrame, ci_prob: float) -> None:
+def _print_rates(console: Console, result: Result, rates: pd.DataFrame, words: str, ci_prob: float) -> None:
     table = simple_table(("condition", "events / total", "these questions", "new questions", "implied by the personas"))
     new = {place_of(row): row for row in records(rates[rates["scope"] == "new"])}
     for row in records(rates[rates["scope"] == "these"]):
@@ -102,7 +117,7 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, ci_prob:
             share(*interval(new[place_of(row)], "rate", ci_prob=ci_prob)),
             share(*interval(row, "implied", ci_prob=ci_prob)),
         )
-    heading = f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(str(result.model.outcome))}"
+    heading = f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(words)}"
     console.print(heading, highlight=False)
     console.print(table)
     meaning = (
@@ -113,16 +128,26 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, ci_prob:
 
 
 def _print_claims(
-    console: Console, result: Result, contrasts: pd.DataFrame, outcome: Outcome, rope: float, ci_prob: float
+    console: Console,
+    result: Result,
+    tables: Mapping[str, pd.DataFrame],
+    outcome: Outcome | Partition,
+    rope: float,
+    ci_prob: float,
 ) -> None:
+    contrasts, rates = tables["contrasts"], tables["rates"]
     baseline, words = result.model.baseline, result.in_words("these")
     region = f"region of practical equivalence: ±{rope_width(rope)}"
     console.print(f"[bold]Supported claims relative to {escape(baseline)}[/bold] ({region})", highlight=False)
     new = {place_of(row): row for row in records(contrasts[contrasts["scope"] == "new"])}
     for row in records(contrasts[contrasts["scope"] == "these"]):
         place = place_of(row)
-        said = claim_sentence(row, new[place], outcome, baseline, words, rope, ci_prob=ci_prob)
+        own = outcome if isinstance(outcome, Outcome) else outcome[row["category"]]
+        said = claim_sentence(row, new[place], own, baseline, words, rope, ci_prob=ci_prob)
         console.print(f"  {escape(f'{place}: {said}')}", highlight=False, soft_wrap=True)
+    for row in records(rates[(rates["scope"] == "these") & (rates["condition"] == baseline)]):
+        if said := baseline_clause(row, rope):
+            console.print(f"  {escape(f'{place_of(row)}: {said}')}", highlight=False, soft_wrap=True)
     console.print()
 
 

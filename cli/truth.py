@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
 from simulacra.data import CompletionLog
+from simulacra.inference.marks import is_marked
 from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 
 __all__ = ["TRUTH", "compare_truth", "persona_shares", "print_truth"]
@@ -32,15 +32,16 @@ def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame, *, ci_prob: float
         ci_prob: probability of its intervals.
 
     Returns:
-        Columns ``condition, persona, truth, mean, eti89_lb, eti89_ub, inside``; ``inside`` is None if there is no
-        estimate (withheld, or a persona that is not in the model).
+        Columns ``condition, persona, truth, mean, eti89_lb, eti89_ub, inside, status``; ``inside`` is None if there is
+        no estimate (withheld, or a persona that is not in the model).
     """
     lower, upper = bounds(ci_prob)
     truth = shares.reset_index().melt("condition", var_name="persona", value_name="truth")
-    estimates = weights[["condition", "persona", "mean", lower, upper]]
+    estimates = weights[["condition", "persona", "mean", lower, upper, "status"]]
     compared = truth.merge(estimates, how="left", on=["condition", "persona"])
     inside = compared["truth"].between(compared[lower], compared[upper]).astype(object)
-    return compared.assign(inside=inside.where(compared["mean"].notna(), None))
+    compared.insert(6, "inside", inside.where(compared["mean"].notna(), None))
+    return compared
 
 
 def print_truth(console: Console, compared: pd.DataFrame, conditions: tuple[str, ...]) -> None:
@@ -55,11 +56,23 @@ def print_truth(console: Console, compared: pd.DataFrame, conditions: tuple[str,
         cells = [rows[condition, persona] for persona in personas]
         table.add_row(escape(condition), *map(_pair, cells))
     console.print(table)
-    known = compared["inside"].dropna()
-    console.print(
-        f"{int(np.sum(known.astype(bool)))} of {len(known)} intervals contain the true value. Rare personas "
-        "exchange mass with frequent ones; the page on the organism (docs/organism.md) explains the misses.\n",
-        highlight=False,
+    console.print(f"{_found(compared)}\n", highlight=False)
+
+
+def _found(compared: pd.DataFrame) -> str:
+    """How many intervals contain the true value, and how many of these and of the others have a mark."""
+    known = compared[compared["inside"].notna()]
+    inside, marked = known["inside"].astype(bool), known["status"].map(is_marked)
+    hits, misses = int(inside.sum()), int((~inside).sum())
+    said = f"{hits} of {len(known)} intervals contain the true value."
+    if not misses:
+        return said
+    unmarked = (known["mean"] - known["truth"]).abs()[~inside & ~marked]
+    rest = f"; without a mark, they miss it by at most {100 * unmarked.max():.1f} points" if len(unmarked) else ""
+    return (
+        f"{said} Marked in the table of weights are {int((~inside & marked).sum())} of the {misses} that do not and "
+        f"{int((inside & marked).sum())} of the {hits} that do{rest}. Rare personas exchange mass with frequent ones; "
+        "the page on the organism (docs/organism.md) explains the misses."
     )
 
 

@@ -74,6 +74,10 @@ class Partition:
             for place, (name, rule) in enumerate(zip(self.categories, [*own, []], strict=True))
         )
 
+    def __getitem__(self, category: str) -> Outcome:
+        """A category as an event, by its name."""
+        return self.outcomes[self.categories.index(category)]
+
     @property
     def stages(self) -> tuple[Outcome, ...]:
         """Every category but the last as an event among the completions without an earlier category, C - 1 of them."""

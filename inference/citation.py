@@ -12,6 +12,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, place
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome, as_outcome
+from simulacra.formalism.partitions import Partition
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import in_common
@@ -23,6 +24,7 @@ __all__ = [
     "Provenance",
     "citable",
     "citable_mix",
+    "citable_rates",
     "citable_tables",
     "cited",
     "decimals",
@@ -148,6 +150,8 @@ class Citable(NamedTuple):
     scope: str
 
 
+_ROPE = 0.01
+"""Difference between a rate and the implied one above which a citation states it, if its interval excludes zero."""
 _IMPLIED, _UNEXPLAINED = ("implied_lb", "implied_ub"), ("unexplained_lb", "unexplained_ub")
 
 
@@ -172,17 +176,25 @@ def citable_tables(
     if not rated:
         return kinds
     kinds["outcome_given_persona"] = Citable(table("outcome_given_persona"), ("persona",), "mean", limits, "")
+    kinds |= citable_rates(table, scope, ci_prob)
+    (rates, dims, *_), (contrasts, *_) = kinds["rate"], kinds["rate_difference"]
+    implied = _implied(rates, table("implied_rates"))
+    unexplained = _unexplained(contrasts, table("implied_contrasts"))
+    kinds["implied_rate"] = Citable(implied, dims, "implied", _IMPLIED, these)
+    kinds["unexplained"] = Citable(unexplained, dims, "unexplained", _UNEXPLAINED, these)
+    return kinds
+
+
+def citable_rates(
+    table: Callable[..., pd.DataFrame], scope: Callable[[str], str], ci_prob: float
+) -> dict[str, Citable]:
+    """Tables with citable rates and claims on these and for new questions; arguments as above."""
+    kinds, limits = {}, bounds(ci_prob)
     for prefix, name in (("", "these"), ("new_", "new")):
         rates, contrasts = table("rates", scope=name), table("contrasts", scope=name)
-        columns = list(map(str, rates))
-        dims = tuple(columns[: columns.index("scope")])
+        dims = tuple(map(str, rates))[: list(rates).index("scope")]
         kinds[f"{prefix}rate"] = Citable(rates, dims, "rate", limits, scope(name))
         kinds[f"{prefix}rate_difference"] = Citable(contrasts, dims, "rate_difference", limits, scope(name))
-        if name == "these":
-            implied = _implied(rates, table("implied_rates"))
-            unexplained = _unexplained(contrasts, table("implied_contrasts"))
-            kinds["implied_rate"] = Citable(implied, dims, "implied", _IMPLIED, these)
-            kinds["unexplained"] = Citable(unexplained, dims, "unexplained", _UNEXPLAINED, these)
     return kinds
 
 
@@ -197,7 +209,11 @@ def citable_mix(rates: pd.DataFrame, contrasts: pd.DataFrame, scope: str, ci_pro
 
 def _implied(rates: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:
     """Rates with the diagnostics and the status of the implied rates, whose draws are others."""
-    status = implied["status"].where(rates["total"] > 0, rates["status"])
+    missed = (rates["unexplained"].abs() > _ROPE) & ((rates["unexplained_lb"] > 0) | (rates["unexplained_ub"] < 0))
+    apart = implied["status"].eq("ok") & missed
+    rest = rates["unexplained"].map(lambda own: f"{100 * own:+.1f} points of the rate are not explained by personas")
+    status = implied["status"].where(~apart, rest.str.replace("-", "−"))
+    status = status.where(rates["total"] > 0, rates["status"])
     return rates.assign(**{name: implied[name] for name in ("ess_bulk", "ess_tail", "r_hat")}, status=status)
 
 
@@ -214,7 +230,7 @@ def _unexplained(contrasts: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame
 def provenance_of(
     prepared: Prepared,
     personas: Sequence[str],
-    outcome: Outcome | str | None = None,
+    outcome: Outcome | Partition | str | None = None,
     *,
     seed: int,
     version: str,
@@ -225,14 +241,18 @@ def provenance_of(
     ``outcome`` is that of the number, by default the outcome of the model.
     """
     model = prepared.model
-    outcome = model.outcome if outcome is None else as_outcome(outcome, "provenance")
+    if isinstance(outcome, Partition):
+        event: str | None = ", ".join(map(str, outcome.outcomes))
+    else:
+        chosen = model.outcome if outcome is None else as_outcome(outcome, "provenance")
+        event = None if chosen is None else str(chosen)
     one_line = (
         f"{len(personas)} personas ({', '.join(personas)}); "
         f"measurements {', '.join(model.observables)}; "
         f"weights {prepared.design.formula}; baseline {model.baseline}"
     )
-    if outcome is not None:
-        one_line += f"; {outcome}"
+    if event is not None:
+        one_line += f"; {event}"
     return Provenance(one_line, prepared.collapsed.content_hash, seed, version, loosened)
 
 

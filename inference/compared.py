@@ -6,6 +6,7 @@ References:
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,11 @@ from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.citation import Provenance
 from simulacra.inference.draws import by_group, chosen_outcome, group_weights, take_draws
 from simulacra.inference.groups import mean_label, names_of
+from simulacra.inference.influence import weights_left_out
+from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, graded_personas, marks_of_contrast
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, groups_of, logged_shares, scope_in_words, scope_name
+from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.tables import Terms
 
 __all__ = ["Compared", "compared"]
@@ -32,6 +36,12 @@ _KINDS = {
     "predicted_rates": "predicted_rate",
 }
 """What is compared, and how it is called in keys of citations."""
+
+
+def _no_marks(coefficients: np.ndarray, limits: tuple[float, float], ci_prob: float) -> str:
+    """Only weights have marks."""
+    del coefficients, limits, ci_prob
+    return ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +60,7 @@ class Compared:
         rates: counts of events, for rates on these or new questions.
         terms: what is withheld.
         provenance: model, data, seed and version.
+        marks: returns the marks of a contrast from its coefficients, shape ``(G,)``, interval and its probability.
     """
 
     of: str
@@ -62,6 +73,7 @@ class Compared:
     rates: xr.Dataset | None
     terms: Terms
     provenance: Provenance
+    marks: Callable[[np.ndarray, tuple[float, float], float], str] = _no_marks
 
     def equals(self, other: "Compared") -> bool:
         """Whether this is the same quantity, outcome, scope and fit, so that contrasts of both can be subtracted."""
@@ -88,10 +100,11 @@ def compared(
     rates_of: Callable[[Outcome], xr.Dataset],
     terms: Callable[[str], Terms],
     provenance: Provenance,
+    absent: Sequence[str],
 ) -> Compared:
     """The quantity ``of`` in all groups of a fit; arguments as in :meth:`simulacra.inference.Result.contrast`.
 
-    ``posteriors`` are those of all readings, the first first.
+    ``posteriors`` are those of all readings, the first first; ``absent`` the absent personas.
 
     Raises:
         InputError: an unknown quantity, persona or scope; or no outcome.
@@ -129,7 +142,28 @@ def compared(
         asked = None if rates is None else np.isfinite(logged_shares(rates))
     plain, *plain_others = (own.reset_coords(drop=True) for own in (draws, *others))
     words = scope_in_words(prepared, scope)
-    return Compared(of, scope, words, groups, plain, tuple(plain_others), asked, rates, terms(of), provenance)
+    marks = _marks(posteriors[0], prepared, rates_of, absent) if of == "weights" else _no_marks
+    return Compared(of, scope, words, groups, plain, tuple(plain_others), asked, rates, terms(of), provenance, marks)
+
+
+def _marks(
+    posterior: xr.Dataset, prepared: Prepared, rates_of: Callable[[Outcome], xr.Dataset], absent: Sequence[str]
+) -> Callable[[np.ndarray, tuple[float, float], float], str]:
+    """The marks of contrasts of weights."""
+    model, personas = prepared.model, list(map(str, posterior["persona"].to_numpy()))
+    weights = xr.DataArray(group_weights(posterior, prepared), dims=("chain", "draw", "group", "persona"))
+    moved = {
+        PRIOR_DRIVEN: weight_sensitivity(weights, posterior, model).to_numpy(),
+        CONDITION_DRIVEN: weights_left_out(prepared, posterior).to_numpy(),
+    }
+    return functools.partial(
+        marks_of_contrast,
+        moved=moved,
+        personas=personas,
+        absent=absent,
+        graded=graded_personas(personas, model),
+        rates=None if model.outcome is None else rates_of(model.outcome),
+    )
 
 
 def _weights(posterior: xr.Dataset, prepared: Prepared, personas: Sequence[str]) -> xr.DataArray:

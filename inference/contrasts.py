@@ -106,7 +106,8 @@ class Contrast:
 
         ``questions``, ``asked``, ``claim`` and ``comparisons`` as in :meth:`~simulacra.inference.Result.contrasts`,
         followed by ``ess_bulk, ess_tail, r_hat, status``; ``claim`` follows from the interval and the sign. There is no
-        claim for weights and implied rates, because a difference of weights alone does not support one. For new
+        claim for weights and implied rates, because a difference of weights alone does not support one; the status of
+        weights has the marks of :meth:`~simulacra.inference.Result.shifts`. For new
         questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
         shows the event, or if there are 20 of them.
 
@@ -128,8 +129,11 @@ class Contrast:
             table[numbers[1:]], said = limits, {"claim": claims}
         if self.impossible:
             table[numbers], table["status"] = np.nan, f"withheld: {self.impossible}"
-        if said and table["status"].iloc[0].startswith("withheld"):
+        held = table["status"].iloc[0].startswith("withheld")
+        if said and held:
             said = {"claim": "withheld"}
+        marks = "" if held else self.compared.marks(self.coefficients, tuple(table[numbers[1:]].iloc[0]), ci_prob)
+        table["status"] = marks or table["status"]
         about: dict[str, Any] = {"scope": scope_name(self.compared.scope), **self._questions}
         table = table.assign(**about, **said, comparisons=self.comparisons)
         return table[["contrast", *about, *numbers, *said, "comparisons", "ess_bulk", "ess_tail", "r_hat", "status"]]

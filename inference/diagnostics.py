@@ -172,10 +172,16 @@ PERSONA_ESTIMATES = (
 """The quantities that depend on the personas; rates and contrasts do not."""
 _RATES = ("rates", "contrasts")
 _OF_A_CONDITION = ("weights", "shifts")
+_SOMETIMES = 0.02  # share of draws near zero from which a weight alternates
 _NEARLY = 1.05  # R-hat below which more draws of the same chains are likely to suffice
 _LONGER = (
     "Sample longer: num_samples=8000 and num_warmup=800. If the check still fails, the data do not determine this "
     "quantity: use fewer personas."
+)
+_ALTERNATES = (
+    "Some chains alternate between a weight near zero and a larger one: the log hardly determines whether the "
+    "condition contains this persona at all. Only the estimates that this concerns are withheld. Sample longer, until "
+    "the chains have changed often: num_samples=16000 and num_warmup=800."
 )
 _RATES_LONGER = (
     "The chains of the rate model, which choose their own length, disagree. Fit again with another seed; if the check "
@@ -211,16 +217,15 @@ def check_sampling(
     """
     from arviz_stats.sampling_diagnostics import bfmi
 
-    gated = _gated(diagnostics, posterior, thresholds)
+    gated, alternating = _gated(diagnostics, posterior, thresholds), _alternating(posterior, thresholds)
     checks = []
     for name, limit in (("r_hat", thresholds.r_hat), ("ess_bulk", thresholds.ess), ("ess_tail", thresholds.ess)):
         row = int(gated[name].argmax() if name == "r_hat" else gated[name].argmin())
         worst, value = gated.index[row], float(gated[name].iloc[row])
         passed = value <= limit if name == "r_hat" else value >= limit
         where = f"worst at {worst}"
-        checks.append(
-            Check(name, passed, value, limit, where, _LONGER, PERSONA_ESTIMATES, each=True, argument=_LENGTHS)
-        )
+        remedy = _ALTERNATES if worst in alternating else _LONGER
+        checks.append(Check(name, passed, value, limit, where, remedy, PERSONA_ESTIMATES, each=True, argument=_LENGTHS))
     divergent = int(sample_stats["diverging"].sum())
     remedy = (
         "Increase target_accept_prob (0.98, 0.99). If divergences remain, remove a persona or an effect that the data "
@@ -279,6 +284,19 @@ def _gated(diagnostics: xr.Dataset, posterior: xr.Dataset, thresholds: Threshold
             part = part[mean >= thresholds.small_weight]
         parts.append(part.dropna())  # constant draws have no R-hat
     return pd.concat(parts)
+
+
+def _alternating(posterior: xr.Dataset, thresholds: Thresholds) -> set[str]:
+    """Labels of the weights of conditions in which a weight that is not small is near zero in some of the draws."""
+    weights = posterior["weights"]
+    near = (weights < thresholds.small_weight / 10).mean(("chain", "draw"))
+    mixed = (weights.mean(("chain", "draw")) >= thresholds.small_weight) & (near > _SOMETIMES)
+    names = weights["persona"].to_numpy()
+    return {
+        f"weights[{condition}, {name}]"
+        for condition in weights["condition"].to_numpy()[mixed.any("persona").to_numpy()]
+        for name in names
+    }
 
 
 def check_baseline(

@@ -224,11 +224,18 @@ def _assemble(
     tree = build_tree(prepared, parameters, sampled.stats, settings.seed)
     posterior, model = tree["posterior"].to_dataset(), prepared.model
     absent = describe_absent(model, find_evidence(prepared, posterior, thresholds), thresholds)
-    notes = (*prepared.notes, *_describe_repetition(sampled.diverged), *describe_texts(prepared, parameters), *absent)
+    sampling = _describe_repetition(sampled.diverged)
+    notes = (
+        *prepared.notes,
+        *_describe_conditions(prepared),
+        *sampling,
+        *describe_texts(prepared, parameters),
+        *absent,
+    )
     if model.measurements:
         weights = group_weights(posterior, prepared)
         tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
-    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior, model))
+    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior["weights"], posterior, model).to_dataset())
     if prepared.texts is not None and prepared.texts.calibrated:
         fitted = calibration_statistics(prepared.texts, target.problem.prior, parameters, target.pareto_k)
         tree["calibration"] = xr.DataTree(fitted)
@@ -265,6 +272,18 @@ def _announce(cost: Cost, prepared: Prepared, *, silent: bool) -> None:
     if cost.memory > available:
         lacking = f"Only {available / 1e9:.1f} GB are available: pass a smaller num_samples, or fewer conditions"
         print(lacking, file=sys.stderr)
+
+
+def _describe_conditions(prepared: Prepared) -> list[str]:
+    """Whether there are so few conditions that emissions can adapt to each of them."""
+    conditions, personas = len(prepared.conditions), len(prepared.model.names)
+    if conditions > personas or prepared.texts is not None:
+        return []
+    return [
+        f"{conditions} conditions and {personas} personas: emissions can adapt to every condition, so weights depend "
+        "on the archetypes and on the number of personas, and the unexplained share is small whatever a condition "
+        "does. Rates do not depend on either."
+    ]
 
 
 def _describe_repetition(diverged: int) -> list[str]:

@@ -2,8 +2,9 @@
 
 A mark withholds nothing. It states that a persona is absent, because hardly any completions are attributed to it
 (:mod:`simulacra.inference.names`); that it is *prior-driven*, because its mean leaves its interval if archetypes are
-half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); or that the outcome does not differ although a
-weight does.
+half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); that it is *condition-driven*, because its mean
+leaves its interval if a condition is left out of the emissions that its weights refer to
+(:mod:`simulacra.inference.influence`); or that the outcome does not differ although a weight does.
 
 References:
     Kallioinen et al. (2023), Detecting and diagnosing prior and likelihood sensitivity with power-scaling,
@@ -22,12 +23,25 @@ from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import against_baseline, rates_in
 from simulacra.inference.tables import Terms, bounds, ends
 
-__all__ = ["ABSENT", "PRIOR_DRIVEN", "SAME_OUTCOME", "marked", "same_outcome"]
+__all__ = [
+    "ABSENT",
+    "CONDITION_DRIVEN",
+    "PRIOR_DRIVEN",
+    "SAME_OUTCOME",
+    "graded_personas",
+    "is_marked",
+    "marked",
+    "marks_of_contrast",
+    "same_outcome",
+]
 
 ABSENT = "absent"
 """Of a persona to which hardly any completions are attributed."""
+_ABSENT = f"{ABSENT}: hardly any completions are attributed to this persona"
 PRIOR_DRIVEN = "prior-driven"
 """Of an estimate that leaves its interval at other concentrations of the archetypes."""
+CONDITION_DRIVEN = "condition-driven"
+"""Of an estimate that leaves its interval if only the other conditions show what the personas do."""
 SAME_OUTCOME = "no difference in outcome claimed; may be the judge's use of its scale"
 """Of a shift in a condition whose rate is not claimed to differ."""
 _MOSTLY = 0.5
@@ -36,7 +50,7 @@ _MOSTLY = 0.5
 
 def marked(
     table: pd.DataFrame,
-    moved: xr.DataArray,
+    moved: Mapping[str, xr.DataArray],
     terms: Terms,
     *,
     absent: Sequence[str],
@@ -46,30 +60,36 @@ def marked(
 
     Args:
         table: one row per condition and persona.
-        moved: their means at other concentrations, dims ``factor, condition, persona``.
+        moved: by mark, their means in the alternatives that it concerns: the first dim, before ``condition, persona``.
         terms: the probability of the intervals.
         absent: personas to which hardly any completions are attributed.
         same: for shifts, the conditions whose outcome does not differ from the baseline's, with the personas
             whose shift that concerns.
     """
     lower, upper = bounds(terms.ci_prob)
-    ranges = {
-        end: own.to_series().to_dict() for end, own in (("low", moved.min("factor")), ("high", moved.max("factor")))
-    }
     statuses = []
     for row in table.to_dict("records"):
-        low, high = (ranges[end][row["condition"], row["persona"]] for end in ("low", "high"))
+        place, limits = {name: row[name] for name in ("condition", "persona")}, (row[lower], row[upper])
         marks = [
-            f"{ABSENT}: hardly any completions are attributed to this persona" if row["persona"] in absent else "",
-            f"{PRIOR_DRIVEN} ({low:.3f} to {high:.3f})".replace("-0", "−0")
-            if low < row[lower] or high > row[upper]
-            else "",
+            _ABSENT if row["persona"] in absent else "",
+            *(_driven(mark, own.sel(place).to_numpy(), limits) for mark, own in moved.items()),
         ]
         if row["persona"] in (same or {}).get(row["condition"], ()) and not row[lower] <= 0 <= row[upper]:
             marks.append(SAME_OUTCOME)
         found = "; ".join(filter(None, marks))
         statuses.append(found if found and not row["status"].startswith("withheld") else row["status"])
     return table.assign(status=statuses)
+
+
+def _driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
+    """The mark with the range of the means in its alternatives, if one leaves the interval; otherwise empty."""
+    low, high = means.min(), means.max()
+    return f"{mark} ({low:.3f} to {high:.3f})".replace("-0", "−0") if low < limits[0] or high > limits[1] else ""
+
+
+def is_marked(status: str) -> bool:
+    """Whether the status of a weight or shift has any mark."""
+    return any(mark in status for mark in (ABSENT, PRIOR_DRIVEN, CONDITION_DRIVEN, SAME_OUTCOME))
 
 
 def same_outcome(
@@ -97,5 +117,53 @@ def same_outcome(
     for name, (lower, upper), own in zip(draws["condition"].to_numpy(), limits, sure, strict=True):
         if np.isnan(lower) or claim(lower, upper, sure=bool(own)) in ("increase", "decrease"):
             seen.discard(str(name))
-    graded = tuple(name for name, own in zip(personas, model.personas, strict=True) if own.evidence is None)
-    return dict.fromkeys(seen - {model.baseline}, graded)
+    return dict.fromkeys(seen - {model.baseline}, graded_personas(personas, model))
+
+
+def graded_personas(personas: Sequence[str], model: PersonaMixture) -> tuple[str, ...]:
+    """Personas without evidence of their own, such as a missing score; ``personas`` are their fitting names."""
+    return tuple(name for name, own in zip(personas, model.personas, strict=True) if own.evidence is None)
+
+
+def marks_of_contrast(
+    coefficients: np.ndarray,
+    limits: tuple[float, float],
+    ci_prob: float,
+    *,
+    moved: Mapping[str, np.ndarray],
+    personas: Sequence[str],
+    absent: Sequence[str],
+    graded: Sequence[str],
+    rates: xr.Dataset | None,
+) -> str:
+    """The marks of a contrast of weights; empty if there are none.
+
+    Args:
+        coefficients: the coefficient of every group and persona, K of each group in turn, shape ``(G K,)``.
+        limits: the interval of the contrast.
+        ci_prob: its probability.
+        moved: by mark, mean weights of the groups in the alternatives that it concerns, shape ``(A, G, K)``.
+        personas: names of the K personas.
+        absent: personas to which hardly any completions are attributed.
+        graded: personas whose weight may come from the judge's use of its scale; see :func:`same_outcome`.
+        rates: posterior of the rate model for the outcome of the model, if it has one.
+    """
+    coefficients = coefficients.reshape(-1, len(personas))
+    used = np.flatnonzero(coefficients.any(axis=0)).tolist()
+    own = {personas[persona] for persona in used}
+    marks = [_ABSENT] if own & set(absent) else []
+    marks += [_driven(mark, np.einsum("agk,gk->a", means, coefficients), limits) for mark, means in moved.items()]
+    changes = not limits[0] <= 0 <= limits[1]
+    if rates is not None and changes and own <= set(graded) and _no_claim(rates, coefficients[:, used], ci_prob):
+        marks.append(SAME_OUTCOME)
+    return "; ".join(filter(None, marks))
+
+
+def _no_claim(rates: xr.Dataset, coefficients: np.ndarray, ci_prob: float) -> bool:
+    """Whether no contrast of rates with these coefficients, shape ``(G, R)``, is claimed, and most can be judged."""
+    groups = coefficients.any(axis=1)
+    draws = rates_in(rates, "these").to_numpy()[..., groups] @ coefficients[groups]
+    limits, sure = np.quantile(draws, ends(ci_prob), axis=(0, 1)).T, sure_of_sign(draws, "these")
+    said = {claim(low, high, sure=bool(own)) for (low, high), own in zip(limits.tolist(), sure, strict=True)}
+    judged = rates["judged"].to_numpy()[groups] >= _MOSTLY
+    return bool(judged.all()) and not {"increase", "decrease"} & said

@@ -64,10 +64,8 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     flat = weights.reshape(-1, *weights.shape[2:])
     chosen = rng.choice(len(flat), size=min(_REPLICATES, len(flat)), replace=False)
     tables = [table.reshape(-1, *table.shape[2:])[chosen] for table in probabilities]
-    logged = np.zeros((len(prepared.groups), len(prepared.patterns)))
-    np.add.at(logged, prepared.group, np.asarray(prepared.collapsed.counts))
     emissions = prepared.model.emissions
-    patterns, logged = every_pattern(emissions, prepared.patterns, logged)
+    patterns, logged = every_pattern(emissions, prepared.patterns, prepared.group_counts)
     predicted = flat[chosen] @ component_probabilities(tables, patterns)
     predicted = predicted / predicted.sum(axis=-1, keepdims=True)
     sizes = logged.sum(axis=1).astype(int)

@@ -19,11 +19,9 @@ from scipy import special
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.partitions import Partition
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.rate_tables import rate_table
-from simulacra.inference.rates import Scope, count_events, rates_in, scope_name
-from simulacra.inference.tables import Terms
+from simulacra.inference.rates import Scope, count_events, rates_in
 
-__all__ = ["partition_draws", "partition_table"]
+__all__ = ["by_category", "partition_draws"]
 
 
 def partition_draws(stages: Sequence[xr.Dataset], partition: Partition, scope: Scope) -> xr.DataArray:
@@ -61,31 +59,28 @@ def _products(stages: Sequence[xr.DataArray]) -> list[xr.DataArray]:
     return [*found, left * xr.ones_like(stages[0])]
 
 
-def partition_table(
+def by_category(
     stages: Sequence[xr.Dataset],
     partition: Partition,
     prepared: Prepared,
     scope: Scope,
-    implied: Callable[[Outcome, Scope], Sequence[xr.DataArray]],
-    terms: Terms,
+    table: Callable[[Outcome, xr.DataArray, xr.Dataset], pd.DataFrame],
 ) -> pd.DataFrame:
-    """A row for every group and category; columns as in :meth:`simulacra.inference.Result.rates`, and ``category``.
+    """The tables of all categories as one, a row for every group and category, with the column ``category``.
 
     Args:
         stages: posteriors of the rate model for the stages of the partition.
         partition: the partition.
         prepared: the data.
         scope: the scope.
-        implied: returns the draws of the implied rates of an outcome in a scope, dims ``(chain, draw, group)``, in
-            every reading.
-        terms: what is withheld.
+        table: returns the table of a category from its outcome, the draws of its rates, dims ``(chain, draw, group)``,
+            and a posterior of the rate model with its counts.
     """
     draws, tables = partition_draws(stages, partition, scope), []
     for place, (name, outcome) in enumerate(zip(partition.categories, partition.outcomes, strict=True)):
         counts = count_events(prepared, outcome)
         own = stages[0].assign(events=stages[0]["events"].copy(data=counts.events), judged=("group", counts.judged))
-        rates = draws.isel(category=place, drop=True)
-        table = rate_table(rates, implied(outcome, scope), own, scope_name(scope), terms)
-        table.insert(list(table).index("scope"), "category", name)
-        tables.append(table)
+        found = table(outcome, draws.isel(category=place, drop=True), own)
+        found.insert(list(found).index("scope"), "category", name)
+        tables.append(found)
     return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)

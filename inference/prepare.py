@@ -130,6 +130,13 @@ class Prepared:
         return self.collapsed.cells[list(self.groups)].merge(position, how="left")["group"].to_numpy()
 
     @property
+    def group_counts(self) -> np.ndarray:
+        """Completions of every group by pattern, shape ``(G, P)``."""
+        counts = np.zeros((len(self.groups), len(self.patterns)))
+        np.add.at(counts, self.group, np.asarray(self.collapsed.counts, dtype=float))
+        return counts
+
+    @property
     def logged_questions(self) -> tuple[np.ndarray, tuple[str, ...]]:
         """The base question of every cell of the collapsed log, int, shape ``(cells,)``, and the names of all Q."""
         cells = self.collapsed.cells

@@ -4,7 +4,7 @@ Rates and differences come from the rate model (:mod:`simulacra.inference.rates`
 them. They are shown next to what the weights and the personas imply for the same completions, eq. (7).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,9 @@ def rate_table(
     table = summary_table(draws, terms.of("rates")).rename(columns={"mean": "rate"})
     table = _after(table, keys[-1], {"scope": scope, **{name: sums[name] for name in ("events", "total", "judged")}})
     if implied:
-        own = summary_table(implied[0], terms.of("implied_rates"), others=implied[1:])
-        table = _after(table, upper, _part("implied", own, terms))
+        own = _part("implied", summary_table(implied[0], terms.of("implied_rates"), others=implied[1:]), terms)
+        hidden = np.isnan(own["implied"]) | table["rate"].isna().to_numpy()
+        table = _after(table, upper, own | _unexplained(draws, implied, hidden, terms))
     empty = (sums["total"].to_numpy() == 0) | np.isnan(draws.to_numpy().sum(axis=(0, 1)))
     return _impossible(table, empty, ["rate", *bounds(terms.ci_prob)], _EMPTY)
 
@@ -116,7 +117,8 @@ def contrast_table(
         own = _part("implied", estimates, terms)
         own = {name: np.where(apart, np.nan, values) for name, values in own.items()}
         hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
-        table = _after(table, "comparisons", own | _unexplained(draws, implied, hidden=hidden, terms=terms))
+        rest = _explained(draws, implied, hidden, terms) | _unexplained(draws, implied, hidden, terms)
+        table = _after(table, "comparisons", own | rest)
     judged = {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]} if pairs else {}
     table = _before(table, "ess_bulk", judged | _distances(table, weights, diagnostics, baseline, terms))
     own_empty = np.array([not totals[row].any() for row, _ in pairs], dtype=bool)
@@ -213,30 +215,43 @@ def about_new(said: str, questions: int) -> str:
 def _unexplained(
     draws: xr.DataArray, implied: Sequence[xr.DataArray], hidden: np.ndarray, terms: Terms
 ) -> dict[str, np.ndarray]:
-    """The difference minus the implied one, and their ratio; posteriors taken as independent, which is conservative.
+    """The rate or difference minus the implied one; posteriors taken as independent, which is conservative."""
+    return _with_limits("unexplained", lambda known, explained: known - explained, draws, implied, hidden, terms)
 
-    There is a ratio only for a difference whose interval excludes zero. Intervals contain those of all readings.
-    """
-    known = draws.to_numpy().reshape(-1, draws.sizes["group"])
-    low, high = np.quantile(known, ends(terms.ci_prob), axis=0)
+
+def _explained(
+    draws: xr.DataArray, implied: Sequence[xr.DataArray], hidden: np.ndarray, terms: Terms
+) -> dict[str, np.ndarray]:
+    """The implied difference in proportion to the difference, if the interval of the difference excludes zero."""
+    low, high = np.quantile(draws.to_numpy(), ends(terms.ci_prob), axis=(0, 1))
     no_ratio = hidden | ~((low > 0) | (high < 0))
 
-    def parts(known: np.ndarray, explained: np.ndarray) -> np.ndarray:
-        return np.stack([explained / np.where(no_ratio, np.nan, known), known - explained])
+    def ratio(known: np.ndarray, explained: np.ndarray) -> np.ndarray:
+        return explained / np.where(no_ratio, np.nan, known)
 
+    return _with_limits("explained", ratio, draws, implied, no_ratio, terms)
+
+
+def _with_limits(
+    name: str,
+    part: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    draws: xr.DataArray,
+    implied: Sequence[xr.DataArray],
+    hidden: np.ndarray,
+    terms: Terms,
+) -> dict[str, np.ndarray]:
+    """A part of known and explained values with its interval, which contains those of all readings."""
+    known = draws.to_numpy().reshape(-1, draws.sizes["group"])
     limits = []
     for each in implied:
         explained = each.to_numpy().reshape(-1, known.shape[1])
         size = min(len(known), len(explained))
         paired = [own[np.linspace(0, len(own) - 1, size).astype(int)] for own in (known, explained)]
-        limits.append(np.quantile(parts(*paired), ends(terms.ci_prob), axis=1))
-    means = parts(known.mean(axis=0), implied[0].mean(("chain", "draw")).to_numpy())
+        limits.append(np.quantile(part(*paired), ends(terms.ci_prob), axis=0))
     lower, upper = np.min([own[0] for own in limits], axis=0), np.max([own[1] for own in limits], axis=0)
-    columns = {}
-    for index, name in enumerate(("explained", "unexplained")):
-        for end, values in (("", means), ("_lb", lower), ("_ub", upper)):
-            columns[f"{name}{end}"] = np.where(hidden, np.nan, values[index])
-    return columns
+    mean = part(known.mean(axis=0), implied[0].mean(("chain", "draw")).to_numpy())
+    columns = {name: mean, f"{name}_lb": lower, f"{name}_ub": upper}
+    return {column: np.where(hidden, np.nan, values) for column, values in columns.items()}
 
 
 def _distances(

@@ -294,16 +294,14 @@ def baseline_pairs(groups: pd.DataFrame, baseline: str) -> list[tuple[int, int |
 
 
 def against_baseline(draws: xr.DataArray, baseline: str) -> xr.DataArray:
-    """Every other condition minus the baseline in the same context; the dims remain ``(chain, draw, group)``.
+    """Every other condition minus the baseline in the same context; the dims, of which one is ``group``, remain.
 
     NaN where the baseline was not sampled in that context.
     """
     pairs = baseline_pairs(groups_of(draws), baseline)
-    values = draws.to_numpy()
-    absent = np.full(values.shape[:2], np.nan)
-    base = np.stack([absent if row is None else values[..., row] for _, row in pairs], axis=-1)
-    others = draws.isel(group=[row for row, _ in pairs])
-    return others.copy(data=others.to_numpy() - base).rename("contrasts")
+    others, base = draws.isel(group=[row for row, _ in pairs]), draws.isel(group=[row or 0 for _, row in pairs])
+    present = xr.DataArray([row is not None for _, row in pairs], dims="group")
+    return others.copy(data=(others.to_numpy() - base.where(present).to_numpy())).rename("contrasts")
 
 
 def logged_shares(rates: xr.Dataset) -> np.ndarray:

@@ -25,6 +25,7 @@ from simulacra.inference.citation import (
     Provenance,
     citable,
     citable_mix,
+    citable_rates,
     citable_tables,
     find,
     lost_names,
@@ -35,11 +36,12 @@ from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contra
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
 from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
-from simulacra.inference.marks import marked, same_outcome
+from simulacra.inference.influence import of_conditions, weights_left_out
+from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, marked, same_outcome
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.names import absent_personas, find_evidence
 from simulacra.inference.once import computed_once
-from simulacra.inference.partitions import partition_draws, partition_table
+from simulacra.inference.partitions import by_category, partition_draws
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import contrast_table, rate_table
 from simulacra.inference.rates import (
@@ -192,8 +194,8 @@ class Result:
                 those of the personas.
             by: for weights: ``"condition"``, averaged over the logged completions of the condition; or ``"cell"``, dim
                 ``cell`` with the columns of the cells as coordinates.
-            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model. Rates of a
-                partition have the additional dim ``category``.
+            outcome: for rates, contrasts and ``outcome_given_persona``. Default: the outcome of the model. Rates and
+                contrasts of a partition have the additional dim ``category``.
             scope: for rates and contrasts, as in :meth:`rates`.
             reading: number of the reading, for quantities that depend on personas (:meth:`readings`).
 
@@ -202,9 +204,10 @@ class Result:
                 outcome.
         """
         if isinstance(outcome, Partition):
-            if name != "rates" or by != "condition":
-                raise InputError(f"draws({name!r}): only 'rates' have a partition", argument="outcome")
-            return by_condition(partition_draws(self._stages(outcome), outcome, scope))
+            if name not in ("rates", "contrasts") or by != "condition":
+                raise InputError(f"draws({name!r}): only 'rates' and 'contrasts' have a partition", argument="outcome")
+            drawn = partition_draws(self._stages(outcome), outcome, scope)
+            return by_condition(drawn if name == "rates" else against_baseline(drawn, self.model.baseline))
         if not 1 <= reading <= len(self._posteriors):
             raise InputError(
                 f"draws({name!r}, reading={reading!r})", expected=f"1 to {len(self._posteriors)}", argument="reading"
@@ -232,15 +235,17 @@ class Result:
         ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
         largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements. A ``status`` of
         ``prior-driven`` gives the range of the mean with half and twice the concentration of the archetypes, which
-        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``absent`` means that hardly any completions are
-        attributed to the persona (:attr:`absent`).
+        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``condition-driven`` its range with and without
+        the condition's own completions in the emissions (:mod:`simulacra.inference.influence`); ``absent`` means that
+        hardly any completions are attributed to the persona (:attr:`absent`). With several readings (:meth:`readings`),
+        unexplained shares and these marks are those of the first.
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
         others = self._in_readings("weights")[1:]
         table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
-        table = marked(table, self._sensitivity, terms, absent=self.absent)
+        table = marked(table, self._moved, terms, absent=self.absent)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
@@ -258,7 +263,7 @@ class Result:
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
         table = tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
-        moved = differences(self._sensitivity, self.model.baseline)
+        moved = {mark: differences(own, self.model.baseline) for mark, own in self._moved.items()}
         outcome = self.model.outcome
         same = {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, ci_prob)
         return marked(table, moved, terms, absent=self.absent, same=same)
@@ -266,7 +271,7 @@ class Result:
     @computed_once
     def contrasts(
         self,
-        outcome: Outcome | str | None = None,
+        outcome: Outcome | Partition | str | None = None,
         *,
         against: str | None = None,
         scope: Scope = "these",
@@ -277,7 +282,8 @@ class Result:
         """Claims about the rate of every condition relative to the baseline, and how much the personas explain.
 
         Args:
-            outcome: event and denominator. Default: the outcome of the model.
+            outcome: event and denominator, or a partition into categories, each of which has a row of its own, named in
+                the column ``category``. Default: the outcome of the model.
             against: the condition that the others are compared with. Default: the baseline of the model.
             scope: as in :meth:`rates`.
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
@@ -311,23 +317,31 @@ class Result:
         Raises:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown condition or scope.
         """
-        chosen = chosen_outcome(outcome, self.prepared)
         baseline = self.model.baseline if against is None else against
         if baseline not in self.conditions:
             found = f"contrasts: there is no condition {against!r}"
             raise InputError(found, expected=f"one of {', '.join(self.conditions)}", argument="against")
+        terms = self._terms(ci_prob, withhold=withhold)
+
+        def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
+            return contrast_table(
+                against_baseline(draws, baseline),
+                [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
+                self._in_readings("weights"),
+                self.diagnostics["weights"],
+                rates,
+                baseline,
+                scope_name(scope),
+                rope,
+                terms,
+            )
+
+        if isinstance(outcome, Partition):
+            every = by_category(self._stages(outcome), outcome, self.prepared, scope, table)
+            return every.assign(comparisons=len(every))
+        chosen = chosen_outcome(outcome, self.prepared)
         rates = self._rates_of(chosen)
-        return contrast_table(
-            against_baseline(rates_in(rates, scope), baseline),
-            [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
-            self._in_readings("weights"),
-            self.diagnostics["weights"],
-            rates,
-            baseline,
-            scope_name(scope),
-            rope,
-            self._terms(ci_prob, withhold=withhold),
-        )
+        return table(chosen, rates_in(rates, scope), rates)
 
     def contrast(
         self,
@@ -404,21 +418,26 @@ class Result:
             withhold: withhold estimates that failed a check.
 
         Columns ``condition``, the contexts if the log has any, ``scope, events, total, judged, rate, eti89_lb,
-        eti89_ub, implied, implied_lb, implied_ub, ess_bulk, ess_tail, r_hat, status``; ``judged`` as in
-        :meth:`contrasts`. ``rate`` is estimated from the events alone, without personas
-        (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of eq. (7),
-        for these questions. For a partition, there is a row for every category, named in the column ``category``; the
-        rates of a group sum to one.
+        eti89_ub, implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, ess_bulk, ess_tail,
+        r_hat, status``; ``judged`` as in :meth:`contrasts`. ``rate`` is estimated from the events alone, without
+        personas (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of
+        eq. (7) and ``unexplained`` the rest of the rate, both for these questions. Where personas miss two rates by as
+        much, the difference appears explained in :meth:`contrasts`, and the rates do not here. For a partition, there
+        is a row for every category, named in the column ``category``; the rates of a group sum to one.
 
         Raises:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
         """
         terms = self._terms(ci_prob, withhold=withhold)
+
+        def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
+            return rate_table(draws, self._implied(chosen, scope), rates, scope_name(scope), terms)
+
         if isinstance(outcome, Partition):
-            return partition_table(self._stages(outcome), outcome, self.prepared, scope, self._implied, terms)
+            return by_category(self._stages(outcome), outcome, self.prepared, scope, table)
         chosen = chosen_outcome(outcome, self.prepared)
         rates = self._rates_of(chosen)
-        return rate_table(rates_in(rates, scope), self._implied(chosen, scope), rates, scope_name(scope), terms)
+        return table(chosen, rates_in(rates, scope), rates)
 
     def in_words(self, scope: Scope = "these") -> str:
         """A scope in words, for display: ``"on these 24 questions (8 base questions)"``.
@@ -436,7 +455,7 @@ class Result:
         measurement, ``p_value, most_missed``. ``unexplained`` is the total variation distance between logged and
         predicted shares of patterns beyond what logs of this size show by chance; ``p_value`` the proportion of
         replicated logs that deviate as much (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose
-        share differs most.
+        share differs most. With several readings (:meth:`readings`), all are those of the first.
 
         Raises:
             InputError: the model has no measurements.
@@ -530,7 +549,12 @@ class Result:
         return citable(self._citable(CI_PROB))
 
     def cite(
-        self, key: str, *, scope: Mapping[str, Mapping[Hashable, float]] | None = None, ci_prob: float = CI_PROB
+        self,
+        key: str,
+        *,
+        outcome: Outcome | Partition | str | None = None,
+        scope: Mapping[str, Mapping[Hashable, float]] | None = None,
+        ci_prob: float = CI_PROB,
     ) -> Citation:
         """One estimate with its interval, diagnostics and provenance.
 
@@ -541,6 +565,8 @@ class Result:
                 ``unexplained[condition]``; if the log has contexts, as in ``rate[condition, trigger=on]``. All but the
                 first two refer to the outcome of the model. :attr:`citable` lists all keys. For a mix,
                 ``mix_rate[condition]`` or ``mix_rate_difference[condition]``.
+            outcome: another outcome, for rates and their differences; or a partition, whose keys name a category,
+                ``rate[condition, category=incoherent]``.
             scope: proportions, as in :meth:`rates`; only for the keys of a mix.
             ci_prob: probability of the interval.
 
@@ -553,10 +579,15 @@ class Result:
             ETI 0.161–0.189; R̂ 1.00, ESS 2 113; one of 4 comparisons; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
         renamed = lost_names(self.model.names, self.personas, self.failed)
-        tables = self._citable(ci_prob) if scope is None else self._citable_mix(scope, ci_prob)
-        return find(key, tables, self.provenance(), probability=ci_prob, renamed=renamed)
+        if scope is not None:
+            tables = self._citable_mix(scope, ci_prob, outcome)
+        elif outcome is not None:
+            tables = citable_rates(functools.partial(self._table, ci_prob, outcome=outcome), self.in_words, ci_prob)
+        else:
+            tables = self._citable(ci_prob)
+        return find(key, tables, self.provenance(outcome), probability=ci_prob, renamed=renamed)
 
-    def provenance(self, outcome: Outcome | str | None = None) -> Provenance:
+    def provenance(self, outcome: Outcome | Partition | str | None = None) -> Provenance:
         """Model, data, seed and version of the numbers of this result, for the outcome of the model or another."""
         version, seed = str(self.tree.attrs["inference_library_version"]), int(self.settings["seed"])
         loosened = self.thresholds.loosened
@@ -612,10 +643,13 @@ class Result:
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
         return Terms(self.failed, self.thresholds, ci_prob, withhold, self.absent)
 
-    @property
-    def _sensitivity(self) -> xr.DataArray:
-        """Mean weights with other concentrations of the archetypes, dims ``factor, condition, persona``."""
-        return self.tree["sensitivity"].to_dataset()["weights"]
+    @functools.cached_property
+    def _moved(self) -> dict[str, xr.DataArray]:
+        """Mean weights by mark, in the alternatives that it concerns: the first dim, then ``condition, persona``."""
+        return {
+            PRIOR_DRIVEN: self.tree["sensitivity"].to_dataset()["weights"],
+            CONDITION_DRIVEN: of_conditions(self.prepared, weights_left_out(self.prepared, self.posterior)),
+        }
 
     def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | str | None) -> Compared:
         return compared(
@@ -628,6 +662,7 @@ class Result:
             rates_of=self._rates_of,
             terms=self._terms(CI_PROB, withhold=True).of,
             provenance=self.provenance(outcome),
+            absent=self.absent,
         )
 
     def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:
@@ -689,15 +724,20 @@ class Result:
             )
         return self._cited[ci_prob]
 
-    def _citable_mix(self, scope: Mapping[str, Mapping[Hashable, float]], ci_prob: float) -> dict[str, Citable]:
-        rates = self.rates(scope=scope, ci_prob=ci_prob)
-        contrasts = self.contrasts(scope=scope, ci_prob=ci_prob)
+    def _citable_mix(
+        self,
+        scope: Mapping[str, Mapping[Hashable, float]],
+        ci_prob: float,
+        outcome: Outcome | Partition | str | None,
+    ) -> dict[str, Citable]:
+        rates = self.rates(outcome, scope=scope, ci_prob=ci_prob)
+        contrasts = self.contrasts(outcome, scope=scope, ci_prob=ci_prob)
         return citable_mix(rates, contrasts, self.in_words(scope), ci_prob)
 
-    def _table(self, ci_prob: float, name: str, **scope: Scope) -> pd.DataFrame:
+    def _table(self, ci_prob: float, name: str, **arguments: Any) -> pd.DataFrame:
         """The table of the draws of a name; for those that have no method, mean, interval and diagnostics."""
         if name not in ("implied_rates", "implied_contrasts"):
-            table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **scope)
+            table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **arguments)
             return table
         draws, *others = self._in_readings(name)
         return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"), others=others)

@@ -31,18 +31,18 @@ FACTORS = (0.5, 2.0)
 """By which the concentrations of all archetypes are multiplied."""
 
 
-def weight_sensitivity(posterior: xr.Dataset, model: PersonaMixture) -> xr.Dataset:
-    """Weights of every condition at other concentrations: ``weights``, dims ``factor, condition, persona``, in [0, 1].
+def weight_sensitivity(weights: xr.DataArray, posterior: xr.Dataset, model: PersonaMixture) -> xr.DataArray:
+    """Mean weights at other concentrations, dims ``factor`` and those of the weights without the draws, in [0, 1].
 
     Args:
-        posterior: the posterior group of a fit.
+        weights: draws of weights, dims ``chain, draw`` and, for example, ``condition, persona``.
+        posterior: the posterior group of the fit.
         model: its model.
     """
-    weights = posterior["weights"]
     mean = weights.mean(("chain", "draw"))
     slope = xr.cov(weights, _log_prior_slope(posterior, model), dim=("chain", "draw"), ddof=0)
     logs = xr.DataArray(np.log(FACTORS), dims="factor", coords={"factor": list(FACTORS)})
-    return (mean + slope * logs).clip(0, 1).transpose("factor", ...).to_dataset(name="weights")
+    return (mean + slope * logs).clip(0, 1).transpose("factor", ...).rename("weights")
 
 
 def _log_prior_slope(posterior: xr.Dataset, model: PersonaMixture) -> xr.DataArray:

@@ -10,7 +10,7 @@ __all__ = ["paper_columns"]
 
 _MOST = 7
 _ESTIMATES = ("mean", "rate", "rate_difference")
-_NEXT = ("claim", "implied", "unexplained", "p_gt_0", "events", "total", "implied_lb", "implied_ub")
+_NEXT = ("claim", "implied", "events", "total", "unexplained", "p_gt_0", "implied_lb", "implied_ub")
 
 
 def paper_columns(table: pd.DataFrame) -> list[str]:

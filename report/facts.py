@@ -18,6 +18,7 @@ from simulacra.report.examples import Example, choose_examples
 from simulacra.report.palette import persona_colors
 from simulacra.report.prose import (
     WITHHELD,
+    baseline_clause,
     checks_sentence,
     claim_sentence,
     difference,
@@ -207,7 +208,8 @@ def _claims(
             sentence = claim_sentence(own, new, outcome, baseline, words, rope, ci_prob=ci_prob)
         else:
             within = "" if place == row["condition"] else " in this context"
-            sentence = f"baseline of all comparisons{within}. {unjudged_clause(row['judged'], outcome)}".rstrip()
+            clauses = baseline_clause(row, rope), unjudged_clause(row["judged"], outcome)
+            sentence = " ".join(filter(None, (f"baseline of all comparisons{within}.", *clauses)))
         claims.append(
             Claim(
                 condition=place,

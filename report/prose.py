@@ -18,6 +18,7 @@ from simulacra.inference.tables import CI_PROB, bounds, level
 
 __all__ = [
     "WITHHELD",
+    "baseline_clause",
     "checks_sentence",
     "claim_sentence",
     "difference",
@@ -141,7 +142,8 @@ def claim_sentence(
         held = f"claim withheld ({row['status'].removeprefix('withheld: ')})."
         return held if new["claim"] == WITHHELD else f"{held} {_new_clause(new, rope, ci_prob)}"
     mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
-    same, where = " in the same context" if _contexts(row) else "", in_common(words, row)
+    contexts = [name for name in _contexts(row) if name != "category"]
+    same, where = " in the same context" if contexts else "", in_common(words, row)
     claimed = (
         f"{outcome.name} rate {mean} points relative to {baseline}{same} {where} ({level(ci_prob)} interval {lower} to "
         f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
@@ -167,6 +169,22 @@ def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
         )
     claimed = row["claim"] in ("increase", "decrease")
     return f"Personas account for {points(row['implied'])} points{share}." if claimed else ""
+
+
+def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
+    """A qualification of every comparison if the personas do not account for the baseline's rate; otherwise empty.
+
+    Args:
+        row: its row of ``Result.rates()``.
+        rope: half-width of the region of practical equivalence: a smaller rest is not mentioned, nor one whose interval
+            contains zero.
+    """
+    if not abs(row["unexplained"]) > rope or row["unexplained_lb"] <= 0 <= row["unexplained_ub"]:  # or it is withheld
+        return ""
+    return (
+        f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not "
+        "explained by personas, which a difference from it does not show if they miss both rates by as much."
+    )
 
 
 def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:

@@ -10,6 +10,8 @@ from simulacra.data.extras import import_extra
 from simulacra.data.numerals import grouped
 from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.partitions import Partition
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
 from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
@@ -17,7 +19,7 @@ from simulacra.report.columns import paper_columns
 from simulacra.report.names import refuse_unknown
 from simulacra.report.prose import WITHHELD
 
-__all__ = ["SCOPES", "TABLES", "format_table", "json_rows", "result_tables"]
+__all__ = ["SCOPES", "TABLES", "format_table", "json_rows", "result_tables", "tables_of_rates"]
 
 _LABELS = {
     "p_gt_0": "P(> 0)",
@@ -58,14 +60,27 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PRO
     """
     tables = {"weights": result.weights(ci_prob=ci_prob), "shifts": result.shifts(ci_prob=ci_prob)}
     if result.model.outcome is not None:
-        rates = [result.rates(scope=scope, ci_prob=ci_prob) for scope in SCOPES]
-        contrasts = [result.contrasts(scope=scope, rope=rope, ci_prob=ci_prob) for scope in SCOPES]
-        tables |= {"rates": pd.concat(rates, ignore_index=True), "contrasts": pd.concat(contrasts, ignore_index=True)}
+        tables |= tables_of_rates(result, result.model.outcome, rope=rope, ci_prob=ci_prob)
     if result.model.measurements:
         tables |= {"unexplained": result.unexplained()}
     tables |= {"emissions": result.emissions(ci_prob=ci_prob)}
     readings = result.readings(ci_prob=ci_prob)
     return tables | ({"readings": readings} if readings["reading"].max() > 1 else {})
+
+
+def tables_of_rates(
+    result: Result, outcome: Outcome | Partition, *, rope: float = 0.01, ci_prob: float = CI_PROB
+) -> dict[str, pd.DataFrame]:
+    """The tables ``rates`` and ``contrasts`` of any outcome, or of the categories of a partition, in both scopes.
+
+    Arguments as for :func:`result_tables`.
+
+    Raises:
+        InputError: a threshold of the outcome is not a bin edge, or a probability outside (0, 1).
+    """
+    rates = [result.rates(outcome, scope=scope, ci_prob=ci_prob) for scope in SCOPES]
+    contrasts = [result.contrasts(outcome, scope=scope, rope=rope, ci_prob=ci_prob) for scope in SCOPES]
+    return {"rates": pd.concat(rates, ignore_index=True), "contrasts": pd.concat(contrasts, ignore_index=True)}
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

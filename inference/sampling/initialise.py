@@ -17,7 +17,7 @@ import numpy as np
 
 from simulacra.formalism.mixture import component_probabilities
 
-__all__ = ["Start", "cell_weights", "em_starts"]
+__all__ = ["Start", "cell_weights", "continued", "em_starts", "weights_given"]
 
 _ARCHETYPE_PRECISION = 20.0  # pseudo-counts of the Dirichlet that jitters archetypes between runs
 _WEIGHT_PSEUDOCOUNT = 0.5
@@ -77,6 +77,16 @@ def em_starts(
         tables = [table[chosen] for table in begin]
         starts += _em(counts, patterns, concentrations, tables, ratios, chosen.stop - first, num_steps)
     return sorted(starts, key=lambda start: -start.log_evidence)
+
+
+def continued(
+    counts: np.ndarray,
+    patterns: np.ndarray,
+    concentrations: Sequence[np.ndarray],
+    probabilities: Sequence[np.ndarray],
+) -> Start:
+    """The EM run that begins at given emissions, shapes ``(K, J)``; other arguments as for :func:`em_starts`."""
+    return _em(counts, patterns, concentrations, [table[None] for table in probabilities], None, 1, 5000)[0]
 
 
 def _jitter(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -150,8 +160,27 @@ def cell_weights(
     """Weights of every cell, shrunken to those of its group by eight pseudo-completions, ``(C, K)``; sum to one."""
     components = component_probabilities(start.probabilities, patterns, ratios)
     prior = start.weights[group]
-    weights = prior
+    return weights_given(counts, components, prior, pseudocounts=8 * prior, num_steps=num_steps)
+
+
+def weights_given(
+    counts: np.ndarray,
+    components: np.ndarray,
+    weights: np.ndarray,
+    *,
+    pseudocounts: np.ndarray | float = _WEIGHT_PSEUDOCOUNT,
+    num_steps: int = 500,
+) -> np.ndarray:
+    """Weights of every group at the end of EM with known emissions, shape ``(G, K)``; they sum to one.
+
+    Args:
+        counts: completions by group and pattern, shape ``(G, P)``.
+        components: f_z of every pattern, shape ``(K, P)``.
+        weights: where EM begins, shape ``(G, K)``.
+        pseudocounts: completions of every persona that the prior is worth, shape ``(G, K)`` or the same for all.
+        num_steps: number of EM steps.
+    """
     for _ in range(num_steps):
-        weights = weights * ((counts / (weights @ components)) @ components.T) + 8 * prior
+        weights = weights * ((counts / (weights @ components)) @ components.T) + pseudocounts
         weights = weights / weights.sum(axis=1, keepdims=True)
     return weights

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -16,8 +17,9 @@ from typer.testing import Result as Outcome
 
 from simulacra.cli import app
 from simulacra.cli.shifts import print_shifts
-from simulacra.cli.truth import compare_truth
+from simulacra.cli.truth import compare_truth, print_truth
 from simulacra.inference import Result, fit
+from simulacra.inference.marks import is_marked
 from simulacra.lm.organism.study import MAIN
 from tests.conftest import Demonstration
 
@@ -70,6 +72,20 @@ def test_true_and_estimated_values(passing: Result) -> None:
     assert compared["inside"].tolist() == [True, False, None]
 
 
+def test_how_many_misses_and_hits_are_marked() -> None:
+    numbers = [(0.50, True), (0.30, True), (0.98, False), (0.10, False), (0.045, False), (np.nan, None)]
+    statuses = ["ok", "prior-driven (0.1 to 0.4)", "condition-driven (0.8 to 0.9)", "ok", "ok", "withheld: r_hat"]
+    compared = pd.DataFrame(numbers, columns=["mean", "inside"]).assign(
+        condition="a", persona=list("bcdefg"), truth=[0.5, 0.3, 0.8, 0.07, 0.05, 0.1], status=statuses
+    )
+    with (console := Console(width=400)).capture() as capture:
+        print_truth(console, compared.assign(inside=compared["inside"].astype(object)), ("a",))
+    assert (
+        "2 of 5 intervals contain the true value. Marked in the table of weights are 1 of the 3 that do not and 1 of "
+        "the 2 that do; without a mark, they miss it by at most 3.0 points." in capture.get()
+    )
+
+
 def test_shifts_have_sentences() -> None:
     rows = [
         ("tuned", "good", -0.5, -0.6, -0.4, "ok"),
@@ -99,6 +115,11 @@ def test_demo_finds_the_truth(demonstration: Demonstration) -> None:
     assert truth["truth"].between(truth["eti89_lb"] - error, truth["eti89_ub"] + error).mean() >= 0.7
     inside = truth["truth"].between(truth["eti89_lb"], truth["eti89_ub"])
     assert truth["inside"].astype(bool).tolist() == inside.tolist()
+    # Two of eleven misses are marked: a persona that one condition defines misses by 10 points, another by 8.
+    marked, missed = truth["status"].map(is_marked), (truth["mean"] - truth["truth"]).abs()
+    assert marked[inside].sum() <= 1
+    assert marked[missed > 0.07].any()
+    assert missed[~marked & ~inside].median() < 0.03
     shifts = pd.read_csv(demonstration.folder / "shifts.csv").set_index(["condition", "persona"])
     assert shifts.loc[("narrow", "villain"), "eti89_lb"] > 0.7, "narrow training spreads to other topics"
     assert shifts.loc[("control", "villain"), "eti89_ub"] < 0

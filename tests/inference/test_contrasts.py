@@ -12,6 +12,8 @@ from simulacra.data import read_completions
 from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Contrasts, Result, Thresholds, fit
 from simulacra.inference.groups import find_group, mean_label, names_of, shares_of
+from simulacra.inference.influence import weights_left_out
+from simulacra.inference.marks import SAME_OUTCOME
 from tests.inference.test_rates import backdoor
 
 ON, OFF = "ft, trigger=on", "condition=ft, trigger=off"
@@ -213,6 +215,24 @@ def test_a_mean_that_is_subtracted_is_paired_with_the_mean_of_the_logged_proport
     row = contrast.table().iloc[0]
     expected = min(own[0], paired.low), max(own[1], paired.high)
     assert (row["eti89_lb"], row["eti89_ub"]) == pytest.approx(expected)
+
+
+def test_contrasts_of_weights_have_the_marks_of_shifts(fitted: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is marked: here the baseline defines its personas, and no rate is claimed to differ."""
+    moved = weights_left_out(fitted.prepared, fitted.posterior)
+    moved[0, 0] = [0.5, 0.4, 0.1]
+    for module in ("compared", "result"):
+        monkeypatch.setattr(f"simulacra.inference.{module}.weights_left_out", lambda *_: moved)
+    monkeypatch.setattr("simulacra.inference.marks.claim", lambda *_, **__: "undecided")
+    result = dataclasses.replace(fitted)
+    shifts = result.shifts()
+    assert shifts["status"].str.contains("condition-driven").any()
+    assert shifts["status"].str.contains(SAME_OUTCOME).any()
+    for row in shifts[~shifts["status"].str.startswith("small")].to_dict("records"):
+        contrast = result.contrast(row["condition"], "base", of="weights", persona=row["persona"])
+        assert contrast.table()["status"].item() == row["status"]
+    assert SAME_OUTCOME in str(result.contrast("bad", "base", of="weights", persona="misaligned").cite())
+    assert result.contrast("bad", "base").table()["status"].item() == "ok"  # rates have no marks
 
 
 def test_means_of_weights_and_of_implied_rates_by_hand(fitted: Result) -> None:

@@ -3,6 +3,8 @@
 ``pytest tests/inference/test_departures.py -m slow -s`` prints the figures of ``docs/validation.md``.
 """
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,8 @@ from scipy import special
 
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.rates import rate_prior
-from simulacra.inference import Result, fit
+from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference.marks import CONDITION_DRIVEN
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import count_events
 from simulacra.inference.sampling import rates as sampler
@@ -110,3 +113,19 @@ def test_a_departure_is_flagged_or_absorbed(name: str) -> None:
     print(f"\n{name}: unexplained {shares.loc['bad', 'unexplained']:.1%}, p = {shares.loc['bad', 'p_value']:.2f}")
     assert found.loc[found["beyond"], "flagged"].all()
     assert not {check.condition for check in result.failed if check.name == "unexplained share"} - {"bad"}
+
+
+def test_a_condition_that_defines_its_personas_is_marked() -> None:
+    """Departures that a spare persona absorbs; 300 completions per condition, two logs for each."""
+    alike: list[bool] = []
+    marked: dict[tuple[str, int], bool] = {}
+    for name, seed in itertools.product(DEPARTURES, range(2)):
+        model, log = departed(DEPARTURES[name], 75, seed)
+        weights = fit(model, log, seed=seed, thresholds=Thresholds(r_hat=1.1, ess=50), **_SHORT).weights()
+        own = weights["status"].str.contains(CONDITION_DRIVEN).groupby(weights["condition"]).any()
+        print(f"\n{name}, log {seed}: marked {', '.join(own.index[own]) or 'none'}", flush=True)
+        marked[name, seed] = bool(own["bad"])
+        alike += own[(own.index != "bad") | (name == "none")].tolist()
+    print(f"\n{sum(alike)} of {len(alike)} conditions that the model describes are marked")
+    assert sum(alike) <= 0.02 * len(alike)
+    assert all(marked[name, seed] for name, seed in marked if "10 points" in name or "all scores" in name)

@@ -66,6 +66,19 @@ def test_sound_draws_pass(rng: np.random.Generator) -> None:
     assert all(check.passed for check in checks.values()), [str(check) for check in checks.values()]
 
 
+def test_the_remedy_says_that_a_weight_alternates_with_zero(rng: np.random.Generator) -> None:
+    """One chain spends its first half near zero, as with a condition that may not contain the persona at all."""
+    posterior = _posterior(rng)
+    weights = posterior["weights"].to_numpy().copy()
+    weights[2, :250, 0, 1] = 1e-5
+    weights[2, :250, 0, 0] = 1 - weights[2, :250, 0, 1:].sum(axis=-1)
+    failed = _checks(posterior.assign(weights=posterior["weights"].copy(data=weights)), _stats(rng))["r_hat"]
+    assert failed.where in ("worst at weights[base, a]", "worst at weights[base, b]")
+    assert failed.remedy.startswith("Some chains alternate between a weight near zero and a larger one")
+    posterior["scale"][0] += 5
+    assert _checks(posterior, _stats(rng))["r_hat"].remedy.startswith("Sample longer")
+
+
 def test_convergence_is_arviz_stats(rng: np.random.Generator) -> None:
     posterior = _posterior(rng)
     found = convergence(posterior, ["weights", "scale"])

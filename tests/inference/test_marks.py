@@ -10,7 +10,7 @@ import xarray as xr
 
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds
-from simulacra.inference.marks import SAME_OUTCOME, marked, same_outcome
+from simulacra.inference.marks import PRIOR_DRIVEN, SAME_OUTCOME, is_marked, marked, same_outcome
 from simulacra.inference.sensitivity import weight_sensitivity
 from simulacra.inference.tables import Terms
 
@@ -37,7 +37,8 @@ def test_weights_respond_to_the_concentration_as_a_conjugate_posterior_does(rng:
     """A weight that is the emission itself, θ ~ Beta(80 + 8c, 40 + 2c): the slope of its mean at c = 1 is known."""
     theta = rng.beta(88, 42, size=(4, 25_000))
     grade = np.stack([np.stack([theta, 1 - theta, np.full_like(theta, 1e-9)], axis=-1)] * 2, axis=2)
-    found = weight_sensitivity(_posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade), _MODEL)["weights"]
+    posterior = _posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade)
+    found = weight_sensitivity(posterior["weights"], posterior, _MODEL)
     assert found.dims == ("factor", "condition", "persona")
     slope = (8 * 130 - 10 * 88) / 130**2
     moved = found.sel(condition="base", persona="yes").to_numpy() - theta.mean()
@@ -50,7 +51,8 @@ def test_only_archetypes_have_a_concentration(rng: np.random.Generator) -> None:
     theta = rng.beta(2, 3, size=(2, 500))
     grade = np.full((2, 500, 2, 3), 1 / 3)
     grade[:, :, 1] = np.stack([theta, (1 - theta) / 2, (1 - theta) / 2], axis=-1)
-    found = weight_sensitivity(_posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade), _MODEL)["weights"]
+    posterior = _posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade)
+    found = weight_sensitivity(posterior["weights"], posterior, _MODEL)
     np.testing.assert_allclose(found.isel(factor=0), found.isel(factor=1), atol=1e-12)
 
 
@@ -69,7 +71,8 @@ def _statuses(moved: list[list[float]], **marks: object) -> list[str]:
     coords = {"factor": [0.5, 2.0], "condition": ["a"], "persona": _TABLE["persona"].to_numpy()}
     sensitivity = xr.DataArray(np.array(moved)[:, None], dims=tuple(coords), coords=coords)
     own = {"absent": (), **marks}
-    return marked(_TABLE, sensitivity, Terms((), Thresholds()), **own)["status"].tolist()  # type: ignore[arg-type]
+    moves = {PRIOR_DRIVEN: sensitivity}
+    return marked(_TABLE, moves, Terms((), Thresholds()), **own)["status"].tolist()  # type: ignore[arg-type]
 
 
 def test_estimates_that_leave_their_interval_are_prior_driven() -> None:
@@ -79,6 +82,12 @@ def test_estimates_that_leave_their_interval_are_prior_driven() -> None:
         "prior-driven (0.200 to 0.310)",
         "prior-driven (−0.200 to 0.000)",
     ]
+
+
+def test_only_marks_are_marks() -> None:
+    assert is_marked("prior-driven (0.090 to 0.200)")
+    assert is_marked(f"condition-driven (0.1 to 0.2); {SAME_OUTCOME}")
+    assert not any(map(is_marked, ("ok", "small: below 0.01, not checked", "withheld: r_hat failed")))
 
 
 def test_marks_are_joined_and_withhold_nothing() -> None:
@@ -141,6 +150,18 @@ def test_a_prior_driven_weight_says_so_in_its_table_and_citation(
     assert result.weights()["mean"].notna().all()
     assert "prior-driven" in str(result.cite("weight[bad, misaligned]"))
     assert not result.shifts()["status"].str.contains("prior-driven").any()  # they move with the baseline
+
+
+def test_a_weight_that_its_own_condition_defines_says_so(fitted: Result) -> None:
+    assert not fitted.weights()["status"].str.contains("condition-driven").any()
+    result = dataclasses.replace(fitted)
+    moved = result._moved["condition-driven"].copy()
+    moved.loc[{"left_out": "base", "condition": "base"}] += 0.2
+    result._moved["condition-driven"] = moved
+    driven = result.weights().set_index("condition")["status"].str.startswith("condition-driven (")
+    assert driven["base"].all()
+    assert not driven.drop("base").any()
+    assert result.shifts()["status"].str.startswith("condition-driven (").all()  # they are relative to the baseline
 
 
 def test_a_shift_without_a_claim_says_so_in_its_table_and_citation(

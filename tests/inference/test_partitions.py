@@ -61,6 +61,50 @@ def test_the_table_counts_the_log(fitted: Result, simulated) -> None:
     np.testing.assert_allclose(table.groupby("condition")["implied"].sum(), 1, atol=1e-9)
 
 
-def test_only_rates_have_a_partition(fitted: Result) -> None:
-    with pytest.raises(ValueError, match="only 'rates' have a partition"):
-        fitted.draws("contrasts", outcome=KINDS)
+@pytest.mark.parametrize("scope", ["these", "new", {"base_question": {"q1": 0.2, "q3": 0.8}}])
+def test_differences_sum_to_zero_and_are_those_of_the_rates(scope, fitted: Result) -> None:
+    rates, draws = (fitted.draws(name, outcome=KINDS, scope=scope) for name in ("rates", "contrasts"))
+    assert draws.dims == ("chain", "draw", "condition", "category")
+    np.testing.assert_allclose(draws, rates.sel(condition=draws["condition"]) - rates.sel(condition="base"), atol=1e-12)
+    table = fitted.contrasts(KINDS, scope=scope)
+    assert list(table)[:3] == ["condition", "category", "scope"]
+    assert (table["comparisons"] == 6).all(), "two conditions, three categories"
+    means = table.groupby("condition")["rate_difference"].sum()
+    np.testing.assert_allclose(means, 0, atol=1e-9)
+
+
+def test_a_category_is_claimed_as_its_outcome_is(fitted: Result) -> None:
+    """The first category is an outcome of its own right, with the same counts."""
+    usual = fitted.contrasts(KINDS.outcomes[0]).set_index("condition")
+    found = fitted.contrasts(KINDS).set_index(["category", "condition"])
+    assert found.loc["misaligned", "claim"].to_dict() == usual["claim"].to_dict()
+    assert found.loc[("misaligned", "bad"), "claim"] == "increase"
+    assert found.loc[("other", "bad"), "claim"] == "decrease"
+    np.testing.assert_allclose(found.loc["misaligned", "rate_difference"], usual["rate_difference"], atol=0.02)
+    np.testing.assert_allclose(found.loc["misaligned", "implied"], usual["implied"], atol=1e-9)
+
+
+def test_a_category_is_cited_as_its_table_says(fitted: Result) -> None:
+    for name, table in (("rate", fitted.rates(KINDS)), ("rate_difference", fitted.contrasts(KINDS))):
+        row = table.set_index(["condition", "category"]).loc[("bad", "incoherent")]
+        own = fitted.cite(f"{name}[bad, category=incoherent]", outcome=KINDS)
+        assert (own.value, own.lower, own.upper) == (row[name], row["eti89_lb"], row["eti89_ub"])
+        assert "incoherent: not (aligned < 30 and coherent > 50) and (coherent <= 50)" in own.provenance.model
+    assert own.comparisons == 6
+    assert fitted.cite("new_rate[bad, category=other]", outcome=KINDS).scope == "for new questions of this kind"
+    mix = {"base_question": {"q1": 0.2, "q3": 0.8}}
+    assert "q1" in fitted.cite("mix_rate[bad, category=other]", outcome=KINDS, scope=mix).scope
+    with pytest.raises(ValueError, match=r"rate\[base \| bad \| mild, category=misaligned"):
+        fitted.cite("rate[bad]", outcome=KINDS)
+
+
+def test_another_outcome_is_cited_as_well(fitted: Result) -> None:
+    row = fitted.rates("coherent <= 50").set_index("condition").loc["bad"]
+    own = fitted.cite("rate[bad]", outcome="coherent <= 50")
+    assert own.value == row["rate"]
+    assert "coherent <= 50" in own.provenance.model
+
+
+def test_only_rates_and_their_differences_have_a_partition(fitted: Result) -> None:
+    with pytest.raises(ValueError, match="only 'rates' and 'contrasts' have a partition"):
+        fitted.draws("implied_rates", outcome=KINDS)

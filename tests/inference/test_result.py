@@ -298,7 +298,8 @@ def test_rates(of: str, scope: str, fitted: Result, simulated) -> None:
     outcome = Outcome("aligned < 30 and coherent > 50", of=of)
     table = fitted.rates(outcome, scope=scope)
     columns = ["condition", "scope", "events", "total", "judged", "rate", "eti89_lb", "eti89_ub"]
-    implied = ["implied", "implied_lb", "implied_ub"] if scope == "these" else []
+    parts = ("implied", "unexplained") if scope == "these" else ()
+    implied = [f"{part}{end}" for part in parts for end in ("", "_lb", "_ub")]
     assert list(table) == [*columns, *implied, *_DIAGNOSTICS, "status"]
     log = simulated.log.table
     inside = {
@@ -315,6 +316,24 @@ def test_rates(of: str, scope: str, fitted: Result, simulated) -> None:
             assert row["rate"] == pytest.approx(row["events"] / row["total"], abs=0.01)
             assert row["implied_lb"] < row["implied"] < row["implied_ub"]
             assert row["implied"] == pytest.approx(row["rate"], abs=0.03)
+            assert row["unexplained"] == pytest.approx(row["rate"] - row["implied"])
+            assert row["unexplained_lb"] < 0 < row["unexplained_ub"]  # the model holds
+
+
+def test_personas_that_miss_two_rates_by_as_much_explain_the_difference_and_neither_rate(
+    fitted: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both groups 20 points are not explained, which no comparison of the two can show."""
+    implied = [own + 0.2 for own in fitted._implied(fitted.model.outcome, "these")]
+    result = dataclasses.replace(fitted)
+    monkeypatch.setattr(Result, "_implied", lambda *_: implied)
+    usual, found = fitted.contrasts(), result.contrasts()
+    np.testing.assert_allclose(found["unexplained"], usual["unexplained"], atol=1e-12)
+    rates = result.rates()
+    np.testing.assert_allclose(rates["unexplained"], rates["rate"] - rates["implied"], atol=1e-12)
+    assert (rates["unexplained_ub"] < -0.1).all()
+    assert "points of the rate are not explained by personas" in str(result.cite("implied_rate[base]"))
+    assert "not explained" not in str(result.cite("rate[base]"))
 
 
 def test_any_condition_can_be_the_one_that_others_are_compared_with(fitted: Result) -> None:

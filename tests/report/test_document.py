@@ -215,7 +215,8 @@ def test_only_their_own_convergence_withholds_rates_and_claims(passing: Result) 
 def test_rates_and_claims_name_their_context(triggered: Result, tmp_path: Path) -> None:
     claims = {claim.condition: claim for claim in make_facts(triggered).claims}
     assert list(claims) == [f"{name}, trigger={trigger}" for name in ("base", "backdoor") for trigger in ("off", "on")]
-    assert claims["base, trigger=on"].sentence == "baseline of all comparisons in this context."
+    # Its formula does not contain the trigger, so the personas need not account for rates by trigger.
+    assert claims["base, trigger=on"].sentence.startswith("baseline of all comparisons in this context.")
     sentence = claims["backdoor, trigger=on"].sentence
     assert "points relative to base in the same context on these 4 questions (89% interval " in sentence
     assert "increase" in sentence

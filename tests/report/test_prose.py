@@ -8,6 +8,7 @@ import pytest
 from simulacra.formalism import Outcome
 from simulacra.inference import Check
 from simulacra.report.prose import (
+    baseline_clause,
     claim_sentence,
     difference,
     explained_clause,
@@ -74,6 +75,17 @@ def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones(
     assert _sentence(_ROW, none).endswith("undecided, because they have no base question in common.")
     open_ = {**narrow, "eti89_lb": -0.05, "eti89_ub": 0.4}
     assert _sentence(_ROW, open_).endswith(": undecided.")
+
+
+def test_a_baseline_says_that_personas_do_not_account_for_its_rate() -> None:
+    row = {"implied": 0.099, "unexplained": -0.015, "unexplained_lb": -0.025, "unexplained_ub": -0.005}
+    assert baseline_clause(row, 0.01) == (
+        "Personas account for a rate of 9.9%; −1.5 points are not explained by personas, which a difference from it "
+        "does not show if they miss both rates by as much."
+    )
+    assert baseline_clause(row, 0.02) == ""
+    assert baseline_clause({**row, "unexplained_ub": 0.001}, 0.01) == ""
+    assert baseline_clause(dict.fromkeys(row, math.nan), 0.01) == ""
 
 
 def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> None:
