@@ -299,8 +299,8 @@ def update(
             categories of the fit, the name of another window, an unknown reference, a probability outside
             (0, 1), a fit with log-likelihoods of texts, without measurements, or with several readings.
 
-    A failed check of the fit withholds what depends on it, with the reason, and nothing else: alarms and weights if what
-    the personas do is not warranted, and rates if those of the fit are withheld.
+    A failed check of the fit withholds what depends on it, with the reason, and nothing else: alarms and weights if
+    what the personas do is not warranted, and rates if those of the fit are withheld.
 
     When not to trust it: an alarm says that something happens more often than the personas and the reference account
     for, not that it is harmful, and no alarm does not exclude behaviour that is rare, or that resembles what a persona

@@ -32,9 +32,10 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
     Returns:
         ``assumed``, a sentence per measurement on the scale that its values suggest, its direction and its sentinels;
         ``modelled``, the measurements of the default model, none if it needs more options; ``default_model``, the model
-        or what it needs; ``refused``, what its emissions would refuse; ``rates``, by rule and condition: ``completions``
-        and, under each denominator, ``events``, ``of`` and ``rate`` (None if the denominator is empty). The rule is the
-        outcome of the model, on the scales that the values suggest; without a model, every value of every label.
+        or what it needs; ``refused``, what its emissions would refuse; ``rates``, by rule and condition:
+        ``completions`` and, under each denominator, ``events``, ``of`` and ``rate`` (None if the denominator is empty).
+        The rule is the outcome of the model, on the scales that the values suggest; without a model, every value of
+        every label.
     """
     scales = {name: scale for name in log.measurements if (scale := _scale(log, name)) is not None}
     found: dict[str, Any] = {"assumed": {name: _assumed(log, name, scales.get(name)) for name in log.measurements}}

@@ -245,7 +245,7 @@ def test_errors_say_what_is_wrong(simulated: Simulated, fitted: Result) -> None:
         update(fitted, log, reference="worse")
     with pytest.raises(ValueError, match="there is no 'rate' of the event in window 'x'; expected 'rate', or"):
         monitor.cite("rate", "x")
-    with pytest.raises(ValueError, match="no 'rate' of the event without a window; expected .* in one of 'window 1'"):
+    with pytest.raises(ValueError, match=r"no 'rate' of the event without a window; expected .* in one of 'window 1'"):
         monitor.cite("rate")
     counts = collapse(log, fitted.model.emissions[:1])
     with pytest.raises(ValueError, match="the counts are of aligned, in categories that are not those of the fit"):
