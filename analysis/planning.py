@@ -28,7 +28,7 @@ import itertools
 import numbers
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -339,7 +339,7 @@ def _counts(values: int | Sequence[int], argument: str) -> Sequence[int]:
     """One positive integer or several as a sequence."""
     expected = "positive integers, such as [8, 16]"
     expect_type(values, (numbers.Integral, list, tuple, range), argument, "plan", expected=expected)
-    several = values if isinstance(values, (list, tuple, range)) else (values,)
+    several = values if isinstance(values, (list, tuple, range)) else [cast("int", values)]
     if not several or not all(isinstance(own, (int, np.integer)) and own > 0 for own in several):
         raise InputError(f"plan: {argument} is {values}", expected=expected, argument=argument)
     return several
