@@ -1,4 +1,4 @@
-"""What a fit of a log would start from: its model, observed rates, assumptions on every score, and what is refused."""
+"""What a fit of eq. (1) to a log would start from: model, observed rates, assumptions on every score, and refusals."""
 
 import contextlib
 from collections.abc import Sequence
