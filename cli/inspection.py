@@ -87,7 +87,7 @@ def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> No
 
 def _print_assumed(console: Console, assumed: Mapping[str, str]) -> None:
     if assumed:
-        _line(console, "A fit assumes scores from 0 to 100, unless --score declares others:")
+        _line(console, "Assumptions (a fit takes scores to be from 0 to 100, unless --score declares others):")
     for name, text in assumed.items():
         _line(console, f"  {escape(name)}: {escape(text)}")
 

@@ -15,7 +15,7 @@ from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome, quoted
 from simulacra.formalism.scales import bounds_of, rescaled_rule
 from simulacra.inference.default_model import default_model, model_in_words
-from simulacra.inference.log_measurements import Declared
+from simulacra.inference.log_measurements import LIKELIHOOD, Declared
 
 __all__ = ["preview"]
 
@@ -37,8 +37,9 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
         The rule is the outcome of the model, on the scales that the values suggest; without a model, every value of
         every label.
     """
-    scales = {name: scale for name in log.measurements if (scale := _scale(log, name)) is not None}
-    found: dict[str, Any] = {"assumed": {name: _assumed(log, name, scales.get(name)) for name in log.measurements}}
+    judged = [name for name in log.measurements if not name.startswith(LIKELIHOOD)]
+    scales = {name: scale for name in judged if (scale := _scale(log, name)) is not None}
+    found: dict[str, Any] = {"assumed": {name: _assumed(log, name, scales.get(name)) for name in judged}}
     emissions: Sequence[AbstractEmission]
     try:
         model = default_model(log, emissions=measure, silent=True)
@@ -77,11 +78,8 @@ def _on_scales(
     log: CompletionLog, model: PersonaMixture, measure: Sequence[str], scales: dict[str, tuple[float, float]]
 ) -> PersonaMixture:
     """The default model with its scores on the scales that their values suggest."""
-    declared = {
-        each.measurement: Declared(scales[each.measurement])
-        for each in model.emissions
-        if isinstance(each, ScoreEmission) and scales[each.measurement] != tuple(each.bounds)
-    }
+    scores = {each.measurement: tuple(each.bounds) for each in model.emissions if isinstance(each, ScoreEmission)}
+    declared = {name: Declared(scales[name]) for name in scales if scores.get(name, scales[name]) != scales[name]}
     with contextlib.suppress(InputError):
         return default_model(log, emissions=measure, declared=declared, silent=True)
     return model
