@@ -471,14 +471,11 @@ def _departure(
         counts: of window and reference, shape ``(2, P)``.
         predicted: shares of patterns in both, shape ``(S, 2, P)``.
     """
-    names = [described(model.emissions, own) for own in patterns]
-    bins = [np.eye(len(patterns)), *pattern_bins(model.emissions, model.outcome, patterns)]
-    for emission in model.emissions:
-        names += [f"{emission.measurement} {category}" for category in emission.categories]
+    names = [f"{own.measurement} {category}" for own in model.emissions for category in own.categories]
     names += [] if model.outcome is None else [model.outcome.name, f"not {model.outcome.name}"]
-    every = np.concatenate(bins, axis=1)
-    observed, shares = counts @ every, predicted @ every
-    logged = observed.sum(axis=0) > 0
+    wider = np.concatenate(pattern_bins(model.emissions, model.outcome, patterns), axis=1)
+    observed, shares = (np.concatenate([own, own @ wider], axis=-1) for own in (counts, predicted))
+    logged = np.flatnonzero(observed.sum(axis=0))
     observed, shares = observed[:, logged], shares[..., logged]
     expected = shares * counts.sum(axis=1)[:, None]
     known = _WRONG_BY**-2
@@ -487,8 +484,9 @@ def _departure(
     tails = np.where(observed[0] > 0, special.betainc(np.maximum(observed[0], 1), observed[1] + known, part), 1.0)
     own = tails.mean(axis=0)
     least = int(own.argmin())
-    text = f"{[name for name, kept in zip(names, logged, strict=True) if kept][least]}: {observed[0, least]:.0f} of "
-    text += f"{counts[0].sum():.0f}, {expected[:, 0, least].mean():.1f} expected"
+    place = int(logged[least])
+    name = described(model.emissions, patterns[place]) if place < len(patterns) else names[place - len(patterns)]
+    text = f"{name}: {observed[0, least]:.0f} of {counts[0].sum():.0f}, {expected[:, 0, least].mean():.1f} expected"
     return float(min(own[least] * _number_of_bins(model), 1.0)), text
 
 
