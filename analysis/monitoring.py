@@ -87,6 +87,8 @@ class Window:
         level: the level at which an alarm is raised.
         excess: the bin with the smallest p-value, in words.
         content_hash: SHA-256 of its counts.
+        withheld: why ``unexplained`` and ``p_value`` are NaN, and weights withheld: the checks that the emissions of
+            the fit failed; empty if they passed.
     """
 
     name: str
@@ -103,18 +105,20 @@ class Window:
     level: float
     excess: str
     content_hash: str
+    withheld: str = ""
 
     @property
     def alarm(self) -> bool:
-        """Whether the window shows behaviour that no persona describes."""
+        """Whether the window shows behaviour that no persona describes; never if that is withheld."""
         return self.p_value <= self.level
 
     def __repr__(self) -> str:
         return card(
             f"Window {self.name}: {grouped(self.completions)} completions of {self.condition}",
-            f"unexplained {self.unexplained:.3f}; p = {self.p_value:.2g}, level {self.level:.2g}"
+            self.withheld
+            or f"unexplained {self.unexplained:.3f}; p = {self.p_value:.2g}, level {self.level:.2g}"
             + ("; alarm" if self.alarm else ""),
-            "most frequent beyond the personas:",
+            "" if self.withheld else "most frequent beyond the personas:",
             self.excess,
         )
 
@@ -142,10 +146,11 @@ class Monitor:
 
     def __repr__(self) -> str:
         raised = listing(window.name for window in self.alarms)
+        withheld = next((window.withheld for window in self.windows if window.withheld), "")
         return card(
             f"Monitor: {grouped(len(self.windows))} windows, {grouped(len(self.alarms))} alarms",
             f"reference: {self.reference}; any false alarm has a probability of {self.alpha:g} at most",
-            f"alarms: {raised}",
+            f"alarms: {withheld or raised}",
             "next: update(monitor, log), .table(), .weights(), .cite(metric, window)",
         )
 
@@ -154,12 +159,15 @@ class Monitor:
 
         Columns ``window, condition, completions, new_questions`` (how many base questions the fit does not have),
         ``events, total, rate, eti89_lb, eti89_ub`` (of the outcome, on the questions of the window, without personas),
-        ``unexplained, p_value, level, alarm`` and ``excess`` (the bin of patterns that departs most from the personas).
+        ``unexplained, p_value, level, alarm``, ``excess`` (the bin of patterns that departs most from the personas) and
+        ``status``: ``ok``, or which of ``rate`` and ``alarm`` is withheld because the fit failed a check on which it
+        depends. What is withheld is NaN, and NA in the column ``alarm``.
 
         Raises:
             InputError: a probability outside (0, 1).
         """
-        return pd.DataFrame([self._row(window, ci_prob) for window in self.windows])
+        table = pd.DataFrame([self._row(window, ci_prob) for window in self.windows])
+        return table.astype({"alarm": "boolean"})
 
     def weights(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """One row per window and persona.
@@ -178,14 +186,16 @@ class Monitor:
             table, shifts = self._summaries(window, ci_prob)
             for name, column in (("shift", "mean"), ("shift_lb", lower), ("shift_ub", upper)):
                 table.insert(list(table).index("ess_bulk"), name, shifts[column])
-            if window.alarm:
-                table["status"] = _ALARM
+            if window.withheld or window.alarm:
+                table["status"] = window.withheld or _ALARM
                 table[["mean", lower, upper, "shift", "shift_lb", "shift_ub"]] = np.nan
             parts.append(table.drop(columns="condition").assign(window=window.name))
         table = pd.concat(parts, ignore_index=True)
         return table[["window", *(name for name in table if name != "window")]]
 
-    def cite(self, metric: str, window: str, persona: str | None = None, *, ci_prob: float = CI_PROB) -> Citation:
+    def cite(
+        self, metric: str, window: str | None = None, persona: str | None = None, *, ci_prob: float = CI_PROB
+    ) -> Citation:
         """One estimate of a window, with its interval and provenance.
 
         Args:
@@ -199,9 +209,10 @@ class Monitor:
         """
         names = [own.name for own in self.windows]
         if metric not in ("rate", "weight", "shift") or window not in names or (persona is None) != (metric == "rate"):
+            place = "without a window" if window is None else f"in window {window!r}"
             raise InputError(
-                f"cite: there is no {metric!r} of {persona or 'the event'} in window {window!r}",
-                expected=f"'rate', or 'weight' or 'shift' of a persona, in one of {listing(names, 300)}",
+                f"cite: there is no {metric!r} of {persona or 'the event'} {place}",
+                expected=f"'rate', or 'weight' or 'shift' of a persona, in one of {listing(map(repr, names), 300)}",
                 argument=("metric", "window", "persona"),
             )
         own, limits = self.windows[names.index(window)], bounds(ci_prob)
@@ -233,6 +244,8 @@ class Monitor:
     def _row(self, window: Window, ci_prob: float) -> dict[Hashable, Any]:
         lower, upper = bounds(ci_prob)
         rate = self._summary(window, ci_prob)
+        reasons = {"rate": str(rate["status"]), "alarm": window.withheld}
+        kept = [f"{name} {reason}" for name, reason in reasons.items() if reason.startswith("withheld")]
         return {
             "window": window.name,
             "condition": window.condition,
@@ -246,13 +259,14 @@ class Monitor:
             "unexplained": window.unexplained,
             "p_value": window.p_value,
             "level": window.level,
-            "alarm": window.alarm,
+            "alarm": None if window.withheld else window.alarm,
             "excess": window.excess,
+            "status": "; ".join(kept) or "ok",
         }
 
     def _summary(self, window: Window, ci_prob: float) -> dict[Hashable, Any]:
         if window.rate is None:
-            return dict.fromkeys(("mean", *bounds(ci_prob)), np.nan)
+            return {**dict.fromkeys(("mean", *bounds(ci_prob)), np.nan), "status": "ok"}
         own = window.rate.expand_dims(window=[window.name], axis=-1)
         return dict(summary_table(own, self._terms("rates", ci_prob)).iloc[0])
 
@@ -284,6 +298,9 @@ def update(
         InputError: completions of several conditions, a score that is missing, on another scale or not among the
             categories of the fit, the name of another window, an unknown reference, a probability outside
             (0, 1), a fit with log-likelihoods of texts, without measurements, or with several readings.
+
+    A failed check of the fit withholds what depends on it, with the reason, and nothing else: alarms and weights if
+    what the personas do is not warranted, and rates if those of the fit are withheld.
 
     When not to trust it: an alarm says that something happens more often than the personas and the reference account
     for, not that it is harmful, and no alarm does not exclude behaviour that is rare, or that resembles what a persona
@@ -382,6 +399,7 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
     weights = sample_weights(counts[0], components, rng, concentration=_CONCENTRATION)
     base = _flat(posterior["weights"].sel(condition=monitor.reference))
     predicted = np.stack([(own[:, None] @ components)[:, 0] for own in (weights, base)], axis=1)
+    withheld = _withheld(result)
     p_value, excess = _departure(result.model, patterns, counts, predicted)
     dims, coords = ("chain", "draw", "persona"), {"persona": posterior["persona"].to_numpy()}
     events, total, rate = _rate(monitor, window, shape, rng)
@@ -397,12 +415,26 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
         total=total,
         completions=int(counts[0].sum()),
         new_questions=tuple(sorted(set(asked) - set(result.prepared.logged_questions[1]))),
-        unexplained=misfit_of_counts(counts[0], predicted[:, 0], rng)[0],
-        p_value=p_value,
+        unexplained=np.nan if withheld else misfit_of_counts(counts[0], predicted[:, 0], rng)[0],
+        p_value=np.nan if withheld else p_value,
         level=monitor.alpha * (len(monitor.windows) + 1) ** -_DECAY / float(special.zeta(_DECAY)),
-        excess=excess,
+        excess="" if withheld else excess,
         content_hash=window.content_hash,
+        withheld=withheld,
     )
+
+
+def _withheld(result: Result) -> str:
+    """Why nothing that depends on what the personas do may be shown; empty if there is no reason.
+
+    What a window shows does not depend on the names of the personas, nor on what absent ones do.
+    """
+    every = [own for own in result.failed if "emissions" in own.withholds and own.persona is None and not own.each]
+    if every:
+        return f"withheld: {every[0].name} failed"
+    status = result.emissions()["status"]
+    unsampled = status[status.str.startswith("withheld: R-hat")]
+    return "" if unsampled.empty else f"{unsampled.iloc[0]} of an emission"
 
 
 def _thinned(posterior: xr.Dataset) -> xr.Dataset:
@@ -439,14 +471,11 @@ def _departure(
         counts: of window and reference, shape ``(2, P)``.
         predicted: shares of patterns in both, shape ``(S, 2, P)``.
     """
-    names = [described(model.emissions, own) for own in patterns]
-    bins = [np.eye(len(patterns)), *pattern_bins(model.emissions, model.outcome, patterns)]
-    for emission in model.emissions:
-        names += [f"{emission.measurement} {category}" for category in emission.categories]
+    names = [f"{own.measurement} {category}" for own in model.emissions for category in own.categories]
     names += [] if model.outcome is None else [model.outcome.name, f"not {model.outcome.name}"]
-    every = np.concatenate(bins, axis=1)
-    observed, shares = counts @ every, predicted @ every
-    logged = observed.sum(axis=0) > 0
+    wider = np.concatenate(pattern_bins(model.emissions, model.outcome, patterns), axis=1)
+    observed, shares = (np.concatenate([own, own @ wider], axis=-1) for own in (counts, predicted))
+    logged = np.flatnonzero(observed.sum(axis=0))
     observed, shares = observed[:, logged], shares[..., logged]
     expected = shares * counts.sum(axis=1)[:, None]
     known = _WRONG_BY**-2
@@ -455,8 +484,9 @@ def _departure(
     tails = np.where(observed[0] > 0, special.betainc(np.maximum(observed[0], 1), observed[1] + known, part), 1.0)
     own = tails.mean(axis=0)
     least = int(own.argmin())
-    text = f"{[name for name, kept in zip(names, logged, strict=True) if kept][least]}: {observed[0, least]:.0f} of "
-    text += f"{counts[0].sum():.0f}, {expected[:, 0, least].mean():.1f} expected"
+    place = int(logged[least])
+    name = described(model.emissions, patterns[place]) if place < len(patterns) else names[place - len(patterns)]
+    text = f"{name}: {observed[0, least]:.0f} of {counts[0].sum():.0f}, {expected[:, 0, least].mean():.1f} expected"
     return float(min(own[least] * _number_of_bins(model), 1.0)), text
 
 

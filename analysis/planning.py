@@ -28,7 +28,7 @@ import itertools
 import numbers
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -242,10 +242,10 @@ def plan(
     *,
     difference: float | None = None,
     outcome: Outcome | str | None = None,
-    questions: Sequence[int] = (4, 8, 16, 32),
-    samples: Sequence[int] | None = None,
+    questions: int | Sequence[int] = (4, 8, 16, 32),
+    samples: int | Sequence[int] | None = None,
     budget: int | None = None,
-    judges: Sequence[int] = (1,),
+    judges: int | Sequence[int] = (1,),
     agreement: float = 0.8,
     rope: float = 0.01,
     ci_prob: float = CI_PROB,
@@ -260,7 +260,7 @@ def plan(
         minus: for a fit, the group that is subtracted. Default: the baseline.
         difference: for a fit, the difference for new questions to be claimed. Default: that of each posterior draw.
         outcome: for a fit. Default: the outcome of the model.
-        questions: numbers of base questions.
+        questions: numbers of base questions; one number or several, like ``samples`` and ``judges``.
         samples: numbers of completions per base question and group. Default: 10 and 50.
         budget: number of completions of both groups together; instead of ``samples``, every number of questions gets as
             many as it allows, which gives the frontier of splits into questions and samples.
@@ -281,10 +281,16 @@ def plan(
     matters as much as one of the rates: plan with several. A fit with further conditions learns slightly more about
     questions than the two groups of a trial.
     """
-    sizes = (10, 50) if samples is None else samples
-    counted = {"questions": questions, "samples": sizes, "judges": judges, "trials": [trials], "budget": [budget or 1]}
-    for name, values in counted.items():
-        _expect_counts(values, name)
+    numbers_of = {
+        name: _counts(values, name)
+        for name, values in {
+            "questions": questions,
+            "samples": (10, 50) if samples is None else samples,
+            "judges": judges,
+            "trials": trials,
+            "budget": 1 if budget is None else budget,
+        }.items()
+    }
     if budget is not None and samples is not None:
         raise InputError("plan: a budget determines the samples", remedy="pass one of them", argument="samples")
     expect_type(agreement, numbers.Real, "agreement", "plan", expected="a number in [0, 1]")
@@ -311,7 +317,7 @@ def plan(
             argument=("difference", "rope"),
         )
     expected = "equivalent" if aim == 0 else "increase" if aim > 0 else "decrease"
-    designs = _designs(questions, sizes, budget, judges)
+    designs = _designs(numbers_of["questions"], numbers_of["samples"], budget, numbers_of["judges"])
 
     def simulated(design: tuple[int, float, int]) -> tuple[np.ndarray, np.ndarray]:
         number, size, each = design
@@ -329,11 +335,14 @@ def plan(
     return Plan(xr.Dataset(data, coords={**coords, "scope": list(_SCOPES)}), expected, words, ci_prob)
 
 
-def _expect_counts(values: Sequence[Any], argument: str) -> None:
+def _counts(values: int | Sequence[int], argument: str) -> Sequence[int]:
+    """One positive integer or several as a sequence."""
     expected = "positive integers, such as [8, 16]"
-    expect_type(values, (list, tuple, range), argument, "plan", expected=expected)
-    if not values or not all(isinstance(own, (int, np.integer)) and own > 0 for own in values):
-        raise InputError(f"plan: {argument} is {list(values)}", expected=expected, argument=argument)
+    expect_type(values, (numbers.Integral, list, tuple, range), argument, "plan", expected=expected)
+    several = values if isinstance(values, (list, tuple, range)) else [cast("int", values)]
+    if not several or not all(isinstance(own, (int, np.integer)) and own > 0 for own in several):
+        raise InputError(f"plan: {argument} is {values}", expected=expected, argument=argument)
+    return several
 
 
 def _designs(

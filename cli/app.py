@@ -300,7 +300,7 @@ def inspect_log(
     from simulacra.cli.session import Session
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
-        session.describe(reading.read(logs, quiet=quiet))
+        session.describe(reading.read(logs, quiet=quiet), reading.measure or ())
 
 
 @app.command(no_args_is_help=True)

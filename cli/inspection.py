@@ -1,5 +1,6 @@
 """The contents of a log for the terminal: files and layouts, rows, conditions and columns."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from simulacra.cli.reading import suggested_columns
 from simulacra.cli.tables import simple_table
 from simulacra.data.account import Account
 from simulacra.data.numerals import grouped
-from simulacra.data.reading.columns import SCORES, is_trait
+from simulacra.data.reading.columns import SCORES, is_context, is_trait
 
 __all__ = ["print_description"]
 
@@ -25,12 +26,13 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     _print_measurements(console, described["measurements"])
     _print_assumed(console, described["assumed"])
     _print_contexts(console, described["contexts"])
-    _print_rates(console, described["outcome"], described["rates"])
+    _print_rates(console, described["rates"], described["contexts"])
     for line in (*account.columns(), *account.values(), *account.notes):
         _line(console, escape(line))
     traits = [name for name in described["measurements"] if is_trait(name)]
+    usual = not described["modelled"] or traits or not {*SCORES}.isdisjoint(described["modelled"])
     others = [name for name in described["measurements"] if name not in SCORES and name not in traits]
-    for name in SCORES:
+    for name in SCORES if usual else ():
         if name not in described["measurements"] and not (traits and name == "aligned"):
             lacking = f"no column was read as {name!r}, which the usual personas require"
             if others:
@@ -85,21 +87,25 @@ def _print_measurements(console: Console, measurements: Mapping[str, Any]) -> No
 
 def _print_assumed(console: Console, assumed: Mapping[str, str]) -> None:
     if assumed:
-        _line(console, "A fit assumes scales from 0 to 100, unless --score declares others:")
+        _line(console, "Assumptions (a fit takes scores to be from 0 to 100, unless --score declares others):")
     for name, text in assumed.items():
         _line(console, f"  {escape(name)}: {escape(text)}")
 
 
-def _print_rates(console: Console, rule: str | None, rates: Mapping[str, Any]) -> None:
-    """Observed rates of the usual event under every denominator."""
-    if rule is None or not rates:
-        return
-    denominators = [name for name in next(iter(rates.values())) if name != "completions"]
-    _line(console, f"\n[bold]Observed rates[/bold] of {escape(rule)}, by denominator (events/completions)")
-    table = simple_table(("condition", *denominators))
-    for condition, own in rates.items():
-        table.add_row(escape(condition), *(_rate(own[name]) for name in denominators))
-    console.print(table)
+def _print_rates(console: Console, rates: Mapping[str, Any], contexts: Mapping[str, Any]) -> None:
+    """Observed rates of every rule under every denominator."""
+    for rule, own in rates.items():
+        denominators = [name for name in next(iter(own.values())) if name != "completions"]
+        _line(console, f"\n[bold]Observed rates[/bold] of {escape(rule)}, by denominator (events/completions)")
+        table = simple_table(("condition", *denominators))
+        for condition, found in own.items():
+            table.add_row(escape(condition), *(_rate(found[name]) for name in denominators))
+        console.print(table)
+    if not rates:
+        texts = [name for name, own in contexts.items() if 2 <= own["distinct"] <= _MOST and not is_context(name)]
+        hint = f"; to read a text column as a measurement, add {shlex.join(['--measure', texts[0]])}" if texts else ""
+        text = f"\nNo observed rates are shown: no measurement says which completions show the event{hint}"
+        _line(console, escape(text))
 
 
 def _rate(found: Mapping[str, Any]) -> str:
@@ -131,7 +137,7 @@ def _shown(values: Mapping[str, int]) -> str:
 
 def _print_contexts(console: Console, contexts: Mapping[str, Any]) -> None:
     if contexts:
-        _line(console, "[bold]Contexts[/bold]")
+        _line(console, "\n[bold]Contexts[/bold]")
         table = simple_table(("context", "most frequent", "distinct"), texts=2)
         for name, own in contexts.items():
             table.add_row(escape(name), escape(_shown(own["values"])), grouped(own["distinct"]))

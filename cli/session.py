@@ -34,15 +34,15 @@ from simulacra.cli.summary import log_summary, summarise
 from simulacra.cli.tables import print_checks, print_rates, print_result
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, describe
-from simulacra.data.counting.preview import preview
 from simulacra.data.extras import MissingExtraError
 from simulacra.data.numerals import grouped
 from simulacra.data.visible import visible
 from simulacra.formalism import InputError, Outcome, Partition, PersonaMixture
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
-from simulacra.inference.default_model import default_model, model_in_words
+from simulacra.inference.default_model import model_in_words
 from simulacra.inference.log_measurements import Log
+from simulacra.inference.preview import preview
 from simulacra.inference.tables import CI_PROB, ends
 from simulacra.report import result_tables, write_figures, write_report, write_reports
 from simulacra.report.prose import WITHHELD
@@ -216,19 +216,19 @@ class Session:
         self._errors.write(f"simulacra: {visible(text)}\n")
         self._errors.flush()
 
-    def describe(self, log: CompletionLog | CollapsedLog) -> None:
+    def describe(self, log: CompletionLog | CollapsedLog, measure: Sequence[str] = ()) -> None:
         """Print the contents of a log.
+
+        Args:
+            log: the log.
+            measure: measurements that a fit would model.
 
         Raises:
             InputError: counts.
         """
         if isinstance(log, CollapsedLog):
             raise InputError("inspect-log shows logs of completions: leave out --counts, and fit the counts")
-        described = {**describe(log), **preview(log)}
-        try:
-            described["default_model"] = model_in_words(default_model(log, silent=True))
-        except InputError as error:
-            described["default_model"] = f"Options are needed: {error}"
+        described = {**describe(log), **preview(log, measure)}
         print_description(self._console, described)
         if self._as_json:
             self._say_json({"ok": True, **described})

@@ -77,7 +77,7 @@ def print_rates(
 def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.DataFrame], ci_prob: float) -> None:
     weights, emissions = tables["weights"], tables["emissions"]
     misfit = weights.groupby("condition")["unexplained"].first() if result.model.measurements else None
-    table = simple_table(("condition", *result.personas, *(() if misfit is None else ("unexplained",))))
+    table = simple_table(("condition", *result.personas, *(() if misfit is None else ("unexplained share",))))
     for condition in result.conditions:
         rows = records(weights[weights["condition"] == condition])
         cells = [_two_lines(number(*interval(row, ci_prob=ci_prob)), _signs(row["status"])) for row in rows]

@@ -34,6 +34,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.emissions.labels import LabelEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
@@ -70,8 +72,8 @@ def read_personas(path: str | Path) -> PersonaFile:
     """Read personas from a TOML file.
 
     Raises:
-        InputError: no such file, a file that is not TOML, or an entry that is missing, unknown or invalid; the message
-            starts with the file and the key.
+        InputError: no such file, a file that is not TOML, an entry that is missing, unknown or invalid, or a rule that
+            the measurements of the file do not decide; the message starts with the file and the key.
     """
     file = Path(path)
     try:
@@ -97,6 +99,11 @@ def read_personas(path: str | Path) -> PersonaFile:
                 is_score = len(archetype.knots) > len(archetype.masses)
                 bounds = (float(archetype.knots[0]), float(archetype.knots[-1])) if is_score else None
                 emissions[name] = emission_by_name(name, personas, rules, bounds=bounds)
+    for index, persona in enumerate(personas):
+        _expect_decided(persona, f"{file}: personas[{index}] ({persona.name})", emissions)
+    for rule in () if outcome is None else (outcome.event, outcome.denominator):
+        if rule is not None:
+            _expect_rule(rule, f"{file}: outcome", emissions)
     return PersonaFile(personas, emissions, outcome)
 
 
@@ -167,6 +174,33 @@ def _persona(record: Any, place: str) -> Persona:
             Rule(fields["evidence"])
     otherwise = _persona(fields["otherwise"], f"{place}.otherwise") if "otherwise" in fields else None
     return Persona(fields["name"], fields["description"], scores, tuple(gates), fields.get("evidence"), otherwise)
+
+
+def _expect_decided(persona: Persona, place: str, emissions: Mapping[str, AbstractEmission]) -> None:
+    """Refuse a rule that the measurements of the file cannot decide, or an archetype that is not one of them."""
+    for name, own in persona.scores.items():
+        with _at(f"{place}.scores.{name}"):
+            emissions[name].archetype_probabilities(own)
+    for index, gate in enumerate(persona.gates):
+        _expect_rule(Rule(gate.rule), f"{place}.gates[{index}]", emissions)
+    if persona.evidence is not None:
+        _expect_rule(Rule(persona.evidence), f"{place}.evidence", emissions)
+    if persona.otherwise is not None:
+        _expect_decided(persona.otherwise, f"{place}.otherwise ({persona.otherwise.name})", emissions)
+
+
+def _expect_rule(rule: Rule, place: str, emissions: Mapping[str, AbstractEmission]) -> None:
+    for name in rule.measurements:
+        if name not in emissions:
+            near = "".join(f"did you mean {other!r}? " for other in difflib.get_close_matches(name, emissions, n=1))
+            raise InputError(
+                f"{place}: Rule {rule.text!r} uses {name!r}, which no archetype describes",
+                expected=f"one of {', '.join(emissions)}",
+                remedy=f"{near}A measurement without archetypes needs a table [measurements.{_literal(name)}]",
+                argument="personas",
+            )
+    with _at(place):
+        rule.holds(list(emissions.values()), np.zeros((0, len(emissions)), dtype=int))
 
 
 def _declared(name: str, record: Any, place: str, rules: Sequence[Rule]) -> AbstractEmission:

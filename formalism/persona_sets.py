@@ -195,7 +195,10 @@ def adjusted_personas(
     Raises:
         InputError: a name that none of the personas has, or a concentration that is not positive.
     """
-    names, given = [persona.name for persona in personas], dict(concentration or {})
+    expected = "a dictionary of persona to number of completions, such as {'misaligned': 200}"
+    given = {} if concentration is None else concentration
+    expect_type(given, Mapping, "concentration", "default_model", expected=expected)
+    names = [persona.name for persona in personas]
     for argument, wanted in (("without", without), ("concentration", given)):
         for name in wanted:
             if name not in names:

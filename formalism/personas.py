@@ -45,8 +45,11 @@ class Archetype:
                 f"got {len(self.knots)} knots and {len(self.masses)} masses",
                 argument=("knots", "masses"),
             )
-        for number in (*self.masses, self.missing, self.concentration):
-            expect_type(number, numbers.Real, "masses, missing and concentration", "Archetype", expected="numbers")
+        for mass in self.masses:
+            expect_type(mass, numbers.Real, "masses", "Archetype", expected="numbers")
+        expect_type(self.missing, numbers.Real, "missing", "Archetype", expected="a probability such as 0.005")
+        expected = "a number of completions such as 20"
+        expect_type(self.concentration, numbers.Real, "concentration", "Archetype", expected=expected)
         if min(self.masses) < 0 or not 0 < math.fsum(self.masses) < math.inf:
             raise InputError(
                 f"Archetype: expected masses >= 0 with a positive sum; got {self.masses}", argument="masses"

@@ -129,7 +129,7 @@ def default_model(
         outcome=event,
     )
     model = _with_denominator(model, of) if outcome is None and of is not None else model
-    if without or concentration:
+    if without or concentration is not None:
         model = model.with_personas(adjusted_personas(model.personas, without, concentration))
     if not silent:
         print(model_in_words(model), file=sys.stderr)

@@ -615,6 +615,7 @@ class Result:
 
     def __repr__(self) -> str:
         settings = self.settings
+        said = f"; what was changed or left out: .notes ({len(self.notes)})" if self.notes else ""
         return card(
             self._headline(),
             f"conditions: {listing(self.conditions)}",
@@ -624,7 +625,7 @@ class Result:
             if self.failed
             else "",
             f"{settings['num_chains']} chains of {grouped(settings['num_samples'])} draws, {settings['engine']}, "
-            f"seed {settings['seed']}",
+            f"seed {settings['seed']}{said}",
             "next: result.contrasts(), .rates(), .shifts(), .weights(), .unexplained(), .failed,",
             '.draws("weights"), .cite(key), .save(path); write_report(result, path)',
         )

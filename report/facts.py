@@ -109,7 +109,7 @@ class Facts:
         claims: one per condition, the baseline first.
         personas: one portrait per persona.
         weights: columns condition, persona, weight, shift, R-hat, ESS, status; texts.
-        unexplained: columns condition, unexplained, p, most missed; texts. Empty without measurements.
+        unexplained: columns condition, unexplained share, p, most missed; texts. Empty without measurements.
         checks: columns check, result, value, threshold, where; texts.
         data: rows and columns read, excluded and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
@@ -280,7 +280,7 @@ def _unexplained(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "condition": place_of(row),
-            "unexplained": percent(row["unexplained"]),
+            "unexplained share": percent(row["unexplained"]),
             "p": f"{row['p_value']:.3f}",
             "most missed": row["most_missed"],
         }

@@ -164,8 +164,8 @@ def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
     share = "" if math.isnan(row["explained"]) else f" ({row['explained']:.0%})"
     if abs(row["unexplained"]) > rope:
         return (
-            f"Personas account for {points(row['implied'])} points{share}; {points(row['unexplained'])} are not "
-            "explained by personas."
+            f"Personas account for {points(row['implied'])} points{share}; {points(row['unexplained'])} points of the "
+            "difference are not explained by personas."
         )
     claimed = row["claim"] in ("increase", "decrease")
     return f"Personas account for {points(row['implied'])} points{share}." if claimed else ""
@@ -298,7 +298,8 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
             "includes them."
         ),
         "fit": "The unexplained share of a condition is the proportion of its completions that these personas do not "
-        "account for, beyond chance; p is the proportion of logs drawn from the fitted model that deviate as much."
+        "account for, beyond chance; p is the proportion of logs drawn from the fitted model that deviate as much. It "
+        "concerns all scores, not only the rate: a rate may equal its implied rate although the share is large."
         if measured
         else "Likelihood ratios do not define a distribution to simulate from, so there is no predictive check of "
         "texts. If references are available, the portraits show how well their personas are distinguished.",

@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulacra.analysis import (
+    Guess,
     fit_conditioning,
     fit_in_context,
     fragility,
+    plan,
     predict_rates,
     scorecard,
     training_path,
@@ -256,6 +258,14 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda w: default_model(w.log, without=["incoherant"]),
         r"no persona 'incoherant'; they are .*Did you mean 'incoherent'\?",
     ),
+    "default: concentration as a word": (
+        lambda w: default_model(w.log, concentration="strong"),
+        r"default_model: concentration is 'strong'; expected a dictionary of persona to number of completions, such as",
+    ),
+    "default: concentration of a persona as a word": (
+        lambda w: default_model(w.log, concentration={"misaligned": "strong"}),
+        r"Archetype: concentration is 'strong'; expected a number of completions such as 20",
+    ),
     "default: no concentration": (
         lambda w: default_model(w.log, concentration={"misaligned": 0}),
         r"expected missing in \[0, 1\) and concentration > 0",
@@ -415,6 +425,15 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         r"the list of sources is empty; expected at least one path",
     ),
     "read: a dictionary": (lambda _: read_completions({"aligned": [1, 2]}), r"the source is a dict; expected a path"),
+    "plan: questions as a word": (
+        lambda _: plan(Guess(0.1, 0.1), questions="many"),
+        r"plan: questions is 'many'; expected positive integers, such as \[8, 16\]",
+    ),
+    "plan: half a question": (
+        lambda _: plan(Guess(0.1, 0.1), questions=6.5),
+        r"plan: questions is 6.5; expected positive integers",
+    ),
+    "plan: yes": (lambda _: plan(Guess(0.1, 0.1), samples=True), r"plan: samples is True; expected positive integers"),
     "read: nothing": (lambda _: read_completions(None), r"the source is a NoneType; expected a path"),
     "read: columns as a list": (
         lambda w: read_completions(w.log.table, columns=["answer"]),

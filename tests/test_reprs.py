@@ -360,6 +360,12 @@ def test_the_html_of_a_model_has_its_equations_and_bins() -> None:
     assert "<code>(1 | &lt;b&gt;</code>" in odd._repr_html_()
 
 
+def test_a_result_says_where_it_is_written_which_personas_were_left_out() -> None:
+    fitted = fit_simulated()
+    assert "left out" not in repr(dataclasses.replace(fitted, notes=()))
+    assert "what was changed or left out: .notes (2)" in repr(dataclasses.replace(fitted, notes=("a", "b")))
+
+
 def test_a_check_says_what_it_concerns() -> None:
     rows = {check.name: repr(check) for check in fit_simulated().checks}
     assert "concerns weights, shifts, outcome_given_persona, emissions of misaligned" in rows["name: misaligned"]

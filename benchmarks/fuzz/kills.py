@@ -1,18 +1,22 @@
 """Processes that are killed at random moments, and writers that finish at the same time: no result may be lost.
 
 Run with ``python -m benchmarks.fuzz.kills RESULT LOG [--score WORDS] [--moments 30] [--rounds 200] [--seed 0]``.
-``RESULT`` is the output folder of a fit, which is copied, ``LOG`` what ``simulacra fit`` reads, and ``WORDS`` those of
-``simulacra score`` without ``--out``. Killed are a process that only writes result folders, ``simulacra fit
+``RESULT`` is the output folder of a fit, which is copied, ``LOG`` the words of ``simulacra fit`` and ``WORDS`` those of
+``simulacra score``, both without ``--out``. Killed are a process that only writes result folders, ``simulacra fit
 --checkpoint``, ``simulacra report`` and ``simulacra score``. After every kill, what was to be written must be whole,
 old or new. The command is then started again, and so on; one that ends by itself must have written what an
 uninterrupted one writes. Finally two writers at a time write into one folder: every result must be in the folder that
 its writer names, or have been replaced by a writer that had seen it.
+
+A command is killed after two thirds of its time on average: thirty moments of a fit of 20 s take seven minutes. Moments
+of several runs with ``--only fit --signals SIGINT --moments 10 --seed 1``, and so on, count as those of one.
 """
 
 import argparse
 import collections
 import contextlib
 import functools
+import json
 import math
 import os
 import random
@@ -63,12 +67,22 @@ def in_child(work: Callable[[], object]) -> int:
     return child
 
 
-def write(result: Result, out: Path, name: str) -> Path:
-    """Write a result folder that says who wrote it; returns where it is."""
+def write(result: Result, out: Path, name: str) -> tuple[Path, str]:
+    """Write a result folder that says who wrote it; returns where it is, and who had written what it may replace."""
     page = "x" * 100_000
-    return write_result_folder(
-        reserve_folder(out), result, {}, {"by": name}, lambda folder: (folder / "report.html").write_text(page)
-    )[0].parent
+    reserved, replaced = reserve_folder(out), writer_of(out)
+    written = write_result_folder(
+        reserved, result, {}, {"by": name}, lambda folder: (folder / "report.html").write_text(page)
+    )
+    return written[0].parent, replaced
+
+
+def writer_of(out: Path) -> str:
+    """Who wrote a result folder; empty if it does not exist."""
+    try:
+        return json.loads((out / "summary.json").read_text())["by"]
+    except FileNotFoundError:
+        return ""
 
 
 def kill_writer(result: Result, out: Path, number: signal.Signals, delay: float) -> str:
@@ -86,11 +100,16 @@ def kill_writer(result: Result, out: Path, number: signal.Signals, delay: float)
 
 
 class Ended(NamedTuple):
-    """How a command ended: whether by itself, how long a signal took to end it, and what it said."""
+    """How a command ended: its exit status, how long a signal took to end it, and what it said."""
 
-    itself: bool
+    code: int
     took: float
     said: str
+
+    @property
+    def itself(self) -> bool:
+        """Whether it ran to its end."""
+        return self.code in (0, 3)
 
 
 def kill_command(words: Sequence[str], number: signal.Signals, delay: float) -> Ended:
@@ -99,11 +118,11 @@ def kill_command(words: Sequence[str], number: signal.Signals, delay: float) -> 
     with subprocess.Popen((*_COMMAND, *words), **pipes) as process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             said = process.communicate(timeout=delay)[1]
-            return Ended(process.returncode in (0, 3), 0.0, said)
+            return Ended(process.returncode, 0.0, said)
         process.send_signal(number)
         sent = time.perf_counter()
         said = process.communicate()[1]
-        return Ended(process.returncode in (0, 3), time.perf_counter() - sent, said)
+        return Ended(process.returncode, time.perf_counter() - sent, said)
 
 
 def kill_until_it_ends(
@@ -112,6 +131,8 @@ def kill_until_it_ends(
     """Kill a command once; returns what was found, and whether it is right if the command ended by itself."""
     ended = kill_command(words, number, delay)
     found = check()
+    if not ended.itself and ended.code not in (-number, 128 + number):
+        found += f", FAILED with {ended.code}: {ended.said[-300:]}"
     if number == signal.SIGINT and not ended.itself:
         found += ", with a traceback" if "Traceback" in ended.said else f", in {math.ceil(ended.took)} s"
     if ended.itself:
@@ -159,19 +180,26 @@ def timed(words: Sequence[str]) -> float:
 
 
 def race(result: Result, folder: Path, rounds: int) -> dict[str, int]:
-    """Two writers into one folder, as often as ``rounds`` each."""
+    """Two writers into one folder, as often as ``rounds`` each.
+
+    Results in the folder are a chain: none may be replaced twice, and only the last is not replaced.
+    """
     out = folder / "out"
 
     def work(name: str) -> None:
         with (folder / f"{name}.txt").open("w") as said:
             for number in range(rounds):
-                said.write(f"{write(result, out, f'{name}{number}.')}\t{name}{number}.\n")
+                place, replaced = write(result, out, f"{name}{number}.")
+                said.write(f"{place}\t{name}{number}.\t{replaced}\n")
 
     children = [in_child(lambda name=name: work(name)) for name in "ab"]
     failed = sum(os.waitpid(child, 0)[1] != 0 for child in children)
     said = [line.split("\t") for name in "ab" for line in (folder / f"{name}.txt").read_text().splitlines()]
-    aside = [(Path(place), name) for place, name in said if Path(place) != out]
-    lost = sum(name not in (place / "summary.json").read_text() for place, name in aside)
+    aside = [(Path(place), name) for place, name, _ in said if Path(place) != out]
+    chain = [(name, replaced) for place, name, replaced in said if Path(place) == out]
+    unseen = len(chain) - len({replaced for _, replaced in chain})
+    ends = {name for name, _ in chain} - {replaced for _, replaced in chain}
+    lost = unseen + (ends != {writer_of(out)}) + sum(name != writer_of(place) for place, name in aside)
     return {"written": len(said), "of these next to the folder": len(aside), "LOST": lost, "WRITERS FAILED": failed}
 
 
@@ -181,11 +209,12 @@ def kill_writers(result: Path, moments: int, folder: Path) -> None:
     kill_often("writing", folder, 1.0, moments, functools.partial(kill_writer, Result.load(result), folder / "out"))
 
 
-def kill_fits(log: Path, moments: int, folder: Path) -> None:
+def kill_fits(log: str, moments: int, folder: Path) -> None:
     """Kill ``simulacra fit``; every fit that ends has the draws of the first."""
     out = folder / "out"
-    words = ("fit", str(log.resolve()), "--out", str(out), "--checkpoint")
-    most = 1.5 * timed(words)  # so that many end, after having been killed
+    words = ("fit", *shlex.split(log), "--out", str(out), "--checkpoint")
+    timed(words)  # the programs that it compiles are kept on disk
+    most = 1.2 * timed(words)  # so that some end, after having been killed
     same = functools.partial(same_draws, out, Result.load(out).tree)
     kill = functools.partial(kill_until_it_ends, words, functools.partial(state, out), same)
     kill_often("fit", folder, most, moments, kill)
@@ -227,7 +256,7 @@ def main() -> None:
     """Kill, race, and print what became of the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", type=Path)
-    parser.add_argument("log", type=Path)
+    parser.add_argument("log", metavar="LOG")
     parser.add_argument("--score")
     parser.add_argument("--moments", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=200)

@@ -74,7 +74,7 @@ KINDS: dict[str, tuple[str, Callable[[bytes, random.Random], bytes]]] = {
 
 
 def attack(result: Path, kind: str, mutants: int, seed: int) -> tuple[collections.Counter[str], float]:
-    """Read mutants of a result; returns how they ended, and the longest time in seconds."""
+    """Read mutants of a result; returns how they ended, and the longest time in processor seconds."""
     name, mutate = KINDS[kind]
     rng, ends, longest = random.Random(f"{kind} {seed}"), collections.Counter[str](), 0.0
     original, tree = (result / name).read_bytes(), Result.load(result).tree
@@ -84,9 +84,9 @@ def attack(result: Path, kind: str, mutants: int, seed: int) -> tuple[collection
             (folder / file).write_bytes((result / file).read_bytes())
         for _ in range(mutants):
             (folder / name).write_bytes(mutate(original, rng))
-            start = time.perf_counter()
+            start = time.process_time()
             ends[_end(folder, tree)] += 1
-            longest = max(longest, time.perf_counter() - start)
+            longest = max(longest, time.process_time() - start)
     return ends, longest
 
 
@@ -114,7 +114,7 @@ def main() -> None:
         mutants = arguments.forged if kind == FORGED else arguments.mutants
         ends, longest = attack(arguments.result, kind, mutants, arguments.seed)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"{kind}: {dict(ends)}; at most {longest:.2f} s each, {memory:.2f} GB", flush=True)
+        print(f"{kind}: {dict(ends)}; at most {longest:.2f} processor seconds each, {memory:.2f} GB", flush=True)
 
 
 if __name__ == "__main__":

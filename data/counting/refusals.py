@@ -10,6 +10,8 @@ from simulacra.formalism.emissions import AbstractEmission, OutOfRange
 
 __all__ = ["refuse_empty_cell", "refuse_unknown", "refuse_value"]
 
+_EXACT = 2**53  # a larger one is shown as 9.2e+124
+
 
 def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reasons: Mapping[str, str]) -> None:
     """Raise for the first name that the log does not have as a measurement or as a cell column.
@@ -40,7 +42,7 @@ def refuse_unknown(names: Sequence[str], known: Collection[str], role: str, reas
 def refuse_value(emission: AbstractEmission, value: object, *, file: str, line: int, column: str) -> LogError:
     """The error for a value outside an emission's categories."""
     name = emission.measurement
-    number = isinstance(value, (int, float)) and float(value).is_integer()
+    number = isinstance(value, (int, float)) and float(value).is_integer() and abs(value) < _EXACT
     plain = int(value) if number else value  # type: ignore[call-overload]
     missing = "-1" if plain == USUAL_SENTINEL else f"(-1, {plain!r})"
     remedy = f"correct the value, extend the emission, or pass missing={missing} if it means that there is none"

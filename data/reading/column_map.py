@@ -1,13 +1,12 @@
 """The column map of one file: the role of each of its columns, and the fields given by its name."""
 
 import dataclasses
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from simulacra.data.errors import LogError, is_in_memory
 from simulacra.data.reading.choices import Choices
-from simulacra.data.reading.columns import ALIASES, SCORES, Header, match_columns
+from simulacra.data.reading.columns import ALIASES, SCORES, Header, corrected, match_columns
 from simulacra.data.reading.filenames import is_pattern, read_name, suggest_pattern
 
 __all__ = ["ColumnMap", "map_all_columns", "map_columns"]
@@ -211,12 +210,11 @@ def _refuse_absent(name: str, argument: str, maps: Sequence[ColumnMap], headers:
         **{own: "excluded by columns=" for each in maps for own in each.dropped},
     }
     known = dict.fromkeys(own for each in maps for own in each.names if own not in ALIASES or own in SCORES)
-    near = difflib.get_close_matches(name, known, n=1)
     raise LogError(
         f"{argument}= names {name!r}, which "
         + (f"was excluded ({reasons[name]})" if name in reasons else "no file has"),
         column=name,
         expected=f"names among {', '.join(known) or 'none'}",
-        remedy=f"did you mean {near[0]!r}? Correct the name in the call" if near else "correct the name in the call",
+        remedy=corrected(name, known),
         argument=argument,
     )

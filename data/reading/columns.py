@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from simulacra.data.errors import LogError
 
@@ -14,6 +14,7 @@ __all__ = [
     "PROVENANCE",
     "SCORES",
     "Header",
+    "corrected",
     "folded",
     "is_context",
     "is_trait",
@@ -39,6 +40,9 @@ SCORES = ("aligned", "coherent")
 
 ITEMS = ("item_id", "completion_id", "sample_id", "uuid", "id")
 """Usual names of the column that identifies a completion, the most specific first."""
+
+_ARGUMENTS = ("condition", "base_question")
+"""Columns that have an argument of their own."""
 
 PROVENANCE = ("source", "record")
 """Columns that the reader writes; a file's own column of this name is excluded."""
@@ -205,7 +209,7 @@ def _present(header: Header, canonical: str, name: str) -> str:
             file=header.file,
             expected=f"one of the file's columns: {', '.join(header.columns)}",
             remedy=_right_name(header, canonical, name),
-            argument="columns",
+            argument=canonical if canonical in _ARGUMENTS else "columns",
         )
     return name
 
@@ -227,7 +231,12 @@ def _right_name(header: Header, canonical: str, name: str) -> str:
     if canonical in header.columns and name in ALIASES:
         pair = f'columns={{"{name}": "{canonical}"}}'
         return f"the log's name comes first and the file's name second: pass {pair}"
-    near = difflib.get_close_matches(name, header.columns, n=1)
+    return corrected(name, header.columns)
+
+
+def corrected(name: str, known: Iterable[str]) -> str:
+    """The remedy for a column that does not exist, with a similar name if there is one."""
+    near = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {near[0]!r}? Correct the name in the call" if near else "correct the name in the call"
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from simulacra.data.errors import LogError
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.choices import JOINED
+from simulacra.data.reading.columns import corrected
 from simulacra.data.reading.formats.sheet import Sheet, object_array
 from simulacra.data.reading.values import as_text
 
@@ -31,7 +32,7 @@ def combine(sheet: Sheet, names: Sequence[str]) -> Sheet:
             f"there is no column {absent[0]!r} to form the condition",
             file=sheet.file,
             expected=f"columns among {', '.join(sheet.columns)}",
-            remedy="correct the name in condition=",
+            remedy=corrected(absent[0], sheet.columns),
             argument="condition",
         )
     parts = zip(*(as_text(sheet.columns[name]) for name in names), strict=True)

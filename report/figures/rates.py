@@ -95,6 +95,6 @@ def explained_rates(result: Result, *, ci_prob: float = CI_PROB, **options: Unpa
         return sheet.finish("Implied rates are withheld in all conditions.")
     far = max((row for _, row in shown), key=lambda row: abs(row["implied"] - row["rate"]))
     return sheet.finish(
-        "Rates, and what the personas account for. The largest unexplained part is "
+        "Rates, and what the personas account for. The largest difference between a rate and its implied rate is "
         f"{points(far['rate'] - far['implied'])} points, in {names.place(far)}."
     )

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 
@@ -167,6 +168,54 @@ def test_the_shift_from_a_withheld_reference_is_withheld(simulated: Simulated, f
         monitor.cite("shift", "window 1", "aligned")
 
 
+FAILED = {
+    # check of the fit: (status of the row of the window, what is withheld of it, status of its weights)
+    "divergences": ("alarm withheld: divergences failed", ["unexplained", "p_value", "alarm"], "withheld: divergences"),
+    "baseline": (
+        "rate withheld: baseline failed; alarm withheld: baseline failed",
+        ["rate", "eti89_lb", "eti89_ub", "unexplained", "p_value", "alarm"],
+        "withheld: baseline",
+    ),
+    "name: misaligned": ("ok", [], "withheld: name: misaligned"),
+    "rates: r_hat": ("ok", [], "none"),  # of the rate model of the fit, which a window does not use
+}
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_a_failed_check_of_the_fit_withholds_what_depends_on_it(
+    name: str, simulated: Simulated, fitted: Result
+) -> None:
+    status, withheld, of_weights = FAILED[name]
+    assert name in [own.name for own in fitted.checks]
+    checks = tuple(dataclasses.replace(own, passed=own.name != name) for own in fitted.checks)
+    monitor = update(dataclasses.replace(fitted, checks=checks), simulated.log.select(condition="mild"), name="w")
+    row = monitor.table().iloc[0]
+    assert row["status"] == status
+    assert [own for own in row.index if pd.isna(row[own])] == withheld
+    weights = monitor.weights().set_index("persona")
+    affected = weights[weights["status"] != "ok"]
+    assert affected["status"].str.startswith(of_weights).all()
+    assert affected.index.tolist() == {"name: misaligned": ["misaligned"], "rates: r_hat": []}.get(
+        name, list(fitted.personas)
+    )
+    assert ("withheld: divergences failed" in repr(monitor)) == (name == "divergences")
+    assert ("withheld: divergences failed" in repr(monitor.windows[0])) == (name == "divergences")
+    if "rate" in withheld:
+        with pytest.raises(ValueError, match=r"rate\[w\] is withheld: baseline failed"):
+            monitor.cite("rate", "w")
+    else:
+        assert monitor.cite("rate", "w").value == row["rate"]
+
+
+def test_emissions_that_have_not_converged_withhold_alarms(simulated: Simulated, fitted: Result) -> None:
+    """Thresholds that no fit meets."""
+    settings = {**fitted.settings, "thresholds": {**fitted.settings["thresholds"], "r_hat": 1.0, "ess": 1e9}}
+    strict = dataclasses.replace(fitted, settings=settings)
+    row = update(strict, simulated.log.select(condition="mild")).table().iloc[0]
+    assert row["status"].split("; ")[-1].startswith("alarm withheld: R-hat")
+    assert pd.isna(row["alarm"])
+
+
 def test_new_questions_are_counted(simulated: Simulated, fitted: Result) -> None:
     table = simulated.log.select(condition="mild").table[COLUMNS]
     log = read_completions(table.assign(question_id=table["question_id"].replace({"q1": "q9"})))
@@ -196,6 +245,8 @@ def test_errors_say_what_is_wrong(simulated: Simulated, fitted: Result) -> None:
         update(fitted, log, reference="worse")
     with pytest.raises(ValueError, match="there is no 'rate' of the event in window 'x'; expected 'rate', or"):
         monitor.cite("rate", "x")
+    with pytest.raises(ValueError, match=r"no 'rate' of the event without a window; expected .* in one of 'window 1'"):
+        monitor.cite("rate")
     counts = collapse(log, fitted.model.emissions[:1])
     with pytest.raises(ValueError, match="the counts are of aligned, in categories that are not those of the fit"):
         update(fitted, counts)

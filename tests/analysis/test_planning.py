@@ -93,7 +93,9 @@ def test_equivalence_and_decreases_are_planned_too(short: None) -> None:
     assert none.expected == "equivalent"
     assert table.loc["new", "power"] == 0  # not with fewer than 32 questions
     assert table.loc["these", "power"] > 0.8
-    assert plan(Guess(0.4, -0.3), questions=[6], samples=[20], trials=20).expected == "decrease"
+    one = plan(Guess(0.4, -0.3), questions=6, samples=20, judges=1, trials=20)
+    assert one.expected == "decrease"
+    assert one.trials["samples"].to_numpy().tolist() == [20, np.inf]
 
 
 def test_a_budget_is_split(short: None) -> None:

@@ -91,6 +91,8 @@ def test_judgments_in_separate_files(run: Run, tmp_path: Path) -> None:
         (["--counts", "n_bad,n", "--formats", "_json"], "--counts: leave out formats"),
         (["--counts", "n_bad,n", "--scan"], "--scan and --counts"),
         (["--counts", "n_bad,n"], "there is no column 'n_bad'.*\n.*events= is --counts EVENTS,SCORED"),
+        (["--condition", "conditon"], "did you mean 'condition'.*\n.*: condition= is --condition PATTERN"),
+        (["--condition", "conditon,aligned"], "did you mean 'condition'.*\n.*: condition= is --condition PATTERN"),
         (["--score", "aligned:0-10"], r"is outside the declared range \[0, 10\]"),
         (["--score", "grade:1-5", "--personas", "ordinal-5"], "has discrete values"),
         (["--judgments", "a=x.csv", "--judgments", "y.csv"], "expected JUDGE=FILE"),

@@ -110,6 +110,26 @@ ERRORS = {
         ),
         r"measurements\.tone \(a label\): the key 'bounds' is unknown",
     ),
+    "a gate on another measurement": (
+        FILE.replace('"flattery < 40"', '"flatery < 40"'),
+        r"\(plain\)\.gates\[0\]: Rule 'flatery < 40' uses 'flatery', .* one of flattery, tone; did you mean 'flattery'",
+    ),
+    "a gate between bin edges": (
+        FILE.replace("[[personas]]", "[measurements.flattery]\ncuts = ['<60', '<65']\n[[personas]]", 1),
+        r"\(plain\)\.gates\[0\]: flattery < 40: this threshold is not a bin edge",
+    ),
+    "an outcome between bin edges": (
+        FILE.replace("[[personas]]", "[measurements.flattery]\ncuts = ['<40', '<60']\n[[personas]]", 1),
+        r"my\.toml: outcome: flattery >= 65: this threshold is not a bin edge",
+    ),
+    "an archetype of other values": (
+        FILE.replace("[[personas]]", "[measurements.tone]\nvalues = ['sour', 'sweet']\n[[personas]]", 1),
+        r"\(plain\)\.scores\.tone: .*dry",
+    ),
+    "evidence of another measurement": (
+        FILE.replace('name = "plain"', 'name = "plain"\nevidence = "missing(aligned)"'),
+        r"\(plain\)\.evidence: .* uses 'aligned'",
+    ),
 }
 
 

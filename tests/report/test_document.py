@@ -197,7 +197,7 @@ def test_a_condition_that_the_personas_do_not_account_for_keeps_its_rates(passin
     assert facts.claims == make_facts(passing).claims
     assert facts.unexplained["condition"].tolist() == list(passing.conditions)
     for row, known in zip(facts.unexplained.to_dict("records"), passing.unexplained().to_dict("records"), strict=True):
-        assert float(row["unexplained"].removesuffix("%")) == pytest.approx(100 * known["unexplained"], abs=0.05)
+        assert float(row["unexplained share"].removesuffix("%")) == pytest.approx(100 * known["unexplained"], abs=0.05)
         assert row["most missed"] == known["most_missed"]
 
 

@@ -150,8 +150,8 @@ def test_the_largest_unexplained_part_is_named(passing: Result, drawn: dict[str,
     table = passing.rates().set_index("condition")
     rest = table["rate"] - table["implied"]
     condition = rest.abs().idxmax()
-    finding = f"The largest unexplained part is {points(rest[condition])} points, in {condition}."
-    assert drawn["explained_rates"].get_label() == f"Rates, and what the personas account for. {finding}"
+    finding = f"between a rate and its implied rate is {points(rest[condition])} points, in {condition}."
+    assert drawn["explained_rates"].get_label().endswith(f". The largest difference {finding}")
 
 
 def test_what_does_not_exist_is_refused(passing: Result) -> None:

@@ -91,7 +91,7 @@ def test_a_baseline_says_that_personas_do_not_account_for_its_rate() -> None:
 def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> None:
     increase = {**_ROW, "claim": "increase", "rate_difference": 0.2, "eti89_lb": 0.15, "eti89_ub": 0.25}
     both = {**increase, "implied": 0.12, "explained": 0.6, "unexplained": 0.08}
-    missed = "Personas account for +12.0 points (60%); +8.0 are not explained by personas."
+    missed = "Personas account for +12.0 points (60%); +8.0 points of the difference are not explained by personas."
     assert explained_clause(both, 0.01) == missed
     assert missed in _sentence(both)
     assert (

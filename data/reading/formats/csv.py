@@ -109,6 +109,7 @@ def _checked_header(names: list[str], path: Path, delimiter: str) -> list[str]:
                     argument="delimiter",
                 )
     refuse_wide(len(names), path)
+    names = [name or "Unnamed: 0" for name in names]  # pandas writes its index under an empty name
     if len(set(names)) < len(names):
         raise LogError(
             f"the header names {listing(repeated(names))} more than once",
@@ -116,8 +117,7 @@ def _checked_header(names: list[str], path: Path, delimiter: str) -> list[str]:
             line=1,
             remedy="rename the columns",
         )
-    # pandas writes its index under an empty name.
-    return [name or "Unnamed: 0" for name in names]
+    return names
 
 
 @contextlib.contextmanager

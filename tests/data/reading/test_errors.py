@@ -101,6 +101,7 @@ CASES = [
     Case("short record", {"log.csv": GOOD + "base,q\n"}, r"log\.csv:3: the record has 2 fields; expected 4"),
     Case("open quote", {"log.csv": GOOD + 'base,q,"never closed,1\n'}, r"log\.csv:3: the record .* cannot be parsed"),
     Case("column twice", {"log.csv": "condition,a,a\nb,1,2\n"}, "names a more than once"),
+    Case("index twice", {"log.csv": "condition,Unnamed: 0,\nb,1,2\n"}, "names Unnamed: 0 more than once"),
     Case(
         "not UTF-8",
         {"log.csv": GOOD.encode() + "base,q,é,1\n".encode("cp1252")},
