@@ -2,7 +2,7 @@
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
-files are written, with the affected results withheld; 130, interrupted by Ctrl-C.
+files are written, with the affected results withheld, or a number of a paper has drifted; 130, interrupted by Ctrl-C.
 """
 
 import dataclasses
@@ -602,6 +602,37 @@ def figures(
 
 def _listed(names: str) -> tuple[str, ...]:
     return tuple(filter(None, (name.strip() for name in names.split(","))))
+
+
+@app.command(no_args_is_help=True)
+def verify(
+    papers: Annotated[
+        list[Path], typer.Argument(metavar="PAPERS...", help="Markdown, LaTeX or text files with citations.")
+    ],
+    *,
+    result: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="OUT",
+            help="Saved result that is cited: fit.nc, or the folder that contains it. Repeatable.",
+            rich_help_panel=_LOG,
+        ),
+    ],
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare every number of a paper that has a key with the saved result.
+
+    Keys stand in front of numbers, as result.cite and format_citation write
+    them. Exit code 3: a number, its interval, its scope or its key has drifted,
+    or the number is withheld.
+
+      [bold]simulacra verify paper.tex --result simulacra-out[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet) as session:
+        session.verify(papers, result)
 
 
 @app.command()

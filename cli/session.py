@@ -44,7 +44,7 @@ from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.default_model import default_model, model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.tables import CI_PROB, ends
-from simulacra.report import result_tables, write_figures, write_report, write_reports
+from simulacra.report import result_tables, verify_paper, write_figures, write_report, write_reports
 from simulacra.report.tables import json_rows
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "NOT_OK", "Session"]
@@ -371,6 +371,32 @@ class Session:
         written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
         self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
+
+    def verify(self, papers: Sequence[Path], results: Sequence[Path]) -> None:
+        """Compare the keyed numbers of papers with saved results, and print those that have drifted.
+
+        Args:
+            papers: Markdown, LaTeX or text files.
+            results: the results that they cite.
+        """
+        loaded = [Result.load(path) for path in results]
+        table = pd.concat([verify_paper(paper, loaded) for paper in papers], ignore_index=True)
+        drifted = table[table["status"] != "ok"]
+        for row in json_rows(table):
+            place = escape(f"{row['file']}:{row['line']}: {row['key']}: {row['written']}")
+            if row["status"] == "ok":
+                self.say(f"[green]ok[/green]      {place}")
+            else:
+                self.say(f"[red]drifted[/red] {place}")
+                self.say(escape(f"        {row['status']}\n        now: {row['derived'] or 'no such number'}"))
+        self.say(f"{len(table) - len(drifted)} of {len(table)} keyed numbers agree")
+        if self._as_json:
+            self._say_json({"ok": drifted.empty, "numbers": json_rows(table)})
+        if not drifted.empty:
+            if self._quiet:
+                places = ", ".join(f"{row.file}:{row.line}" for row in drifted.itertuples())
+                self._say_error(f"{len(drifted)} of {len(table)} keyed numbers have drifted: {places}")
+            raise typer.Exit(NOT_OK)
 
     def _print(
         self,

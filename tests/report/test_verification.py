@@ -30,7 +30,9 @@ def test_a_paper_agrees_until_a_digit_is_broken(passing: Result, tmp_path: Path,
     paper.write_text(written(passing, style).replace(value, broken, 1))
     table = verify_paper(paper, passing)
     line = paper.read_text()[: paper.read_text().index(broken)].count("\n") + 1
-    assert [(row.line, row.status[:13]) for row in table.itertuples() if row.status != "ok"] == [(line, "drifted: valu")]
+    assert [(row.line, row.status[:13]) for row in table.itertuples() if row.status != "ok"] == [
+        (line, "drifted: valu")
+    ]
 
 
 def test_every_part_can_drift(passing: Result, tmp_path: Path) -> None:
@@ -76,9 +78,9 @@ def test_the_result_that_fits_is_taken(passing: Result, short: Result, tmp_path:
     paper = tmp_path / "paper.md"
     paper.write_text(written(passing, "text"))
     assert (verify_paper(paper, [short, passing])["status"] == "ok").all()
-    withheld = verify_paper(paper, short)
-    assert withheld["status"].str.contains("is withheld: ").all()
-    assert (withheld["derived"] == "").all()
+    other = verify_paper(paper, short)["status"]
+    assert other[0].startswith("drifted: ")  # it has other thresholds, which citations state
+    assert other[1:].str.contains("is withheld: ").all()
     mix = passing.cite("mix_rate[base]", scope={"base_question": {"q_0": 0.5, "q_1": 0.5}})
     paper.write_text(format_citation(mix))
     assert verify_paper(paper, passing)["status"].iloc[0].startswith("There is no number 'mix_rate[base]'")
