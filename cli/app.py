@@ -124,6 +124,15 @@ def fit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=JUDGE,JUDGE",
+            help="Judges that may share errors, such as models of one vendor: their verdicts are modelled jointly. "
+            "Repeatable.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     cuts: Annotated[
         list[str] | None,
         typer.Option(
@@ -225,6 +234,8 @@ def fit(
 
       [bold]simulacra fit counts.csv --counts n_misaligned,n_scored[/bold]
 
+      [bold]simulacra fit verdicts.csv --personas judges --family gpt=verdict_4o,verdict_41[/bold]
+
     Prints a summary of the log, rates, supported claims relative to the
     baseline, persona weights, and checks. Writes report.html, report.md,
     summary.json, one CSV file per table, and fit.nc with all draws.
@@ -252,6 +263,7 @@ def fit(
             references=references,
             without=without or (),
             concentration=request.parse_concentrations(concentration or ()),
+            families=request.parse_families(family or ()),
             silent=True,
         )
         session.show_model(model)

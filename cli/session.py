@@ -81,6 +81,7 @@ _OPTIONS = {
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
     "format": "--format FORMATS",
+    "families": "--family NAME=JUDGE,JUDGE",
     "formats": "--formats SUFFIXES",
     "high": "--score NAME:high-is-bad",
     "judgments": "--judgments JUDGE=FILE",
