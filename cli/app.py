@@ -617,6 +617,24 @@ def _listed(names: str) -> tuple[str, ...]:
 
 
 @app.command(no_args_is_help=True)
+def judges(
+    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    *,
+    ci_prob: CiProb = 0.89,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what each judge of a saved result adds, and which judges share errors.
+
+    [bold]simulacra judges simulacra-out[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet, ci_prob=ci_prob) as session:
+        session.judges(result)
+
+
+@app.command(no_args_is_help=True)
 def verify(
     papers: Annotated[
         list[Path], typer.Argument(metavar="PAPERS...", help="Markdown, LaTeX or text files with citations.")

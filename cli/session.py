@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
+from simulacra.analysis.judges import judges
 from simulacra.cli.folder import (
     FIGURES,
     RESULT,
@@ -27,6 +28,7 @@ from simulacra.cli.folder import (
     write_result_folder,
 )
 from simulacra.cli.inspection import print_description
+from simulacra.cli.judges import print_judges
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
@@ -372,6 +374,14 @@ class Session:
         written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
         self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
+
+    def judges(self, path: Path) -> None:
+        """Print what each judge of a saved result adds, and which judges depend on one another."""
+        result = Result.load(path)
+        found = judges(result)
+        table, pairs = found.table(ci_prob=self._ci_prob), found.pairs()
+        print_judges(self._console, table, pairs, ci_prob=self._ci_prob)
+        self._finish(result, {"ok": result.ok, "judges": json_rows(table), "pairs": json_rows(pairs)}, printed=False)
 
     def verify(self, papers: Sequence[Path], results: Sequence[Path]) -> None:
         """Compare the keyed numbers of papers with saved results, and print those that have drifted.

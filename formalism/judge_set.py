@@ -77,8 +77,8 @@ def judge_set(emissions: Sequence[AbstractEmission]) -> tuple[tuple[Persona, ...
     least = _USUAL if len(values) == 2 else _RARER
     personas = tuple(
         Persona(
-            f"class {value}",
-            f"The true verdict is {value}.",
+            f"class {labels[0].categories[index]}",
+            f"The true verdict is {labels[0].categories[index]}.",
             {emission.measurement: _confusion(emission, index) for emission in emissions},
             (Gate(majority(names, value), least),),
         )

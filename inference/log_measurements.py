@@ -192,7 +192,8 @@ def judge_labels(log: Log, names: Sequence[str]) -> dict[str, AbstractEmission]:
         InputError: the values are not known before the log is counted.
     """
     found = [distinct_values(log, name) for name in names]
-    values = [value for own in found if own is not None for value in own.tolist()]
+    values = {value for own in found if own is not None for value in own.tolist()}
+    values = {int(value) if isinstance(value, float) and value.is_integer() else value for value in values}
     if not values or any(own is None for own in found):
         raise InputError(
             f"default_model: the verdicts of {', '.join(names) or 'judges'} are not known",
@@ -200,7 +201,8 @@ def judge_labels(log: Log, names: Sequence[str]) -> dict[str, AbstractEmission]:
             remedy="name the columns, emissions=['verdict_a', 'verdict_b', 'verdict_c'], or pass them as LabelEmission",
             argument=("emissions", "measurements"),
         )
-    return {name: LabelEmission(name, sorted(set(values), key=lambda value: (str(type(value)), value))) for name in names}
+    ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
+    return {name: LabelEmission(name, ordered) for name in names}
 
 
 def archetyped(personas: Sequence[Persona]) -> tuple[str, ...]:

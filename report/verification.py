@@ -94,7 +94,7 @@ def verify_paper(
     Raises:
         InputError: the file cannot be read as text, or contains no keyed number.
 
-    When not to trust this: a number is found by its key. Numbers without keys, and numbers in figures, are not compared.
+    When not to trust this: a number is found by its key. Numbers without keys, and those in figures, are not compared.
     """
     expect_type(paper, (str, Path), "paper", "verify_paper", expected="the path of a Markdown or LaTeX file")
     path, several = Path(paper), [results] if isinstance(results, Result) else list(results)

@@ -128,7 +128,9 @@ def _tally_rows(
     """Encode every row and count; ``count`` is the number of completions that every row represents, one by default."""
     cell_columns = [name for name in log.table.columns if name not in ("completion", *PROVENANCE)]
     reasons = {**log.account.set_aside, **log.account.not_numbers}
-    refuse_unknown([part.measurement for each in emissions for part in each.parts], log.measurements, "measurement", reasons)
+    refuse_unknown(
+        [part.measurement for each in emissions for part in each.parts], log.measurements, "measurement", reasons
+    )
     refuse_unknown(by, cell_columns, "cell column", reasons)
     for name in by:
         empty = np.flatnonzero(log.table[name].isna().to_numpy())

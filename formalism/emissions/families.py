@@ -38,7 +38,7 @@ class FamilyEmission(AbstractEmission):
 
     Attributes:
         measurement: name of the family, which is no column of the log.
-        parts: the emissions of the judges, one column each.
+        judges: the emissions of the judges, one column each.
 
     Raises:
         InputError: fewer than two judges, one twice, or more than 256 combinations.
@@ -51,25 +51,30 @@ class FamilyEmission(AbstractEmission):
 
     kind: ClassVar[str] = "family"
     measurement: str
-    parts: tuple[AbstractEmission, ...]
+    judges: tuple[AbstractEmission, ...]
 
-    def __init__(self, measurement: str, parts: Sequence[AbstractEmission]) -> None:
+    def __init__(self, measurement: str, judges: Sequence[AbstractEmission]) -> None:
         call = f"FamilyEmission({measurement!r})"
         expect_type(measurement, str, "measurement", "FamilyEmission", expected="a name of the family")
-        expect_type(parts, (list, tuple), "parts", call, expected="a list of emissions, one for each judge")
-        for part in parts:
-            expect_type(part, AbstractEmission, "parts", call, expected="emissions such as LabelEmission")
-        names = [part.measurement for part in parts]
-        size = math.prod(len(part.categories) for part in parts)
+        expect_type(judges, (list, tuple), "judges", call, expected="a list of emissions, one for each judge")
+        for judge in judges:
+            expect_type(judge, AbstractEmission, "judges", call, expected="emissions such as LabelEmission")
+        names = [judge.measurement for judge in judges]
+        size = math.prod(len(judge.categories) for judge in judges)
         if len(set(names)) < max(2, len(names)) or measurement in names or size > _MOST_CATEGORIES:
             raise InputError(
                 f"{call}: its judges are {listing(names)}, with {size} combinations of categories",
                 expected=f"two or more different judges with at most {_MOST_CATEGORIES} combinations, and another "
                 "name for the family",
-                argument="parts",
+                argument="judges",
             )
         object.__setattr__(self, "measurement", measurement)
-        object.__setattr__(self, "parts", tuple(parts))
+        object.__setattr__(self, "judges", tuple(judges))
+
+    @property
+    def parts(self) -> tuple[AbstractEmission, ...]:
+        """The emissions of the judges."""
+        return self.judges
 
     def __repr__(self) -> str:
         names = listing(part.measurement for part in self.parts)
@@ -137,14 +142,14 @@ class FamilyEmission(AbstractEmission):
         return np.array([*self.categories[:-1], None], dtype=object)[codes]
 
     def configuration(self) -> Mapping[str, object]:
-        """``{"kind": "family", "measurement", "parts"}``, the parts as their configurations."""
-        parts = [dict(part.configuration()) for part in self.parts]
-        return {"kind": self.kind, "measurement": self.measurement, "parts": parts}
+        """``{"kind": "family", "measurement", "judges"}``, the judges as their configurations."""
+        judges = [dict(judge.configuration()) for judge in self.judges]
+        return {"kind": self.kind, "measurement": self.measurement, "judges": judges}
 
     @classmethod
     def from_configuration(cls, record: Mapping[str, Any]) -> "FamilyEmission":
-        """Rebuild the emission and its parts."""
-        return cls(str(record["measurement"]), [rebuild_emission(part) for part in record["parts"]])
+        """Rebuild the emission and those of its judges."""
+        return cls(str(record["measurement"]), [rebuild_emission(judge) for judge in record["judges"]])
 
 
 def joined_families(
