@@ -3,7 +3,7 @@
 A persona is a true class, and what it does to a judge is the judge's confusion: P(verdict | class), a row for every
 class. Eq. (1) is then the model of Dawid & Skene with weights that depend on the condition, instead of one prevalence
 for all. Verdicts that are missing, because a judge abstained or failed, are a category of their own. Judges that share
-errors are joined in families (:mod:`simulacra.formalism.emissions.families`).
+errors are joined in families (:class:`~simulacra.formalism.FamilyEmission`).
 
 Three judges or families are needed: the verdicts of two determine neither's errors, unless the share of a class
 differs between conditions.
