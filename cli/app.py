@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from simulacra.cli.config import options_of, read_config
+from simulacra.cli.config import save_config as write_config
 from simulacra.cli.interrupts import keep_interrupts
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
@@ -83,8 +85,19 @@ def simulacra(
 @app.command(no_args_is_help=True)
 @reading_options
 def fit(
+    invocation: typer.Context,
     logs: Logs,
     *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Options in a file, which those given here replace.",
+            callback=read_config,
+            is_eager=True,
+            rich_help_panel=_LOG,
+        ),
+    ] = None,
     reading: Reading,
     scan: Annotated[
         bool,
@@ -210,6 +223,12 @@ def fit(
         typer.Option(help="Sampler. nuts is slower and serves as an independent check.", rich_help_panel=_SAMPLING),
     ] = "hmc",
     out: Out = Path("simulacra-out"),
+    save_config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml", help="Write the options of this fit to a file for --config.", rich_help_panel=_OUTPUT
+        ),
+    ] = None,
     checkpoint: Annotated[
         bool,
         typer.Option(
@@ -234,6 +253,8 @@ def fit(
 
       [bold]simulacra fit counts.csv --counts n_misaligned,n_scored[/bold]
 
+      [bold]simulacra fit --config run.toml --out again[/bold]
+
       [bold]simulacra fit verdicts.csv --personas judges --family gpt=verdict_4o,verdict_41[/bold]
 
     Prints a summary of the log, rates, supported claims relative to the
@@ -246,6 +267,9 @@ def fit(
     from simulacra.inference import default_model
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
+        options = options_of(invocation)
+        if save_config is not None:
+            write_config(save_config, options)
         # Naming measurements excludes all others, including likelihoods.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
@@ -271,6 +295,7 @@ def fit(
             model,
             log,
             read={"paths": logs, "options": source.to_dict()},
+            options=options,
             checkpoint=checkpoint_of(out) if checkpoint else None,
             seed=seed,
             num_warmup=num_warmup,

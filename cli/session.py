@@ -251,6 +251,7 @@ class Session:
         log: Log,
         *,
         read: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
         truth: pd.DataFrame | None = None,
         described: Mapping[str, str] | None = None,
         checkpoint: Path | None = None,
@@ -262,6 +263,7 @@ class Session:
             model: the model.
             log: the log.
             read: the paths and options that it was read with, so that a report can read it again.
+            options: the options of the command, to be stored in the summary.
             truth: true proportions of personas, conditions × personas, to be compared with the estimates.
             described: descriptions of conditions, shown with their shifts.
             checkpoint: the folder in which the chains are kept until the result is written.
@@ -285,6 +287,7 @@ class Session:
                 tried = alternatives_in_words(try_persona_sets(result))
                 result = dataclasses.replace(result, notes=(*result.notes, tried))
             tables, summary = self._tabulate(result, log, read, truth, reported)
+            summary["config"] = dict(options or {})
             written = self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         except (Exception, KeyboardInterrupt) as error:
             self._rescue(result, error)
