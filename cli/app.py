@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from simulacra.cli.config import options_of, read_config
+from simulacra.cli.config import Invocation, options_of, read_config
 from simulacra.cli.config import save_config as write_config
 from simulacra.cli.interrupts import keep_interrupts
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
@@ -85,7 +85,7 @@ def simulacra(
 @app.command(no_args_is_help=True)
 @reading_options
 def fit(
-    invocation: typer.Context,
+    invocation: Invocation,
     logs: Logs,
     *,
     config: Annotated[
@@ -304,6 +304,30 @@ def fit(
             target_accept_prob=target_accept_prob,
             engine=engine,
         )
+
+
+@app.command(no_args_is_help=True)
+def batch(
+    file: Annotated[Path, typer.Argument(metavar="RUNS.toml", help="File with a table [runs.NAME] for every fit.")],
+    *,
+    jobs: Annotated[int, typer.Option(min=1, help="Fits at a time.", rich_help_panel=_SAMPLING)] = 1,
+    out: Annotated[Path, typer.Option(help="Folder; every run has its own in it.", rich_help_panel=_OUTPUT)] = Path(
+        "simulacra-batch"
+    ),
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit many logs, and compare the results in one table.
+
+    Runs have the options of fit; those of the table [defaults] hold for all. The
+    same command resumes a batch: runs that are done are not repeated.
+
+      [bold]simulacra batch runs.toml --jobs 2 --out batch[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet) as session:
+        session.batch(file, out, typer.main.get_command(app).commands["fit"], jobs=jobs)  # type: ignore[attr-defined]
 
 
 @app.command("inspect-log", no_args_is_help=True)

@@ -16,17 +16,22 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-__all__ = ["checked_options", "format_config", "options_of", "read_config", "save_config"]
+if TYPE_CHECKING:
+    Invocation = typer.Context
+else:
+    Invocation = typer.Context.__base__  # commands get its instances, which a type checker at run time would refuse
+
+__all__ = ["Invocation", "checked_options", "format_config", "options_of", "read_config", "save_config"]
 
 _NOT_STORED = ("config", "save_config", "help", "json", "quiet")
 """Options that say nothing about a fit."""
 
 
-def read_config(context: typer.Context, value: Path | None) -> Path | None:
+def read_config(context: Invocation, value: Path | None) -> Path | None:
     """The options of a file become the defaults of a command; a callback of its option ``--config``.
 
     Raises:
@@ -76,7 +81,7 @@ def checked_options(command: Any, found: Mapping[str, Any], where: str) -> dict[
     return options
 
 
-def options_of(context: typer.Context) -> dict[str, Any]:
+def options_of(context: Invocation) -> dict[str, Any]:
     """All options in force, with their defaults, in plain JSON types; without those that are not set."""
     plain = {name: _plain(value) for name, value in context.params.items() if name not in _NOT_STORED}
     return {name: value for name, value in plain.items() if value not in (None, [])}

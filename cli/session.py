@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
 from simulacra.analysis.judges import judges
+from simulacra.cli.batch import compare_runs, print_batch, read_batch, run_batch
 from simulacra.cli.folder import (
     FIGURES,
     RESULT,
@@ -126,6 +127,8 @@ _OPTIONS = {
 
 _MOST_CELLS = 1000
 """Cells of a log up to which other persona sets are tried, in a few seconds, if these leave something unexplained."""
+_ENDS = {0: "all checks passed", NOT_OK: "checks failed", BAD_INPUT: "not fitted"}
+"""What the exit codes of a fit mean."""
 
 
 class Session:
@@ -377,6 +380,35 @@ class Session:
         written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
         self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
+
+    def batch(self, file: Path, out: Path, command: Any, *, jobs: int) -> None:
+        """Fit the runs of a file that are not done, and print and write the tables of all.
+
+        Args:
+            file: the TOML file.
+            out: the folder in which every run has its own.
+            command: the command ``fit``.
+            jobs: fits at a time.
+        """
+        runs = read_batch(file, out, command)
+        todo = [run for run in runs if not run.done]
+        self.say(f"{len(runs)} runs, of which {len(runs) - len(todo)} are done")
+        failed = {}
+        for run, code, said in run_batch(todo, jobs=jobs):
+            self.say(f"{escape(run.name)}: {_ENDS.get(code, f'exit code {code}')}")
+            if code not in (0, NOT_OK):
+                failed[run.name] = said
+                self._say_error(f"{run.name}: {said}")
+        tables = compare_runs(runs, out) if len(failed) < len(runs) else {}
+        withheld = [run.name for run in runs if run.name not in failed and not read_summary(run.folder).get("ok")]
+        print_batch(self._console, tables, withheld)
+        if tables:
+            self.say(f"[bold]Written[/bold] to {escape(str(out))}: {', '.join(f'{name}.csv' for name in tables)}")
+        if self._as_json:
+            found = {"ok": not (failed or withheld), "failed": failed, "withheld": withheld}
+            self._say_json({**found, "tables": {name: json_rows(table) for name, table in tables.items()}})
+        if failed or withheld:
+            raise typer.Exit(BAD_INPUT if failed else NOT_OK)
 
     def judges(self, path: Path) -> None:
         """Print what each judge of a saved result adds, and which judges depend on one another."""
