@@ -1,9 +1,9 @@
 """Analyses that go beyond a single fit, one file each, as functions of fitted results.
 
 The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
-package adds other persona sets for the same counts, rates on questions that were not logged, shifts predicted from
-training data, evidence in a context, what known personas do after fine-tuning, change over training, comparisons of
-model organisms, planning of studies, and monitoring of deployments.
+package adds other persona sets for the same counts, what each judge adds, rates on questions that were not logged,
+shifts predicted from training data, evidence in a context, what known personas do after fine-tuning, change over
+training, comparisons of model organisms, planning of studies, and monitoring of deployments.
 """
 
 from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets
@@ -23,6 +23,8 @@ from simulacra.analysis.fragility import fragility as fragility
 from simulacra.analysis.fragility import ratio_set as ratio_set
 from simulacra.analysis.in_context import InContext as InContext
 from simulacra.analysis.in_context import fit_in_context as fit_in_context
+from simulacra.analysis.judges import Judges as Judges
+from simulacra.analysis.judges import judges as judges
 from simulacra.analysis.monitoring import Monitor as Monitor
 from simulacra.analysis.monitoring import Window as Window
 from simulacra.analysis.monitoring import update as update

@@ -2,7 +2,7 @@
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
-files are written, with the affected results withheld; 130, interrupted by Ctrl-C.
+files are written, with the affected results withheld, or a number of a paper has drifted; 130, interrupted by Ctrl-C.
 """
 
 import dataclasses
@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from simulacra.cli.config import Invocation, options_of, read_config
+from simulacra.cli.config import save_config as write_config
 from simulacra.cli.interrupts import keep_interrupts
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
@@ -83,8 +85,19 @@ def simulacra(
 @app.command(no_args_is_help=True)
 @reading_options
 def fit(
+    invocation: Invocation,
     logs: Logs,
     *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Options in a file, which those given here replace.",
+            callback=read_config,
+            is_eager=True,
+            rich_help_panel=_LOG,
+        ),
+    ] = None,
     reading: Reading,
     scan: Annotated[
         bool,
@@ -121,6 +134,15 @@ def fit(
             metavar="NAME:LOW-HIGH[:high-is-bad]",
             help="Range and direction of a score, e.g. aligned:1-10, evil:0-100:high-is-bad or safety:high-is-good. "
             "Default: 0-100. Repeatable.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=JUDGE,JUDGE",
+            help="Judges that may share errors, such as models of one vendor: their verdicts are modelled jointly. "
+            "Repeatable.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -207,6 +229,12 @@ def fit(
         ),
     ] = "auto",
     out: Out = Path("simulacra-out"),
+    save_config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml", help="Write the options of this fit to a file for --config.", rich_help_panel=_OUTPUT
+        ),
+    ] = None,
     checkpoint: Annotated[
         bool,
         typer.Option(
@@ -231,6 +259,10 @@ def fit(
 
       [bold]simulacra fit counts.csv --counts n_misaligned,n_scored[/bold]
 
+      [bold]simulacra fit --config run.toml --out again[/bold]
+
+      [bold]simulacra fit verdicts.csv --personas judges --family gpt=verdict_4o,verdict_41[/bold]
+
     Prints a summary of the log, rates, supported claims relative to the
     baseline, persona weights, and checks. Writes report.html, report.md,
     summary.json, one CSV file per table, and fit.nc with all draws.
@@ -241,6 +273,9 @@ def fit(
     from simulacra.inference import default_model
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
+        options = options_of(invocation)
+        if save_config is not None:
+            write_config(save_config, options)
         # Naming measurements excludes all others, including likelihoods.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
@@ -258,6 +293,7 @@ def fit(
             references=references,
             without=without or (),
             concentration=request.parse_concentrations(concentration or ()),
+            families=request.parse_families(family or ()),
             silent=True,
         )
         session.show_model(model)
@@ -265,6 +301,7 @@ def fit(
             model,
             log,
             read={"paths": logs, "options": source.to_dict()},
+            options=options,
             checkpoint=checkpoint_of(out) if checkpoint else None,
             seed=seed,
             num_warmup=num_warmup,
@@ -274,6 +311,30 @@ def fit(
             engine=engine,
             device=device,
         )
+
+
+@app.command(no_args_is_help=True)
+def batch(
+    file: Annotated[Path, typer.Argument(metavar="RUNS.toml", help="File with a table [runs.NAME] for every fit.")],
+    *,
+    jobs: Annotated[int, typer.Option(min=1, help="Fits at a time.", rich_help_panel=_SAMPLING)] = 1,
+    out: Annotated[Path, typer.Option(help="Folder; every run has its own in it.", rich_help_panel=_OUTPUT)] = Path(
+        "simulacra-batch"
+    ),
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit many logs, and compare the results in one table.
+
+    Runs have the options of fit; those of the table [defaults] hold for all. The
+    same command resumes a batch: runs that are done are not repeated.
+
+      [bold]simulacra batch runs.toml --jobs 2 --out batch[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet) as session:
+        session.batch(file, out, typer.main.get_command(app).commands["fit"], jobs=jobs)  # type: ignore[attr-defined]
 
 
 @app.command("inspect-log", no_args_is_help=True)
@@ -645,6 +706,55 @@ def figures(
 
 def _listed(names: str) -> tuple[str, ...]:
     return tuple(filter(None, (name.strip() for name in names.split(","))))
+
+
+@app.command(no_args_is_help=True)
+def judges(
+    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    *,
+    ci_prob: CiProb = 0.89,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what each judge of a saved result adds, and which judges share errors.
+
+    [bold]simulacra judges simulacra-out[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet, ci_prob=ci_prob) as session:
+        session.judges(result)
+
+
+@app.command(no_args_is_help=True)
+def verify(
+    papers: Annotated[
+        list[Path], typer.Argument(metavar="PAPERS...", help="Markdown, LaTeX or text files with citations.")
+    ],
+    *,
+    result: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="OUT",
+            help="Saved result that is cited: fit.nc, or the folder that contains it. Repeatable.",
+            rich_help_panel=_LOG,
+        ),
+    ],
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare every number of a paper that has a key with the saved result.
+
+    Keys stand in front of numbers, as result.cite and format_citation write
+    them. Exit code 3: a number, its interval, its scope or its key has drifted,
+    or the number is withheld.
+
+      [bold]simulacra verify paper.tex --result simulacra-out[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, quiet=quiet) as session:
+        session.verify(papers, result)
 
 
 @app.command()

@@ -55,6 +55,7 @@ def set_as_model(name: str, measure: str) -> PersonaMixture:
             "trait": [ScoreEmission(measure, high="bad"), "coherent"],
             "likert": [LabelEmission(measure, [1, 2, 3, 4, 5], high="bad")],
             "event": [LabelEmission(measure, ["no", "yes"])],
+            "judges": [LabelEmission(f"{measure}_{judge}", ["no", "yes"]) for judge in "abc"],
         }
         return PersonaMixture(name, emissions=emissions[name])
     return PersonaMixture(name, emissions=list(dict.fromkeys(own for each in persona_set(name) for own in each.scores)))

@@ -12,7 +12,7 @@ from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.partitions import Partition
 from simulacra.inference import Declared
 
-__all__ = ["parse_concentrations", "parse_declarations", "parse_event", "parse_template_kwargs"]
+__all__ = ["parse_concentrations", "parse_declarations", "parse_event", "parse_families", "parse_template_kwargs"]
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SCORE = re.compile(rf"(.+?)(?::{_NUMBER}-{_NUMBER})?(?::high-is-(good|bad))?")
@@ -43,6 +43,21 @@ def parse_declarations(scores: Sequence[str] = (), cuts: Sequence[str] = ()) -> 
         if not (name and colon and parse_names(edges)):
             raise InputError(f"--cuts {text!r}: expected NAME:CUTS, such as 'aligned:<30,<=75'")
         found[name] = found.get(name, Declared())._replace(cuts=parse_names(edges))
+    return found
+
+
+def parse_families(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """``["gpt=verdict_4o,verdict_41"]`` as the judges of every family.
+
+    Raises:
+        InputError: a text of another form.
+    """
+    found = {}
+    for text in texts:
+        name, equals, judges = text.partition("=")
+        if not (equals and name.strip() and len(parse_names(judges)) > 1):
+            raise InputError(f"--family {text!r}: expected NAME=JUDGE,JUDGE, such as gpt=verdict_4o,verdict_41")
+        found[name.strip()] = parse_names(judges)
     return found
 
 

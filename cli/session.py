@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.analysis.alternatives import alternatives_in_words, try_persona_sets
+from simulacra.analysis.judges import judges
+from simulacra.cli.batch import compare_runs, print_batch, read_batch, run_batch
 from simulacra.cli.folder import (
     FIGURES,
     RESULT,
@@ -27,6 +29,7 @@ from simulacra.cli.folder import (
     write_result_folder,
 )
 from simulacra.cli.inspection import print_description
+from simulacra.cli.judges import print_judges
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
@@ -44,7 +47,7 @@ from simulacra.inference.default_model import model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.preview import preview
 from simulacra.inference.tables import CI_PROB, ends
-from simulacra.report import result_tables, write_figures, write_report, write_reports
+from simulacra.report import result_tables, verify_paper, write_figures, write_report, write_reports
 from simulacra.report.prose import WITHHELD
 from simulacra.report.tables import json_rows, tables_of_rates
 
@@ -82,6 +85,7 @@ _OPTIONS = {
     "end_token": "--end-token TOKEN",
     "engine": "--engine hmc|nuts",
     "format": "--format FORMATS",
+    "families": "--family NAME=JUDGE,JUDGE",
     "formats": "--formats SUFFIXES",
     "high": "--score NAME:high-is-bad",
     "judgments": "--judgments JUDGE=FILE",
@@ -126,6 +130,8 @@ _OPTIONS = {
 
 _MOST_CELLS = 1000
 """Cells of a log up to which other persona sets are tried, in a few seconds, if these leave something unexplained."""
+_ENDS = {0: "all checks passed", NOT_OK: "checks failed", BAD_INPUT: "not fitted"}
+"""What the exit codes of a fit mean."""
 
 
 class Session:
@@ -251,6 +257,7 @@ class Session:
         log: Log,
         *,
         read: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
         truth: pd.DataFrame | None = None,
         described: Mapping[str, str] | None = None,
         checkpoint: Path | None = None,
@@ -262,6 +269,7 @@ class Session:
             model: the model.
             log: the log.
             read: the paths and options that it was read with, so that a report can read it again.
+            options: the options of the command, to be stored in the summary.
             truth: true proportions of personas, conditions × personas, to be compared with the estimates.
             described: descriptions of conditions, shown with their shifts.
             checkpoint: the folder in which the chains are kept until the result is written.
@@ -285,6 +293,7 @@ class Session:
                 tried = alternatives_in_words(try_persona_sets(result))
                 result = dataclasses.replace(result, notes=(*result.notes, tried))
             tables, summary = self._tabulate(result, log, read, truth, reported)
+            summary["config"] = dict(options or {})
             written = self._write(result, tables, summary, log if isinstance(log, CompletionLog) else None)
         except (Exception, KeyboardInterrupt) as error:
             self._rescue(result, error)
@@ -386,6 +395,69 @@ class Session:
         written = write_figures(result, folder, **options, **asked, rope=self._rope, ci_prob=self._ci_prob)
         self.say(f"[bold]Written[/bold] to {escape(str(folder))}: {escape(', '.join(each.name for each in written))}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
+
+    def batch(self, file: Path, out: Path, command: Any, *, jobs: int) -> None:
+        """Fit the runs of a file that are not done, and print and write the tables of all.
+
+        Args:
+            file: the TOML file.
+            out: the folder in which every run has its own.
+            command: the command ``fit``.
+            jobs: fits at a time.
+        """
+        runs = read_batch(file, out, command)
+        todo = [run for run in runs if not run.done]
+        self.say(f"{len(runs)} runs, of which {len(runs) - len(todo)} are done")
+        failed = {}
+        for run, code, said in run_batch(todo, jobs=jobs):
+            self.say(f"{escape(run.name)}: {_ENDS.get(code, f'exit code {code}')}")
+            if code not in (0, NOT_OK):
+                failed[run.name] = said
+                self._say_error(f"{run.name}: {said}")
+        tables = compare_runs(runs, out) if len(failed) < len(runs) else {}
+        withheld = [run.name for run in runs if run.name not in failed and not read_summary(run.folder).get("ok")]
+        print_batch(self._console, tables, withheld)
+        if tables:
+            self.say(f"[bold]Written[/bold] to {escape(str(out))}: {', '.join(f'{name}.csv' for name in tables)}")
+        if self._as_json:
+            found = {"ok": not (failed or withheld), "failed": failed, "withheld": withheld}
+            self._say_json({**found, "tables": {name: json_rows(table) for name, table in tables.items()}})
+        if failed or withheld:
+            raise typer.Exit(BAD_INPUT if failed else NOT_OK)
+
+    def judges(self, path: Path) -> None:
+        """Print what each judge of a saved result adds, and which judges depend on one another."""
+        result = Result.load(path)
+        found = judges(result)
+        table, pairs = found.table(ci_prob=self._ci_prob), found.pairs()
+        print_judges(self._console, table, pairs, ci_prob=self._ci_prob)
+        self._finish(result, {"ok": result.ok, "judges": json_rows(table), "pairs": json_rows(pairs)}, printed=False)
+
+    def verify(self, papers: Sequence[Path], results: Sequence[Path]) -> None:
+        """Compare the keyed numbers of papers with saved results, and print those that have drifted.
+
+        Args:
+            papers: Markdown, LaTeX or text files.
+            results: the results that they cite.
+        """
+        loaded = [Result.load(path) for path in results]
+        table = pd.concat([verify_paper(paper, loaded) for paper in papers], ignore_index=True)
+        drifted = table[table["status"] != "ok"]
+        for row in json_rows(table):
+            place = escape(f"{row['file']}:{row['line']}: {row['key']}: {row['written']}")
+            if row["status"] == "ok":
+                self.say(f"[green]ok[/green]      {place}")
+            else:
+                self.say(f"[red]drifted[/red] {place}")
+                self.say(escape(f"        {row['status']}\n        now: {row['derived'] or 'no such number'}"))
+        self.say(f"{len(table) - len(drifted)} of {len(table)} keyed numbers agree")
+        if self._as_json:
+            self._say_json({"ok": drifted.empty, "numbers": json_rows(table)})
+        if not drifted.empty:
+            if self._quiet:
+                places = ", ".join(f"{row.file}:{row.line}" for row in drifted.itertuples())
+                self._say_error(f"{len(drifted)} of {len(table)} keyed numbers have drifted: {places}")
+            raise typer.Exit(NOT_OK)
 
     def _print(
         self,

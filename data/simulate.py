@@ -79,8 +79,9 @@ def simulate_log(model: PersonaMixture, truth: Truth, completions: int, *, seed:
     for emission, probabilities in zip(model.emissions, truth.probabilities, strict=True):
         code = (rng.random(len(cell))[:, None] > probabilities.cumsum(axis=1)[persona]).sum(axis=1)
         code = np.minimum(code, len(emission.categories) - 1)
-        table[emission.measurement] = emission.draw(code, rng)
+        for part in emission.parts:
+            table[part.measurement] = part.draw(emission.part_codes(part.measurement)[code], rng)
     table["persona"] = np.asarray(model.names)[persona]
-    contexts = [str(name) for name in table if name not in ("completion", *model.measurements)]
+    contexts = [str(name) for name in table if name not in ("completion", *model.columns)]
     contexts = [name for name in contexts if name not in ("condition", "question_id", "base_question")]
-    return read_completions(table, measurements=list(model.measurements), contexts=contexts)
+    return read_completions(table, measurements=list(model.columns), contexts=contexts)

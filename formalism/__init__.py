@@ -12,6 +12,7 @@ from simulacra.formalism.conduct import split_change as split_change
 from simulacra.formalism.distributions import CollapsedMixture as CollapsedMixture
 from simulacra.formalism.distributions import PersonaMixtureDistribution as PersonaMixtureDistribution
 from simulacra.formalism.emissions import AbstractEmission as AbstractEmission
+from simulacra.formalism.emissions import FamilyEmission as FamilyEmission
 from simulacra.formalism.emissions import LabelEmission as LabelEmission
 from simulacra.formalism.emissions import LikelihoodEmission as LikelihoodEmission
 from simulacra.formalism.emissions import OutOfRange as OutOfRange

@@ -129,7 +129,7 @@ class PersonaMixture:
             if base_set(personas) in OPEN_SETS:
                 own, usual = open_set(base_set(personas), measured, event)
                 own = own if personas in OPEN_SETS else (*own, RESIDUAL)
-                usual = dataclasses.replace(usual, rule=rescaled_rule(usual.rule, scales))
+                usual = usual and dataclasses.replace(usual, rule=rescaled_rule(usual.rule, scales))
             else:
                 _refuse_inverted(personas, measured)
             own = rescaled_personas(own, scales)
@@ -206,8 +206,13 @@ class PersonaMixture:
 
     @property
     def measurements(self) -> tuple[str, ...]:
-        """Columns that are modelled, in the order of the emissions."""
+        """Measurements that are modelled, in the order of the emissions; a family of judges is one."""
         return tuple(emission.measurement for emission in self.emissions)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that are modelled: the measurements, with every judge of a family."""
+        return tuple(part.measurement for emission in self.emissions for part in emission.parts)
 
     @property
     def observables(self) -> tuple[str, ...]:
@@ -250,7 +255,7 @@ class PersonaMixture:
 
     def unmeasured(self, gate: Gate) -> tuple[str, ...]:
         """Measurements that a gate needs and the model lacks; ``coherent > 50`` needs a score."""
-        known = bounds_of(self.emissions) if gate == self._coherence else self.measurements
+        known = bounds_of(self.emissions) if gate == self._coherence else self.columns
         return tuple(name for name in Rule(gate.rule).measurements if name not in known)
 
     @property

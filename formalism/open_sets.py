@@ -1,4 +1,4 @@
-"""Persona sets of a measurement that the model names: a trait, a Likert scale, and an event.
+"""Persona sets of measurements that the model names: a trait, a Likert scale, an event, and several judges.
 
 ``trait``
     Plain and showing, for one score such as ``evil`` or ``toxicity``; incoherent with a score ``coherent``. High values
@@ -11,7 +11,10 @@
     *yes*, *true* or 1 (the other value if the emission declares that high values are good), or what the outcome of the
     model says.
 
-All have a persona *no-score*, which is left out of a fit unless scores are missing.
+``judges``
+    The true classes, for the verdicts of several judges (:mod:`simulacra.formalism.judge_set`).
+
+All others have a persona *no-score*, which is left out of a fit unless scores are missing.
 """
 
 import math
@@ -23,12 +26,13 @@ from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.emissions.labels import LabelEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.judge_set import judge_set
 from simulacra.formalism.outcomes import Outcome, quoted
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
 __all__ = ["open_set"]
 
-Found = tuple[tuple[Persona, ...], Outcome]
+Found = tuple[tuple[Persona, ...], Outcome | None]
 
 _TENS = tuple(float(edge) for edge in range(0, 101, 10))
 _LOW = (0.80, 0.10, 0.04, 0.02, 0.01, 0.01, 0.005, 0.005, 0.005, 0.005)
@@ -45,13 +49,15 @@ def open_set(name: str, emissions: Sequence[AbstractEmission], outcome: Outcome 
     """The personas of a set on the measurement of these emissions, from 0 to 100 if it is a score, and their event.
 
     Args:
-        name: ``"trait"``, ``"likert"`` or ``"event"``.
-        emissions: that of the measurement and, for a trait, possibly that of ``coherent``.
+        name: ``"trait"``, ``"likert"``, ``"event"`` or ``"judges"``.
+        emissions: that of the measurement and, for a trait, possibly that of ``coherent``; or those of the judges.
         outcome: for ``"event"``, states which values are the event if the values do not.
 
     Raises:
         InputError: the emissions do not determine the measurement, its order, or which of its values is the event.
     """
+    if name == "judges":
+        return judge_set(emissions)
     others = [each for each in emissions if each.measurement != "coherent"]
     wanted = ScoreEmission if name == "trait" else LabelEmission
     if len(others) != 1 or not isinstance(others[0], wanted) or (name != "trait" and len(emissions) > 1):

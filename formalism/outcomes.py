@@ -96,7 +96,7 @@ class Rule:
 
     def _columns(self, emissions: Sequence[AbstractEmission]) -> dict[str, int]:
         """The index of the emission of every measurement; raises if the rule uses a column without an emission."""
-        columns = {emission.measurement: column for column, emission in enumerate(emissions)}
+        columns = {part.measurement: column for column, own in enumerate(emissions) for part in own.parts}
         for name in self.measurements:
             if name not in columns:
                 raise InputError(
@@ -123,10 +123,12 @@ class Rule:
         columns = self._columns(emissions)
 
         def answer(name: str, comparison: str, value: float | int | str | None) -> np.ndarray:
-            emission, own = emissions[columns[name]], codes[:, columns[name]]
+            emission = emissions[columns[name]]
+            part = next(part for part in emission.parts if part.measurement == name)
+            own = emission.part_codes(name)[codes[:, columns[name]]]
             if value is None:
-                return own == len(emission.categories) - 1
-            return emission.select(comparison, value)[own]
+                return own == len(part.categories) - 1
+            return part.select(comparison, value)[own]
 
         return np.asarray(_walk(self._tree(), answer, self.text), dtype=bool)
 
@@ -144,7 +146,7 @@ class Rule:
             InputError: as :meth:`holds`.
         """
         columns = self._columns(emissions)
-        asked = sorted(columns[name] for name in self.measurements)
+        asked = sorted({columns[name] for name in self.measurements})
         grid = np.array(list(itertools.product(*(range(len(emissions[index].categories)) for index in asked))))
         true = self.holds([emissions[index] for index in asked], grid.reshape(len(grid), len(asked)))
         total: np.ndarray | float = 0.0

@@ -44,7 +44,7 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome, Rule, as_outcome
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
-__all__ = ["PersonaFile", "format_personas", "is_persona_file", "read_personas"]
+__all__ = ["PersonaFile", "format_personas", "is_persona_file", "read_personas", "toml_value"]
 
 _SUFFIX = ".toml"
 
@@ -111,34 +111,34 @@ def format_personas(
     personas: Sequence[Persona], emissions: Sequence[AbstractEmission] = (), outcome: Outcome | None = None
 ) -> str:
     """Personas as the text of a file, which :func:`read_personas` reads as the same personas, emissions and rule."""
-    lines = [] if outcome is None else [f"outcome = {_literal(outcome.rule)}", ""]
+    lines = [] if outcome is None else [f"outcome = {toml_value(outcome.rule)}", ""]
     for emission in emissions:
         fields = {
             name: value for name, value in emission.configuration().items() if name not in ("kind", "measurement")
         }
-        lines += [f"[measurements.{_literal(emission.measurement)}]", *_pairs(fields), ""]
+        lines += [f"[measurements.{toml_value(emission.measurement)}]", *_pairs(fields), ""]
     for persona in personas:
         lines += ["[[personas]]", *_written(persona, "personas")]
     return "\n".join(lines)
 
 
 def _written(persona: Persona, where: str) -> list[str]:
-    gates = [f"{{ rule = {_literal(gate.rule)}, at_least = {_literal(gate.at_least)} }}" for gate in persona.gates]
+    gates = [f"{{ rule = {toml_value(gate.rule)}, at_least = {toml_value(gate.at_least)} }}" for gate in persona.gates]
     lines = _pairs({"name": persona.name, "description": persona.description, "evidence": persona.evidence})
     lines += [f"gates = [{', '.join(gates)}]", ""]
     for name, own in persona.scores.items():
         fields = {"knots": own.knots, "masses": own.masses, "missing": own.missing, "concentration": own.concentration}
-        lines += [f"[{where}.scores.{_literal(name)}]", *_pairs(fields), ""]
+        lines += [f"[{where}.scores.{toml_value(name)}]", *_pairs(fields), ""]
     if persona.otherwise is not None:
         lines += [f"[{where}.otherwise]", *_written(persona.otherwise, f"{where}.otherwise")]
     return lines
 
 
 def _pairs(fields: Mapping[str, Any]) -> list[str]:
-    return [f"{name} = {_literal(value)}" for name, value in fields.items() if value is not None]
+    return [f"{name} = {toml_value(value)}" for name, value in fields.items() if value is not None]
 
 
-def _literal(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """Text, numbers and lists are written in JSON as they are in TOML."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -135,7 +135,7 @@ PERSONA_SETS: dict[str, tuple[Persona, ...]] = {
     "ordinal-5": (_LOW, _MIDDLE, _HIGH, _UNGRADED),
 }
 """The shipped sets by name."""
-OPEN_SETS = ("trait", "likert", "event")
+OPEN_SETS = ("trait", "likert", "event", "judges")
 """The shipped sets whose measurement the model names (:mod:`simulacra.formalism.open_sets`)."""
 # Without *mid*, "misaligned" would include every score from 30 to 90; without *no-score*, no persona would describe
 # answers in code. With *mid* split, implied rates are closer if fine-tunes differ in severity.
@@ -146,6 +146,7 @@ SUMMARIES = {
     "ordinal-5": "A grade from 1 to 5 in a column 'grade', without an outcome.",
     "trait": "One score such as 'evil', with or without 'coherent'; mirrored if high values are declared good.",
     "likert": "One judge's grades such as 1 to 5, as labels; mirrored if high values are declared good.",
+    "judges": "The verdicts of three judges or more on one question; the personas are the true classes.",
     "event": "One flag with two values such as yes and no, or counts of an event.",
 }
 """What every shipped set is for, in one sentence."""

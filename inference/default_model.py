@@ -13,6 +13,7 @@ from pathlib import Path
 
 from simulacra.data.counting.collapse import expect_log
 from simulacra.formalism.emissions.base import AbstractEmission
+from simulacra.formalism.emissions.families import FamilyEmission, joined_families
 from simulacra.formalism.emissions.likelihoods import LikelihoodEmission
 from simulacra.formalism.emissions.scores import ScoreEmission
 from simulacra.formalism.emissions_by_name import rules_of
@@ -30,6 +31,7 @@ from simulacra.inference.log_measurements import (
     archetyped_in,
     emission_in,
     is_nested,
+    judge_labels,
     measured_in,
     refuse_lacking,
     refuse_undeclared,
@@ -53,6 +55,7 @@ def default_model(
     references: str | None = None,
     without: Sequence[str] = (),
     concentration: Mapping[str, float | int] | None = None,
+    families: Mapping[str, Sequence[str]] | None = None,
     silent: bool = False,
 ) -> PersonaMixture:
     """Choose the model of a log, and say on standard error what was chosen; any part of it can be given instead.
@@ -73,6 +76,8 @@ def default_model(
         references: column with the persona whose prompt elicited a completion, for calibrating likelihoods.
         without: personas of the set that are left out.
         concentration: weight of the archetypes of some personas relative to the data, in pseudo-completions.
+        families: judges that may share errors, by a name for the family: their verdicts are modelled jointly
+            (:class:`~simulacra.formalism.FamilyEmission`).
         silent: say nothing.
 
     Returns:
@@ -117,10 +122,13 @@ def default_model(
         refuse_lacking(log, chosen, names, needed=event is None and not likelihoods)
     refuse_undeclared(known, names)
     rules = rules_of(() if name else chosen, event)
+    if kind == "judges":
+        given = {**judge_labels(log, [each for each in names if each not in given]), **given}
     measured = [
         given[each] if each in given else emission_in(each, kind, chosen, log, known.get(each, Declared()), rules)
         for each in names
     ]
+    measured = joined_families(measured, families or {})
     model = PersonaMixture(
         rescaled_personas(chosen, bounds_of(measured)) if likelihoods else name or chosen,
         emissions=[*measured, *([LikelihoodEmission(reference=references)] if likelihoods else [])],
@@ -156,6 +164,8 @@ def _emission_in_words(emission: AbstractEmission) -> str:
     if isinstance(emission, ScoreEmission):
         low, high = emission.bounds
         return f"{emission.measurement}: score from {low:g} to {high:g} in {len(emission.categories) - 1} bins{said}"
+    if isinstance(emission, FamilyEmission):
+        return f"{emission.measurement}: jointly {'; '.join(map(_emission_in_words, emission.parts))}"
     return f"{emission.measurement}: {', '.join(emission.categories[:-1])}{said}"
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "distinct_values",
     "emission_in",
     "is_nested",
+    "judge_labels",
     "measured_in",
     "refuse_lacking",
     "refuse_undeclared",
@@ -182,6 +183,26 @@ def _counted(log: CollapsedLog, name: str, high: High | None) -> LabelEmission:
             argument="log",
         )
     return LabelEmission(name, labels, high=high)
+
+
+def judge_labels(log: Log, names: Sequence[str]) -> dict[str, AbstractEmission]:
+    """A label for every judge, all with the values that occur with any of them.
+
+    Raises:
+        InputError: the values are not known before the log is counted.
+    """
+    found = [distinct_values(log, name) for name in names]
+    values = {value for own in found if own is not None for value in own.tolist()}
+    values = {int(value) if isinstance(value, float) and value.is_integer() else value for value in values}
+    if not values or any(own is None for own in found):
+        raise InputError(
+            f"default_model: the verdicts of {', '.join(names) or 'judges'} are not known",
+            expected="a log in memory with a column of verdicts for every judge",
+            remedy="name the columns, emissions=['verdict_a', 'verdict_b', 'verdict_c'], or pass them as LabelEmission",
+            argument=("emissions", "measurements"),
+        )
+    ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
+    return {name: LabelEmission(name, ordered) for name in names}
 
 
 def archetyped(personas: Sequence[Persona]) -> tuple[str, ...]:

@@ -302,7 +302,7 @@ def _cell_columns(model: PersonaMixture, log: CompletionLog | ScannedLog, tellin
 def _telling(model: PersonaMixture, log: CompletionLog | ScannedLog) -> pd.DataFrame:
     """The condition, and the contexts whose names suggest that rates differ by them; of a scan, its distinct rows."""
     known = log.contexts if isinstance(log, CompletionLog) else log.columns
-    names = [name for name in known if name.casefold() in _CONTEXTS and name not in model.measurements]
+    names = [name for name in known if name.casefold() in _CONTEXTS and name not in model.columns]
     if not names:
         return pd.DataFrame({"condition": []})
     columns = ["condition", *names]
@@ -337,7 +337,7 @@ def _unmodelled(model: PersonaMixture, log: CompletionLog | ScannedLog | Collaps
     notes = []
     texts = model.likelihood.columns_of(model.names) if model.likelihood else ()
     # For a scanned log or for counts, it is not known which columns are scores.
-    others = set(log.measurements).difference(model.measurements, texts) if isinstance(log, CompletionLog) else set()
+    others = set(log.measurements).difference(model.columns, texts) if isinstance(log, CompletionLog) else set()
     if others:
         notes.append(f"read but not modelled: {', '.join(sorted(others))}.")
     if model.lacks_coherence:
@@ -360,7 +360,7 @@ def without_idle(model: PersonaMixture, collapsed: CollapsedLog) -> tuple[Person
     kept, notes = [], []
     for persona in model.personas:
         rule = Rule(persona.evidence) if persona.evidence else None
-        if rule is None or not set(rule.measurements) <= set(model.measurements):
+        if rule is None or not set(rule.measurements) <= set(model.columns):
             kept.append(persona)
             continue
         share = float((by_condition @ rule.holds(model.emissions, np.asarray(collapsed.patterns))).max())

@@ -98,13 +98,15 @@ def _with_coherence(name: str, there: Sequence[str]) -> list[str]:
 
 
 def open_measurement(log: Log, name: str, declared: Mapping[str, Declared]) -> tuple[str, ...]:
-    """The measurement of an open set, if there is only one candidate; for a trait, with coherence.
+    """The measurement of an open set, if there is only one candidate; for a trait, with coherence; for judges, all.
 
     Raises:
         InputError: there are several, or none.
     """
     there = measured_in(log)
     others = [each for each in there if each != "coherent" and not each.startswith(LIKELIHOOD)]
+    if name == "judges":
+        return tuple(others)
     own = _telling(log, others, declared) or ([] if isinstance(log, ScannedLog) else others)
     if len(own) != 1:
         raise InputError(

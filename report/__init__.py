@@ -6,3 +6,4 @@ from simulacra.report.document import write_reports as write_reports
 from simulacra.report.figures.writing import write_figures as write_figures
 from simulacra.report.tables import format_table as format_table
 from simulacra.report.tables import result_tables as result_tables
+from simulacra.report.verification import verify_paper as verify_paper

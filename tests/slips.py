@@ -234,7 +234,7 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "archetype: masses are words": (lambda _: Archetype((0.0, 100.0), ("a",)), r"is 'a'; expected numbers"),
     "personas: the path of a file": (
         lambda w: PersonaMixture(str(written(w, "mine.toml", b"")), emissions=EMISSIONS),
-        r"no persona set .*mine\.toml.*event; read personas in a file with PersonaMixture\.from_toml",
+        r"no persona set .*mine\.toml.*judges; read personas in a file with PersonaMixture\.from_toml",
     ),
     "personas: a probability that is text": (
         lambda w: PersonaMixture.from_toml(

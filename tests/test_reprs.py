@@ -29,6 +29,7 @@ from simulacra.analysis import (
     Prediction,
     Ratio,
     fragility,
+    judges,
     scorecard,
     training_path,
     update,
@@ -38,6 +39,7 @@ from simulacra.data.account import LeftOut
 from simulacra.data.counting.elicited import ElicitedCounts
 from simulacra.formalism import (
     Archetype,
+    FamilyEmission,
     Gate,
     LabelEmission,
     LikelihoodEmission,
@@ -205,6 +207,9 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "Gate": lambda _: Gate("aligned < 30", 0.5),
     "Persona": lambda _: _large_model().personas[0],
     "ScoreEmission": lambda _: _large_model().emissions[0],
+    "FamilyEmission": lambda _: FamilyEmission(
+        LONG, [LabelEmission(f"{LONG}{n}", [f"{LONG}{m}" for m in range(14)]) for n in range(2)]
+    ),
     "LabelEmission": lambda _: LabelEmission(LONG, [f"{LONG}{n}" for n in range(50)]),
     "LikelihoodEmission": lambda _: LikelihoodEmission({f"{LONG}{n}": f"{LONG}{n}" for n in range(50)}, reference=LONG),
     "Outcome": lambda _: Outcome("aligned < 30 and coherent > 50", of="coherent"),
@@ -245,6 +250,7 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "Plan": lambda _: _plan(),
     "Monitor": lambda _: _monitor(),
     "Window": lambda _: dataclasses.replace(_monitor().windows[0], excess=LONG),
+    "Judges": lambda _: dataclasses.replace(judges(fit_simulated()), names=(f"{LONG}1", f"{LONG}2")),
     "Scorecard": lambda _: dataclasses.replace(scorecard(fit_simulated()), words=LONG),
 }
 """Every public object that is printed, as large and with names as awkward as it may have."""

@@ -70,7 +70,7 @@ def collapse(
                 expected="a log in memory",
                 remedy="read the log with read_completions",
             )
-        found = aggregate(source, [*names, *by])
+        found = aggregate(source, [*(part.measurement for each in emissions for part in each.parts), *by])
         log = CompletionLog(found.table, found.measurements, found.contexts, found.account)
         tally = _tally_rows(log, emissions, tuple(by), found.count)
     elif likelihood is None:
@@ -128,7 +128,9 @@ def _tally_rows(
     """Encode every row and count; ``count`` is the number of completions that every row represents, one by default."""
     cell_columns = [name for name in log.table.columns if name not in ("completion", *PROVENANCE)]
     reasons = {**log.account.set_aside, **log.account.not_numbers}
-    refuse_unknown([each.measurement for each in emissions], log.measurements, "measurement", reasons)
+    refuse_unknown(
+        [part.measurement for each in emissions for part in each.parts], log.measurements, "measurement", reasons
+    )
     refuse_unknown(by, cell_columns, "cell column", reasons)
     for name in by:
         empty = np.flatnonzero(log.table[name].isna().to_numpy())
@@ -137,7 +139,7 @@ def _tally_rows(
             raise refuse_empty_cell(file=file, line=line, column=column)
     codes = np.zeros((len(log), len(emissions)), dtype=np.int64)
     for index, emission in enumerate(emissions):
-        codes[:, index] = _encode(log, emission, count)
+        codes[:, index] = emission.joint(np.stack([_encode(log, part, count) for part in emission.parts], axis=1))
     return tabulate(log.table[list(by)], codes, count)
 
 

@@ -91,6 +91,19 @@ class AbstractEmission(abc.ABC):
     def categories(self) -> tuple[str, ...]:
         """Labels of the J categories, in order; the last is ``"missing"``."""
 
+    @property
+    def parts(self) -> "tuple[AbstractEmission, ...]":
+        """The emissions of single columns of which this one is made: itself, or the judges of a family."""
+        return (self,)
+
+    def joint(self, codes: np.ndarray) -> np.ndarray:
+        """Category code of every row, from those of the :attr:`parts`, int, shape ``(N, parts)``; shape ``(N,)``."""
+        return np.asarray(codes[:, 0])
+
+    def part_codes(self, name: str) -> np.ndarray:
+        """The category code of the part of this name in every category, int, shape ``(J,)``."""
+        return np.arange(len(self.categories))
+
     @abc.abstractmethod
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Category code 0..J-1 of every value, int, same shape; missing values (NaN, None) get J-1.

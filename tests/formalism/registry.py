@@ -15,6 +15,7 @@ from simulacra.formalism import (
     AbstractEmission,
     Archetype,
     CollapsedMixture,
+    FamilyEmission,
     LabelEmission,
     PersonaMixtureDistribution,
     ScoreEmission,
@@ -46,6 +47,12 @@ def _label(emission: LabelEmission, *archetypes: Archetype) -> EmissionCase:
     return EmissionCase(emission, values, archetypes)
 
 
+def _family(emission: FamilyEmission) -> EmissionCase:
+    words = emission.categories[:-1]
+    masses = tuple(range(1, len(words) + 1))
+    return EmissionCase(emission, np.array([*words, None], dtype=object), (Archetype(words, masses, missing=0.1),))
+
+
 _SLOPE = Archetype((0.0, 20.0, 55.0, 100.0), (0.5, 0.2, 0.3), missing=0.07)
 _NEVER_MISSING = Archetype((0.0, 100.0), (3.0,), missing=0.0)
 _UNIT = Archetype((0.0, 0.5, 1.0), (0.9, 0.1))
@@ -65,6 +72,7 @@ EMISSIONS: Mapping[str, EmissionCase] = {
     "grades of which high ones are good": _label(LabelEmission("grade", [1, 2, 3, 4, 5], high="good"), _GRADES),
     "grades out of order": _label(LabelEmission("grade", [5, 1.5, 3]), Archetype((5, 1.5, 3), (1, 1, 2))),
     "words": _label(LabelEmission("kind", ["OK", "REFUSAL", "CODE"]), Archetype(("OK", "REFUSAL", "CODE"), (8, 1, 1))),
+    "family": _family(FamilyEmission("ab", [LabelEmission("a", ["no", "yes"]), LabelEmission("b", [1, 2, 3])])),
 }
 
 # --- distributions --------------------------------------------------------------------------------------------------

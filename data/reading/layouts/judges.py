@@ -20,6 +20,7 @@ from simulacra.data.reading.values import as_text, read_numbers
 __all__ = ["has_judges", "is_judge", "judge_column", "pivot_judges", "refuse_judges"]
 
 _WHO = ("judge", "grader", "rater", "annotator", "evaluator", "scorer", "labeler", "labeller")
+_MOST_WORDS = 7
 _JUDGES = frozenset(
     [*_WHO, *(f"{who}_{part}" for who in _WHO for part in ("model", "name", "id", "run", "seed", "draw"))]
 )
@@ -88,13 +89,17 @@ def pivot_judges(sheet: Sheet, columns: Mapping[str, str | None]) -> Sheet:
     rest = [name for name in sheet.columns if name not in keys and name != judge]
     same = [name for name in rest if is_constant(sheet.columns[name], group)]
     scores = [name for name in rest if name not in same and read_numbers(sheet.columns[name]).share > 0]
-    refuse_wide(len(keys) + len(same) + len(scores) * len(set(who)), sheet.file)
-    wide: dict[str, np.ndarray] = {}
-    for name in scores:
+    words = [name for name in rest if name not in (*same, *scores) and _are_verdicts(sheet.columns[name])]
+    refuse_wide(len(keys) + len(same) + len([*scores, *words]) * len(set(who)), sheet.file)
+
+    def by_judge(name: str) -> dict[str, np.ndarray]:
         columns_of = by_label(sheet.columns[name], who, group)
-        wide |= {suffixed(name, str(judge_name)): values for judge_name, values in columns_of.items()}
+        return {suffixed(name, str(judge_name)): values for judge_name, values in columns_of.items()}
+
+    scored = {column: values for name in scores for column, values in by_judge(name).items()}
+    wide = scored | {column: values for name in words for column, values in by_judge(name).items()}
     kept = {name: sheet.columns[name][first] for name in (*keys, *same)}
-    lost = [name for name in rest if name not in same and name not in scores]
+    lost = [name for name in rest if name not in (*same, *scores, *words)]
     judges = list(dict.fromkeys(who))
     example = next((name for name in wide if folded(name).startswith("align")), next(iter(wide), ""))
     return dataclasses.replace(
@@ -104,7 +109,7 @@ def pivot_judges(sheet: Sheet, columns: Mapping[str, str | None]) -> Sheet:
         layout="judges",
         why=f"the column {judge!r} names {len(judges)} judges of the same completions, which are identified by "
         f"{', '.join(map(repr, keys))}",
-        scores=tuple(wide),
+        scores=tuple(scored),
         set_aside={**sheet.set_aside, **dict.fromkeys(lost, VARIES)},
         notes=(
             *sheet.notes,
@@ -112,6 +117,12 @@ def pivot_judges(sheet: Sheet, columns: Mapping[str, str | None]) -> Sheet:
             f'judges; to model the scores of one of them as aligned, pass columns={{"aligned": "{example}"}}',
         ),
     )
+
+
+def _are_verdicts(values: np.ndarray) -> bool:
+    """Whether these are words of which there are few: a judge's verdicts, and not its reasons."""
+    texts = pd.Series(as_text(values)).dropna()
+    return texts.nunique() <= min(_MOST_WORDS, len(texts) / 2)
 
 
 def _keys(sheet: Sheet, columns: Mapping[str, str | None]) -> list[str] | None:

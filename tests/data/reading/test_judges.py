@@ -44,6 +44,17 @@ def test_judges_in_rows_become_columns(name, item):
     assert log.account.layouts["<DataFrame>"].startswith("judges")
 
 
+def test_verdicts_in_words_become_columns():
+    frame = _judged().drop(columns=["aligned", "coherent"])
+    frame["verdict"] = np.where(np.arange(len(frame)) % 5 < 2, "bad", "fine")
+    columns = [f"verdict_{judge}" for judge in ("gpt_4o", "claude", "gemini")]
+    assert set(columns) <= set(read_completions(frame, condition="model").contexts)
+    log = read_completions(frame, condition="model", measurements=columns)
+    assert log.measurements == tuple(columns)
+    assert log.table["verdict_claude"].tolist() == frame.loc[frame["judge"] == "claude", "verdict"].tolist()
+    assert log.account.set_aside["reason"] == "differs between the judgments of one completion"
+
+
 def test_a_judge_that_scored_some_completions_only():
     frame = _judged()
     frame = frame[~((frame["judge"] == "gemini") & (frame["item_id"] == "i3"))]

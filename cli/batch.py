@@ -1,0 +1,153 @@
+"""``simulacra batch``: many fits from one file, several at a time, resumed, and compared in one table.
+
+.. code-block:: toml
+
+    [defaults]
+    personas = "trait"
+
+    [runs.organism-a]
+    logs = ["a/*.csv"]
+
+    [runs.organism-b]
+    logs = ["b/*.csv"]
+    baseline = "base-b"
+
+Every run is a ``simulacra fit`` with these options, in a process and a folder of its own. A run whose folder contains a
+result with the same options is not repeated, and one that was killed continues from its checkpoint.
+"""
+
+import concurrent.futures
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+
+from simulacra.cli.config import checked_options, format_config
+from simulacra.cli.folder import read_summary
+from simulacra.cli.tables import simple_table
+from simulacra.formalism.errors import InputError
+from simulacra.inference.tables import CI_PROB, bounds, probability_of
+from simulacra.report.prose import place_of, records
+from simulacra.report.tables import format_table
+
+__all__ = ["Run", "compare_runs", "print_batch", "read_batch", "run_batch"]
+
+_COMPARED = ("rates", "contrasts", "weights", "shifts")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Run(NamedTuple):
+    """One fit of a batch.
+
+    Attributes:
+        name: its name, that of its folder.
+        options: options of ``simulacra fit``, by the names of its parameters.
+        folder: its folder.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def done(self) -> bool:
+        """Whether the folder contains a result with these options."""
+        stored = read_summary(self.folder).get("config", {}) if self.folder.is_dir() else {}
+        return bool(stored) and all(stored.get(name) == value for name, value in self.options.items())
+
+
+def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
+    """The runs of a file.
+
+    Args:
+        path: the TOML file.
+        out: the folder in which every run has its own.
+        command: the command ``fit``, whose options runs have.
+
+    Raises:
+        InputError: a file that is not TOML, without runs, or with other tables; or a name that cannot be a folder.
+        typer.BadParameter: an option that the command does not have.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as TOML: {error}") from error
+    runs, defaults = found.get("runs"), found.get("defaults", {})
+    unknown = found.keys() - {"runs", "defaults"}
+    tables = [defaults, *(runs.values() if isinstance(runs, dict) else [])]
+    if not runs or not isinstance(runs, dict) or unknown or not all(isinstance(own, dict) for own in tables):
+        raise InputError(
+            f"{path}: is no batch" + (f": there is no table {min(unknown)!r}" if unknown else ""),
+            expected="tables [runs.NAME] with the options of simulacra fit, and possibly [defaults]",
+        )
+    shared = checked_options(command, defaults, f"{path}: defaults")
+    listed = []
+    for name, own in runs.items():
+        if not _NAME.fullmatch(name):
+            raise InputError(f"{path}: the run {name!r} needs a name of letters, digits, '.', '_' and '-'")
+        options = {**shared, **checked_options(command, own, f"{path}: runs.{name}")}
+        if "out" in options or "logs" not in options:
+            raise InputError(f"{path}: runs.{name}: expected logs, and no out, which is {out / name}")
+        listed.append(Run(name, options, out / name))
+    return listed
+
+
+def run_batch(runs: list[Run], *, jobs: int) -> Iterator[tuple[Run, int, str]]:
+    """Fit runs that are not done; yields every run when it ends, with its exit code and what it said of errors."""
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(_fit, run): run for run in runs}
+        for ended in concurrent.futures.as_completed(waiting):
+            yield waiting[ended], *ended.result()
+
+
+def _fit(run: Run) -> tuple[int, str]:
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    config = run.folder.with_suffix(run.folder.suffix + ".toml")
+    config.write_text(format_config(run.options), encoding="utf-8")
+    words = ["fit", "--config", str(config), "--out", str(run.folder), "--checkpoint", "--quiet"]
+    command = [sys.executable, "-m", "simulacra.cli.app", *words]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", check=False)
+    return ended.returncode, ended.stderr.strip()
+
+
+def compare_runs(runs: list[Run], out: Path) -> dict[str, pd.DataFrame]:
+    """The tables of all runs that are done, each with a column ``run``, also written to ``out`` as CSV.
+
+    Tables that no run has, such as rates without an outcome, are left out.
+    """
+    tables = {}
+    for name in _COMPARED:
+        parts = {
+            run.name: pd.read_csv(run.folder / f"{name}.csv")
+            for run in runs
+            if run.done and (run.folder / f"{name}.csv").is_file()
+        }
+        if parts:
+            tables[name] = pd.concat(parts, names=["run"]).reset_index(0).reset_index(drop=True)
+            (out / f"{name}.csv").write_text(format_table(tables[name], "csv"), encoding="utf-8")
+    return tables
+
+
+def print_batch(console: Console, tables: Mapping[str, pd.DataFrame], withheld: list[str]) -> None:
+    """Print the claims of all runs about the logged questions, and the runs with failed checks."""
+    if "contrasts" in tables:
+        contrasts = tables["contrasts"]
+        lower, upper = bounds(probability_of(contrasts) or CI_PROB)
+        table = simple_table(("run", "condition", "claim", "percentage points", "for new questions"), texts=3)
+        new = {(row["run"], place_of(row)): row["claim"] for row in records(contrasts[contrasts["scope"] == "new"])}
+        for row in records(contrasts[contrasts["scope"] == "these"]):
+            shown = [f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("rate_difference", lower, upper)]
+            place = row["run"], place_of(row)
+            difference = f"{shown[0]} ({shown[1]} to {shown[2]})"
+            table.add_row(escape(place[0]), escape(place[1]), row["claim"], difference, new.get(place, ""))
+        console.print("[bold]Claims of all runs[/bold], each relative to its baseline", highlight=False)
+        console.print(table)
+    if withheld:
+        console.print(f"Checks failed, and estimates are withheld: {escape(', '.join(withheld))}", highlight=False)

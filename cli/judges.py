@@ -1,0 +1,53 @@
+"""``simulacra judges``: what each judge of a fit adds, and which judges depend on one another, for the terminal."""
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+
+from simulacra.cli.tables import simple_table
+from simulacra.inference.tables import bounds, level
+
+__all__ = ["print_judges"]
+
+_SUSPICIOUS = 0.05
+_MEANING = (
+    "information: what the verdict of a judge says of the persona; adds: what it says beyond the verdicts of all "
+    "others; both in nats. moves: largest change of the weights of a condition if the judge is left out."
+)
+
+
+def print_judges(console: Console, judges: pd.DataFrame, pairs: pd.DataFrame, *, ci_prob: float) -> None:
+    """Print the tables of :class:`~simulacra.analysis.Judges`; ``ci_prob`` must be that of the first."""
+    table = simple_table(("judge", "family", "information", "adds", "moves", "worth"), texts=2)
+    for row in judges.to_dict("records"):
+        shown = []
+        for name in ("information", "added"):
+            lower, upper = (row[f"{name}_{end}"] for end in bounds(ci_prob))
+            shown.append(f"{row[name]:.3f} ({lower:.3f}–{upper:.3f})")
+        family = row["family"] if row["family"] != row["judge"] else ""
+        table.add_row(escape(row["judge"]), escape(family), *shown, f"{100 * row['moves']:.1f} points", row["worth"])
+    console.print(f"[bold]Judges[/bold], mean and {level(ci_prob)} interval", highlight=False)
+    console.print(table)
+    console.print(f"{_MEANING}\n", style="dim", highlight=False, soft_wrap=True)
+    apart = pairs[pairs["p_value"] < _SUSPICIOUS].sort_values("p_value")
+    for row in apart.to_dict("records"):
+        more = "more" if row["excess"] > 0 else "less"
+        console.print(
+            escape(
+                f"{row['judge']} and {row['other']} agree {more} often than the model accounts for: in "
+                f"{row['agreement']:.1%} of the completions, {100 * row['excess']:+.1f} points "
+                f"(p = {row['p_value']:.3f})."
+            ),
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(
+        "Judges that share errors can be joined: --family NAME=JUDGE,JUDGE."
+        if len(apart)
+        else f"No pair of judges agrees more or less often than the model accounts for (p at least "
+        f"{pairs['p_value'].min():.2f})."
+        if len(pairs)
+        else "All judges are of one family.",
+        highlight=False,
+        soft_wrap=True,
+    )
