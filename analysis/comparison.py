@@ -151,8 +151,9 @@ class Comparison:
         found, reference = self.verdict(model, against, score=score), against or self.against
         folds = len(set(self.folds.values()))
         return (
-            f"{model} minus {reference}: {_signed(found.mean, found.se)} nats of {score} log score over {len(self.folds)} held-out "
-            f"base questions ({found.verdict}; power {found.power:.2f} at {LEVEL:.0%}; {folds}-fold cross-validation; "
+            f"{model} minus {reference}: {_signed(found.mean, found.se)} nats of {score} log score over "
+            f"{len(self.folds)} held-out base questions ({found.verdict}; power {found.power:.2f} at {LEVEL:.0%}; "
+            f"{folds}-fold cross-validation; "
             f"simulacra {library_versions()['simulacra']}, data {self.data_hash[:8]}…)"
         )
 

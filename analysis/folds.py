@@ -118,8 +118,9 @@ def scores(
     from arviz_stats.sampling_diagnostics import mcse
 
     elpd, influence = {score: list[float]() for score in SCORES}, {score: np.zeros(shape) for score in SCORES}
-    for cell, (condition, own) in enumerate(zip(counts.cells["condition"], np.asarray(counts.counts), strict=True)):
-        half = rng.multivariate_hypergeometric(own, own.sum() // 2)
+    # All halves come first, so that they are the same for all models.
+    halves = [rng.multivariate_hypergeometric(own, own.sum() // 2) for own in np.asarray(counts.counts)]
+    for cell, (condition, own, half) in enumerate(zip(counts.cells["condition"], counts.counts, halves, strict=True)):
         prior = Prior(predictive.means[:, cell], predictive.variances[:, cell])
         both, one, other = (
             log_predictive_density(part.astype(float), prior, predictive.components[condition], rng)

@@ -21,7 +21,7 @@ References:
 
 import dataclasses
 import numbers
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, special
@@ -59,8 +59,8 @@ class Tilted:
 
     model: PersonaMixture
     measurement: str = "aligned"
-    by: Literal["condition", "persona"] = "condition"
-    bound: float = 1.0
+    by: str = "condition"
+    bound: float | int = 1.0
 
     def __post_init__(self) -> None:
         """Check the arguments."""
@@ -155,7 +155,7 @@ class _Condition(NamedTuple):
     variance: float
 
 
-def _best(data: _Condition, owner: np.ndarray, bound: float) -> _Tilt:
+def _best(data: _Condition, owner: np.ndarray, bound: float | int) -> _Tilt:
     """The tilts and the mean logits of largest posterior density; ``owner @ u`` are the tilts of K personas."""
     number, size, cells = owner.shape[1], len(data.location), len(data.counts)
     contrasts, totals = ilr_basis(size + 1), data.counts.sum(axis=1, keepdims=True)

@@ -66,7 +66,7 @@ def judge(differences: np.ndarray) -> Verdict:
     )
 
 
-def _power(ratio: float, units: float) -> float:
+def _power(ratio: float, units: float | int) -> float:
     """Probability of a clear difference in the right direction, if the true one is ``ratio`` standard errors."""
     quantile = stats.t.ppf((1 + LEVEL) / 2, units - 1)
     if ratio > 30:  # where the noncentral t is not accurate, and the answer is one
@@ -81,7 +81,7 @@ def _ratio_for(units: int) -> float:
 def _units_for(each: float) -> float:
     """The number of units with enough power; ``each`` is the mean of d over its standard deviation."""
 
-    def lacks(units: float) -> float:
+    def lacks(units: float | int) -> float:
         return _power(each * np.sqrt(units), units) - POWER
 
     if lacks(_MOST_UNITS) < 0:

@@ -24,7 +24,7 @@ def tilt_scores(categories: int) -> np.ndarray:
     return np.append(np.linspace(-1.0, 1.0, categories - 1), 0.0)
 
 
-def bounded(unbounded: np.ndarray, bound: float) -> np.ndarray:
+def bounded(unbounded: np.ndarray, bound: float | int) -> np.ndarray:
     """Tilts d = B tanh(u / B), whose derivative at zero is one, in (-B, B)."""
     return np.asarray(bound * np.tanh(unbounded / bound))
 
