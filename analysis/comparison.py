@@ -34,7 +34,7 @@ from simulacra.analysis.verdicts import LEVEL, Verdict, judge
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
-from simulacra.formalism.display import card, listing
+from simulacra.formalism.display import card, shorten
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.weights import named_columns
@@ -44,6 +44,7 @@ from simulacra.inference.versions import library_versions
 __all__ = ["Comparison", "compare"]
 
 _MOST_R_HAT = 1.1
+_SHOWN = 4
 _COLUMNS = [
     "score",
     "model",
@@ -151,29 +152,29 @@ class Comparison:
         found, reference = self.verdict(model, against, score=score), against or self.against
         folds = len(set(self.folds.values()))
         return (
-            f"{model} minus {reference}: {_signed(found.mean, found.se)} nats of {score} log score over "
+            f"{model} minus {reference}: {_signed(found)} nats of {score} log score over "
             f"{len(self.folds)} held-out base questions ({found.verdict}; power {found.power:.2f} at {LEVEL:.0%}; "
             f"{folds}-fold cross-validation; "
             f"simulacra {library_versions()['simulacra']}, data {self.data_hash[:8]}…)"
         )
 
     def __repr__(self) -> str:
-        table = self.table()
-        table = table[table["model"] != self.against]
-
-        def said(score: str) -> str:
-            own = table[table["score"] == score]
-            numbers = zip(own["model"], own["elpd_diff"], own["dse"], own["verdict"], strict=True)
-            return listing((f"{name} {_signed(mean, se)} {verdict}" for name, mean, se, verdict in numbers), 60)
-
+        said = [self._line(name) for name in self.r_hat if name != self.against]
+        rest = len(said) - _SHOWN
         return card(
             f"Comparison of {len(self.r_hat)} models over {grouped(len(self.folds))} base questions in "
             f"{len(set(self.folds.values()))} folds",
-            f"differences from {self.against} in log score, nats ± standard error:",
-            f"adapted: {said('adapted')}",
-            f"plain: {said('plain')}",
+            f"differences from {shorten(self.against)} in log score, nats ± standard error:",
+            *said[:_SHOWN],
+            f"… {rest} more" if rest > 0 else "",
             "next: .table(), .differences(model), .verdict(model), .cite(model), .pointwise",
         )
+
+    def _line(self, model: str) -> str:
+        if self._failed(model, self.against):
+            return f"{shorten(model)}: withheld"
+        adapted, plain = (self.verdict(model, score=score) for score in SCORES)
+        return f"{shorten(model)}: {adapted.verdict}; adapted {_signed(adapted)}, plain {_signed(plain)}"
 
     def _row(self, score: str, model: str, reference: str) -> dict[str, Any]:
         own = self.pointwise[(self.pointwise["score"] == score) & (self.pointwise["model"] == model)]
@@ -343,5 +344,5 @@ def _collapsed(models: Mapping[str, PersonaMixture], log: CompletionLog | Scanne
     return collapse(log, next(iter(models.values())).emissions, by=by)
 
 
-def _signed(mean: float, error: float) -> str:
-    return "" if np.isnan(mean) else f"{mean:+.0f} ± {error:.0f}".replace("-", "−")
+def _signed(found: Verdict) -> str:
+    return f"{found.mean:+.0f} ± {found.se:.0f}".replace("-", "−")

@@ -1,6 +1,8 @@
 """A fitted result for the terminal: weights, rates, claims and, last, the checks."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -28,7 +30,7 @@ from simulacra.report.prose import (
     withheld_sentence,
 )
 
-__all__ = ["print_checks", "print_result", "simple_table"]
+__all__ = ["print_checks", "print_result", "print_table", "simple_table"]
 
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
@@ -44,6 +46,23 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
     for position, column in enumerate(columns):
         table.add_column(escape(column), justify="left" if position < texts else "right", overflow="fold")
     return table
+
+
+def print_table(console: Console, table: pd.DataFrame) -> None:
+    """Print any table of an analysis, numbers with three decimals; columns that have nothing to say are left out."""
+    told = table.dropna(axis=1, how="all")
+    told = told.loc[:, [name for name in told if not (name == "status" and (told[name] == "ok").all())]]
+    texts = [not pd.api.types.is_numeric_dtype(told[name]) for name in told]
+    shown = simple_table(tuple(map(str, told)), texts=texts.index(False) if False in texts else len(texts))
+    for row in told.itertuples(index=False):
+        shown.add_row(*(escape(_in_a_cell(value)) for value in row))
+    console.print(shown)
+
+
+def _in_a_cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return str(value)
 
 
 def print_result(
