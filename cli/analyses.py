@@ -222,7 +222,7 @@ def compare(
     them. The verdicts come with their power and the number of questions that
     would decide.
 
-      [bold]simulacra compare log.csv --personas emergent-misalignment --personas ordinal-5[/bold]
+      [bold]simulacra compare log.csv --personas emergent-misalignment --personas my.toml[/bold]
     """
     from simulacra.analysis import compare as compared
     from simulacra.cli.request import candidates
