@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from simulacra.analysis.folds import SCORES, folds_of, part_of, predictive_of, question_of, refit, scores
 from simulacra.analysis.tilts import Tilted, tilted_predictive
@@ -70,8 +71,9 @@ class Comparison:
     Attributes:
         pointwise: one row per score, model and cell: ``score, model, condition, base_question, question_id,
             completions, elpd`` (log predictive density, nats).
-        mcse: Monte Carlo standard error of the sum over a fold, nats: one row per fold, score and model, ``fold, score,
-            model, mcse``.
+        influence: influence of every posterior draw on the sum over a fold, from which Monte Carlo errors follow, nats;
+            dims ``fold, score, model, chain, draw``.
+        anchors: the model by whose fits each model predicts; another one for a tilted model.
         against: the model with which the others are compared.
         folds: the fold of every base question.
         r_hat: the largest R-hat of any fit of a model, by model.
@@ -80,7 +82,8 @@ class Comparison:
     """
 
     pointwise: pd.DataFrame
-    mcse: pd.DataFrame
+    influence: xr.DataArray
+    anchors: Mapping[str, str]
     against: str
     folds: Mapping[str, int]
     r_hat: Mapping[str, float]
@@ -187,7 +190,6 @@ class Comparison:
         if model == reference:
             return {**row, "verdict": "reference", "status": "ok"}
         found = self.verdict(model, reference, score=score)
-        noise = self.mcse[(self.mcse["score"] == score) & self.mcse["model"].isin([model, reference])]["mcse"]
         return {
             **row,
             "elpd_diff": found.mean,
@@ -196,10 +198,18 @@ class Comparison:
             "power": found.power,
             "detectable": found.detectable,
             "questions_needed": found.needed,
-            "mcse": np.sqrt((noise**2).sum()),
+            "mcse": self._noise(score, model, reference),
             "verdict": found.verdict,
             "status": "ok",
         }
+
+    def _noise(self, score: str, model: str, reference: str) -> float:
+        """Monte Carlo standard error of a difference; models that predict by the same fits have common errors."""
+        from arviz_stats.sampling_diagnostics import mcse
+
+        own, other = (self.influence.sel(score=score, model=name) for name in (model, reference))
+        parts = [own - other] if self.anchors[model] == self.anchors[reference] else [own, other]
+        return float(np.sqrt(sum((mcse(part, method="mean") ** 2).sum() for part in parts)))
 
     def _failed(self, model: str, reference: str) -> str:
         """Why two models cannot be compared; empty if they can."""
@@ -271,7 +281,12 @@ def compare(
     folds = folds_of(counts, num_folds, seed)
     settings = {"seed": seed, "num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
     fold = question_of(counts).map(folds).to_numpy()
-    rows, noise, r_hat = [], [], dict.fromkeys(plain, 1.0)
+    rows, r_hat = [], dict.fromkeys(plain, 1.0)
+    influence = xr.DataArray(
+        np.zeros((int(fold.max()) + 1, len(SCORES), len(plain), num_chains, num_samples)),
+        dims=("fold", "score", "model", "chain", "draw"),
+        coords={"fold": range(int(fold.max()) + 1), "score": list(SCORES), "model": list(plain)},
+    )
     for number in range(fold.max() + 1):
         rest, held_out = part_of(counts, fold != number), part_of(counts, fold == number)
         fits = {name: refit(plain[name], rest, settings) for name in dict.fromkeys(anchors.values())}
@@ -283,12 +298,11 @@ def compare(
             else:
                 predictive = predictive_of(result, held_out)
             rng = np.random.default_rng([seed, number])  # the same halves for all models
-            own, mcse = scores(predictive, held_out, (num_chains, num_samples), rng)
+            own, influence.loc[number, :, name] = scores(predictive, held_out, (num_chains, num_samples), rng)
             rows.append(own.assign(model=name))
-            noise += [{"fold": number, "score": score, "model": name, "mcse": mcse[score]} for score in SCORES]
     columns = ["score", "model", "condition", "base_question", "question_id", "completions", "elpd"]
     pointwise = pd.concat(rows, ignore_index=True)[columns]
-    return Comparison(pointwise, pd.DataFrame(noise), reference, folds, r_hat, counts.content_hash, seed)
+    return Comparison(pointwise, influence, anchors, reference, folds, r_hat, counts.content_hash, seed)
 
 
 def _plain(models: object) -> dict[str, PersonaMixture]:

@@ -106,8 +106,8 @@ def predictive_of(result: Result, counts: CollapsedLog) -> Predictive:
 
 def scores(
     predictive: Predictive, counts: CollapsedLog, shape: tuple[int, int], rng: np.random.Generator
-) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Both scores of every held-out cell, and the Monte Carlo standard errors of their sums over cells.
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Both scores of every held-out cell, and the influence of draws on their sums over cells, ``(2, chain, draw)``.
 
     Args:
         predictive: what a fit predicts of these cells.
@@ -115,9 +115,7 @@ def scores(
         shape: number of chains and draws of each.
         rng: source of the halves and of the estimates.
     """
-    from arviz_stats.sampling_diagnostics import mcse
-
-    elpd, influence = {score: list[float]() for score in SCORES}, {score: np.zeros(shape) for score in SCORES}
+    elpd, influence = {score: list[float]() for score in SCORES}, np.zeros((len(SCORES), *shape))
     # All halves come first, so that they are the same for all models.
     halves = [rng.multivariate_hypergeometric(own, own.sum() // 2) for own in np.asarray(counts.counts)]
     for cell, (condition, own, half) in enumerate(zip(counts.cells["condition"], counts.counts, halves, strict=True)):
@@ -126,12 +124,11 @@ def scores(
             log_predictive_density(part.astype(float), prior, predictive.components[condition], rng)
             for part in (own, half, own - half)
         )
-        elpd["plain"].append(both.value)
         elpd["adapted"].append(2 * both.value - one.value - other.value)
-        influence["plain"] += both.influence.reshape(shape)
-        influence["adapted"] += (2 * both.influence - one.influence - other.influence).reshape(shape)
+        elpd["plain"].append(both.value)
+        own_influence = 2 * both.influence - one.influence - other.influence, both.influence
+        influence += np.reshape(own_influence, influence.shape)
     cells = counts.cells[["condition", "question_id"]].assign(
         base_question=question_of(counts), completions=np.asarray(counts.counts).sum(axis=1)
     )
-    table = pd.concat([cells.assign(score=score, elpd=elpd[score]) for score in SCORES])
-    return table, {score: float(mcse(values, method="mean")) for score, values in influence.items()}
+    return pd.concat([cells.assign(score=score, elpd=elpd[score]) for score in SCORES]), influence

@@ -160,9 +160,9 @@ def _comparison() -> Comparison:
     names, questions = [f"{LONG}{n}" for n in range(30)], [f"{LONG}{n}" for n in range(9)]
     rows = itertools.product(("adapted", "plain"), names, [LONG], questions, [LONG], [50], [-1e6])
     columns = ["score", "model", "condition", "base_question", "question_id", "completions", "elpd"]
-    noise = pd.DataFrame(columns=["fold", "score", "model", "mcse"])
     folds, r_hat = dict(zip(questions, range(9), strict=True)), dict.fromkeys(names, 1.0)
-    return Comparison(pd.DataFrame(rows, columns=columns), noise, names[0], folds, r_hat, LONG, 0)
+    anchors = dict(zip(names, names, strict=True))
+    return Comparison(pd.DataFrame(rows, columns=columns), xr.DataArray(), anchors, names[0], folds, r_hat, LONG, 0)
 
 
 def _conducted() -> Conduct:

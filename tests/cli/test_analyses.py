@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from typer.testing import Result
 
 import simulacra.analysis
@@ -67,11 +69,11 @@ def test_a_path_over_doses(run: Run, saved: Path, found_by: Callable[[str], list
 
 
 def test_a_plan(run: Run, saved: Path, found_by: Callable[[str], list[Any]]) -> None:
-    sizes, plans = ("--questions", "4", "--samples", "5,10", "--trials", "2"), found_by("plan")
+    sizes, plans = ("--questions", "4", "--samples", "5", "--trials", "2"), found_by("plan")
     for words in (["--rate", "0.02", "--difference", "0.1"], [saved, "insecure"]):
         found = said(run("plan", *words, *sizes, "--json"))
         assert found["plan"] == json_rows(plans[-1].table())
-        assert [row["samples"] for row in found["plan"]] == [5, 10] * 2
+        assert [row["samples"] for row in found["plan"]] == [5, 5]
     for words, message in (
         (["--rate", "0.02"], "expected a saved result, or both --rate and --difference"),
         ([saved, "--rate", "0.02"], "--rate is a guess, but a result was given"),
@@ -98,10 +100,12 @@ def test_sets_are_compared(run: Run, log_file: Path, monkeypatch: pytest.MonkeyP
         places = itertools.product(("adapted", "plain"), models, range(6))
         cells = [(score, name, "base", f"q{n}", f"q{n}", 9, -10.0 * len(name)) for score, name, n in places]
         columns = ["score", "model", "condition", "base_question", "question_id", "completions", "elpd"]
-        noise = pd.DataFrame([(0, score, name, 0.1) for score in ("adapted", "plain") for name in models])
-        noise.columns = ["fold", "score", "model", "mcse"]
+        size, names = (1, 2, len(models), 2, 9), {"score": ["adapted", "plain"], "model": list(models)}
+        influence = xr.DataArray(np.ones(size), dims=("fold", "score", "model", "chain", "draw"), coords=names)
+        anchors = dict.fromkeys(models, next(iter(models)))
         folds, r_hat = {f"q{n}": n % num_folds for n in range(6)}, dict.fromkeys(models, 1.0)
-        return Comparison(pd.DataFrame(cells, columns=columns), noise, next(iter(models)), folds, r_hat, "abc", seed)
+        pointwise = pd.DataFrame(cells, columns=columns)
+        return Comparison(pointwise, influence, anchors, next(iter(models)), folds, r_hat, "abc", seed)
 
     monkeypatch.setattr("simulacra.analysis.compare", compared)
     found = said(run("compare", log_file, "--folds", "3", "--json"))["comparison"]
