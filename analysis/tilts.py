@@ -5,15 +5,17 @@ personas do, rather than which of them speak, can be asked of held-out questions
 (:mod:`simulacra.formalism.tilts`) predict them better than one without? :func:`~simulacra.analysis.compare` answers,
 with :class:`Tilted` among its models.
 
-The tilts are anchored at a fit without them, and all conditions are treated alike, the baseline included. At the
-posterior mean of the emissions, the tilts d of a condition, the mean logits μ of its cells and the logits η of every
-cell maximise
+A tilted model is anchored at a fit without tilts, and all conditions are treated alike, the baseline included. The
+category probabilities θ of the tilted measurement, the tilts d_m and the mean logits μ_m of every condition, and the
+logits η of every cell, maximise
 
-.. math:: \sum_{c,y} n_{cy} \log \sum_z w_z(η_c)\, f_{zm}(y) + \sum_c \log \mathrm{N}(η_c \mid μ, v I)
-    + \log \mathrm{N}(μ \mid m, v I) + \log \mathrm{N}(u \mid 0, ½^2 I), \qquad d = B \tanh(u / B),
+.. math:: \sum_{c,y} n_{cy} \log \sum_z w_z(η_c)\, f_{zm}(y) + \sum_c \log \mathrm{N}(η_c \mid μ_m, v I)
+    + \sum_m \log \mathrm{N}(μ_m \mid η_{0m}, v I) + \sum_m \log \mathrm{N}(u_m \mid 0, (B/2)^2 I)
+    + \sum_{z,j} α_{zj} \log θ_{zj}, \qquad d_m = B \tanh((u_m - \bar u) / B),
 
-with m and v the mean and the variance of the logits of a new question in the fit. New cells are then predicted with
-tilted emissions, draw by draw, and with the shift of μ that the tilts bring about.
+once with tilts and once without, from the emissions of the fit and from the archetypes. Here η_0 and v are the mean and
+the variance of the logits of a new question in the fit, and f the other measurements have is that of the fit. What the
+tilts change in log θ and μ is added to every draw of the fit, by which new cells are then predicted.
 
 References:
     Byrd et al. (1995), doi:10.1137/0916069 (L-BFGS-B).
@@ -24,6 +26,7 @@ import numbers
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, special
 
 from simulacra.analysis.folds import Predictive, predictive_of
@@ -37,9 +40,6 @@ from simulacra.formalism.weights import named_columns
 from simulacra.inference.result import Result
 
 __all__ = ["Tilted", "tilted_predictive"]
-
-_SPREAD = 0.5
-"""Prior standard deviation of a tilt before it is bounded."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -92,11 +92,35 @@ class Tilted:
         )
 
 
-class _Tilt(NamedTuple):
-    """Tilts of the personas in a condition, shape ``(K,)``, and the mean logits of its cells, ``(K - 1,)``."""
+class _Data(NamedTuple):
+    """What tilts are estimated from.
 
+    Attributes:
+        counts: completions by cell and pattern, shape ``(C, P)``.
+        condition: the condition of every cell, one of M, shape ``(C,)``.
+        rest: f of the other measurements of every pattern, shape ``(K, P)``.
+        codes: the category of every pattern in the tilted measurement, shape ``(P,)``.
+        concentration: α, shape ``(K, J)``.
+        location: prior mean of the logits of every condition, shape ``(M, K - 1)``.
+        variance: their prior variance.
+    """
+
+    counts: np.ndarray
+    condition: np.ndarray
+    rest: np.ndarray
+    codes: np.ndarray
+    concentration: np.ndarray
+    location: np.ndarray
+    variance: float
+
+
+class _Best(NamedTuple):
+    """Maximum of the posterior density: θ ``(K, J)``, tilts ``(M, K)`` and mean logits ``(M, K - 1)``."""
+
+    density: float
+    table: np.ndarray
     tilts: np.ndarray
-    mean: np.ndarray
+    means: np.ndarray
 
 
 def tilted_predictive(candidate: Tilted, result: Result, fitted: CollapsedLog, counts: CollapsedLog) -> Predictive:
@@ -108,79 +132,95 @@ def tilted_predictive(candidate: Tilted, result: Result, fitted: CollapsedLog, c
         fitted: the counts it was fitted to.
         counts: the new cells.
     """
-    column = result.model.measurements.index(candidate.measurement)
-    parts = {name: np.flatnonzero(fitted.cells["condition"] == name) for name in counts.conditions}
-    before, new = predictive_of(result, fitted), predictive_of(result, counts)
-    means, components = new.means.copy(), dict[str, np.ndarray]()
-    patterns = np.asarray(counts.patterns)
-    tables = [result.posterior[f"{name}_probs"].to_numpy() for name in result.model.measurements]
+    model, new = result.model, predictive_of(result, counts)
+    column, conditions = model.measurements.index(candidate.measurement), fitted.conditions
+    index = pd.Index(conditions)
+    here, own = (index.get_indexer(pd.Index(part.cells["condition"])) for part in (counts, fitted))
+    tables = [result.posterior[f"{name}_probs"].to_numpy() for name in model.measurements]
     flat = [table.reshape(-1, *table.shape[2:]) for table in tables]
-    for name, cells in parts.items():
-        here = (counts.cells["condition"] == name).to_numpy()
-        location, variance = new.means[:, here].mean(axis=(0, 1)), max(float(new.variances[:, here].mean()), 1e-6)
-        fit_to = _Condition(
-            np.asarray(fitted.counts)[cells].astype(float),
-            before.components[name].mean(axis=0),
-            flat[column].mean(axis=0),
-            patterns[:, column],
-            location,
-            variance,
+    patterns, others = np.asarray(counts.patterns), [place for place in range(len(flat)) if place != column]
+    expected = predictive_of(result, fitted).means.mean(axis=0)
+    data = _Data(
+        np.asarray(fitted.counts, dtype=float),
+        own,
+        component_probabilities(
+            [np.ones((len(model.personas), 1)), *(flat[place].mean(axis=0) for place in others)],
+            np.column_stack([np.zeros(len(patterns), int), patterns[:, others]]),
+        ),
+        patterns[:, column],
+        model.concentrations[column],
+        np.stack([expected[own == place].mean(axis=0) for place in range(len(conditions))]),
+        max(float(new.variances.mean()), 1e-6),
+    )
+    size = len(model.personas)
+    owner = np.ones((size, 1)) if candidate.by == "condition" else np.eye(size)
+    archetypes = data.concentration / data.concentration.sum(axis=1, keepdims=True)
+    none, best = (
+        max(
+            (_best(data, each, candidate.bound, start) for start in (flat[column].mean(axis=0), archetypes)),
+            key=lambda own: own.density,
         )
-        size = flat[column].shape[1]
-        chosen = np.ones((size, 1)) if candidate.by == "condition" else np.eye(size)
-        none, tilt = (_best(fit_to, owner, candidate.bound) for owner in (np.zeros((size, 0)), chosen))
-        means[:, here] += tilt.mean - none.mean
-        moved = [*flat[:column], tilted(flat[column], tilt.tilts), *flat[column + 1 :]]
-        components[name] = component_probabilities(moved, patterns)
-    return Predictive(means, new.variances, components)
+        for each in (np.zeros((size, 0)), owner)
+    )
+    moved = np.log(flat[column]) + np.log(best.table) - np.log(none.table)
+    components = {}
+    for place, name in enumerate(conditions):
+        table = tilted(special.softmax(moved, axis=-1), best.tilts[place])
+        components[name] = component_probabilities([*flat[:column], table, *flat[column + 1 :]], patterns)
+    return Predictive(new.means + (best.means - none.means)[here], new.variances, components)
 
 
-class _Condition(NamedTuple):
-    """What the tilts of a condition are estimated from.
+def _best(data: _Data, owner: np.ndarray, bound: float | int, table: np.ndarray) -> _Best:
+    """The maximum that is reached from emissions ``table``; ``owner @ u`` are the tilts of the K personas."""
+    (size, number), (groups, coordinates), cells = owner.shape, data.location.shape, len(data.counts)
+    ends = np.cumsum([table.size, groups * number, groups * coordinates])
+    contrasts, totals = ilr_basis(size), data.counts.sum(axis=1, keepdims=True)
+    scores, one_hot = tilt_scores(table.shape[1]), np.eye(table.shape[1])[data.codes]
+    member = np.equal.outer(np.arange(groups), data.condition)
 
-    Attributes:
-        counts: completions of its cells by pattern, shape ``(C, P)``.
-        components: f without tilts, shape ``(K, P)``.
-        table: category probabilities of the tilted measurement, shape ``(K, J)``.
-        codes: the category of every pattern, shape ``(P,)``.
-        location: prior mean of the logits, shape ``(K - 1,)``.
-        variance: their prior variance.
-    """
+    def parts(point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        log_table, u, means, logits = np.split(point, ends)
+        shapes = ((groups, number), (groups, coordinates), (cells, coordinates))
+        return (
+            special.log_softmax(log_table.reshape(table.shape), axis=1),
+            *(own.reshape(shape) for own, shape in zip((u, means, logits), shapes, strict=True)),
+        )
 
-    counts: np.ndarray
-    components: np.ndarray
-    table: np.ndarray
-    codes: np.ndarray
-    location: np.ndarray
-    variance: float
-
-
-def _best(data: _Condition, owner: np.ndarray, bound: float | int) -> _Tilt:
-    """The tilts and the mean logits of largest posterior density; ``owner @ u`` are the tilts of K personas."""
-    number, size, cells = owner.shape[1], len(data.location), len(data.counts)
-    contrasts, totals = ilr_basis(size + 1), data.counts.sum(axis=1, keepdims=True)
-    scores = tilt_scores(data.table.shape[1])
+    def tilts_of(u: np.ndarray) -> np.ndarray:
+        return bounded(u - u.mean(axis=0), bound)
 
     def negative(point: np.ndarray) -> tuple[float, np.ndarray]:
-        u, mean, logits = np.split(point, [number, number + size])
-        logits = logits.reshape(cells, size)
-        tilts = owner @ bounded(u, bound)
-        table = tilted(data.table, tilts)
-        components = data.components * (table / data.table)[:, data.codes]
+        log_table, u, means, logits = parts(point)
+        own = special.softmax(log_table + (tilts_of(u) @ owner.T)[..., None] * scores, axis=-1)  # (M, K, J)
         weights = special.softmax(logits @ contrasts, axis=1)
-        probabilities = weights @ components
-        ratio = data.counts / probabilities
-        away, moved = logits - mean, mean - data.location
-        value = (away**2).sum() + (moved**2).sum()
-        value = value / (2 * data.variance) + (u**2).sum() / (2 * _SPREAD**2)
-        value -= (data.counts * np.log(probabilities)).sum()
-        by_logits = away / data.variance - (weights * (ratio @ components.T) - totals * weights) @ contrasts.T
-        centred = scores[data.codes] - (table @ scores)[:, None]
-        by_tilts = -(components * centred * (weights.T @ ratio)).sum(axis=1)
-        by_u = (by_tilts @ owner) * (1 - np.tanh(u / bound) ** 2) + u / _SPREAD**2
-        by_mean = (moved - away.sum(axis=0)) / data.variance
-        return float(value), np.concatenate([by_u, by_mean, by_logits.ravel()])
+        away, moved = logits - means[data.condition], means - data.location
+        value = ((away**2).sum() + (moved**2).sum()) / (2 * data.variance) + 2 * (u**2).sum() / bound**2
+        value -= (data.concentration * log_table).sum()
+        by_weights, expected = np.empty_like(weights), np.empty_like(own)
+        for place, here in enumerate(member):
+            components = data.rest * own[place][:, data.codes]
+            probabilities = weights[here] @ components
+            value -= (data.counts[here] * np.log(probabilities)).sum()
+            ratio = data.counts[here] / probabilities
+            by_weights[here] = weights[here] * (ratio @ components.T)
+            expected[place] = (components * (weights[here].T @ ratio)) @ one_hot  # completions of persona and category
+        total = expected.sum(axis=-1, keepdims=True)
+        by_own = expected - total * own
+        by_table = by_own.sum(axis=0) + data.concentration
+        by_table -= data.concentration.sum(axis=1, keepdims=True) * np.exp(log_table)
+        by_u = (by_own @ scores @ owner) * (1 - (tilts_of(u) / bound) ** 2)
+        by_u = by_u - by_u.mean(axis=0) - 4 * u / bound**2
+        by_means = member @ away / data.variance - moved / data.variance
+        by_logits = (by_weights - totals * weights) @ contrasts.T - away / data.variance
+        return float(value), -np.concatenate([part.ravel() for part in (by_table, by_u, by_means, by_logits)])
 
-    start = np.concatenate([np.zeros(number), np.tile(data.location, cells + 1)])
-    found = optimize.minimize(negative, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
-    return _Tilt(owner @ bounded(found[:number], bound), found[number : number + size])
+    start = [np.log(table), np.zeros((groups, number)), data.location, data.location[data.condition]]
+    found = optimize.minimize(
+        negative,
+        np.concatenate([part.ravel() for part in start]),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 3000},
+    )
+    log_table, u, means, _ = parts(found.x)
+    return _Best(-float(found.fun), np.exp(log_table), tilts_of(u) @ owner.T, means)
