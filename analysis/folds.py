@@ -80,7 +80,7 @@ def folds_of(counts: CollapsedLog, number: int, seed: int) -> dict[str, int]:
 
 
 def part_of(counts: CollapsedLog, chosen: np.ndarray) -> CollapsedLog:
-    """The counts of some cells."""
+    """The counts of the cells that are chosen, bool, shape ``(cells,)``."""
     cells = counts.cells[chosen].reset_index(drop=True)
     return dataclasses.replace(counts, cells=cells, counts=counts.counts[chosen], row_cell=None, row_pattern=None)
 

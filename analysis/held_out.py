@@ -20,10 +20,11 @@ References:
     Monte Carlo integration, doi:10.2307/1913710 (a t as the proposal).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy  # loads scipy.stats when it is used
+from scipy import optimize, special
 
 from simulacra.formalism.simplex import ilr_basis, inverse_ilr
 
@@ -70,10 +71,11 @@ def log_predictive_density(
         log_ratio = _log_likelihood(counts, prior.mean, components)
     else:
         mode, covariance = _gaussian(counts, prior, components.mean(axis=0))
-        proposal = stats.multivariate_t(mode, covariance * (_TAILS - 2) / _TAILS, df=_TAILS, seed=rng)
+        multivariate_t: Any = scipy.stats.multivariate_t  # whose stubs expect whole numbers
+        proposal = multivariate_t(mode, covariance * (_TAILS - 2) / _TAILS, df=_TAILS, seed=rng)
         logits = proposal.rvs(_COPIES * len(prior.mean)).reshape(_COPIES, *prior.mean.shape)
         deviation = np.sqrt(prior.variance)[:, None]
-        log_prior = stats.norm.logpdf(logits, prior.mean, deviation).sum(axis=-1)
+        log_prior = scipy.stats.norm.logpdf(logits, prior.mean, deviation).sum(axis=-1)
         log_ratio = _log_likelihood(counts, logits, components) + log_prior - proposal.logpdf(logits)
     highest = log_ratio.max()
     # copies of a draw share its parameters: the mean over them is one of S independent values

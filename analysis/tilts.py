@@ -180,10 +180,11 @@ def _best(data: _Data, owner: np.ndarray, bound: float | int, table: np.ndarray)
 
     def parts(point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         log_table, u, means, logits = np.split(point, ends)
-        shapes = ((groups, number), (groups, coordinates), (cells, coordinates))
         return (
             special.log_softmax(log_table.reshape(table.shape), axis=1),
-            *(own.reshape(shape) for own, shape in zip((u, means, logits), shapes, strict=True)),
+            u.reshape(groups, number),
+            means.reshape(groups, coordinates),
+            logits.reshape(cells, coordinates),
         )
 
     def tilts_of(u: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ References:
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+import scipy  # loads scipy.stats when it is used
+from scipy import optimize
 
 __all__ = ["LEVEL", "POWER", "Verdict", "judge"]
 
@@ -53,7 +54,7 @@ def judge(differences: np.ndarray) -> Verdict:
     units, mean = len(differences), float(differences.sum())
     error = float(np.sqrt(units * differences.var(ddof=1)))
     squares = float((differences**2).sum())
-    clear = abs(mean) > max(float(stats.t.ppf((1 + LEVEL) / 2, units - 1)) * error, _LEAST)
+    clear = abs(mean) > max(_quantile(units) * error, _LEAST)
     ratio = abs(mean) / error if error > 0 else np.inf if mean else 0.0
     return Verdict(
         mean=mean,
@@ -66,16 +67,20 @@ def judge(differences: np.ndarray) -> Verdict:
     )
 
 
+def _quantile(units: float | int) -> float:
+    """The quantile of Student's t beyond which a difference is clear."""
+    return float(scipy.stats.t.ppf((1 + LEVEL) / 2, units - 1))
+
+
 def _power(ratio: float, units: float | int) -> float:
     """Probability of a clear difference in the right direction, if the true one is ``ratio`` standard errors."""
-    quantile = stats.t.ppf((1 + LEVEL) / 2, units - 1)
     if ratio > 30:  # where the noncentral t is not accurate, and the answer is one
         return 1.0
-    return float(stats.nct.sf(quantile, units - 1, ratio))
+    return float(scipy.stats.nct.sf(_quantile(units), units - 1, ratio))
 
 
 def _ratio_for(units: int) -> float:
-    return float(optimize.brentq(lambda ratio: _power(ratio, units) - POWER, 0, 31))
+    return float(optimize.root_scalar(lambda ratio: _power(ratio, units) - POWER, bracket=(0, 31)).root)
 
 
 def _units_for(each: float) -> float:
@@ -86,4 +91,4 @@ def _units_for(each: float) -> float:
 
     if lacks(_MOST_UNITS) < 0:
         return np.inf
-    return float(np.ceil(optimize.brentq(lacks, 2, _MOST_UNITS))) if lacks(2) < 0 else 2.0
+    return float(np.ceil(optimize.root_scalar(lacks, bracket=(2, _MOST_UNITS)).root)) if lacks(2) < 0 else 2.0

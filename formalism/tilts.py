@@ -25,7 +25,7 @@ def tilt_scores(categories: int) -> np.ndarray:
 
 
 def bounded(unbounded: np.ndarray, bound: float | int) -> np.ndarray:
-    """Tilts d = B tanh(u / B), whose derivative at zero is one, in (-B, B)."""
+    """Tilts d = B tanh(u / B) in (-B, B), whose derivative at zero is one, of the shape of u."""
     return np.asarray(bound * np.tanh(unbounded / bound))
 
 
