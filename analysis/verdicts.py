@@ -28,12 +28,13 @@ _MOST_UNITS = 10_000
 
 
 class Verdict(NamedTuple):
-    """A difference, nats, and what can be said about it.
+    r"""A difference, nats, and what can be said about it.
 
     Attributes:
         mean: the sum over units.
         se: its standard error.
-        effective: the effective number of units that make up the difference, (Σ |d|)² / Σ d², from 1 to Q.
+        effective: the effective number of units that make up the difference,
+            :math:`(\sum |d|)^2 / \sum d^2`, from 1 to Q.
         power: probability that as many units give this verdict, if mean and spread of d are as estimated.
         detectable: the smallest difference for which this probability is :data:`POWER`, nats.
         needed: the number of units for which it is; infinite beyond 10 000.
