@@ -39,4 +39,3 @@ from simulacra.analysis.predictive import predict_rates as predict_rates
 from simulacra.analysis.scorecard import METRICS as METRICS
 from simulacra.analysis.scorecard import Scorecard as Scorecard
 from simulacra.analysis.scorecard import scorecard as scorecard
-from simulacra.analysis.tilts import Tilted as Tilted

@@ -21,16 +21,15 @@ References:
 """
 
 import dataclasses
+import itertools
 import numbers
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from simulacra.analysis.folds import SCORES, folds_of, part_of, predictive_of, question_of, refit, scores
-from simulacra.analysis.tilts import Tilted, tilted_predictive
 from simulacra.analysis.verdicts import LEVEL, Verdict, judge
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
@@ -71,9 +70,8 @@ class Comparison:
     Attributes:
         pointwise: one row per score, model and cell: ``score, model, condition, base_question, question_id,
             completions, elpd`` (log predictive density, nats).
-        influence: influence of every posterior draw on the sum over a fold, from which Monte Carlo errors follow, nats;
-            dims ``fold, score, model, chain, draw``.
-        anchors: the model by whose fits each model predicts; another one for a tilted model.
+        mcse: Monte Carlo standard error of the sum over a fold, nats: one row per fold, score and model, ``fold, score,
+            model, mcse``.
         against: the model with which the others are compared.
         folds: the fold of every base question.
         r_hat: the largest R-hat of any fit of a model, by model.
@@ -82,8 +80,7 @@ class Comparison:
     """
 
     pointwise: pd.DataFrame
-    influence: xr.DataArray
-    anchors: Mapping[str, str]
+    mcse: pd.DataFrame
     against: str
     folds: Mapping[str, int]
     r_hat: Mapping[str, float]
@@ -190,6 +187,7 @@ class Comparison:
         if model == reference:
             return {**row, "verdict": "reference", "status": "ok"}
         found = self.verdict(model, reference, score=score)
+        noise = self.mcse[(self.mcse["score"] == score) & self.mcse["model"].isin([model, reference])]["mcse"]
         return {
             **row,
             "elpd_diff": found.mean,
@@ -198,18 +196,10 @@ class Comparison:
             "power": found.power,
             "detectable": found.detectable,
             "questions_needed": found.needed,
-            "mcse": self._noise(score, model, reference),
+            "mcse": np.sqrt((noise**2).sum()),
             "verdict": found.verdict,
             "status": "ok",
         }
-
-    def _noise(self, score: str, model: str, reference: str) -> float:
-        """Monte Carlo standard error of a difference; models that predict by the same fits have common errors."""
-        from arviz_stats.sampling_diagnostics import mcse
-
-        own, other = (self.influence.sel(score=score, model=name) for name in (model, reference))
-        parts = [own - other] if self.anchors[model] == self.anchors[reference] else [own, other]
-        return float(np.sqrt(sum((mcse(part, method="mean") ** 2).sum() for part in parts)))
 
     def _failed(self, model: str, reference: str) -> str:
         """Why two models cannot be compared; empty if they can."""
@@ -227,7 +217,7 @@ class Comparison:
 
 
 def compare(
-    models: Mapping[str, PersonaMixture | Tilted],
+    models: Mapping[str, PersonaMixture],
     log: CompletionLog | ScannedLog | CollapsedLog,
     *,
     against: str | None = None,
@@ -240,8 +230,8 @@ def compare(
     """Compare models of the same measurements by cross-validation over base questions.
 
     Args:
-        models: the models by name, two or more, with the same emissions. They may differ in personas, in the formula of
-            the weights, and in the tilts of their emissions (:class:`~simulacra.analysis.Tilted`).
+        models: the models by name, two or more, with the same emissions. They may differ in personas and in the formula
+            of the weights.
         log: the log, or its counts.
         against: the model with which the others are compared. Default: the first.
         num_folds: number of folds, at least 2; as many as there are base questions, if these are fewer.
@@ -255,16 +245,17 @@ def compare(
             texts, fewer than 4 base questions, a condition that was asked the questions of one fold only, or an
             argument out of range.
 
-    When not to trust it: folds share most of their questions, so that the standard error of a difference is somewhat
-    too small, and with fewer than about 16 questions it is itself uncertain. All models may be bad; the unexplained
-    share of a fit says whether its personas account for the log. A model that predicts better need not have the better
-    names.
+    When not to trust it: cells are predicted one at a time, so that a difference between conditions which is small
+    compared with the differences between questions is hardly rewarded; ``Result.contrasts`` answers whether conditions
+    differ. Folds share most of their questions, so that the standard error of a difference is somewhat too small, and
+    with fewer than about 16 questions it is itself uncertain. All models may be bad; the unexplained share of a fit
+    says whether its personas account for the log. A model that predicts better need not have the better names.
     """
-    plain = _plain(models)
-    anchors, reference = _anchors(models, plain), against or next(iter(plain))
-    if reference not in plain:
+    _check_models(models)
+    reference = against or next(iter(models))
+    if reference not in models:
         found = f"compare: there is no model {reference!r}"
-        raise InputError(found, expected=f"one of {', '.join(plain)}", argument="against")
+        raise InputError(found, expected=f"one of {', '.join(models)}", argument="against")
     for name, value, least in (
         ("num_folds", num_folds, 2),
         ("seed", seed, 0),
@@ -275,77 +266,53 @@ def compare(
         expect_type(value, numbers.Integral, name, "compare", expected="a whole number")
         if value < least:
             raise InputError(f"compare: {name} is {value}", expected=f"{least} or more", argument=name)
-    counts = _collapsed(plain, log)
-    for model in plain.values():
+    counts = _collapsed(models, log)
+    for model in models.values():
         prepare(model, counts)  # raises before anything is fitted
     folds = folds_of(counts, num_folds, seed)
     settings = {"seed": seed, "num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
     fold = question_of(counts).map(folds).to_numpy()
-    rows, r_hat = [], dict.fromkeys(plain, 1.0)
-    influence = xr.DataArray(
-        np.zeros((int(fold.max()) + 1, len(SCORES), len(plain), num_chains, num_samples)),
-        dims=("fold", "score", "model", "chain", "draw"),
-        coords={"fold": range(int(fold.max()) + 1), "score": list(SCORES), "model": list(plain)},
-    )
-    for number in range(fold.max() + 1):
+    rows, noise, r_hat = [], [], dict.fromkeys(models, 1.0)
+    for number, (name, model) in itertools.product(range(fold.max() + 1), models.items()):
         rest, held_out = part_of(counts, fold != number), part_of(counts, fold == number)
-        fits = {name: refit(plain[name], rest, settings) for name in dict.fromkeys(anchors.values())}
-        for name, candidate in models.items():
-            result = fits[anchors[name]]
-            r_hat[name] = max(r_hat[name], next(check.value for check in result.checks if check.name == "r_hat"))
-            if isinstance(candidate, Tilted):
-                predictive = tilted_predictive(candidate, result, rest, held_out)
-            else:
-                predictive = predictive_of(result, held_out)
-            rng = np.random.default_rng([seed, number])  # the same halves for all models
-            own, influence.loc[number, :, name] = scores(predictive, held_out, (num_chains, num_samples), rng)
-            rows.append(own.assign(model=name))
+        result = refit(model, rest, settings)
+        r_hat[name] = max(r_hat[name], next(check.value for check in result.checks if check.name == "r_hat"))
+        rng = np.random.default_rng([seed, number])  # the same halves for all models
+        own, mcse = scores(predictive_of(result, held_out), held_out, (num_chains, num_samples), rng)
+        rows.append(own.assign(model=name))
+        noise += [{"fold": number, "score": score, "model": name, "mcse": mcse[score]} for score in SCORES]
     columns = ["score", "model", "condition", "base_question", "question_id", "completions", "elpd"]
     pointwise = pd.concat(rows, ignore_index=True)[columns]
-    return Comparison(pointwise, influence, anchors, reference, folds, r_hat, counts.content_hash, seed)
+    return Comparison(pointwise, pd.DataFrame(noise), reference, folds, r_hat, counts.content_hash, seed)
 
 
-def _plain(models: object) -> dict[str, PersonaMixture]:
-    """The models without tilts."""
+def _check_models(models: object) -> None:
     expect_type(models, Mapping, "models", "compare", expected="models by name, such as {'five': model}")
     assert isinstance(models, Mapping)
     for model in models.values():
-        expect_type(model, (PersonaMixture, Tilted), "models", "compare", expected="PersonaMixture by name")
+        expect_type(model, PersonaMixture, "models", "compare", expected="PersonaMixture by name")
     if len(models) < 2:
         raise InputError(f"compare: {len(models)} model(s)", expected="two or more", argument="models")
-    plain = {str(name): model.model if isinstance(model, Tilted) else model for name, model in models.items()}
-    first = next(iter(plain))
-    for name, model in plain.items():
+    first = next(iter(models))
+    for name, model in models.items():
         if model.likelihood is not None or not model.measurements:
             raise InputError(
                 f"compare: {name!r} describes log-likelihoods of texts, whose densities are known up to a factor only",
                 expected="models of scores or labels",
                 argument="models",
             )
-        if model.emissions != plain[first].emissions:
+        if model.emissions != models[first].emissions:
             raise InputError(
                 f"compare: {name!r} and {first!r} have other measurements, or other categories of them",
                 expected="the same emissions in all models, since the probabilities of other data cannot be compared",
                 argument=("models", "emissions"),
             )
-    return plain
-
-
-def _anchors(models: Mapping[str, PersonaMixture | Tilted], plain: Mapping[str, PersonaMixture]) -> dict[str, str]:
-    """For every model the first one that is the same without tilts, whose fits serve both."""
-    anchors, seen = dict[str, str](), list[tuple[str, object, str]]()
-    for name, model in plain.items():
-        same = (other for other, own in plain.items() if (own.personas, own.weights) == (model.personas, model.weights))
-        anchors[name], candidate = next(same), models[name]
-        tilt = (candidate.measurement, candidate.by, candidate.bound) if isinstance(candidate, Tilted) else None
-        twin = [other for anchor, of_other, other in seen if (anchor, of_other) == (anchors[name], tilt)]
-        if twin:
+    for one, other in itertools.combinations(models, 2):
+        if (models[one].personas, models[one].weights) == (models[other].personas, models[other].weights):
             raise InputError(
-                f"compare: {name!r} and {twin[0]!r} predict the same: they have the same personas, weights and tilts",
+                f"compare: {other!r} and {one!r} predict the same: they have the same personas and weights",
                 argument="models",
             )
-        seen.append((anchors[name], tilt, name))
-    return anchors
 
 
 def _collapsed(models: Mapping[str, PersonaMixture], log: CompletionLog | ScannedLog | CollapsedLog) -> CollapsedLog:

@@ -38,12 +38,12 @@ class Predictive(NamedTuple):
     Attributes:
         means: prior means of the logits, shape ``(S, N, K - 1)``.
         variances: their prior variances, shape ``(S, N)``.
-        components: f of every pattern by condition, shapes ``(S, K, P)``.
+        components: f of every pattern, shape ``(S, K, P)``.
     """
 
     means: np.ndarray
     variances: np.ndarray
-    components: Mapping[str, np.ndarray]
+    components: np.ndarray
 
 
 def question_of(counts: CollapsedLog) -> pd.Series:
@@ -101,13 +101,13 @@ def predictive_of(result: Result, counts: CollapsedLog) -> Predictive:
     components = component_probabilities(parameters.probabilities, np.asarray(counts.patterns))
     new = logits_of_new_cells(result.design, counts.cells)
     means, variances = new.mean(parameters.latents), new.variance(parameters.scales)
-    return Predictive(means, variances, dict.fromkeys(counts.conditions, components))
+    return Predictive(means, variances, components)
 
 
 def scores(
     predictive: Predictive, counts: CollapsedLog, shape: tuple[int, int], rng: np.random.Generator
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Both scores of every held-out cell, and the influence of draws on their sums over cells, ``(2, chain, draw)``.
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Both scores of every held-out cell, and the Monte Carlo standard errors of their sums over cells.
 
     Args:
         predictive: what a fit predicts of these cells.
@@ -115,20 +115,23 @@ def scores(
         shape: number of chains and draws of each.
         rng: source of the halves and of the estimates.
     """
-    elpd, influence = {score: list[float]() for score in SCORES}, np.zeros((len(SCORES), *shape))
+    from arviz_stats.sampling_diagnostics import mcse
+
+    elpd, influence = {score: list[float]() for score in SCORES}, {score: np.zeros(shape) for score in SCORES}
     # All halves come first, so that they are the same for all models.
     halves = [rng.multivariate_hypergeometric(own, own.sum() // 2) for own in np.asarray(counts.counts)]
-    for cell, (condition, own, half) in enumerate(zip(counts.cells["condition"], counts.counts, halves, strict=True)):
+    for cell, (own, half) in enumerate(zip(np.asarray(counts.counts), halves, strict=True)):
         prior = Prior(predictive.means[:, cell], predictive.variances[:, cell])
         both, one, other = (
-            log_predictive_density(part.astype(float), prior, predictive.components[condition], rng)
+            log_predictive_density(part.astype(float), prior, predictive.components, rng)
             for part in (own, half, own - half)
         )
-        elpd["adapted"].append(2 * both.value - one.value - other.value)
         elpd["plain"].append(both.value)
-        own_influence = 2 * both.influence - one.influence - other.influence, both.influence
-        influence += np.reshape(own_influence, influence.shape)
+        elpd["adapted"].append(2 * both.value - one.value - other.value)
+        influence["plain"] += both.influence.reshape(shape)
+        influence["adapted"] += (2 * both.influence - one.influence - other.influence).reshape(shape)
     cells = counts.cells[["condition", "question_id"]].assign(
         base_question=question_of(counts), completions=np.asarray(counts.counts).sum(axis=1)
     )
-    return pd.concat([cells.assign(score=score, elpd=elpd[score]) for score in SCORES]), influence
+    table = pd.concat([cells.assign(score=score, elpd=elpd[score]) for score in SCORES])
+    return table, {score: float(mcse(values, method="mean")) for score, values in influence.items()}

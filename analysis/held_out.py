@@ -6,8 +6,8 @@ With n_y completions of pattern y in the cell, the density given the data D of a
     \mathrm{N}(η \mid m_s, v_s I)\, dη,
 
 a mean over posterior draws s of the emissions f and of the prior of the logits η of the cell, whose mean m_s has the
-effects that were fitted, and whose variance v_s is that of the effects of new questions at the posterior scales. The multinomial coefficient is left out, as all models have the
-same: the density is that of the completions in their order.
+effects that were fitted, and whose variance v_s is that of the effects of new questions at the posterior scales. The
+multinomial coefficient is left out, as all models have the same: the density is that of the completions in their order.
 
 The prior is far wider than the likelihood of dozens of completions, so that draws from it would estimate the integral
 badly. It is estimated by importance sampling: a few η for every draw s come from one multivariate t around the mode for

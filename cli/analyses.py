@@ -196,14 +196,6 @@ def compare(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    tilts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MEASUREMENT",
-            help="Also compare the first set with tilts of this measurement, shared by all personas and one each.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
     baseline: Annotated[
         str, typer.Option(help="Condition that others are compared with.", rich_help_panel=MODEL)
     ] = "base",
@@ -232,6 +224,6 @@ def compare(
         log = reading.read(logs, quiet=quiet)
         session.show_log(log)
         measure = reading.measure or ()
-        models = candidates(log, personas or (), tilts, emissions=measure, baseline=baseline, weights=weights)
+        models = candidates(log, personas or (), emissions=measure, baseline=baseline, weights=weights)
         found = compared(models, log, num_folds=folds, seed=seed)
         session.show_table("comparison", found.table(), f"compared with {found.against}, on held-out base questions")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from simulacra.analysis import Guess, Tilted
+from simulacra.analysis import Guess
 from simulacra.cli.reading import parse_names
 from simulacra.formalism import RESIDUAL, PersonaMixture
 from simulacra.formalism.emissions.base import High
@@ -132,26 +132,17 @@ def planned_source(result: Path | None, rate: float | None, difference: float | 
     return Guess(rate, difference)
 
 
-def candidates(
-    log: Log, personas: Sequence[str], tilts: str | None, **options: Any
-) -> dict[str, PersonaMixture | Tilted]:
-    """The models to compare, by name: persona sets of the same measurements, then the first with tilts.
+def candidates(log: Log, personas: Sequence[str], **options: Any) -> dict[str, PersonaMixture]:
+    """The models to compare, by name: persona sets of the same measurements.
 
     Args:
         log: the log.
         personas: sets or files. Default: the set of the log, and it with a residual persona.
-        tilts: the measurement that is tilted; None for no tilts.
         options: arguments of :func:`~simulacra.inference.default_model`.
     """
-    first = default_model(log, personas=personas[0] if personas else None, silent=True, **options)
-    name = personas[0] if personas else "default"
-    models: dict[str, PersonaMixture | Tilted] = {name: first}
-    for other in personas[1:]:
-        own = default_model(log, personas=other, silent=True, **options)
-        models[other] = first.with_personas(own.personas)
-    if not personas and tilts is None:
-        models["+residual"] = first.with_personas([*first.personas, RESIDUAL])
-    if tilts is not None:
-        models["tilt of all"] = Tilted(first, tilts)
-        models["tilt of each"] = Tilted(first, tilts, by="persona")
-    return models
+    if not personas:
+        usual = default_model(log, silent=True, **options)
+        return {"default": usual, "+residual": usual.with_personas([*usual.personas, RESIDUAL])}
+    first, *others = (default_model(log, personas=name, silent=True, **options) for name in personas)
+    same = [first, *(first.with_personas(other.personas) for other in others)]
+    return dict(zip(personas, same, strict=True))

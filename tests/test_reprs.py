@@ -29,7 +29,6 @@ from simulacra.analysis import (
     Plan,
     Prediction,
     Ratio,
-    Tilted,
     fragility,
     scorecard,
     training_path,
@@ -160,9 +159,9 @@ def _comparison() -> Comparison:
     names, questions = [f"{LONG}{n}" for n in range(30)], [f"{LONG}{n}" for n in range(9)]
     rows = itertools.product(("adapted", "plain"), names, [LONG], questions, [LONG], [50], [-1e6])
     columns = ["score", "model", "condition", "base_question", "question_id", "completions", "elpd"]
+    noise = pd.DataFrame(columns=["fold", "score", "model", "mcse"])
     folds, r_hat = dict(zip(questions, range(9), strict=True)), dict.fromkeys(names, 1.0)
-    anchors = dict(zip(names, names, strict=True))
-    return Comparison(pd.DataFrame(rows, columns=columns), xr.DataArray(), anchors, names[0], folds, r_hat, LONG, 0)
+    return Comparison(pd.DataFrame(rows, columns=columns), noise, names[0], folds, r_hat, LONG, 0)
 
 
 def _conducted() -> Conduct:
@@ -247,7 +246,6 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "ContextComparison": lambda _: _compared(),
     "ContextModel": lambda _: ContextModel(),
     "Comparison": lambda _: _comparison(),
-    "Tilted": lambda _: Tilted(_large_model(), by="persona"),
     "Conduct": lambda _: _conducted(),
     "Fragility": lambda _: fragility(fit_simulated(), {"bad": {f"{LONG}{n}": "mild" for n in range(3)}}),
     "Ratio": lambda _: Ratio(0.2, 0.1, 0.3),

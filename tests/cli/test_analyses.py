@@ -6,14 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from typer.testing import Result
 
 import simulacra.analysis
-from simulacra.analysis import Comparison, Tilted
+from simulacra.analysis import Comparison
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result as FitResult
 from simulacra.report.tables import json_rows
@@ -93,40 +91,28 @@ def test_a_scorecard(run: Run, saved: Path, found_by: Callable[[str], list[Any]]
 
 def test_sets_are_compared(run: Run, log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which models are compared; how, is tested with the analysis."""
-    asked: list[dict[str, PersonaMixture | Tilted]] = []
+    asked: list[dict[str, PersonaMixture]] = []
 
-    def compared(models: dict[str, PersonaMixture | Tilted], *_: object, num_folds: int, seed: int) -> Comparison:
+    def compared(models: dict[str, PersonaMixture], *_: object, num_folds: int, seed: int) -> Comparison:
         asked.append(models)
         places = itertools.product(("adapted", "plain"), models, range(6))
         cells = [(score, name, "base", f"q{n}", f"q{n}", 9, -10.0 * len(name)) for score, name, n in places]
         columns = ["score", "model", "condition", "base_question", "question_id", "completions", "elpd"]
-        size, names = (1, 2, len(models), 2, 9), {"score": ["adapted", "plain"], "model": list(models)}
-        influence = xr.DataArray(np.ones(size), dims=("fold", "score", "model", "chain", "draw"), coords=names)
-        anchors = dict.fromkeys(models, next(iter(models)))
+        noise = pd.DataFrame([(0, score, name, 0.1) for score in ("adapted", "plain") for name in models])
+        noise.columns = ["fold", "score", "model", "mcse"]
         folds, r_hat = {f"q{n}": n % num_folds for n in range(6)}, dict.fromkeys(models, 1.0)
-        pointwise = pd.DataFrame(cells, columns=columns)
-        return Comparison(pointwise, influence, anchors, next(iter(models)), folds, r_hat, "abc", seed)
+        return Comparison(pd.DataFrame(cells, columns=columns), noise, next(iter(models)), folds, r_hat, "abc", seed)
 
     monkeypatch.setattr("simulacra.analysis.compare", compared)
     found = said(run("compare", log_file, "--folds", "3", "--json"))["comparison"]
     assert [row["model"] for row in found] == ["default", "+residual"] * 2
     assert found[0]["questions_needed"] is None
     assert found[1]["verdict"] == "rejected"
-    options = (
-        "--personas",
-        "emergent-misalignment",
-        "--personas",
-        "emergent-misalignment+residual",
-        "--tilts",
-        "aligned",
-    )
+    options = ("--personas", "emergent-misalignment", "--personas", "emergent-misalignment+residual")
     ended = run("compare", log_file, *options)
     assert ended.exit_code == 0, ended.output
     assert "questions_needed" in ended.output
-    assert list(asked[1]) == ["emergent-misalignment", "emergent-misalignment+residual", "tilt of all", "tilt of each"]
-    first, second, shared, each = asked[1].values()
-    assert isinstance(first, PersonaMixture)
-    assert isinstance(second, PersonaMixture)
+    assert list(asked[1]) == ["emergent-misalignment", "emergent-misalignment+residual"]
+    first, second = asked[1].values()
     assert first.emissions == second.emissions
-    assert shared == Tilted(first, "aligned")
-    assert each == Tilted(first, "aligned", by="persona")
+    assert second.names == (*first.names, "residual")
