@@ -1,8 +1,8 @@
 r"""Models compared by how well they predict questions that they were not fitted to.
 
-Questions of the kind are what a model must generalise to, so cross-validation leaves out whole base questions, with all
-their formats and conditions. In every fold, :func:`~simulacra.inference.fit` fits each model to the other questions D,
-and the fit predicts the completions of every cell of the fold, a condition that was asked a question
+A model must generalise to new questions, so cross-validation leaves out whole base questions, with all their formats
+and conditions. In every fold, :func:`~simulacra.inference.fit` fits each model to the other questions D, and the fit
+predicts the completions of every cell of the fold, a condition that was asked a question
 (:mod:`simulacra.analysis.held_out`). There are two scores, sums over cells, in nats:
 
 * *adapted*: the completions of a cell are divided at random into halves a and b, and each is predicted given the other,
@@ -154,8 +154,7 @@ class Comparison:
         return (
             f"{model} minus {reference}: {_signed(found)} nats of {score} log score over "
             f"{len(self.folds)} held-out base questions ({found.verdict}; power {found.power:.2f} at {LEVEL:.0%}; "
-            f"{folds}-fold cross-validation; "
-            f"simulacra {library_versions()['simulacra']}, data {self.data_hash[:8]}…)"
+            f"{folds}-fold cross-validation; simulacra {library_versions()['simulacra']}, data {self.data_hash[:8]}…)"
         )
 
     def __repr__(self) -> str:

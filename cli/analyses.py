@@ -225,5 +225,6 @@ def compare(
         session.show_log(log)
         measure = reading.measure or ()
         models = candidates(log, personas or (), emissions=measure, baseline=baseline, weights=weights)
+        session.say(f"{len(models)} models are fitted without the questions of each of {folds} folds.")
         found = compared(models, log, num_folds=folds, seed=seed)
         session.show_table("comparison", found.table(), f"compared with {found.against}, on held-out base questions")

@@ -50,11 +50,12 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 
 def print_table(console: Console, table: pd.DataFrame) -> None:
     """Print any table of an analysis, numbers with three decimals; columns that have nothing to say are left out."""
-    told = table.dropna(axis=1, how="all")
-    told = told.loc[:, [name for name in told if not (name == "status" and (told[name] == "ok").all())]]
-    texts = [not pd.api.types.is_numeric_dtype(told[name]) for name in told]
-    shown = simple_table(tuple(map(str, told)), texts=texts.index(False) if False in texts else len(texts))
-    for row in told.itertuples(index=False):
+    kept = table.dropna(axis=1, how="all")
+    if "status" in kept and (kept["status"] == "ok").all():
+        kept = kept.drop(columns="status")
+    texts = [not pd.api.types.is_numeric_dtype(kept[name]) for name in kept]
+    shown = simple_table(tuple(map(str, kept)), texts=(*texts, False).index(False))
+    for row in kept.itertuples(index=False):
         shown.add_row(*(escape(_in_a_cell(value)) for value in row))
     console.print(shown)
 
