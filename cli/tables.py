@@ -49,7 +49,7 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 
 
 def print_table(console: Console, table: pd.DataFrame) -> None:
-    """Print any table of an analysis, numbers with three decimals; columns that have nothing to say are left out."""
+    """Print any table of an analysis, small numbers with three decimals; columns that have nothing to say are left out."""
     kept = table.dropna(axis=1, how="all")
     if "status" in kept and (kept["status"] == "ok").all():
         kept = kept.drop(columns="status")
@@ -62,7 +62,8 @@ def print_table(console: Console, table: pd.DataFrame) -> None:
 
 def _in_a_cell(value: Any) -> str:
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+        digits = 3 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+        return "" if math.isnan(value) else f"{value:.{digits}f}"
     return str(value)
 
 
