@@ -49,7 +49,7 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 
 
 def print_table(console: Console, table: pd.DataFrame) -> None:
-    """Print any table of an analysis, small numbers with three decimals; columns that have nothing to say are left out."""
+    """Print any table of an analysis; columns without values, and a status that is always ok, are left out."""
     kept = table.dropna(axis=1, how="all")
     if "status" in kept and (kept["status"] == "ok").all():
         kept = kept.drop(columns="status")
