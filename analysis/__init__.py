@@ -1,12 +1,15 @@
 """Analyses that go beyond a single fit, one file each, as functions of fitted results.
 
 The estimates of one fit (weights, shifts, rates, contrasts, checks, citations) are in :mod:`simulacra.inference`. This
-package adds other persona sets for the same counts, what each judge adds, rates on questions that were not logged,
-shifts predicted from training data, evidence in a context, what known personas do after fine-tuning, change over
-training, comparisons of model organisms, planning of studies, and monitoring of deployments.
+package adds other persona sets for the same counts, models compared on questions that they were not fitted to, what
+each judge adds, rates on questions that were not logged, shifts predicted from training data, evidence in a context,
+what known personas do after fine-tuning, change over training, comparisons of model organisms, planning of studies, and
+monitoring of deployments.
 """
 
 from simulacra.analysis.alternatives import try_persona_sets as try_persona_sets
+from simulacra.analysis.comparison import Comparison as Comparison
+from simulacra.analysis.comparison import compare as compare
 from simulacra.analysis.conditioning import Conditioning as Conditioning
 from simulacra.analysis.conditioning import fit_conditioning as fit_conditioning
 from simulacra.analysis.conditioning import predict_shifts as predict_shifts

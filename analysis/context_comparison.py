@@ -22,6 +22,7 @@ from scipy import special
 from simulacra.analysis.context_model import ContextModel, ContextSampler, conversation_log_likelihood
 from simulacra.analysis.contexts import Column, Contexts, read_contexts
 from simulacra.analysis.in_context import InContext, fit_contexts
+from simulacra.analysis.verdicts import judge
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.diagnostics import Thresholds
@@ -38,7 +39,6 @@ VARIANTS: Mapping[str, ContextModel] = {
 
 _FEWEST = 8
 _UNRELIABLE = 0.7
-_CLEAR = 2.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -107,15 +107,14 @@ class ContextComparison:
     def verdict(self, variant: str, minus: str) -> str:
         """``"supported"``, ``"rejected"`` or ``"undecided"``: whether a variant predicts conversations better.
 
-        Supported or rejected if the difference of elpd is more than two standard errors from zero and at least 4 nats,
-        because standard errors of smaller differences are unreliable (Sivula et al. 2020, arXiv:2008.10296).
+        Supported or rejected if the difference of elpd is clear (:mod:`simulacra.analysis.verdicts`), with
+        conversations as units.
 
         Raises:
             InputError: there is no such variant.
         """
-        mean, error = self.difference(variant, minus)
-        clear = abs(mean) > max(_CLEAR * error, 4.0)
-        return "undecided" if not clear else "supported" if mean > 0 else "rejected"
+        self.difference(variant, minus)  # raises if there is none
+        return judge((self.elpd[variant] - self.elpd[minus]).to_numpy()).verdict
 
 
 def compare_in_context(

@@ -1,4 +1,4 @@
-"""The command ``simulacra`` with its subcommands, each a function of this module.
+"""The command ``simulacra`` with its subcommands, each a function of this module or of ``simulacra.cli.analyses``.
 
 Exit codes: 0, all checks passed; 2, the input or an option is invalid, and nothing was written, or a file could not be
 written, and the message says where a fit that has run is saved; 3, the fit did not converge or is not identified: the
@@ -11,9 +11,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from simulacra.cli import analyses
 from simulacra.cli.config import Invocation, options_of, read_config
 from simulacra.cli.config import save_config as write_config
 from simulacra.cli.interrupts import keep_interrupts
+from simulacra.cli.options import ENGINE as _ENGINE
+from simulacra.cli.options import MODEL as _MODEL
+from simulacra.cli.options import OUTPUT as _OUTPUT
+from simulacra.cli.options import SAMPLING as _SAMPLING
+from simulacra.cli.options import AsJson, CiProb, Out, Quiet, Rope, Saved, Seed
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
 __all__ = ["app", "main"]
@@ -28,28 +34,7 @@ app = typer.Typer(
     "130 interrupted.",
 )
 
-_LOG, _MODEL, _ENGINE, _SAMPLING, _OUTPUT = PANEL, "Model", "Engine", "Sampling", "Output"
-
-Out = Annotated[
-    Path,
-    typer.Option(help="Output folder; replaces an earlier result.", rich_help_panel=_OUTPUT),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of tables.", rich_help_panel=_OUTPUT)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
-Rope = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        max=1,
-        help="Half-width of the region of practical equivalence of rates (0.01: one percentage point).",
-        rich_help_panel=_MODEL,
-    ),
-]
-CiProb = Annotated[
-    float,
-    typer.Option(help="Probability of all intervals, between 0 and 1. Claims depend on it.", rich_help_panel=_OUTPUT),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Random seed.", rich_help_panel=_SAMPLING)]
+_LOG = PANEL
 
 
 def main() -> None:
@@ -563,7 +548,7 @@ def score(
 
 @app.command(no_args_is_help=True)
 def show(
-    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    result: Saved,
     *,
     rope: Rope = 0.01,
     ci_prob: CiProb = 0.89,
@@ -615,7 +600,7 @@ def rates(
 @app.command(no_args_is_help=True)
 @reading_options
 def report(
-    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    result: Saved,
     more: Annotated[
         list[str] | None,
         typer.Argument(
@@ -664,7 +649,7 @@ def report(
 
 @app.command(no_args_is_help=True)
 def figures(
-    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    result: Saved,
     *,
     only: Annotated[
         str | None,
@@ -859,6 +844,10 @@ def organism(
     with Session(out=None, quiet=quiet) as session:
         path = run_study(out, seed=seed, progress_bar=False if quiet else None)
         session.say(f"[bold]Written[/bold]: {escape(str(path))}")
+
+
+for _answer in (analyses.compare, analyses.contrast, analyses.dose, analyses.plan, analyses.scorecard):
+    app.command(no_args_is_help=True)(_answer)
 
 
 if __name__ == "__main__":

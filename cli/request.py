@@ -1,18 +1,32 @@
-"""Command-line options that describe a model, as arguments of :func:`~simulacra.inference.default_model`."""
+"""Command-line options that describe models, values and designs, as arguments of Python functions."""
 
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
+from simulacra.analysis import Guess
 from simulacra.cli.reading import parse_names
+from simulacra.formalism import RESIDUAL, PersonaMixture
 from simulacra.formalism.emissions.base import High
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.partitions import Partition
-from simulacra.inference import Declared
+from simulacra.inference import Declared, Result, default_model
+from simulacra.inference.log_measurements import Log
 
-__all__ = ["parse_concentrations", "parse_declarations", "parse_event", "parse_families", "parse_template_kwargs"]
+__all__ = [
+    "candidates",
+    "parse_concentrations",
+    "parse_declarations",
+    "parse_event",
+    "parse_families",
+    "parse_numbers",
+    "parse_template_kwargs",
+    "parse_values",
+    "planned_source",
+]
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SCORE = re.compile(rf"(.+?)(?::{_NUMBER}-{_NUMBER})?(?::high-is-(good|bad))?")
@@ -109,3 +123,64 @@ def parse_template_kwargs(texts: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             found[name] = value
     return found
+
+
+def parse_values(texts: Sequence[str], option: str) -> dict[str, float]:
+    """``["base=0", "ft, trigger=on=40"]`` as numbers by name.
+
+    Raises:
+        InputError: a text of another form.
+    """
+    found = {}
+    for text in texts:
+        name, _, value = text.rpartition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            name = ""
+        if not name.strip():
+            raise InputError(f"{option} {text!r}: expected CONDITION=VALUE, such as narrow-step-10=10")
+    return found
+
+
+def parse_numbers(text: str, option: str) -> tuple[int, ...]:
+    """``"4,8,16"`` as whole numbers.
+
+    Raises:
+        InputError: a text of another form.
+    """
+    parts = parse_names(text)
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise InputError(f"{option} {text!r}: expected whole numbers, such as 8,16")
+    return tuple(map(int, parts))
+
+
+def planned_source(result: Path | None, rate: float | None, difference: float | None) -> Result | Guess:
+    """The first log or the guess that a plan starts from.
+
+    Raises:
+        InputError: neither a result nor both numbers, or a result and a rate.
+    """
+    if result is not None:
+        if rate is not None:
+            raise InputError("plan: --rate is a guess, but a result was given", remedy="leave one of them out")
+        return Result.load(result)
+    if rate is None or difference is None:
+        raise InputError("plan: expected a saved result, or both --rate and --difference")
+    return Guess(rate, difference)
+
+
+def candidates(log: Log, personas: Sequence[str], **options: Any) -> dict[str, PersonaMixture]:
+    """The models to compare, by name: persona sets of the same measurements.
+
+    Args:
+        log: the log.
+        personas: sets or files. Default: the set of the log, and it with a residual persona.
+        options: arguments of :func:`~simulacra.inference.default_model`.
+    """
+    if not personas:
+        usual = default_model(log, silent=True, **options)
+        return {"default": usual, "+residual": usual.with_personas([*usual.personas, RESIDUAL])}
+    first, *others = (default_model(log, personas=name, silent=True, **options) for name in personas)
+    same = [first, *(first.with_personas(other.personas) for other in others)]
+    return dict(zip(personas, same, strict=True))

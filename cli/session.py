@@ -34,7 +34,7 @@ from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.reading import Reading
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.summary import log_summary, summarise
-from simulacra.cli.tables import print_checks, print_rates, print_result
+from simulacra.cli.tables import print_checks, print_rates, print_result, print_table
 from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
@@ -457,6 +457,28 @@ class Session:
             if self._quiet:
                 places = ", ".join(f"{row.file}:{row.line}" for row in drifted.itertuples())
                 self._say_error(f"{len(drifted)} of {len(table)} keyed numbers have drifted: {places}")
+            raise typer.Exit(NOT_OK)
+
+    def show_table(self, name: str, table: pd.DataFrame, words: str, **more: pd.DataFrame) -> None:
+        """Print the table of an analysis, and end with exit code 3 if it withholds something.
+
+        Args:
+            name: its key in the JSON object.
+            table: the table.
+            words: what it is about.
+            more: further tables by key.
+        """
+        tables = {name: table, **more}
+        withheld = any(own["status"].str.startswith("withheld").any() for own in tables.values() if "status" in own)
+        if words:
+            self.say(escape(words))
+        for own in tables.values():
+            print_table(self._console, own)
+        if self._as_json:
+            rows = {key: json_rows(own) for key, own in tables.items()}
+            self._say_json({"ok": not withheld, "about": words, **rows})
+        if withheld:
+            self._say_error("some estimates are withheld; the column 'status' states why")
             raise typer.Exit(NOT_OK)
 
     def _print(

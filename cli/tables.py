@@ -1,6 +1,8 @@
 """A fitted result for the terminal: weights, rates, claims and, last, the checks."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -29,7 +31,7 @@ from simulacra.report.prose import (
     withheld_sentence,
 )
 
-__all__ = ["print_checks", "print_rates", "print_result", "simple_table"]
+__all__ = ["print_checks", "print_rates", "print_result", "print_table", "simple_table"]
 
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
@@ -46,6 +48,25 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
     for position, column in enumerate(columns):
         table.add_column(escape(column), justify="left" if position < texts else "right", overflow="fold")
     return table
+
+
+def print_table(console: Console, table: pd.DataFrame) -> None:
+    """Print any table of an analysis; columns without values, and a status that is always ok, are left out."""
+    kept = table.dropna(axis=1, how="all")
+    if "status" in kept and (kept["status"] == "ok").all():
+        kept = kept.drop(columns="status")
+    texts = [not pd.api.types.is_numeric_dtype(kept[name]) for name in kept]
+    shown = simple_table(tuple(map(str, kept)), texts=(*texts, False).index(False))
+    for row in kept.itertuples(index=False):
+        shown.add_row(*(escape(_in_a_cell(value)) for value in row))
+    console.print(shown)
+
+
+def _in_a_cell(value: Any) -> str:
+    if isinstance(value, float):
+        digits = 3 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+        return "" if math.isnan(value) else f"{value:.{digits}f}"
+    return str(value)
 
 
 def print_result(

@@ -9,8 +9,7 @@ References:
     doi:10.1017/CBO9780511790942, section 12.8 (prediction for new groups).
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,14 +19,41 @@ from simulacra.formalism.weights import WeightDesign, evaluate_part, named_colum
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LogitsOf", "logits_of_new_cells"]
-
-LogitsOf = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""Draws of the logits of N new cells, shape ``(..., N, K - 1)``, given latents, ``(..., L, K - 1)``, and scales,
-``(..., T)``."""
+__all__ = ["NewCells", "logits_of_new_cells"]
 
 
-def logits_of_new_cells(design: WeightDesign, cells: "pd.DataFrame") -> LogitsOf:
+class NewCells(NamedTuple):
+    """The distribution of the logits of N new cells, given latents ``(..., L, K - 1)`` and scales ``(..., T)``.
+
+    Calling it draws logits, shape ``(..., N, K - 1)``.
+
+    Attributes:
+        basis: the columns of A of the fitted latents, shape ``(N, L)``.
+        fresh: for every group-specific term, the columns of the levels that were not fitted, shape ``(N, new levels)``.
+    """
+
+    basis: np.ndarray
+    fresh: tuple[np.ndarray, ...]
+
+    def __call__(self, latents: np.ndarray, scales: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Logits with the effects of new levels drawn from their prior."""
+        logits = self.mean(latents)
+        for place, effects in enumerate(self.fresh):
+            drawn = rng.standard_normal((*latents.shape[:-2], effects.shape[1], latents.shape[-1]))
+            logits += effects @ (scales[..., place, None, None] * drawn)
+        return np.asarray(logits)
+
+    def mean(self, latents: np.ndarray) -> np.ndarray:
+        """Mean of the logits over the effects of new levels, shape ``(..., N, K - 1)``."""
+        return np.asarray(self.basis @ latents)
+
+    def variance(self, scales: np.ndarray) -> np.ndarray:
+        """Variance of the logits in every coordinate, due to the effects of new levels, shape ``(..., N)``."""
+        squares = [(effects**2).sum(axis=1) for effects in self.fresh]
+        return scales**2 @ np.reshape(squares, (scales.shape[-1], len(self.basis)))
+
+
+def logits_of_new_cells(design: WeightDesign, cells: "pd.DataFrame") -> NewCells:
     """How the logits of new cells follow from the latents of a design.
 
     Args:
@@ -59,16 +85,7 @@ def logits_of_new_cells(design: WeightDesign, cells: "pd.DataFrame") -> LogitsOf
             known, new = _level_columns(design, term.factors, cells)
         parts.append(known)
         fresh.append(new)
-    basis = np.hstack(parts)[:, design.order]
-
-    def draw(latents: np.ndarray, scales: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        logits = basis @ latents
-        for place, effects in enumerate(fresh):
-            drawn = rng.standard_normal((*latents.shape[:-2], effects.shape[1], latents.shape[-1]))
-            logits += effects @ (scales[..., place, None, None] * drawn)
-        return np.asarray(logits)
-
-    return draw
+    return NewCells(np.hstack(parts)[:, design.order], tuple(fresh))
 
 
 def _common_columns(design: WeightDesign, common: list[str], cells: "pd.DataFrame") -> np.ndarray:

@@ -18,6 +18,7 @@ import simulacra.data
 import simulacra.formalism
 import simulacra.inference
 from simulacra.analysis import (
+    Comparison,
     Conditioning,
     Conduct,
     ContextComparison,
@@ -156,6 +157,15 @@ def _compared() -> ContextComparison:
     )
 
 
+def _comparison() -> Comparison:
+    names, questions = [f"{LONG}{n}" for n in range(30)], [f"{LONG}{n}" for n in range(9)]
+    rows = itertools.product(("adapted", "plain"), names, [LONG], questions, [LONG], [50], [-1e6])
+    columns = ["score", "model", "condition", "base_question", "question_id", "completions", "elpd"]
+    noise = pd.DataFrame(columns=["fold", "score", "model", "mcse"])
+    folds, r_hat = dict(zip(questions, range(9), strict=True)), dict.fromkeys(names, 1.0)
+    return Comparison(pd.DataFrame(rows, columns=columns), noise, names[0], folds, r_hat, LONG, 0)
+
+
 def _conducted() -> Conduct:
     names = tuple(f"{LONG}{n}" for n in range(100))
     rows = np.full((100, 30), 10**6)
@@ -240,6 +250,7 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "InContext": lambda _: _in_context(),
     "ContextComparison": lambda _: _compared(),
     "ContextModel": lambda _: ContextModel(),
+    "Comparison": lambda _: _comparison(),
     "Conduct": lambda _: _conducted(),
     "Fragility": lambda _: fragility(fit_simulated(), {"bad": {f"{LONG}{n}": "mild" for n in range(3)}}),
     "Ratio": lambda _: Ratio(0.2, 0.1, 0.3),

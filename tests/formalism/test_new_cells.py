@@ -67,6 +67,17 @@ def test_formulas_are_evaluated_as_they_are_written(
     np.testing.assert_allclose(drawn, design.basis @ latents, atol=1e-12)
 
 
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_moments_are_those_of_the_draws(formula: str, rng: np.random.Generator) -> None:
+    design = weight_design(formula, CELLS)
+    latents, scales = _latents(design, rng)
+    new = logits_of_new_cells(design, CELLS.assign(question_id=["q0", "q8", "q9"] * 6))
+    drawn = new(np.broadcast_to(latents, (8000, *latents.shape)), np.broadcast_to(scales, (8000, len(scales))), rng)
+    spread = np.sqrt(new.variance(scales))[:, None]
+    assert (np.abs(drawn.mean(axis=0) - new.mean(latents)) <= 5 * spread / np.sqrt(8000) + 1e-9).all()
+    np.testing.assert_allclose(drawn.std(axis=0), np.broadcast_to(spread, drawn.shape[1:]), rtol=0.05, atol=1e-9)
+
+
 def test_terms_that_differ_in_parentheses_only_are_refused() -> None:
     with pytest.raises(InputError, match="two terms differ in parentheses only"):
         weight_design("I((dose + 1) * 2) + I(dose + 1 * 2)", CELLS)

@@ -1,0 +1,95 @@
+"""Verdicts on a difference of log predictive densities that is a sum over few independent units, such as questions.
+
+The sum of Q differences d_q has the standard error √(Q var d). It is called clear if it is further from zero than the
+97.5 % quantile of Student's t with Q - 1 degrees of freedom times this, and than 4 nats: with models that predict
+almost alike, the distribution of d is so skewed that the standard error is unreliable. A verdict comes with its power,
+because a comparison of few questions leaves most differences undecided.
+
+References:
+    Sivula et al. (2020), Uncertainty in Bayesian leave-one-out cross-validation based model comparison,
+    arXiv:2008.10296 (4 nats); Miller (2024), Adding error bars to evals, arXiv:2411.00640 (questions as the unit);
+    Hill (1973), doi:10.2307/1934352 (effective number).
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import scipy  # loads scipy.stats when it is used
+from scipy import optimize
+
+__all__ = ["LEVEL", "POWER", "Verdict", "judge"]
+
+LEVEL = 0.95
+"""Probability of not calling a difference clear if there is none."""
+POWER = 0.8
+"""Probability of a verdict that counts as enough to plan with."""
+_LEAST = 4.0
+_MOST_UNITS = 10_000
+
+
+class Verdict(NamedTuple):
+    r"""A difference, nats, and what can be said about it.
+
+    Attributes:
+        mean: the sum over units.
+        se: its standard error.
+        effective: the effective number of units that make up the difference,
+            :math:`(\sum |d|)^2 / \sum d^2`, from 1 to Q.
+        power: probability that as many units give this verdict, if mean and spread of d are as estimated.
+        detectable: the smallest difference for which this probability is :data:`POWER`, nats.
+        needed: the number of units for which it is; infinite beyond 10 000.
+        verdict: supported, rejected or undecided.
+    """
+
+    mean: float
+    se: float
+    effective: float
+    power: float
+    detectable: float
+    needed: float
+    verdict: Literal["supported", "rejected", "undecided"]
+
+
+def judge(differences: np.ndarray) -> Verdict:
+    """The verdict on differences of Q units, nats, shape ``(Q,)``, two or more."""
+    units, mean = len(differences), float(differences.sum())
+    error = float(np.sqrt(units * differences.var(ddof=1)))
+    squares = float((differences**2).sum())
+    clear = abs(mean) > max(_quantile(units) * error, _LEAST)
+    ratio = abs(mean) / error if error > 0 else np.inf if mean else 0.0
+    return Verdict(
+        mean=mean,
+        se=error,
+        effective=float(np.abs(differences).sum()) ** 2 / squares if squares > 0 else np.nan,
+        power=_power(ratio, units),
+        detectable=max(_ratio_for(units) * error, _LEAST),
+        needed=_units_for(ratio / np.sqrt(units)),
+        verdict="undecided" if not clear else "supported" if mean > 0 else "rejected",
+    )
+
+
+def _quantile(units: float | int) -> float:
+    """The quantile of Student's t beyond which a difference is clear."""
+    return float(scipy.stats.t.ppf((1 + LEVEL) / 2, units - 1))
+
+
+def _power(ratio: float, units: float | int) -> float:
+    """Probability of a clear difference in the right direction, if the true one is ``ratio`` standard errors."""
+    if ratio > 30:  # where the noncentral t is not accurate, and the answer is one
+        return 1.0
+    return float(scipy.stats.nct.sf(_quantile(units), units - 1, ratio))
+
+
+def _ratio_for(units: int) -> float:
+    return float(optimize.root_scalar(lambda ratio: _power(ratio, units) - POWER, bracket=(0, 31)).root)
+
+
+def _units_for(each: float) -> float:
+    """The number of units with enough power; ``each`` is the mean of d over its standard deviation."""
+
+    def lacks(units: float | int) -> float:
+        return _power(each * np.sqrt(units), units) - POWER
+
+    if lacks(_MOST_UNITS) < 0:
+        return np.inf
+    return float(np.ceil(optimize.root_scalar(lacks, bracket=(2, _MOST_UNITS)).root)) if lacks(2) < 0 else 2.0

@@ -1,0 +1,33 @@
+"""Command-line options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["ENGINE", "MODEL", "OUTPUT", "SAMPLING", "AsJson", "CiProb", "Out", "Quiet", "Rope", "Saved", "Seed"]
+
+MODEL, ENGINE, SAMPLING, OUTPUT = "Model", "Engine", "Sampling", "Output"
+"""Headings in the help."""
+
+Out = Annotated[
+    Path,
+    typer.Option(help="Output folder; replaces an earlier result.", rich_help_panel=OUTPUT),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of tables.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=OUTPUT)]
+Rope = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Half-width of the region of practical equivalence of rates (0.01: one percentage point).",
+        rich_help_panel=MODEL,
+    ),
+]
+CiProb = Annotated[
+    float,
+    typer.Option(help="Probability of all intervals, between 0 and 1. Claims depend on it.", rich_help_panel=OUTPUT),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.", rich_help_panel=SAMPLING)]
+Saved = Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")]
