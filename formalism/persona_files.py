@@ -196,7 +196,7 @@ def _expect_rule(rule: Rule, place: str, emissions: Mapping[str, AbstractEmissio
             raise InputError(
                 f"{place}: Rule {rule.text!r} uses {name!r}, which no archetype describes",
                 expected=f"one of {', '.join(emissions)}",
-                remedy=f"{near}A measurement without archetypes needs a table [measurements.{_literal(name)}]",
+                remedy=f"{near}A measurement without archetypes needs a table [measurements.{toml_value(name)}]",
                 argument="personas",
             )
     with _at(place):
