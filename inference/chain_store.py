@@ -103,7 +103,7 @@ class ChainStore:
             return None
         last, length = pieces[-1], pieces[-1].first + pieces[-1].blocks
         try:
-            with np.load(last.path, allow_pickle=False) as part:
+            with _READING, np.load(last.path, allow_pickle=False) as part:
                 arrays = [part[f"{last.number}/{name}"] for name in _STATE]
             shapes = [begin.whitened.shape, begin.log_density.shape, begin.gradient.shape]
             _expect_shapes(arrays, shapes)
