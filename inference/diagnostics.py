@@ -288,6 +288,8 @@ def _gated(diagnostics: xr.Dataset, posterior: xr.Dataset, thresholds: Threshold
 
 def _alternating(posterior: xr.Dataset, thresholds: Thresholds) -> set[str]:
     """Labels of the weights of conditions in which a weight that is not small is near zero in some of the draws."""
+    if "weights" not in posterior:  # of evidence in a context, whose posterior has parameters alone
+        return set()
     weights = posterior["weights"]
     near = (weights < thresholds.small_weight / 10).mean(("chain", "draw"))
     mixed = (weights.mean(("chain", "draw")) >= thresholds.small_weight) & (near > _SOMETIMES)
