@@ -140,7 +140,8 @@ def test_the_persona_that_was_planted_is_needed(simulated: Simulated, seed: int)
     }
     found = compare(models, log, num_folds=4)
     assert (found.differences("two") < 0).all(axis=None)  # on every question, in both scores
-    assert found.verdict("two").verdict == "rejected"
+    assert found.differences("two")["adapted"].sum() < -10  # four questions seldom decide: the quantile of t is 3.2
+    assert found.verdict("two").verdict != "supported"
     assert found.verdict("four").verdict != "supported"
     assert found.differences("alike")["plain"].sum() < 0
     sums = found.pointwise.groupby(["model", "score"])["elpd"].sum().unstack()  # noqa: PD010
