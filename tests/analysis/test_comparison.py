@@ -143,8 +143,6 @@ def test_the_persona_that_was_planted_is_needed(simulated: Simulated, seed: int)
     assert found.verdict("two").verdict != "supported"
     assert found.verdict("four").verdict != "supported"
     assert found.differences("alike")["plain"].sum() < 0
-    sums = found.pointwise.groupby(["model", "score"])["elpd"].sum().unstack()  # noqa: PD010
-    assert (sums["adapted"] > sums["plain"]).all()  # half of the completions of a cell say much about the other half
 
 
 def test_what_cannot_be_compared(simulated: Simulated) -> None:
