@@ -5,6 +5,7 @@ of their random numbers. A draw is written once, so the cost does not grow with 
 NumPy archives that are written atomically; objects in them are refused, so reading one executes no code.
 """
 
+import contextlib
 import json
 import os
 import threading
@@ -92,8 +93,8 @@ class ChainStore:
         """
         if self._runs and run not in self._runs:
             raise InputError(
-                f"{self._folder}: its chains do not begin exactly where those of this fit do: this processor, or a "
-                "numerical library, rounds differently",
+                f"{self._folder}: its chains do not begin exactly where those of this fit do: this processor or GPU, "
+                "or a numerical library, rounds differently",
                 remedy="resume the fit on the machine that wrote the checkpoint, or delete it to start again",
                 argument="checkpoint",
             )
@@ -103,7 +104,7 @@ class ChainStore:
             return None
         last, length = pieces[-1], pieces[-1].first + pieces[-1].blocks
         try:
-            with _READING, np.load(last.path, allow_pickle=False) as part:
+            with _opened(last.path) as part:
                 arrays = [part[f"{last.number}/{name}"] for name in _STATE]
             shapes = [begin.whitened.shape, begin.log_density.shape, begin.gradient.shape]
             _expect_shapes(arrays, shapes)
@@ -154,7 +155,7 @@ class ChainStore:
             with zipfile.ZipFile(path) as archive:
                 if (broken := archive.testzip()) is not None:
                     raise ValueError(f"{broken} has another checksum")
-            with np.load(path, allow_pickle=False) as part:
+            with _opened(path) as part:
                 index = json.loads(part[_INDEX].tobytes())
             if index["fit"] != self._fit:
                 raise ValueError("it belongs to another fit")
@@ -171,6 +172,13 @@ class ChainStore:
                     pieces.append(piece._replace(skip=there - piece.first))
         except Exception as error:  # an edited archive fails in many ways
             raise _damaged(path, error) from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays of a part by name, for one thread at a time."""
+    with _READING, np.load(path, allow_pickle=False) as part:
+        yield part
 
 
 def _save(path: Path, fit: str, new: Mapping[tuple[str, int], _Pending]) -> None:
@@ -193,7 +201,7 @@ def _read_blocks(pieces: list[_Piece], begin: hmc.State) -> Iterator[hmc.Draws]:
     for piece in pieces:
         length = piece.blocks * hmc.BLOCK
         try:
-            with _READING, np.load(piece.path, allow_pickle=False) as part:
+            with _opened(piece.path) as part:
                 draws = hmc.Draws(*(part[f"{piece.number}/{name}"] for name in hmc.Draws._fields))
             stats = [(length, *begin.log_density.shape)] * (len(draws) - 1)
             _expect_shapes(draws, [(length, *begin.whitened.shape), *stats])

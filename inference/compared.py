@@ -20,7 +20,6 @@ from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.citation import Provenance
 from simulacra.inference.draws import by_group, chosen_outcome, group_weights, take_draws
 from simulacra.inference.groups import mean_label, names_of
-from simulacra.inference.influence import weights_left_out
 from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, graded_personas, marks_of_contrast
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, groups_of, logged_shares, scope_in_words, scope_name
@@ -101,10 +100,12 @@ def compared(
     terms: Callable[[str], Terms],
     provenance: Provenance,
     absent: Sequence[str],
+    left_out: Callable[[], xr.DataArray],
 ) -> Compared:
     """The quantity ``of`` in all groups of a fit; arguments as in :meth:`simulacra.inference.Result.contrast`.
 
-    ``posteriors`` are those of all readings, the first first; ``absent`` the absent personas.
+    ``posteriors`` are those of all readings, the first first; ``absent`` the absent personas. ``left_out``
+    returns the weights of groups with a condition left out (:mod:`simulacra.inference.influence`).
 
     Raises:
         InputError: an unknown quantity, persona or scope; or no outcome.
@@ -142,19 +143,23 @@ def compared(
         asked = None if rates is None else np.isfinite(logged_shares(rates))
     plain, *plain_others = (own.reset_coords(drop=True) for own in (draws, *others))
     words = scope_in_words(prepared, scope)
-    marks = _marks(posteriors[0], prepared, rates_of, absent) if of == "weights" else _no_marks
+    marks = _marks(posteriors[0], prepared, rates_of, absent, left_out()) if of == "weights" else _no_marks
     return Compared(of, scope, words, groups, plain, tuple(plain_others), asked, rates, terms(of), provenance, marks)
 
 
 def _marks(
-    posterior: xr.Dataset, prepared: Prepared, rates_of: Callable[[Outcome], xr.Dataset], absent: Sequence[str]
+    posterior: xr.Dataset,
+    prepared: Prepared,
+    rates_of: Callable[[Outcome], xr.Dataset],
+    absent: Sequence[str],
+    left_out: xr.DataArray,
 ) -> Callable[[np.ndarray, tuple[float, float], float], str]:
     """The marks of contrasts of weights."""
     model, personas = prepared.model, list(map(str, posterior["persona"].to_numpy()))
     weights = xr.DataArray(group_weights(posterior, prepared), dims=("chain", "draw", "group", "persona"))
     moved = {
         PRIOR_DRIVEN: weight_sensitivity(weights, posterior, model).to_numpy(),
-        CONDITION_DRIVEN: weights_left_out(prepared, posterior).to_numpy(),
+        CONDITION_DRIVEN: left_out.to_numpy(),
     }
     return functools.partial(
         marks_of_contrast,

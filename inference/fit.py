@@ -121,8 +121,9 @@ def fit(
             configured, otherwise in the user's cache folder. Scores and labels need none on the processor; a GPU, texts
             and NUTS do.
         device: where HMC computes the trajectories of scores and labels: ``"cpu"``; ``"gpu"``, the first that JAX sees;
-            or ``"auto"``, a GPU if JAX sees one and the log is large enough for it to be faster. The settings of the
-            result name the device. Draws of the same seed differ between devices, as after a change of the seed.
+            or ``"auto"``, a GPU if JAX sees one and the log is of a size at which an H100 was faster. NUTS, and texts
+            with a joint calibration, run on JAX's default device. The settings of the result name the device. Draws of
+            the same seed differ between devices, as after a change of the seed.
 
     Returns:
         A :class:`~simulacra.inference.result.Result`. If checks fail, it is returned as well: ``ok`` is false, and the
@@ -255,9 +256,15 @@ def _assemble(
     if prepared.texts is None:
         before, after = sampled.parameters.probabilities, parameters.probabilities
         checks += (check_labels(switched, before, after, thresholds),)
-    device = described(chosen_device(target.problem, settings.device))
+    device = _device_of_chains(target, settings)
     record = {**settings._asdict(), "device": device, "thresholds": dataclasses.asdict(thresholds)}
     return Result(tree, prepared, checks, record, notes)
+
+
+def _device_of_chains(target: Target, settings: Settings) -> str:
+    """The name of the device on which the draws were computed."""
+    compiled = settings.engine == "nuts" or (target.calibration is not None and target.given is None)
+    return described(jax.devices()[0] if compiled else chosen_device(target.problem, settings.device))
 
 
 def _announce(cost: Cost, prepared: Prepared, *, silent: bool) -> None:
@@ -281,7 +288,7 @@ def _describe_conditions(prepared: Prepared) -> list[str]:
         return []
     return [
         f"{conditions} conditions and {personas} personas: emissions can adapt to every condition, so weights depend "
-        "on the archetypes and on the number of personas, and the unexplained share is small whatever a condition "
+        "on the archetypes and on the number of personas, and the unexplained share may be small whatever a condition "
         "does. Rates do not depend on either."
     ]
 

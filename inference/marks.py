@@ -84,7 +84,9 @@ def marked(
 def _driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
     """The mark with the range of the means in its alternatives, if one leaves the interval; otherwise empty."""
     low, high = means.min(), means.max()
-    return f"{mark} ({low:.3f} to {high:.3f})".replace("-0", "−0") if low < limits[0] or high > limits[1] else ""
+    if not (low < limits[0] or high > limits[1]):
+        return ""
+    return f"{mark} ({low:.3f} to {high:.3f})".replace("(-", "(−").replace(" -", " −")
 
 
 def is_marked(status: str) -> bool:

@@ -649,8 +649,13 @@ class Result:
         """Mean weights by mark, in the alternatives that it concerns: the first dim, then ``condition, persona``."""
         return {
             PRIOR_DRIVEN: self.tree["sensitivity"].to_dataset()["weights"],
-            CONDITION_DRIVEN: of_conditions(self.prepared, weights_left_out(self.prepared, self.posterior)),
+            CONDITION_DRIVEN: of_conditions(self.prepared, self._left_out),
         }
+
+    @functools.cached_property
+    def _left_out(self) -> xr.DataArray:
+        """Mean weights of groups with one condition left out of the emissions, dims ``left_out, group, persona``."""
+        return weights_left_out(self.prepared, self.posterior)
 
     def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | str | None) -> Compared:
         return compared(
@@ -664,6 +669,7 @@ class Result:
             terms=self._terms(CI_PROB, withhold=True).of,
             provenance=self.provenance(outcome),
             absent=self.absent,
+            left_out=lambda: self._left_out,
         )
 
     def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:

@@ -21,11 +21,11 @@ Devices = Literal["auto", "cpu", "gpu"]
 """The argument ``device`` of :func:`~simulacra.inference.fit`."""
 
 _LARGE = 50_000
-"""Entries of the array of persona by cell by pattern of one chain, from which a GPU is faster."""
+"""Entries of the array of persona by cell by pattern of a chain, from which an H100 is faster than two cores."""
 
 
 def chosen_device(problem: Problem, wanted: Devices) -> Any:
-    """The device of JAX for the trajectories of a fit, or None for the processor, which is also that of texts.
+    """The device of JAX for the trajectories of scores and labels, or None for NumPy; texts have none.
 
     Args:
         problem: data and prior of the fit.
@@ -48,7 +48,7 @@ def expect_gpu(*, texts: bool) -> None:
     """
     if texts:
         raise InputError(
-            "fit: the trajectories of texts with log-likelihoods are computed on the processor",
+            "fit: the model has texts with log-likelihoods",
             expected="device='gpu' for scores and labels only",
             remedy="leave out device",
             argument="device",

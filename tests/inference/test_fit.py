@@ -2,6 +2,7 @@
 
 import re
 import sys
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -11,8 +12,12 @@ import pytest
 from simulacra.data import collapse, read_completions
 from simulacra.formalism import LabelEmission, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference.fit import _device_of_chains
 from simulacra.inference.prepare import prepare
 from simulacra.inference.sampling import hmc
+from simulacra.inference.sampling.problem import make_problem
+from simulacra.inference.sampling.sample import Settings, Target
+from tests.formalism.models import MODELS
 
 _SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 10, "progress_bar": False}
 
@@ -31,6 +36,19 @@ _SHORT = {"num_warmup": 200, "num_samples": 50, "num_starts": 10, "progress_bar"
 def test_arguments_out_of_range(arguments: dict, message: str, simulated) -> None:
     with pytest.raises(ValueError, match=message):
         fit(simulated.model, simulated.log, **arguments)
+
+
+def test_the_device_that_is_named_computed_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of JAX, which are those of NUTS and of texts with a joint calibration, run on its default device."""
+    monkeypatch.setattr(jax, "devices", lambda *_: [SimpleNamespace(platform="gpu", device_kind="a GPU")])
+    case = MODELS["score and label, cells"]
+    counts = Target(make_problem(case.model, case.design, case.patterns, case.counts), None, [], None, 0.0)
+    joint = counts._replace(calibration=SimpleNamespace())
+    settings = Settings(0, 200, 50, 2, "hmc", "vectorized", 0.9, 10, "cpu")
+    assert _device_of_chains(counts, settings) == "cpu"
+    assert _device_of_chains(joint._replace(given=SimpleNamespace()), settings) == "cpu"
+    for target, changes in ((counts, {"device": "gpu"}), (counts, {"engine": "nuts"}), (joint, {})):
+        assert _device_of_chains(target, settings._replace(**changes)) == "a GPU"
 
 
 def test_a_baseline_that_is_absent(simulated) -> None:

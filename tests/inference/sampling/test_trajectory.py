@@ -59,7 +59,7 @@ def test_large_problems_of_scores_and_labels_use_a_gpu_if_there_is_one(monkeypat
     assert device.chosen_device(large, "auto") == device.chosen_device(small, "gpu") == "the first"
     for problem, wanted in ((small, "auto"), (large, "cpu"), (texts, "auto")):
         assert device.chosen_device(problem, wanted) is None
-    with pytest.raises(InputError, match="texts with log-likelihoods are computed on the processor"):
+    with pytest.raises(InputError, match="has texts with log-likelihoods; expected device='gpu' for scores"):
         device.expect_gpu(texts=True)
 
 
