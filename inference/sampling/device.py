@@ -6,6 +6,7 @@ which it is faster, compilation included. Random numbers, and the decisions whic
 both, so that draws of the same seed differ only by rounding, until trajectories that have come apart are.
 """
 
+import math
 from typing import Any, Literal
 
 import jax
@@ -23,18 +24,23 @@ Devices = Literal["auto", "cpu", "gpu"]
 _LARGE = 50_000
 """Entries of the array of persona by cell by pattern of a chain, from which an H100 is faster than two cores."""
 
+_COPIES = 64
+"""Arrays of the size of persona by cell by pattern, and of cell by shared effect, that a trajectory needs at most."""
+
 
 def chosen_device(problem: Problem, wanted: Devices) -> Any:
     """The device of JAX for the trajectories of scores and labels, or None for NumPy; texts have none.
 
     Args:
         problem: data and prior of the fit.
-        wanted: ``"auto"`` is a GPU if JAX sees one and the problem is large.
+        wanted: ``"auto"`` is a GPU if JAX sees one, and the problem is large but fits into its memory.
     """
-    large = problem.counts.size * problem.num_personas >= _LARGE
-    if problem.texts is not None or wanted == "cpu" or (wanted == "auto" and not large):
+    device, entries = next(iter(_gpus()), None), problem.counts.size * problem.num_personas
+    if device is None or problem.texts is not None or wanted == "cpu":
         return None
-    return next(iter(_gpus()), None)
+    limit = (device.memory_stats() or {}).get("bytes_limit", math.inf)
+    fitting = entries >= _LARGE and 8 * _COPIES * (entries + problem.shared.size) <= limit
+    return device if fitting or wanted == "gpu" else None
 
 
 def expect_gpu(*, texts: bool) -> None:

@@ -62,7 +62,7 @@ def test_archetypes_refuse(arguments: tuple, message: str) -> None:
 def test_an_unknown_set_is_answered_with_those_that_ship() -> None:
     with pytest.raises(ValueError, match="no persona set 'emergent'; the shipped sets are emergent-misalignment, "):
         persona_set("emergent")
-    with pytest.raises(ValueError, match=r"ordinal-5, trait, likert, event\. Did you mean 'organism'\?$"):
+    with pytest.raises(ValueError, match=r"ordinal-5, trait, likert, event, judges\. Did you mean 'organism'\?$"):
         persona_set("organsim")
 
 

@@ -55,10 +55,14 @@ def test_large_problems_of_scores_and_labels_use_a_gpu_if_there_is_one(monkeypat
     large = small._replace(counts=np.tile(small.counts, 10_000))
     texts = large._replace(texts=MODELS["texts"].texts)
     assert [device.chosen_device(large, wanted) for wanted in ("auto", "cpu")] == [None, None]
-    monkeypatch.setattr(device, "_gpus", lambda: ["the first", "the second"])
-    assert device.chosen_device(large, "auto") == device.chosen_device(small, "gpu") == "the first"
+    gpu, full = (SimpleNamespace(memory_stats=lambda limit=limit: {"bytes_limit": limit}) for limit in (8e10, 1e6))
+    monkeypatch.setattr(device, "_gpus", lambda: [gpu, full])
+    assert device.chosen_device(large, "auto") is device.chosen_device(small, "gpu") is gpu
     for problem, wanted in ((small, "auto"), (large, "cpu"), (texts, "auto")):
         assert device.chosen_device(problem, wanted) is None
+    monkeypatch.setattr(device, "_gpus", lambda: [full])
+    assert device.chosen_device(large, "auto") is None
+    assert device.chosen_device(large, "gpu") is full
     with pytest.raises(InputError, match="has texts with log-likelihoods; expected device='gpu' for scores"):
         device.expect_gpu(texts=True)
 
