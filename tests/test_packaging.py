@@ -1,6 +1,7 @@
 """What the layout promises: packages are listed and typed, imports go through ``simulacra``, start-up is light."""
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
