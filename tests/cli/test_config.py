@@ -86,7 +86,15 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
     assert sorted(fitted_runs) == ["out/b", "out/c"]  # a is done, and b has other options
     rates = pd.read_csv("out/rates.csv")
     assert rates["run"].unique().tolist() == ["a", "b", "c"]
-    assert rates.loc[rates["run"] == "a", "rate"].tolist() == pd.read_csv("out/a/rates.csv")["rate"].tolist()
+    assert rates.loc[rates["run"] == "a", "rate"].tolist() == pytest.approx(
+        pd.read_csv("out/a/rates.csv")["rate"].tolist()
+    )
+    Path("runs.toml").write_text(
+        text.replace("nowhere.csv", str(log_file)).replace("seed = 1", "").replace("0.02", "0.020")
+    )
+    fitted_runs.clear()
+    assert run("batch", "runs.toml", "--out", "out").exit_code == 0
+    assert fitted_runs == ["out/b"]  # without an option, it has its default again
     assert set(json.loads(ended.stdout)["tables"]) == {"rates", "contrasts", "weights", "shifts"}
 
 
@@ -96,6 +104,7 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
         ("[run.a]\nlogs = ['x']", "is no batch: there is no table 'run'; expected tables [runs.NAME]"),
         ("[runs.a]\nseed = 1", "runs.a: expected logs, and no out, which is out/a"),
         ("[runs.'../a']\nlogs = ['x']", "the run '../a' needs a name of letters"),
+        ("[runs.a]\nlogs = ['x']\nseed = 'many'", "runs.toml: runs.a: Invalid value for '--seed'"),
         ("[runs.a]\nlogs = ['x']\nsed = 1", "runs.a: there is no option 'sed'. Did you mean 'seed'?"),
     ],
 )
