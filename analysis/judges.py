@@ -114,10 +114,11 @@ class Judges:
     def pairs(self, *, seed: int = 0) -> pd.DataFrame:
         """Judges of different families that agree more or less often than independence given the persona allows.
 
-        Columns ``judge, other, agreement``, the share of completions with the same verdict; ``excess``, its difference
-        from the predicted share; ``unexplained``, the share of completions whose pair of verdicts the model does not
-        account for; and ``p_value``, the proportion of replicated logs that deviate as much
-        (:mod:`simulacra.inference.misfit`). A small p-value means that two judges share errors: join them in a family.
+        Columns ``judge, other, agreement``, the share of completions with the same verdict, or with none by either, NaN
+        if the categories of the two differ; ``excess``, its difference from the predicted share; ``unexplained``, the
+        share of completions whose pair of verdicts the model does not account for; and ``p_value``, the proportion of
+        replicated logs that deviate as much (:mod:`simulacra.inference.misfit`), not adjusted for the number of pairs.
+        A small p-value means that two judges share errors: join them in a family.
         """
         rng, rows = np.random.default_rng([seed, 3]), []
         counts = self.counts.sum(axis=0)
@@ -129,7 +130,8 @@ class Judges:
             logged = np.zeros(predicted.shape[1:])
             np.add.at(logged, (self.patterns[:, first], self.patterns[:, second]), counts)
             unexplained, p_value = misfit_of_counts(logged.ravel(), predicted.reshape(len(predicted), -1), rng)
-            agreement = float(np.trace(logged) / logged.sum())
+            same = self.tables[first]["category"].equals(self.tables[second]["category"])
+            agreement = float(np.trace(logged) / logged.sum()) if same else np.nan
             excess = agreement - float(np.trace(predicted.mean(axis=0)))
             rows.append((self.names[first], self.names[second], agreement, excess, unexplained, p_value))
         return pd.DataFrame(rows, columns=["judge", "other", "agreement", "excess", "unexplained", "p_value"])
