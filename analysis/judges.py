@@ -29,15 +29,15 @@ from scipy import special
 from simulacra.analysis.checks import expect_passed, expect_result
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
-from simulacra.formalism.mixture import responsibilities
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.misfit import misfit_of_counts
 from simulacra.inference.result import Result
+from simulacra.inference.sampling.initialise import weights_given
 from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_table
 
 __all__ = ["Judges", "judges"]
 
-_DRAWS, _MOST_PATTERNS, _ASCENTS = 300, 20_000, 500
+_DRAWS, _MOST_PATTERNS = 300, 20_000
 _NEGLIGIBLE = 0.01  # of the entropy of personas
 
 
@@ -230,8 +230,5 @@ def _information(joint: np.ndarray) -> np.ndarray:
 
 def _weights(counts: np.ndarray, components: np.ndarray) -> np.ndarray:
     """Weights of maximal likelihood of every condition, ``(M, K)``, given P(pattern | persona), ``(K, P)``."""
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    weights = np.full((len(counts), len(components)), 1 / len(components))
-    for _ in range(_ASCENTS):
-        weights = np.einsum("mp,mpk->mk", shares, responsibilities(weights, components))
-    return weights
+    equal = np.full((len(counts), len(components)), 1 / len(components))
+    return weights_given(counts, components, equal, pseudocounts=0.0)
