@@ -41,7 +41,8 @@ _PLAIN: Sequence[tuple[str, str]] = (
 )
 """Markup of Markdown and LaTeX, and the plain text that it stands for; line ends stay where they are."""
 
-_NUMBER = r"[+-]?(?:\d*\.\d+(?:\s?%|\spercentage\spoints?)?|\d+\s?%)"
+_POINTS = r"(?:\s?%|\s(?:percentage\s)?points?\b)"
+_NUMBER = rf"[+-]?(?:\d*\.\d+{_POINTS}?|\d+{_POINTS})"
 _KEY = r"\(*\w+\[[^\[\]]+\](?:\)*\s-\s\(*\w+\[[^\[\]]+\])*\)*"
 _CITED = (
     r"\s*?(?::\s|=|-->|(?:;[^\n]*)?\n)\s*"
