@@ -21,7 +21,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,12 +103,15 @@ def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
     return listed
 
 
-def run_batch(runs: list[Run], *, jobs: int) -> Iterator[tuple[Run, int, str]]:
+def run_batch(runs: list[Run], *, jobs: int) -> Generator[tuple[Run, int, str]]:
     """Fit runs that are not done; yields every run when it ends, with its exit code and what it said of errors."""
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         waiting = {pool.submit(_fit, run): run for run in runs}
-        for ended in concurrent.futures.as_completed(waiting):
-            yield waiting[ended], *ended.result()
+        try:
+            for ended in concurrent.futures.as_completed(waiting):
+                yield waiting[ended], *ended.result()
+        finally:  # after Ctrl-C, runs that have not begun do not begin
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _fit(run: Run) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+from simulacra.cli import batch
 from simulacra.cli.app import app
 from simulacra.inference import Result as FitResult
 
@@ -114,3 +116,18 @@ def test_batches_are_checked_before_anything_is_fitted(run: Run, text: str, said
     assert ended.exit_code == 2
     assert said in " ".join(ended.stderr.replace("│", "").split())
     assert not Path("out").exists()
+
+
+def test_runs_do_not_begin_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def fit(run: batch.Run) -> tuple[int, str]:
+        begun.append(run.name)
+        time.sleep(0.2)
+        return 0, ""
+
+    monkeypatch.setattr(batch, "_fit", fit)
+    ended = batch.run_batch([batch.Run(name, {}, Path(name)) for name in "abcd"], jobs=1)
+    assert next(ended)[0].name == "a"
+    ended.close()
+    assert begun in (["a"], ["a", "b"])
