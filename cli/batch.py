@@ -95,7 +95,7 @@ def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
         if not _NAME.fullmatch(name):
             raise InputError(f"{path}: the run {name!r} needs a name of letters, digits, '.', '_' and '-'")
         options = {**shared, **checked_options(command, own, f"{path}: runs.{name}")}
-        if "out" in options or "logs" not in options:
+        if "out" in options or not options.get("logs"):
             raise InputError(f"{path}: runs.{name}: expected logs, and no out, which is {out / name}")
         resolved = resolved_options(command, options, f"{path}: runs.{name}")
         in_force = {option: value for option, value in resolved.items() if option not in _OWN}

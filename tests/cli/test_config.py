@@ -105,6 +105,7 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
     [
         ("[run.a]\nlogs = ['x']", "is no batch: there is no table 'run'; expected tables [runs.NAME]"),
         ("[runs.a]\nseed = 1", "runs.a: expected logs, and no out, which is out/a"),
+        ("[runs.a]\nlogs = []", "runs.a: expected logs, and no out"),
         ("[runs.'../a']\nlogs = ['x']", "the run '../a' needs a name of letters"),
         ("[runs.a]\nlogs = ['x']\nseed = 'many'", "runs.toml: runs.a: Invalid value for '--seed'"),
         ("[runs.a]\nlogs = ['x']\nsed = 1", "runs.a: there is no option 'sed'. Did you mean 'seed'?"),
