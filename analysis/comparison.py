@@ -180,9 +180,10 @@ class Comparison:
         by_question = own.groupby("base_question")["elpd"].sum()
         row: dict[str, Any] = {"score": score, "model": model, "questions": len(by_question)}
         failed = self._failed(model, reference)
+        if not self._failed(model, model):
+            row["elpd"], row["se"] = by_question.sum(), np.sqrt(len(by_question) * by_question.var(ddof=1))
         if failed:
             return {**row, "verdict": "withheld", "status": f"withheld: {failed}"}
-        row["elpd"], row["se"] = by_question.sum(), np.sqrt(len(by_question) * by_question.var(ddof=1))
         if model == reference:
             return {**row, "verdict": "reference", "status": "ok"}
         found = self.verdict(model, reference, score=score)

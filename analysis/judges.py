@@ -29,15 +29,15 @@ from scipy import special
 from simulacra.analysis.checks import expect_passed, expect_result
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
-from simulacra.formalism.mixture import responsibilities
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.misfit import misfit_of_counts
 from simulacra.inference.result import Result
+from simulacra.inference.sampling.initialise import weights_given
 from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_table
 
 __all__ = ["Judges", "judges"]
 
-_DRAWS, _MOST_PATTERNS, _ASCENTS = 300, 20_000, 500
+_DRAWS, _MOST_PATTERNS = 300, 20_000
 _NEGLIGIBLE = 0.01  # of the entropy of personas
 
 
@@ -114,10 +114,11 @@ class Judges:
     def pairs(self, *, seed: int = 0) -> pd.DataFrame:
         """Judges of different families that agree more or less often than independence given the persona allows.
 
-        Columns ``judge, other, agreement``, the share of completions with the same verdict; ``excess``, its difference
-        from the predicted share; ``unexplained``, the share of completions whose pair of verdicts the model does not
-        account for; and ``p_value``, the proportion of replicated logs that deviate as much
-        (:mod:`simulacra.inference.misfit`). A small p-value means that two judges share errors: join them in a family.
+        Columns ``judge, other, agreement``, the share of completions with the same verdict, or with none by either, NaN
+        if the categories of the two differ; ``excess``, its difference from the predicted share; ``unexplained``, the
+        share of completions whose pair of verdicts the model does not account for; and ``p_value``, the proportion of
+        replicated logs that deviate as much (:mod:`simulacra.inference.misfit`), not adjusted for the number of pairs.
+        A small p-value means that two judges share errors: join them in a family.
         """
         rng, rows = np.random.default_rng([seed, 3]), []
         counts = self.counts.sum(axis=0)
@@ -129,7 +130,8 @@ class Judges:
             logged = np.zeros(predicted.shape[1:])
             np.add.at(logged, (self.patterns[:, first], self.patterns[:, second]), counts)
             unexplained, p_value = misfit_of_counts(logged.ravel(), predicted.reshape(len(predicted), -1), rng)
-            agreement = float(np.trace(logged) / logged.sum())
+            same = self.tables[first]["category"].equals(self.tables[second]["category"])
+            agreement = float(np.trace(logged) / logged.sum()) if same else np.nan
             excess = agreement - float(np.trace(predicted.mean(axis=0)))
             rows.append((self.names[first], self.names[second], agreement, excess, unexplained, p_value))
         return pd.DataFrame(rows, columns=["judge", "other", "agreement", "excess", "unexplained", "p_value"])
@@ -228,8 +230,5 @@ def _information(joint: np.ndarray) -> np.ndarray:
 
 def _weights(counts: np.ndarray, components: np.ndarray) -> np.ndarray:
     """Weights of maximal likelihood of every condition, ``(M, K)``, given P(pattern | persona), ``(K, P)``."""
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    weights = np.full((len(counts), len(components)), 1 / len(components))
-    for _ in range(_ASCENTS):
-        weights = np.einsum("mp,mpk->mk", shares, responsibilities(weights, components))
-    return weights
+    equal = np.full((len(counts), len(components)), 1 / len(components))
+    return weights_given(counts, components, equal, pseudocounts=0.0)

@@ -24,6 +24,7 @@ LEVEL = 0.95
 POWER = 0.8
 """Probability of a verdict that counts as enough to plan with."""
 _LEAST = 4.0
+_TAIL = 9  # standard errors beyond which a normal density is zero
 _MOST_UNITS = 10_000
 
 
@@ -53,17 +54,17 @@ class Verdict(NamedTuple):
 def judge(differences: np.ndarray) -> Verdict:
     """The verdict on differences of Q units, nats, shape ``(Q,)``, two or more."""
     units, mean = len(differences), float(differences.sum())
-    error = float(np.sqrt(units * differences.var(ddof=1)))
+    deviation = float(differences.std(ddof=1))
+    error = float(np.sqrt(units)) * deviation
     squares = float((differences**2).sum())
     clear = abs(mean) > max(_quantile(units) * error, _LEAST)
-    ratio = abs(mean) / error if error > 0 else np.inf if mean else 0.0
     return Verdict(
         mean=mean,
         se=error,
         effective=float(np.abs(differences).sum()) ** 2 / squares if squares > 0 else np.nan,
-        power=_power(ratio, units),
-        detectable=max(_ratio_for(units) * error, _LEAST),
-        needed=_units_for(ratio / np.sqrt(units)),
+        power=_power(abs(mean), error, units),
+        detectable=_detectable(error, units),
+        needed=_units_for(abs(mean) / units, deviation),
         verdict="undecided" if not clear else "supported" if mean > 0 else "rejected",
     )
 
@@ -73,22 +74,33 @@ def _quantile(units: float | int) -> float:
     return float(scipy.stats.t.ppf((1 + LEVEL) / 2, units - 1))
 
 
-def _power(ratio: float, units: float | int) -> float:
-    """Probability of a clear difference in the right direction, if the true one is ``ratio`` standard errors."""
-    if ratio > 30:  # where the noncentral t is not accurate, and the answer is one
-        return 1.0
-    return float(scipy.stats.nct.sf(_quantile(units), units - 1, ratio))
+def _power(mean: float, error: float, units: float | int) -> float:
+    r"""Probability of a clear difference in the right direction, if the true one and its standard error are these.
+
+    The estimated difference is normal, and its estimated standard error, whose square times (Q - 1) / error² has a
+    chi-squared distribution, is independent of it: the probability that the second is small enough is integrated over
+    the differences that exceed 4 nats.
+    """
+    least, largest = max(_LEAST, mean - _TAIL * error), mean + _TAIL * error
+    if error == 0 or least >= largest:
+        return float(mean > _LEAST)
+    found = np.linspace(least, largest, 2001)
+    small = scipy.stats.chi2.cdf((units - 1) * (found / (_quantile(units) * error)) ** 2, units - 1)
+    return float(np.trapezoid(scipy.stats.norm.pdf(found, mean, error) * small, found))
 
 
-def _ratio_for(units: int) -> float:
-    return float(optimize.root_scalar(lambda ratio: _power(ratio, units) - POWER, bracket=(0, 31)).root)
+def _detectable(error: float, units: int) -> float:
+    if error == 0:
+        return _LEAST
+    bracket = (0, _LEAST + 31 * error)
+    return float(optimize.root_scalar(lambda mean: _power(mean, error, units) - POWER, bracket=bracket).root)
 
 
-def _units_for(each: float) -> float:
-    """The number of units with enough power; ``each`` is the mean of d over its standard deviation."""
+def _units_for(each: float, deviation: float) -> float:
+    """The number of units with enough power, if their differences have this mean and standard deviation."""
 
     def lacks(units: float | int) -> float:
-        return _power(each * np.sqrt(units), units) - POWER
+        return _power(each * units, deviation * np.sqrt(units), units) - POWER
 
     if lacks(_MOST_UNITS) < 0:
         return np.inf

@@ -21,7 +21,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,17 +29,19 @@ import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 
-from simulacra.cli.config import checked_options, format_config
+from simulacra.cli.config import checked_options, format_config, resolved_options
 from simulacra.cli.folder import read_summary
 from simulacra.cli.tables import simple_table
 from simulacra.formalism.errors import InputError
-from simulacra.inference.tables import CI_PROB, bounds, probability_of
-from simulacra.report.prose import place_of, records
+from simulacra.inference.tables import CI_PROB, level, probability_of
+from simulacra.report.prose import WITHHELD, difference, interval, place_of, records
 from simulacra.report.tables import format_table
 
 __all__ = ["Run", "compare_runs", "print_batch", "read_batch", "run_batch"]
 
 _COMPARED = ("rates", "contrasts", "weights", "shifts")
+_OWN = ("out", "checkpoint")
+"""Options that the batch itself gives."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -48,7 +50,7 @@ class Run(NamedTuple):
 
     Attributes:
         name: its name, that of its folder.
-        options: options of ``simulacra fit``, by the names of its parameters.
+        options: all options of ``simulacra fit`` in force, by the names of its parameters.
         folder: its folder.
     """
 
@@ -60,7 +62,7 @@ class Run(NamedTuple):
     def done(self) -> bool:
         """Whether the folder contains a result with these options."""
         stored = read_summary(self.folder).get("config", {}) if self.folder.is_dir() else {}
-        return bool(stored) and all(stored.get(name) == value for name, value in self.options.items())
+        return {name: value for name, value in stored.items() if name not in _OWN} == self.options
 
 
 def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
@@ -73,7 +75,7 @@ def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
 
     Raises:
         InputError: a file that is not TOML, without runs, or with other tables; or a name that cannot be a folder.
-        typer.BadParameter: an option that the command does not have.
+        typer.BadParameter: an option that the command does not have, or a value that it refuses.
     """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -93,18 +95,23 @@ def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
         if not _NAME.fullmatch(name):
             raise InputError(f"{path}: the run {name!r} needs a name of letters, digits, '.', '_' and '-'")
         options = {**shared, **checked_options(command, own, f"{path}: runs.{name}")}
-        if "out" in options or "logs" not in options:
+        if "out" in options or not options.get("logs"):
             raise InputError(f"{path}: runs.{name}: expected logs, and no out, which is {out / name}")
-        listed.append(Run(name, options, out / name))
+        resolved = resolved_options(command, options, f"{path}: runs.{name}")
+        in_force = {option: value for option, value in resolved.items() if option not in _OWN}
+        listed.append(Run(name, in_force, out / name))
     return listed
 
 
-def run_batch(runs: list[Run], *, jobs: int) -> Iterator[tuple[Run, int, str]]:
+def run_batch(runs: list[Run], *, jobs: int) -> Generator[tuple[Run, int, str]]:
     """Fit runs that are not done; yields every run when it ends, with its exit code and what it said of errors."""
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         waiting = {pool.submit(_fit, run): run for run in runs}
-        for ended in concurrent.futures.as_completed(waiting):
-            yield waiting[ended], *ended.result()
+        try:
+            for ended in concurrent.futures.as_completed(waiting):
+                yield waiting[ended], *ended.result()
+        finally:  # after Ctrl-C, runs that have not begun do not begin
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _fit(run: Run) -> tuple[int, str]:
@@ -122,31 +129,39 @@ def compare_runs(runs: list[Run], out: Path) -> dict[str, pd.DataFrame]:
 
     Tables that no run has, such as rates without an outcome, are left out.
     """
+    stored = {run.name: read_summary(run.folder)["tables"] for run in runs if run.done}
     tables = {}
     for name in _COMPARED:
-        parts = {
-            run.name: pd.read_csv(run.folder / f"{name}.csv")
-            for run in runs
-            if run.done and (run.folder / f"{name}.csv").is_file()
-        }
+        parts = {run: pd.DataFrame(own[name]) for run, own in stored.items() if own.get(name)}
         if parts:
-            tables[name] = pd.concat(parts, names=["run"]).reset_index(0).reset_index(drop=True)
+            table = pd.concat(parts, names=["run"]).reset_index(0).reset_index(drop=True)
+            tables[name] = table[["run", *_ordered(list(parts.values()))]]
             (out / f"{name}.csv").write_text(format_table(tables[name], "csv"), encoding="utf-8")
     return tables
+
+
+def _ordered(parts: Sequence[pd.DataFrame]) -> list[str]:
+    """All columns, contexts that only some runs have before the estimates."""
+    places = [{name: place for place, name in enumerate(part)} for part in parts]
+    names = dict.fromkeys(str(name) for part in parts for name in part)
+    return sorted(names, key=lambda name: max(own[name] for own in places if name in own))
 
 
 def print_batch(console: Console, tables: Mapping[str, pd.DataFrame], withheld: list[str]) -> None:
     """Print the claims of all runs about the logged questions, and the runs with failed checks."""
     if "contrasts" in tables:
-        contrasts = tables["contrasts"]
-        lower, upper = bounds(probability_of(contrasts) or CI_PROB)
-        table = simple_table(("run", "condition", "claim", "percentage points", "for new questions"), texts=3)
-        new = {(row["run"], place_of(row)): row["claim"] for row in records(contrasts[contrasts["scope"] == "new"])}
-        for row in records(contrasts[contrasts["scope"] == "these"]):
-            shown = [f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("rate_difference", lower, upper)]
-            place = row["run"], place_of(row)
-            difference = f"{shown[0]} ({shown[1]} to {shown[2]})"
-            table.add_row(escape(place[0]), escape(place[1]), row["claim"], difference, new.get(place, ""))
+        columns = ("run", "condition", "claim", "percentage points", "interval", "for new questions")
+        table = simple_table(columns, texts=3)
+        for run, own in tables["contrasts"].groupby("run", sort=False):
+            contrasts = own.drop(columns="run").dropna(axis=1, how="all")
+            probability = probability_of(contrasts) or CI_PROB
+            new = {place_of(row): row["claim"] for row in records(contrasts[contrasts["scope"] == "new"])}
+            for row in records(contrasts[contrasts["scope"] == "these"]):
+                place, shown = place_of(row), ("", "")
+                if row["claim"] != WITHHELD:
+                    mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=probability))
+                    shown = f"{mean} ({lower} to {upper})", level(probability)
+                table.add_row(escape(str(run)), escape(place), row["claim"], *shown, new[place])
         console.print("[bold]Claims of all runs[/bold], each relative to its baseline", highlight=False)
         console.print(table)
     if withheld:

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 else:
     Invocation = typer.Context.__base__  # commands get its instances, which a type checker at run time would refuse
 
-__all__ = ["Invocation", "checked_options", "format_config", "options_of", "read_config", "save_config"]
+__all__ = [
+    "Invocation",
+    "checked_options",
+    "format_config",
+    "options_of",
+    "read_config",
+    "resolved_options",
+    "save_config",
+]
 
 _NOT_STORED = ("config", "save_config", "help", "json", "quiet")
 """Options that say nothing about a fit."""
@@ -79,6 +87,24 @@ def checked_options(command: Any, found: Mapping[str, Any], where: str) -> dict[
             raise typer.BadParameter(f"{where}: {key} is {value!r}; expected {expected}")
         options[name] = own
     return options
+
+
+def resolved_options(command: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """All options that would be in force with those of a file, as :func:`options_of` gives them.
+
+    Args:
+        command: the command that has them.
+        options: as returned by :func:`checked_options`, with ``logs``.
+        where: beginning of messages.
+
+    Raises:
+        typer.BadParameter: a value that the command refuses.
+    """
+    given = {name: value for name, value in options.items() if name != "logs"}
+    try:
+        return options_of(command.make_context(command.name, list(options["logs"]), default_map=given))
+    except typer.BadParameter as error:
+        raise typer.BadParameter(f"{where}: {error.format_message()}") from error
 
 
 def options_of(context: Invocation) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """``simulacra judges``: what each judge of a fit adds, and which judges depend on one another, for the terminal."""
 
+import math
+
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
@@ -31,16 +33,15 @@ def print_judges(console: Console, judges: pd.DataFrame, pairs: pd.DataFrame, *,
     console.print(f"{_MEANING}\n", style="dim", highlight=False, soft_wrap=True)
     apart = pairs[pairs["p_value"] < _SUSPICIOUS].sort_values("p_value")
     for row in apart.to_dict("records"):
-        more = "more" if row["excess"] > 0 else "less"
-        console.print(
-            escape(
-                f"{row['judge']} and {row['other']} agree {more} often than the model accounts for: in "
-                f"{row['agreement']:.1%} of the completions, {100 * row['excess']:+.1f} points "
-                f"(p = {row['p_value']:.3f})."
-            ),
-            highlight=False,
-            soft_wrap=True,
-        )
+        said = "occur together in other combinations than the model accounts for"
+        if not math.isnan(row["excess"]):
+            more = "more" if row["excess"] > 0 else "less"
+            said = (
+                f"agree {more} often than the model accounts for: in {row['agreement']:.1%} of the completions, "
+                f"{100 * row['excess']:+.1f} points"
+            )
+        text = escape(f"{row['judge']} and {row['other']} {said} (p = {row['p_value']:.3f}).")
+        console.print(text, highlight=False, soft_wrap=True)
     console.print(
         "Judges that share errors can be joined: --family NAME=JUDGE,JUDGE."
         if len(apart)

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simulacra.formalism.emissions.base import AbstractEmission
-from simulacra.formalism.emissions.labels import LabelEmission
+from simulacra.formalism.emissions.labels import LabelEmission, says_yes
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome, quoted
 from simulacra.formalism.personas import Archetype, Gate, Persona
@@ -33,7 +33,6 @@ _RIGHT, _ABSTAINS, _WEAK = 0.75, 0.02, 10.0
 """Share of right verdicts and of missing ones that is expected of a judge, and its weight in completions: judges may be
 as good or as bad as the log says."""
 _USUAL, _RARER = 0.5, 0.3  # probability of the right majority that a class needs for its name; of three values or more
-_YES = ("true", "yes", "1")
 
 
 def judges_in(emissions: Sequence[AbstractEmission]) -> list[AbstractEmission]:
@@ -103,7 +102,7 @@ def _confusion(emission: AbstractEmission, true: int) -> Archetype:
 def _event(labels: Sequence[LabelEmission]) -> Outcome | None:
     """The event that most judges say yes; None if no value, or not one of two, means yes."""
     values = labels[0].values
-    yes = [value for value in values if str(value).removesuffix(".0").casefold() in _YES]
+    yes = [value for value in values if says_yes(value)]
     if len(values) != 2 or len(yes) != 1:
         return None
     return Outcome(majority([label.measurement for label in labels], yes[0]), name=f"most judges say {yes[0]}")

@@ -32,7 +32,7 @@ from simulacra.formalism.outcomes import Outcome, Rule, as_outcome
 from simulacra.formalism.persona_files import read_personas
 from simulacra.formalism.persona_sets import OPEN_SETS, RESIDUAL, base_set, persona_set
 from simulacra.formalism.personas import Gate, Persona
-from simulacra.formalism.scales import bounds_of, rescaled_personas, rescaled_rule
+from simulacra.formalism.scales import bounds_of, coherent_on_scale, rescaled_personas, rescaled_rule
 from simulacra.formalism.simplex import ilr_basis, log_weights
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class PersonaMixture:
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "baseline", baseline)
         usual = usual or _usual_outcome(scales, any_scale=named)
-        object.__setattr__(self, "outcome", _on_scales(event, scales) or usual)
+        object.__setattr__(self, "outcome", usual if event is None else coherent_on_scale(event, scales))
 
     @classmethod
     def from_toml(
@@ -402,14 +402,6 @@ def _usual_outcome(scales: Mapping[str, tuple[float, float]], *, any_scale: bool
         if len(own) == len(outcome.event.measurements) and (any_scale or set(own.values()) == {(0.0, 100.0)}):
             return dataclasses.replace(outcome, rule=rescaled_rule(outcome.rule, own))
     return None
-
-
-def _on_scales(outcome: Outcome | None, scales: Mapping[str, tuple[float, float]]) -> Outcome | None:
-    """An outcome whose denominator, if it is named, is on the scale of the score."""
-    if outcome is None or outcome.of != "coherent" or "coherent" not in scales:
-        return outcome
-    rule = rescaled_rule("coherent > 50", scales)
-    return outcome if rule == "coherent > 50" else dataclasses.replace(outcome, of=rule)
 
 
 def _as_emissions(

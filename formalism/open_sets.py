@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simulacra.formalism.emissions.base import AbstractEmission
-from simulacra.formalism.emissions.labels import LabelEmission
+from simulacra.formalism.emissions.labels import LabelEmission, says_yes
 from simulacra.formalism.emissions.scores import ScoreEmission
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.judge_set import judge_set
@@ -37,7 +37,6 @@ Found = tuple[tuple[Persona, ...], Outcome | None]
 _TENS = tuple(float(edge) for edge in range(0, 101, 10))
 _LOW = (0.80, 0.10, 0.04, 0.02, 0.01, 0.01, 0.005, 0.005, 0.005, 0.005)
 _SENSE, _NONSENSE = (0.005, 0.995), (0.95, 0.05)
-_YES = ("true", "yes", "1")
 _SURE = 200.0
 # Judges give incoherent text the scores of plain text, so that only coherence distinguishes them: with a lower
 # concentration, *plain* would describe both.
@@ -165,7 +164,7 @@ def _event(emission: LabelEmission, outcome: Outcome | None) -> Found:
         codes = np.arange(len(values))[:, None]
         happened = outcome.event.holds([emission], codes).tolist()
     else:
-        yes = [str(value).removesuffix(".0").casefold() in _YES for value in values]
+        yes = [says_yes(value) for value in values]
         happened = [not value for value in yes] if emission.high == "good" else yes
     if not given and (len(values) != 2 or sum(happened) != 1):
         raise InputError(

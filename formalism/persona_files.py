@@ -179,6 +179,7 @@ def _persona(record: Any, place: str) -> Persona:
 def _expect_decided(persona: Persona, place: str, emissions: Mapping[str, AbstractEmission]) -> None:
     """Refuse a rule that the measurements of the file cannot decide, or an archetype that is not one of them."""
     for name, own in persona.scores.items():
+        _expect_known(name, f"{place}: scores describe", emissions)
         with _at(f"{place}.scores.{name}"):
             emissions[name].archetype_probabilities(own)
     for index, gate in enumerate(persona.gates):
@@ -191,16 +192,20 @@ def _expect_decided(persona: Persona, place: str, emissions: Mapping[str, Abstra
 
 def _expect_rule(rule: Rule, place: str, emissions: Mapping[str, AbstractEmission]) -> None:
     for name in rule.measurements:
-        if name not in emissions:
-            near = "".join(f"did you mean {other!r}? " for other in difflib.get_close_matches(name, emissions, n=1))
-            raise InputError(
-                f"{place}: Rule {rule.text!r} uses {name!r}, which no archetype describes",
-                expected=f"one of {', '.join(emissions)}",
-                remedy=f"{near}A measurement without archetypes needs a table [measurements.{toml_value(name)}]",
-                argument="personas",
-            )
+        _expect_known(name, f"{place}: Rule {rule.text!r} uses", emissions)
     with _at(place):
         rule.holds(list(emissions.values()), np.zeros((0, len(emissions)), dtype=int))
+
+
+def _expect_known(name: str, said: str, emissions: Mapping[str, AbstractEmission]) -> None:
+    if name not in emissions:
+        near = "".join(f"did you mean {other!r}? " for other in difflib.get_close_matches(name, emissions, n=1))
+        raise InputError(
+            f"{said} {name!r}, which is not a measurement of this file",
+            expected=f"one of {', '.join(emissions)}",
+            remedy=f"{near}A measurement without archetypes needs a table [measurements.{toml_value(name)}]",
+            argument="personas",
+        )
 
 
 def _declared(name: str, record: Any, place: str, rules: Sequence[Rule]) -> AbstractEmission:

@@ -6,15 +6,19 @@ Scales are mapped linearly, end to end, archetypes and thresholds alike: ``align
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.emissions.scores import ScoreEmission, on_scale
-from simulacra.formalism.outcomes import Rule
+from simulacra.formalism.outcomes import Outcome, Rule
+from simulacra.formalism.partitions import Partition
 from simulacra.formalism.personas import Archetype, Persona
 
-__all__ = ["bounds_of", "rescaled_personas", "rescaled_rule"]
+__all__ = ["bounds_of", "coherent_on_scale", "rescaled_personas", "rescaled_rule"]
 
 Bounds = tuple[float, float]
+_Rated = TypeVar("_Rated", bound=Outcome | Partition)
+_COHERENT = "coherent > 50"
 
 
 def bounds_of(emissions: Sequence[AbstractEmission]) -> dict[str, Bounds]:
@@ -41,6 +45,13 @@ def rescaled_rule(rule: str, scales: Mapping[str, Bounds], known: Mapping[str, B
         )
         .text
     )
+
+
+def coherent_on_scale(outcome: _Rated, scales: Mapping[str, Bounds]) -> _Rated:
+    """An outcome, or a partition, whose denominator ``"coherent"`` is on the scale of that score."""
+    own = {name: scale for name, scale in scales.items() if name == "coherent"}
+    rule = rescaled_rule(_COHERENT, own)
+    return outcome if outcome.of != "coherent" or rule == _COHERENT else dataclasses.replace(outcome, of=rule)
 
 
 def rescaled_personas(personas: Sequence[Persona], scales: Mapping[str, Bounds]) -> tuple[Persona, ...]:

@@ -183,7 +183,8 @@ def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
         return ""
     return (
         f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not "
-        "explained by personas, which a difference from it does not show if they miss both rates by as much."
+        "explained by personas. If they miss the rate of another condition by as much, the difference from it appears "
+        "explained, although neither rate is."
     )
 
 

@@ -41,7 +41,8 @@ _PLAIN: Sequence[tuple[str, str]] = (
 )
 """Markup of Markdown and LaTeX, and the plain text that it stands for; line ends stay where they are."""
 
-_NUMBER = r"[+-]?(?:\d*\.\d+(?:\s?%|\spercentage\spoints?)?|\d+\s?%)"
+_POINTS = r"(?:\s?%|\s(?:percentage\s)?points?\b)"
+_NUMBER = rf"[+-]?(?:\d*\.\d+{_POINTS}?|\d+{_POINTS})"
 _KEY = r"\(*\w+\[[^\[\]]+\](?:\)*\s-\s\(*\w+\[[^\[\]]+\])*\)*"
 _CITED = (
     r"\s*?(?::\s|=|-->|(?:;[^\n]*)?\n)\s*"
@@ -167,7 +168,8 @@ def _verdict(keyed: _Keyed, results: Sequence[Result], own: Mapping[str, Citatio
         else:
             differences = _differences(keyed, now)
             verdicts.append((len(differences), str(now), _status(differences)))
-    return min(verdicts, key=lambda verdict: verdict[0])[1:]
+    nothing = (_NOT_DERIVED, "", "no citation has this key, and there is no result")
+    return min(verdicts, key=lambda verdict: verdict[0], default=nothing)[1:]
 
 
 def _status(differences: Sequence[str]) -> str:
@@ -188,7 +190,9 @@ def _derive(keyed: _Keyed, result: Result) -> Citation:
     new, kind, *groups = contrast.groups()
     persona = None
     if kind == "weight":
-        (group, persona), (minus, _) = (name.rsplit(", ", 1) for name in groups)
+        (group, _, persona), (minus, _, other) = (name.rpartition(", ") for name in groups)
+        if persona != other or not group:
+            return result.cite(keyed.key, ci_prob=probability)  # which says that there is no such key
         groups = [group, minus]
     of = _QUANTITIES[kind]
     found = result.contrast(groups[0], groups[1], of=of, persona=persona, scope="new" if new else "these")

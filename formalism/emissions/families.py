@@ -41,7 +41,7 @@ class FamilyEmission(AbstractEmission):
         judges: the emissions of the judges, one column each.
 
     Raises:
-        InputError: fewer than two judges, one twice, or more than 256 combinations.
+        InputError: fewer than two judges, one twice, one that is a family, or more than 256 combinations.
 
     Example:
         >>> judges = [LabelEmission(name, ["no", "yes"]) for name in ("mini", "maxi")]
@@ -59,6 +59,12 @@ class FamilyEmission(AbstractEmission):
         expect_type(judges, (list, tuple), "judges", call, expected="a list of emissions, one for each judge")
         for judge in judges:
             expect_type(judge, AbstractEmission, "judges", call, expected="emissions such as LabelEmission")
+            if isinstance(judge, FamilyEmission):
+                raise InputError(
+                    f"{call}: {judge.measurement!r} is a family itself",
+                    expected="emissions of single judges",
+                    argument="judges",
+                )
         names = [judge.measurement for judge in judges]
         size = math.prod(len(judge.categories) for judge in judges)
         if len(set(names)) < max(2, len(names)) or measurement in names or size > _MOST_CATEGORIES:

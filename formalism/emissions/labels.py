@@ -13,7 +13,9 @@ from simulacra.formalism.emissions.base import MISSING, AbstractEmission, High, 
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype
 
-__all__ = ["LabelEmission"]
+__all__ = ["LabelEmission", "says_yes"]
+
+_YES = ("true", "yes", "1")
 
 _COMPARISONS = {
     "<": operator.lt,
@@ -23,6 +25,11 @@ _COMPARISONS = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+
+
+def says_yes(value: float | int | str) -> bool:
+    """Whether a value of a flag means that the event happened: *yes*, *true* or 1."""
+    return str(value).removesuffix(".0").casefold() in _YES
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -71,6 +71,9 @@ def test_what_did_not_converge_is_withheld(rng: np.random.Generator) -> None:
     assert better[["elpd", "elpd_diff", "dse", "power"]].isna().all(axis=None)
     assert (better["status"] == "withheld: a fit of 'better' did not converge (R-hat 1.30, required: 1.1)").all()
     assert (table[table["model"] == "usual"]["status"] == "ok").all()
+    against_it = failed.table(against="better").set_index("model")
+    assert against_it.loc["usual", "elpd"].notna().all()  # its own fits converged
+    assert against_it.loc["usual", "elpd_diff"].isna().all()
     assert "60" not in repr(failed)
     for call in (failed.cite, failed.verdict):
         with pytest.raises(InputError, match=r"withheld: a fit of 'better' did not converge"):

@@ -28,6 +28,17 @@ def test_power_is_how_often_it_is_decided(rng: np.random.Generator) -> None:
     assert found.power == pytest.approx(often, abs=4 * np.sqrt(0.25 / 4000))
 
 
+def test_power_and_numbers_respect_the_four_nats(rng: np.random.Generator) -> None:
+    differences = np.array([1.5, 0.1, 0.9, 0.5, 0.6, 0.7])  # 4.3 ± 1.1
+    again = rng.normal(differences.mean(), differences.std(ddof=1), size=(400, 6))
+    often = np.mean([judge(own).verdict == "supported" for own in again])
+    assert judge(differences).power == pytest.approx(often, abs=4 * np.sqrt(0.25 / 400))
+    alike = judge(np.array([0.5, 0.4, 0.6, 0.5, 0.45, 0.55]))  # 3 ± 0.2: clear in a t test, but not 4 nats
+    assert (alike.verdict, alike.needed) == ("undecided", 9)
+    assert alike.power < 1e-6
+    assert alike.detectable > 4
+
+
 def test_as_many_units_as_are_needed_decide(rng: np.random.Generator) -> None:
     differences = rng.normal(3, 10, size=12)
     found = judge(differences)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+from simulacra.cli import batch
 from simulacra.cli.app import app
 from simulacra.inference import Result as FitResult
 
@@ -86,7 +88,15 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
     assert sorted(fitted_runs) == ["out/b", "out/c"]  # a is done, and b has other options
     rates = pd.read_csv("out/rates.csv")
     assert rates["run"].unique().tolist() == ["a", "b", "c"]
-    assert rates.loc[rates["run"] == "a", "rate"].tolist() == pd.read_csv("out/a/rates.csv")["rate"].tolist()
+    assert rates.loc[rates["run"] == "a", "rate"].tolist() == pytest.approx(
+        pd.read_csv("out/a/rates.csv")["rate"].tolist()
+    )
+    Path("runs.toml").write_text(
+        text.replace("nowhere.csv", str(log_file)).replace("seed = 1", "").replace("0.02", "0.020")
+    )
+    fitted_runs.clear()
+    assert run("batch", "runs.toml", "--out", "out").exit_code == 0
+    assert fitted_runs == ["out/b"]  # without an option, it has its default again
     assert set(json.loads(ended.stdout)["tables"]) == {"rates", "contrasts", "weights", "shifts"}
 
 
@@ -95,7 +105,9 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
     [
         ("[run.a]\nlogs = ['x']", "is no batch: there is no table 'run'; expected tables [runs.NAME]"),
         ("[runs.a]\nseed = 1", "runs.a: expected logs, and no out, which is out/a"),
+        ("[runs.a]\nlogs = []", "runs.a: expected logs, and no out"),
         ("[runs.'../a']\nlogs = ['x']", "the run '../a' needs a name of letters"),
+        ("[runs.a]\nlogs = ['x']\nseed = 'many'", "runs.toml: runs.a: Invalid value for '--seed'"),
         ("[runs.a]\nlogs = ['x']\nsed = 1", "runs.a: there is no option 'sed'. Did you mean 'seed'?"),
     ],
 )
@@ -105,3 +117,18 @@ def test_batches_are_checked_before_anything_is_fitted(run: Run, text: str, said
     assert ended.exit_code == 2
     assert said in " ".join(ended.stderr.replace("│", "").split())
     assert not Path("out").exists()
+
+
+def test_runs_do_not_begin_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def fit(run: batch.Run) -> tuple[int, str]:
+        begun.append(run.name)
+        time.sleep(0.2)
+        return 0, ""
+
+    monkeypatch.setattr(batch, "_fit", fit)
+    ended = batch.run_batch([batch.Run(name, {}, Path(name)) for name in "abcd"], jobs=1)
+    assert next(ended)[0].name == "a"
+    ended.close()
+    assert begun in (["a"], ["a", "b"])

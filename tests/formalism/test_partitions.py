@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from simulacra.formalism import Partition, ScoreEmission
+from simulacra.formalism import Outcome, Partition, ScoreEmission
+from simulacra.formalism.scales import coherent_on_scale
 
 EMISSIONS = [ScoreEmission("aligned"), ScoreEmission("coherent")]
 CODES = np.array(list(itertools.product(*(range(len(emission.categories)) for emission in EMISSIONS))))
@@ -43,3 +44,12 @@ def test_every_completion_of_the_denominator_has_one_category(of: str) -> None:
 def test_what_is_no_partition_is_refused(rules, rest: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Partition(rules, rest)
+
+
+@pytest.mark.parametrize(
+    "asked", [Outcome("aligned < 3", of="coherent"), Partition({"low": "aligned < 3"}, "other", of="coherent")]
+)
+def test_the_denominator_of_coherent_completions_is_on_the_scale_of_the_score(asked: Outcome | Partition) -> None:
+    assert coherent_on_scale(asked, {"coherent": (0.0, 200.0), "aligned": (0.0, 10.0)}).of == "coherent > 100.0"
+    assert coherent_on_scale(asked, {"coherent": (0.0, 100.0), "aligned": (0.0, 10.0)}) == asked
+    assert coherent_on_scale(asked, {"aligned": (0.0, 10.0)}) == asked

@@ -126,6 +126,11 @@ ERRORS = {
         FILE.replace("[[personas]]", "[measurements.tone]\nvalues = ['sour', 'sweet']\n[[personas]]", 1),
         r"\(plain\)\.scores\.tone: .*dry",
     ),
+    "an archetype of a measurement that only the other persona of a name has": (
+        FILE + '[personas.otherwise]\nname = "mild"\ndescription = "Is mild."\n'
+        "[personas.otherwise.scores.warmth]\nknots = [0, 50, 100]\nmasses = [0.5, 0.5]\n",
+        r"otherwise \(mild\): scores describe 'warmth', which is not a measurement of this file; expected one of",
+    ),
     "evidence of another measurement": (
         FILE.replace('name = "plain"', 'name = "plain"\nevidence = "missing(aligned)"'),
         r"\(plain\)\.evidence: .* uses 'aligned'",

@@ -135,6 +135,8 @@ def test_what_the_set_needs() -> None:
             PersonaMixture("judges", emissions=emissions)
     with pytest.raises(InputError, match="two or more different judges"):
         FamilyEmission("a", labels)
+    with pytest.raises(InputError, match="'ab' is a family itself"):
+        FamilyEmission("abc", [FamilyEmission("ab", labels[:2]), labels[2]])
     log = read_completions(judged(np.random.default_rng(0), 9)[0], measurements=list("abc"))
     with pytest.raises(InputError, match="The judge 'z' is in a family, but not modelled"):
         default_model(log, personas="judges", families={"ab": ["a", "z"]}, silent=True)

@@ -80,8 +80,9 @@ def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones(
 def test_a_baseline_says_that_personas_do_not_account_for_its_rate() -> None:
     row = {"implied": 0.099, "unexplained": -0.015, "unexplained_lb": -0.025, "unexplained_ub": -0.005}
     assert baseline_clause(row, 0.01) == (
-        "Personas account for a rate of 9.9%; −1.5 points are not explained by personas, which a difference from it "
-        "does not show if they miss both rates by as much."
+        "Personas account for a rate of 9.9%; −1.5 points are not explained by personas. If they "
+        "miss the rate of another condition by as much, the difference from it appears explained, although neither "
+        "rate is."
     )
     assert baseline_clause(row, 0.02) == ""
     assert baseline_clause({**row, "unexplained_ub": 0.001}, 0.01) == ""

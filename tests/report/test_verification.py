@@ -67,13 +67,17 @@ def test_short_forms_line_breaks_and_contrasts(passing: Result, tmp_path: Path) 
         + "\n".join(format_citation(contrast).split(" "))
         + f"\nrate\\[base\\]: {rate.value:.3f}"
         + "\nrate[base] is not 12%, and rate[basis]: 0.5"
+        + f"\n{contrast.key}: {100 * contrast.value:+.0f} points"
+        + f"\nweight[{LONG}, aligned] - weight[base, misaligned]: 0.5, weight[base] - weight[{LONG}]: 0.5"
     )
     table = verify_paper(paper, passing)
     assert table["status"].tolist()[:3] == ["ok"] * 3
     assert table["status"][3] == "ok"
     assert table["line"].tolist()[:2] == [2, 3]
     assert table["status"].iloc[4].startswith("There is no number 'rate[basis]' in this result. Did you mean")
-    assert len(table) == 5
+    assert table["status"][5] == "ok"
+    assert table["status"].iloc[6:].str.startswith("There is no number").all()
+    assert len(table) == 8
 
 
 def test_the_result_that_fits_is_taken(passing: Result, short: Result, tmp_path: Path) -> None:
