@@ -105,7 +105,8 @@ def compared(
     """The quantity ``of`` in all groups of a fit; arguments as in :meth:`simulacra.inference.Result.contrast`.
 
     ``posteriors`` are those of all readings, the first first; ``absent`` the absent personas. ``left_out``
-    returns the weights of groups with a condition left out (:mod:`simulacra.inference.influence`).
+    returns the weights of groups with a condition left out, shape ``(condition, group, K)``
+    (:mod:`simulacra.inference.influence`).
 
     Raises:
         InputError: an unknown quantity, persona or scope; or no outcome.
