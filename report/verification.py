@@ -183,7 +183,8 @@ def _derive(keyed: _Keyed, result: Result) -> Citation:
         InputError: the key does not exist, or the number is withheld.
     """
     probability = CI_PROB if keyed.probability is None else float(keyed.probability) / 100
-    key = next((own for own in result.citable if _folded(own).casefold() == keyed.key.casefold()), keyed.key)
+    alike = [own for own in result.citable if _folded(own).casefold() == keyed.key.casefold()]
+    key = next((own for own in alike if _folded(own) == keyed.key), next(iter(alike), keyed.key))
     contrast = _CONTRAST.fullmatch(keyed.key)
     if contrast is None:
         return result.cite(key, ci_prob=probability)

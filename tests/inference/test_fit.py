@@ -40,7 +40,8 @@ def test_arguments_out_of_range(arguments: dict, message: str, simulated) -> Non
 
 def test_the_device_that_is_named_computed_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs of JAX, which are those of NUTS and of texts with a joint calibration, run on its default device."""
-    monkeypatch.setattr(jax, "devices", lambda *_: [SimpleNamespace(platform="gpu", device_kind="a GPU")])
+    gpu = SimpleNamespace(platform="gpu", device_kind="a GPU", memory_stats=dict)
+    monkeypatch.setattr(jax, "devices", lambda *_: [gpu])
     case = MODELS["score and label, cells"]
     counts = Target(make_problem(case.model, case.design, case.patterns, case.counts), None, [], None, 0.0)
     joint = counts._replace(calibration=SimpleNamespace())
