@@ -4,6 +4,7 @@ import itertools
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import NamedTuple
 
 import arviz_stats
@@ -202,7 +203,17 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
 ) -> None:
     """Each has a year of work."""
     monkeypatch.setattr(ensembles, "_LARGE", 0)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs without it
+    over = threading.Event()
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if not over.is_set():  # else it is one of those that were sent before the chains ended
+            signal.default_int_handler(number, frame)
+
+    def sample() -> None:
+        try:
+            _short(tiny, progress, num_warmup=10**10)
+        finally:
+            over.set()
 
     def progress(stage: str, iterations: int) -> None:
         if error is KeyboardInterrupt:
@@ -210,9 +221,10 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
         else:
             raise error
 
+    before = signal.signal(signal.SIGINT, handler)
     try:
         with pytest.raises(error):
-            _short(tiny, progress, num_warmup=10**10)
+            sample()
     finally:
         signal.signal(signal.SIGINT, before)
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
