@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simulacra.analysis.folds import SCORES, folds_of, part_of, predictive_of, question_of, refit, scores
+from simulacra.analysis.folds import SCORES, folds_of, part_of, predictive_of, refit, scores
 from simulacra.analysis.verdicts import LEVEL, Verdict, judge
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
@@ -271,7 +271,7 @@ def compare(
         prepare(model, counts)  # raises before anything is fitted
     folds = folds_of(counts, num_folds, seed)
     settings = {"seed": seed, "num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
-    fold = question_of(counts).map(folds).to_numpy()
+    fold = counts.base_questions.map(folds).to_numpy()
     rows, noise, r_hat = [], [], dict.fromkeys(models, 1.0)
     for number, (name, model) in itertools.product(range(fold.max() + 1), models.items()):
         rest, held_out = part_of(counts, fold != number), part_of(counts, fold == number)

@@ -97,11 +97,7 @@ class ContextComparison:
         Raises:
             InputError: there is no such variant.
         """
-        for name, argument in ((variant, "variant"), (minus, "minus")):
-            if name not in self.elpd:
-                found = f"difference: there is no variant {name!r}"
-                raise InputError(found, expected=f"one of {', '.join(map(str, self.elpd))}", argument=argument)
-        each = self.elpd[variant] - self.elpd[minus]
+        each = self._differences(variant, minus)
         return pd.Series({"mean": each.sum(), "se": _standard_error(each)})
 
     def verdict(self, variant: str, minus: str) -> str:
@@ -113,8 +109,15 @@ class ContextComparison:
         Raises:
             InputError: there is no such variant.
         """
-        self.difference(variant, minus)  # raises if there is none
-        return judge((self.elpd[variant] - self.elpd[minus]).to_numpy()).verdict
+        return judge(self._differences(variant, minus).to_numpy()).verdict
+
+    def _differences(self, variant: str, minus: str) -> pd.Series:
+        """The difference of every conversation, nats."""
+        for name, argument in ((variant, "variant"), (minus, "minus")):
+            if name not in self.elpd:
+                found = f"difference: there is no variant {name!r}"
+                raise InputError(found, expected=f"one of {', '.join(map(str, self.elpd))}", argument=argument)
+        return self.elpd[variant] - self.elpd[minus]
 
 
 def compare_in_context(

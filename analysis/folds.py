@@ -24,7 +24,7 @@ from simulacra.inference.fit import fit
 from simulacra.inference.posterior import parameters_of
 from simulacra.inference.result import Result
 
-__all__ = ["SCORES", "Predictive", "folds_of", "part_of", "predictive_of", "question_of", "refit", "scores"]
+__all__ = ["SCORES", "Predictive", "folds_of", "part_of", "predictive_of", "refit", "scores"]
 
 SCORES = ("adapted", "plain")
 """The two scores."""
@@ -46,18 +46,13 @@ class Predictive(NamedTuple):
     components: np.ndarray
 
 
-def question_of(counts: CollapsedLog) -> pd.Series:
-    """The base question of every cell."""
-    return counts.cells["base_question" if "base_question" in counts.cells else "question_id"].astype(str)
-
-
 def folds_of(counts: CollapsedLog, number: int, seed: int) -> dict[str, int]:
     """The fold of every base question, of sizes that differ by one at most.
 
     Raises:
         InputError: fewer than 4 base questions, or a condition that was asked the questions of one fold only.
     """
-    questions = sorted(question_of(counts).unique())
+    questions = sorted(counts.base_questions.unique())
     if len(questions) < _FEWEST:
         raise InputError(
             f"compare: the log has {len(questions)} base question(s)",
@@ -67,7 +62,7 @@ def folds_of(counts: CollapsedLog, number: int, seed: int) -> dict[str, int]:
         )
     order = np.random.default_rng(seed).permutation(len(questions))
     folds = {questions[place]: position % number for position, place in enumerate(order)}
-    asked = question_of(counts).map(folds).groupby(counts.cells["condition"]).nunique()
+    asked = counts.base_questions.map(folds).groupby(counts.cells["condition"]).nunique()
     if (asked < 2).any():
         raise InputError(
             f"compare: {str(asked.index[asked < 2][0])!r} was asked the questions of one fold only, without which it "
@@ -131,7 +126,7 @@ def scores(
         influence["plain"] += both.influence.reshape(shape)
         influence["adapted"] += (2 * both.influence - one.influence - other.influence).reshape(shape)
     cells = counts.cells[["condition", "question_id"]].assign(
-        base_question=question_of(counts), completions=np.asarray(counts.counts).sum(axis=1)
+        base_question=counts.base_questions, completions=np.asarray(counts.counts).sum(axis=1)
     )
     table = pd.concat([cells.assign(score=score, elpd=elpd[score]) for score in SCORES])
     return table, {score: float(mcse(values, method="mean")) for score, values in influence.items()}

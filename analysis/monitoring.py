@@ -335,8 +335,7 @@ def _collapsed(log: CompletionLog | ScannedLog | CollapsedLog, result: Result) -
     """Counts of the patterns of a window by base question."""
     emissions = result.model.emissions
     if not isinstance(log, CollapsedLog):
-        question = "base_question" if "base_question" in result.collapsed.cells else "question_id"
-        return collapse(log, emissions, ("condition", question))
+        return collapse(log, emissions, ("condition", result.collapsed.question_column))
     known = (result.model.measurements, tuple(tuple(own.categories) for own in emissions))
     if (tuple(log.measurements), log.categories) != known:
         raise InputError(
@@ -403,8 +402,6 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
     p_value, excess = _departure(result.model, patterns, counts, predicted)
     dims, coords = ("chain", "draw", "persona"), {"persona": posterior["persona"].to_numpy()}
     events, total, rate = _rate(monitor, window, shape, rng)
-    cells = window.cells
-    asked = cells["base_question" if "base_question" in cells else "question_id"].astype(str)
     return Window(
         name=label,
         condition=str(window.conditions[0]),
@@ -414,7 +411,7 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
         events=events,
         total=total,
         completions=int(counts[0].sum()),
-        new_questions=tuple(sorted(set(asked) - set(result.prepared.logged_questions[1]))),
+        new_questions=tuple(sorted(set(window.base_questions) - set(result.prepared.logged_questions[1]))),
         unexplained=np.nan if withheld else misfit_of_counts(counts[0], predicted[:, 0], rng)[0],
         p_value=np.nan if withheld else p_value,
         level=monitor.alpha * (len(monitor.windows) + 1) ** -_DECAY / float(special.zeta(_DECAY)),

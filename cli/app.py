@@ -15,11 +15,19 @@ from simulacra.cli import analyses
 from simulacra.cli.config import Invocation, options_of, read_config
 from simulacra.cli.config import save_config as write_config
 from simulacra.cli.interrupts import keep_interrupts
-from simulacra.cli.options import ENGINE as _ENGINE
-from simulacra.cli.options import MODEL as _MODEL
-from simulacra.cli.options import OUTPUT as _OUTPUT
-from simulacra.cli.options import SAMPLING as _SAMPLING
-from simulacra.cli.options import AsJson, CiProb, Out, Quiet, Rope, Saved, Seed
+from simulacra.cli.options import (
+    ENGINE,
+    MODEL,
+    OUTPUT,
+    SAMPLING,
+    AsJson,
+    CiProb,
+    Out,
+    Quiet,
+    Rope,
+    Saved,
+    Seed,
+)
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
 __all__ = ["app", "main"]
@@ -33,8 +41,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 all checks passed, 2 invalid input, 3 not converged or not identified (results withheld), "
     "130 interrupted.",
 )
-
-_LOG = PANEL
 
 
 def main() -> None:
@@ -80,37 +86,37 @@ def fit(
             help="Options in a file, which those given here replace.",
             callback=read_config,
             is_eager=True,
-            rich_help_panel=_LOG,
+            rich_help_panel=PANEL,
         ),
     ] = None,
     reading: Reading,
     scan: Annotated[
         bool,
         typer.Option(
-            "--scan", help="Count without loading the log, for logs larger than memory.", rich_help_panel=_LOG
+            "--scan", help="Count without loading the log, for logs larger than memory.", rich_help_panel=PANEL
         ),
     ] = False,
     baseline: Annotated[
-        str, typer.Option(help="Condition that the others are compared with.", rich_help_panel=_MODEL)
+        str, typer.Option(help="Condition that the others are compared with.", rich_help_panel=MODEL)
     ] = "base",
     personas: Annotated[
         str | None,
         typer.Option(
             metavar="SET|FILE.toml",
             help="Persona set, or a file; 'simulacra personas' lists the sets. Default: the set that fits the log.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     without: Annotated[
         list[str] | None,
-        typer.Option(metavar="PERSONA", help="Leave out a persona of the set. Repeatable.", rich_help_panel=_MODEL),
+        typer.Option(metavar="PERSONA", help="Leave out a persona of the set. Repeatable.", rich_help_panel=MODEL),
     ] = None,
     concentration: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PERSONA=NUMBER",
             help="Weight of the archetypes of a persona, in completions, e.g. misaligned=200. Repeatable.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     score: Annotated[
@@ -119,7 +125,7 @@ def fit(
             metavar="NAME:LOW-HIGH[:high-is-bad]",
             help="Range and direction of a score, e.g. aligned:1-10, evil:0-100:high-is-bad or safety:high-is-good. "
             "Default: 0-100. Repeatable.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     family: Annotated[
@@ -128,7 +134,7 @@ def fit(
             metavar="NAME=JUDGE,JUDGE",
             help="Judges that may share errors, such as models of one vendor: their verdicts are modelled jointly. "
             "Repeatable.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     cuts: Annotated[
@@ -136,7 +142,7 @@ def fit(
         typer.Option(
             metavar="NAME:CUTS",
             help="Bin edges of a score, e.g. 'aligned:<30,<=75'. Default: tens; <=50 for coherent. Repeatable.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     weights: Annotated[
@@ -146,7 +152,7 @@ def fit(
             help="Model formula of the weights. Default: '(1 | condition) + (1 | question_id) "
             "+ (1 | condition:question_id)', "
             "with base questions added if questions are nested in them.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     outcome: Annotated[
@@ -155,7 +161,7 @@ def fit(
             metavar="RULE",
             help="Event whose rate is estimated. Default: that of the persona set, such as "
             "'aligned < 30 and coherent > 50'.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     of: Annotated[
@@ -163,7 +169,7 @@ def fit(
         typer.Option(
             metavar="all|coherent|scored",
             help="Completions that form the denominator of rates. Default: all.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     likelihoods: Annotated[
@@ -171,7 +177,7 @@ def fit(
         typer.Option(
             "--likelihoods",
             help="Use the columns log_likelihood_<persona> written by 'simulacra score'.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = False,
     references: Annotated[
@@ -179,45 +185,43 @@ def fit(
         typer.Option(
             metavar="COLUMN",
             help="Column with the persona that elicited a completion, empty if unknown. Calibrates the likelihoods.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     rope: Rope = 0.01,
     ci_prob: CiProb = 0.89,
     seed: Seed = 0,
     num_warmup: Annotated[
-        int, typer.Option(help="Warm-up iterations per chain (discarded).", rich_help_panel=_SAMPLING)
+        int, typer.Option(help="Warm-up iterations per chain (discarded).", rich_help_panel=SAMPLING)
     ] = 400,
     num_samples: Annotated[
         int | None,
         typer.Option(
             help="Draws per chain. Default: 1000, extended to at most 4000 if only R-hat or ESS narrowly fails.",
-            rich_help_panel=_SAMPLING,
+            rich_help_panel=SAMPLING,
         ),
     ] = None,
-    num_chains: Annotated[int, typer.Option(help="Number of chains.", rich_help_panel=_SAMPLING)] = 4,
+    num_chains: Annotated[int, typer.Option(help="Number of chains.", rich_help_panel=SAMPLING)] = 4,
     target_accept_prob: Annotated[
         float,
         typer.Option(
             help="Target acceptance probability. Increase it (0.99) if there are divergences.",
-            rich_help_panel=_SAMPLING,
+            rich_help_panel=SAMPLING,
         ),
     ] = 0.9,
     engine: Annotated[
         Literal["hmc", "nuts"],
-        typer.Option(help="Sampler. nuts is slower and serves as an independent check.", rich_help_panel=_SAMPLING),
+        typer.Option(help="Sampler. nuts is slower and serves as an independent check.", rich_help_panel=SAMPLING),
     ] = "hmc",
     device: Annotated[
         Literal["auto", "cpu", "gpu"],
-        typer.Option(
-            help="Where trajectories are computed; auto uses a GPU for large logs.", rich_help_panel=_SAMPLING
-        ),
+        typer.Option(help="Where trajectories are computed; auto uses a GPU for large logs.", rich_help_panel=SAMPLING),
     ] = "auto",
     out: Out = Path("simulacra-out"),
     save_config: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.toml", help="Write the options of this fit to a file for --config.", rich_help_panel=_OUTPUT
+            metavar="FILE.toml", help="Write the options of this fit to a file for --config.", rich_help_panel=OUTPUT
         ),
     ] = None,
     checkpoint: Annotated[
@@ -225,7 +229,7 @@ def fit(
         typer.Option(
             "--checkpoint",
             help="Keep the chains in OUT.checkpoint while they run. If the fit is killed, the same command resumes it.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     json: AsJson = False,
@@ -302,8 +306,8 @@ def fit(
 def batch(
     file: Annotated[Path, typer.Argument(metavar="RUNS.toml", help="File with a table [runs.NAME] for every fit.")],
     *,
-    jobs: Annotated[int, typer.Option(min=1, help="Fits at a time.", rich_help_panel=_SAMPLING)] = 1,
-    out: Annotated[Path, typer.Option(help="Folder; every run has its own in it.", rich_help_panel=_OUTPUT)] = Path(
+    jobs: Annotated[int, typer.Option(min=1, help="Fits at a time.", rich_help_panel=SAMPLING)] = 1,
+    out: Annotated[Path, typer.Option(help="Folder; every run has its own in it.", rich_help_panel=OUTPUT)] = Path(
         "simulacra-batch"
     ),
     json: AsJson = False,
@@ -357,7 +361,7 @@ def score(
     model: Annotated[
         str,
         typer.Option(
-            metavar="DIR", help="Folder or Hugging Face name of a causal language model.", rich_help_panel=_MODEL
+            metavar="DIR", help="Folder or Hugging Face name of a causal language model.", rich_help_panel=MODEL
         ),
     ],
     personas: Annotated[
@@ -365,14 +369,14 @@ def score(
         typer.Option(
             metavar="FILE",
             help="JSON, TOML or YAML table that maps persona names to system prompts or tags.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ],
     template: Annotated[
         str | None,
         typer.Option(
             help="Prompt, e.g. '{persona} {question}'. Default: the chat template, or one line each.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     template_kwargs: Annotated[
@@ -380,46 +384,46 @@ def score(
         typer.Option(
             metavar="NAME=VALUE",
             help="Argument of the chat template, e.g. enable_thinking=false. Repeatable.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     date: Annotated[
         str,
         typer.Option(
-            metavar="YYYY-MM-DD", help="Date that chat templates write instead of today's.", rich_help_panel=_MODEL
+            metavar="YYYY-MM-DD", help="Date that chat templates write instead of today's.", rich_help_panel=MODEL
         ),
     ] = "2025-01-01",
     end_token: Annotated[
         str | None,
-        typer.Option(help="Token that ends a completion; included in the score.", rich_help_panel=_MODEL),
+        typer.Option(help="Token that ends a completion; included in the score.", rich_help_panel=MODEL),
     ] = None,
     split_special_tokens: Annotated[
         bool,
         typer.Option(
             "--split-special-tokens",
             help="Read names of special tokens in completions as ordinary text.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = False,
     too_long: Annotated[
         Literal["exclude", "truncate"],
         typer.Option(
-            help="Completions longer than the model's context: leave unscored, or truncate.", rich_help_panel=_MODEL
+            help="Completions longer than the model's context: leave unscored, or truncate.", rich_help_panel=MODEL
         ),
     ] = "exclude",
     device: Annotated[
-        str | None, typer.Option(help="PyTorch device. Default: cuda or mps if available.", rich_help_panel=_MODEL)
+        str | None, typer.Option(help="PyTorch device. Default: cuda or mps if available.", rich_help_panel=MODEL)
     ] = None,
     dtype: Annotated[
         str | None,
         typer.Option(
-            help="Data type. Default: that of the checkpoint on a GPU, float32 on a CPU.", rich_help_panel=_MODEL
+            help="Data type. Default: that of the checkpoint on a GPU, float32 on a CPU.", rich_help_panel=MODEL
         ),
     ] = None,
     device_map: Annotated[
         str | None,
         typer.Option(
-            metavar="auto", help="Spread a model that is larger than one device over several.", rich_help_panel=_MODEL
+            metavar="auto", help="Spread a model that is larger than one device over several.", rich_help_panel=MODEL
         ),
     ] = None,
     server: Annotated[
@@ -428,53 +432,53 @@ def score(
             metavar="URL",
             help="OpenAI-compatible server that echoes log-probabilities of prompts, e.g. http://localhost:8000/v1. "
             "--model is then the name there.",
-            rich_help_panel=_ENGINE,
+            rich_help_panel=ENGINE,
         ),
     ] = None,
     tokenizer: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Tokenizer of a model on a server. Default: that of --model.", rich_help_panel=_ENGINE
+            metavar="DIR", help="Tokenizer of a model on a server. Default: that of --model.", rich_help_panel=ENGINE
         ),
     ] = None,
-    vllm: Annotated[bool, typer.Option("--vllm", help="Run the model with vLLM.", rich_help_panel=_ENGINE)] = False,
+    vllm: Annotated[bool, typer.Option("--vllm", help="Run the model with vLLM.", rich_help_panel=ENGINE)] = False,
     ray: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Score with N workers of a Ray cluster.", rich_help_panel=_ENGINE),
+        typer.Option(min=1, metavar="N", help="Score with N workers of a Ray cluster.", rich_help_panel=ENGINE),
     ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
             metavar="I/N",
             help="Score the I-th of N shares of the log; the last process to end writes the file.",
-            rich_help_panel=_ENGINE,
+            rich_help_panel=ENGINE,
         ),
     ] = None,
     revision: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Branch, tag or commit of a model on Hugging Face.", rich_help_panel=_MODEL),
+        typer.Option(metavar="NAME", help="Branch, tag or commit of a model on Hugging Face.", rich_help_panel=MODEL),
     ] = None,
     trust_remote_code: Annotated[
         bool,
         typer.Option(
             "--trust-remote-code",
             help="Run Python code that comes with the model. Without it, such a model is an error.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = False,
     batch_tokens: Annotated[
         int | None,
-        typer.Option(min=1, help="Tokens per batch; halved if memory runs out.", rich_help_panel=_MODEL),
+        typer.Option(min=1, help="Tokens per batch; halved if memory runs out.", rich_help_panel=MODEL),
     ] = None,
     block_rows: Annotated[
         int,
-        typer.Option(min=1, help="Completions per block, the unit that is resumed.", rich_help_panel=_OUTPUT),
+        typer.Option(min=1, help="Completions per block, the unit that is resumed.", rich_help_panel=OUTPUT),
     ] = 1024,
     reading: Reading,
     question: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="Column with the text of the question. Default: question.", rich_help_panel=_LOG
+            metavar="COLUMN", help="Column with the text of the question. Default: question.", rich_help_panel=PANEL
         ),
     ] = None,
     out: Annotated[
@@ -482,11 +486,11 @@ def score(
         typer.Option(
             metavar="FILE.parquet",
             help="Scored log, in the Parquet format. An interrupted run is resumed.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = Path("scored.parquet"),
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output of a different run.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--overwrite", help="Replace the output of a different run.", rich_help_panel=OUTPUT)
     ] = False,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -613,7 +617,7 @@ def report(
         typer.Option(
             metavar="FILE",
             help="Log that was fitted, as source of example completions: files, folders or quoted globs. Repeatable.",
-            rich_help_panel=_LOG,
+            rich_help_panel=PANEL,
         ),
     ] = None,
     reading: Reading,
@@ -623,7 +627,7 @@ def report(
         Path | None,
         typer.Option(
             help="File ending in .html or .md, or a folder for both. Default: next to the result.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     json: AsJson = False,
@@ -653,27 +657,25 @@ def figures(
     *,
     only: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Figures, e.g. shifts,rates. Default: all.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="NAMES", help="Figures, e.g. shifts,rates. Default: all.", rich_help_panel=OUTPUT),
     ] = None,
     format: Annotated[
         str,
-        typer.Option(metavar="FORMATS", help="Among pdf, svg and png, e.g. pdf,svg.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="FORMATS", help="Among pdf, svg and png, e.g. pdf,svg.", rich_help_panel=OUTPUT),
     ] = "pdf",
     width: Annotated[
         float | None,
-        typer.Option(min=0, help="Width in inches, e.g. 3.25 for one column of two.", rich_help_panel=_OUTPUT),
+        typer.Option(min=0, help="Width in inches, e.g. 3.25 for one column of two.", rich_help_panel=OUTPUT),
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(
-            help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=_MODEL
-        ),
+        typer.Option(help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=MODEL),
     ] = None,
     rope: Rope = 0.01,
     ci_prob: CiProb = 0.89,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder. Default: figures, next to the result.", rich_help_panel=_OUTPUT),
+        typer.Option(help="Folder. Default: figures, next to the result.", rich_help_panel=OUTPUT),
     ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -722,7 +724,7 @@ def verify(
         typer.Option(
             metavar="OUT",
             help="Saved result that is cited: fit.nc, or the folder that contains it. Repeatable.",
-            rich_help_panel=_LOG,
+            rich_help_panel=PANEL,
         ),
     ],
     json: AsJson = False,
@@ -750,11 +752,11 @@ def personas(
     *,
     measure: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Measurement of the sets trait, likert and event.", rich_help_panel=_MODEL),
+        typer.Option(metavar="NAME", help="Measurement of the sets trait, likert and event.", rich_help_panel=MODEL),
     ] = "evil",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.toml", help="Write the set as a file, to be edited.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="FILE.toml", help="Write the set as a file, to be edited.", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
     """List persona sets, explain one, check a file, or write one to be edited.
@@ -822,7 +824,7 @@ def demo(
 def organism(
     *,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the models and the log.", rich_help_panel=_OUTPUT)] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the models and the log.", rich_help_panel=OUTPUT)] = Path(
         "simulacra-organism"
     ),
     quiet: Quiet = False,

@@ -339,7 +339,7 @@ class Session:
         outcome = coherent_on_scale(outcome, bounds_of(result.model.emissions))
         tables = tables_of_rates(result, outcome, rope=self._rope, ci_prob=self._ci_prob)
         print_rates(self._console, result, tables, outcome, rope=self._rope, ci_prob=self._ci_prob)
-        held = any(table["status"].str.startswith(WITHHELD).any() for table in tables.values())
+        held = _withholds(tables)
         if self._as_json:
             rows = {name: json_rows(table) for name, table in tables.items()}
             self._say_json({"ok": not held, "outcome": str(outcome), "tables": rows})
@@ -471,7 +471,7 @@ class Session:
             more: further tables by key.
         """
         tables = {name: table, **more}
-        withheld = any(own["status"].str.startswith("withheld").any() for own in tables.values() if "status" in own)
+        withheld = _withholds(tables)
         if words:
             self.say(escape(words))
         for own in tables.values():
@@ -569,6 +569,11 @@ def _spelling(arguments: Iterable[str]) -> str | None:
     """The options that set these Python arguments; None if there are none."""
     known = [f"{name}= is {_OPTIONS[name]}" for name in dict.fromkeys(arguments) if name in _OPTIONS]
     return f"On the command line: {', '.join(known)}." if known else None
+
+
+def _withholds(tables: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether an estimate of one of the tables is withheld."""
+    return any("status" in own and own["status"].str.startswith(WITHHELD).any() for own in tables.values())
 
 
 def _is_worth_trying(result: Result) -> bool:

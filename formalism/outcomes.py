@@ -19,7 +19,7 @@ import numpy as np
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.errors import InputError, expect_type
 
-__all__ = ["Outcome", "Rule", "as_outcome", "implied_rates", "quoted"]
+__all__ = ["COHERENT", "Outcome", "Rule", "as_outcome", "implied_rates", "quoted"]
 
 _SYMBOLS: Mapping[type, str] = {
     ast.Lt: "<",
@@ -31,7 +31,9 @@ _SYMBOLS: Mapping[type, str] = {
 }
 _QUOTED, _ENCODED = re.compile(r"`([^`]+)`"), re.compile(r"_quoted_([0-9a-f]+)_")
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_DENOMINATORS = {"coherent": "coherent > 50"}
+COHERENT = "coherent > 50"
+"""The rule of the denominator ``"coherent"`` on a scale from 0 to 100."""
+_DENOMINATORS = {"coherent": COHERENT}
 _EXPECTED = "comparisons such as 'aligned < 30' or 'missing(aligned)', joined by and, or, not"
 
 

@@ -10,15 +10,14 @@ from typing import TypeVar
 
 from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.emissions.scores import ScoreEmission, on_scale
-from simulacra.formalism.outcomes import Outcome, Rule
+from simulacra.formalism.outcomes import COHERENT, Outcome, Rule
 from simulacra.formalism.partitions import Partition
 from simulacra.formalism.personas import Archetype, Persona
 
-__all__ = ["bounds_of", "coherent_on_scale", "rescaled_personas", "rescaled_rule"]
+__all__ = ["bounds_of", "coherent_on_scale", "coherent_rule", "rescaled_personas", "rescaled_rule"]
 
 Bounds = tuple[float, float]
 _Rated = TypeVar("_Rated", bound=Outcome | Partition)
-_COHERENT = "coherent > 50"
 
 
 def bounds_of(emissions: Sequence[AbstractEmission]) -> dict[str, Bounds]:
@@ -47,11 +46,15 @@ def rescaled_rule(rule: str, scales: Mapping[str, Bounds], known: Mapping[str, B
     )
 
 
+def coherent_rule(scales: Mapping[str, Bounds]) -> str | None:
+    """The rule of the denominator ``"coherent"`` on the scale of that score; None if it has none."""
+    return rescaled_rule(COHERENT, {"coherent": scales["coherent"]}) if "coherent" in scales else None
+
+
 def coherent_on_scale(outcome: _Rated, scales: Mapping[str, Bounds]) -> _Rated:
     """An outcome, or a partition, whose denominator ``"coherent"`` is on the scale of that score."""
-    own = {name: scale for name, scale in scales.items() if name == "coherent"}
-    rule = rescaled_rule(_COHERENT, own)
-    return outcome if outcome.of != "coherent" or rule == _COHERENT else dataclasses.replace(outcome, of=rule)
+    rule = coherent_rule(scales)
+    return outcome if outcome.of != "coherent" or rule in (None, COHERENT) else dataclasses.replace(outcome, of=rule)
 
 
 def rescaled_personas(personas: Sequence[Persona], scales: Mapping[str, Bounds]) -> tuple[Persona, ...]:

@@ -15,6 +15,7 @@ from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.partitions import Partition
 from simulacra.inference.diagnostics import Check
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.rate_tables import rest_is_clear
 from simulacra.inference.rates import in_common
 from simulacra.inference.tables import bounds, level
 
@@ -209,8 +210,7 @@ def citable_mix(rates: pd.DataFrame, contrasts: pd.DataFrame, scope: str, ci_pro
 
 def _implied(rates: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:
     """Rates with the diagnostics and the status of the implied rates, whose draws are others."""
-    missed = (rates["unexplained"].abs() > _ROPE) & ((rates["unexplained_lb"] > 0) | (rates["unexplained_ub"] < 0))
-    apart = implied["status"].eq("ok") & missed
+    apart = implied["status"].eq("ok") & rest_is_clear(rates, _ROPE)
     rest = rates["unexplained"].map(lambda own: f"{100 * own:+.1f} points of the rate are not explained by personas")
     status = implied["status"].where(~apart, rest.str.replace("-", "−"))
     status = status.where(rates["total"] > 0, rates["status"])

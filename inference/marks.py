@@ -110,16 +110,20 @@ def same_outcome(
         own, such as a missing score.
     """
     draws = against_baseline(rates_in(rates, "these"), model.baseline)
-    limits = np.quantile(draws.to_numpy(), ends(ci_prob), axis=(0, 1)).T
     judged = rates["judged"].groupby("condition").min()
     seen = {str(name) for name in judged["condition"].to_numpy() if judged.sel(condition=name) >= _MOSTLY}
     if model.baseline not in seen:
         return {}
-    sure = sure_of_sign(draws.to_numpy(), "these")
-    for name, (lower, upper), own in zip(draws["condition"].to_numpy(), limits, sure, strict=True):
-        if np.isnan(lower) or claim(lower, upper, sure=bool(own)) in ("increase", "decrease"):
-            seen.discard(str(name))
-    return dict.fromkeys(seen - {model.baseline}, graded_personas(personas, model))
+    apart = np.isnan(draws.to_numpy()).any(axis=(0, 1)) | _claimed(draws.to_numpy(), ci_prob)
+    differing = {str(name) for name in draws["condition"].to_numpy()[apart]}
+    return dict.fromkeys(seen - differing - {model.baseline}, graded_personas(personas, model))
+
+
+def _claimed(draws: np.ndarray, ci_prob: float) -> np.ndarray:
+    """Whether differences on these questions are claimed, from draws ``(chain, draw, n)``; shape ``(n,)``."""
+    limits, sure = np.quantile(draws, ends(ci_prob), axis=(0, 1)).T.tolist(), sure_of_sign(draws, "these")
+    said = [claim(low, high, sure=bool(own)) for (low, high), own in zip(limits, sure, strict=True)]
+    return np.isin(said, ["increase", "decrease"])
 
 
 def graded_personas(personas: Sequence[str], model: PersonaMixture) -> tuple[str, ...]:
@@ -165,7 +169,5 @@ def _no_claim(rates: xr.Dataset, coefficients: np.ndarray, ci_prob: float) -> bo
     """Whether no contrast of rates with these coefficients, shape ``(G, R)``, is claimed, and most can be judged."""
     groups = coefficients.any(axis=1)
     draws = rates_in(rates, "these").to_numpy()[..., groups] @ coefficients[groups]
-    limits, sure = np.quantile(draws, ends(ci_prob), axis=(0, 1)).T, sure_of_sign(draws, "these")
-    said = {claim(low, high, sure=bool(own)) for (low, high), own in zip(limits.tolist(), sure, strict=True)}
     judged = rates["judged"].to_numpy()[groups] >= _MOSTLY
-    return bool(judged.all()) and not {"increase", "decrease"} & said
+    return bool(judged.all()) and not _claimed(draws, ci_prob).any()

@@ -101,7 +101,7 @@ class Prepared:
         """
         cells = self.collapsed.cells
         others = [str(name) for name in cells if name not in (*_BASE, "format")]
-        question = "base_question" if "base_question" in cells else "question_id"
+        question = self.collapsed.question_column
         return tuple(
             name
             for name in others
@@ -139,8 +139,7 @@ class Prepared:
     @property
     def logged_questions(self) -> tuple[np.ndarray, tuple[str, ...]]:
         """The base question of every cell of the collapsed log, int, shape ``(cells,)``, and the names of all Q."""
-        cells = self.collapsed.cells
-        numbers, names = pd.factorize(cells["base_question" if "base_question" in cells else "question_id"].astype(str))
+        numbers, names = pd.factorize(self.collapsed.base_questions)
         return numbers, tuple(map(str, names))
 
     @property

@@ -13,7 +13,7 @@ from simulacra.formalism.emissions import AbstractEmission, LabelEmission, Score
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Outcome, quoted
-from simulacra.formalism.scales import bounds_of, rescaled_rule
+from simulacra.formalism.scales import bounds_of, coherent_rule
 from simulacra.inference.default_model import default_model, model_in_words
 from simulacra.inference.log_measurements import LIKELIHOOD, Declared
 
@@ -113,8 +113,8 @@ def _shares(log: CompletionLog) -> dict[str, Any]:
 def _rates(log: CompletionLog, emissions: Sequence[AbstractEmission], rule: str) -> dict[str, Any]:
     """Events and denominators of a rule per condition; empty if a value is outside its scale, which is refused."""
     of = {"all": "all", "scored": "scored"}
-    if "coherent" in (scales := bounds_of(emissions)):
-        of["coherent"] = rescaled_rule("coherent > 50", scales)
+    if coherent := coherent_rule(bounds_of(emissions)):
+        of["coherent"] = coherent
     outcomes = {name: Outcome(rule, of=denominator) for name, denominator in of.items()}
     try:
         codes = np.stack([each.encode(log.table[each.measurement].to_numpy()) for each in emissions], axis=1)

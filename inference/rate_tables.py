@@ -21,6 +21,7 @@ __all__ = [
     "contrast_table",
     "no_common_question",
     "rate_table",
+    "rest_is_clear",
     "supported",
     "sure_of_sign",
 ]
@@ -171,6 +172,17 @@ def supported(
     questions, _ = common_questions(coefficients, np.isfinite(shares))
     said = _claims(limits, sure, rope)
     return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]
+
+
+def rest_is_clear(rates: Any, rope: float | int) -> Any:
+    """Whether what personas do not explain exceeds the region, and its interval excludes zero.
+
+    Args:
+        rates: a table of rates, or one of its rows; the answer has a value per row.
+        rope: half-width of the region of practical equivalence.
+    """
+    excludes_zero = (rates["unexplained_lb"] > 0) | (rates["unexplained_ub"] < 0)
+    return (abs(rates["unexplained"]) > rope) & excludes_zero
 
 
 def sure_of_sign(draws: np.ndarray, scope: Scope) -> np.ndarray:

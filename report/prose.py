@@ -13,6 +13,7 @@ from simulacra.formalism.display import place
 from simulacra.formalism.rates import unseen_share
 from simulacra.inference import Check, Result, Thresholds
 from simulacra.inference.citation import decimals
+from simulacra.inference.rate_tables import rest_is_clear
 from simulacra.inference.rates import in_common
 from simulacra.inference.tables import CI_PROB, bounds, level
 
@@ -179,7 +180,7 @@ def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
         rope: half-width of the region of practical equivalence: a smaller rest is not mentioned, nor one whose interval
             contains zero.
     """
-    if not abs(row["unexplained"]) > rope or row["unexplained_lb"] <= 0 <= row["unexplained_ub"]:  # or it is withheld
+    if not rest_is_clear(row, rope):  # or it is withheld
         return ""
     return (
         f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not "

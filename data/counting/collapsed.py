@@ -68,6 +68,16 @@ class CollapsedLog:
         return self._names("question_id")
 
     @property
+    def question_column(self) -> str:
+        """The column of ``cells`` with base questions: ``"question_id"`` if the log does not distinguish formats."""
+        return "base_question" if "base_question" in self.cells else "question_id"
+
+    @property
+    def base_questions(self) -> pd.Series:
+        """The base question of every cell, text, shape ``(C,)``."""
+        return self.cells[self.question_column].astype(str)
+
+    @property
     def content_hash(self) -> str:
         """SHA-256 of the counts, hexadecimal: identical for a log in memory and the same log scanned."""
         head = json.dumps([self.measurements, self.categories, self.cells.to_dict("split", index=False)], default=str)
