@@ -38,14 +38,9 @@ def trajectory(space: Space, whitened: Any, momentum: Any, gradient: Any, step: 
         shape ``(chain, D)``.
     """
 
-    def advance(state: tuple[Any, Any]) -> tuple[Any, Any]:
-        whitened, momentum = state
-        momentum = momentum + step * space.correction(whitened, space.gradient(whitened))
-        return space.rotated(whitened, momentum, step)
-
     momentum = momentum + 0.5 * step * space.correction(whitened, gradient)
     state = space.rotated(whitened, momentum, step)
-    whitened, momentum = _repeated(advance, state, num_steps - 1)
+    whitened, momentum = _advance(space, state, step, num_steps - 1)
     value, gradient = space.value_and_gradient(whitened)
     momentum = momentum + 0.5 * step * space.correction(whitened, gradient)
     return whitened, momentum, value, gradient
@@ -68,10 +63,17 @@ def mover(space: Space) -> Move:
 _compiled = jax.jit(trajectory)
 
 
-def _repeated(advance: Callable[[Any], Any], state: tuple[Any, Any], times: Any) -> tuple[Any, Any]:
-    """The state after a number of steps; a loop of the program if it is being compiled."""
+def _advance(space: Space, state: tuple[Any, Any], step: Any, times: Any) -> tuple[Any, Any]:
+    """Points and momenta after a number of steps; a loop of the program if it is being compiled."""
     if namespace(state[0]) is jnp:
-        return jax.lax.fori_loop(0, times, lambda _, now: advance(now), state)
+        return jax.lax.fori_loop(0, times, lambda _, now: _step(space, now, step), state)
     for _ in range(times):
-        state = advance(state)
+        state = _step(space, state, step)
     return state
+
+
+def _step(space: Space, state: tuple[Any, Any], step: Any) -> tuple[Any, Any]:
+    """A kick and a rotation."""
+    whitened, momentum = state
+    momentum = momentum + step * space.correction(whitened, space.gradient(whitened))
+    return space.rotated(whitened, momentum, step)
