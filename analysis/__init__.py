@@ -38,6 +38,8 @@ from simulacra.analysis.planning import plan as plan
 from simulacra.analysis.predictive import Prediction as Prediction
 from simulacra.analysis.predictive import predict as predict
 from simulacra.analysis.predictive import predict_rates as predict_rates
+from simulacra.analysis.reweighting import Reweighting as Reweighting
+from simulacra.analysis.reweighting import reweighting as reweighting
 from simulacra.analysis.scorecard import METRICS as METRICS
 from simulacra.analysis.scorecard import Scorecard as Scorecard
 from simulacra.analysis.scorecard import scorecard as scorecard

@@ -29,8 +29,10 @@ from simulacra.analysis import (
     Plan,
     Prediction,
     Ratio,
+    Reweighting,
     fragility,
     judges,
+    reweighting,
     scorecard,
     training_path,
     update,
@@ -54,6 +56,7 @@ from simulacra.formalism import (
 )
 from simulacra.inference import Contrasts, Declared, Result, Thresholds
 from simulacra.inference.citation import Provenance
+from simulacra.inference.tables import Terms
 from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
 HOSTILE = "<script>alert(\"x\")</script> & 'q' </td>\n[b](c) "
@@ -252,6 +255,13 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "ContextModel": lambda _: ContextModel(),
     "Comparison": lambda _: _comparison(),
     "Conduct": lambda _: _conducted(),
+    "Reweighting": lambda _: Reweighting(
+        dict.fromkeys((f"{LONG}{n}" for n in range(40)), reweighting(fit_simulated()).comparisons["bad − base"]),
+        True,
+        Terms((), Thresholds()),
+        LONG,
+        LONG,
+    ),
     "Fragility": lambda _: fragility(fit_simulated(), {"bad": {f"{LONG}{n}": "mild" for n in range(3)}}),
     "Ratio": lambda _: Ratio(0.2, 0.1, 0.3),
     "TrainingPath": lambda _: training_path(

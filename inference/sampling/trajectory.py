@@ -37,7 +37,6 @@ def trajectory(space: Space, whitened: Any, momentum: Any, gradient: Any, step: 
         Points and momenta at the end, the log density there, shape ``(chain,)``, and its gradient; the others have
         shape ``(chain, D)``.
     """
-
     momentum = momentum + 0.5 * step * space.correction(whitened, gradient)
     state = space.rotated(whitened, momentum, step)
     whitened, momentum = _advance(space, state, step, num_steps - 1)
