@@ -139,8 +139,8 @@ class Reweighting:
         return (
             f"{comparison}: {row['verdict']} {own.contrasts[0].words} (total variation of weights "
             f"{row['total_variation']:.3f}, {level(ci_prob)} ETI {low}–{high}, p {_shown(row['p_selection'])}; share "
-            f"that no reweighting accounts for {row['unexplained']:.3f}, p {_shown(row['p_conduct'])}{family}; simulacra "
-            f"{self.version}, data {self.data_hash[:8]}…)"
+            f"that no reweighting accounts for {row['unexplained']:.3f}, p {_shown(row['p_conduct'])}{family}; "
+            f"simulacra {self.version}, data {self.data_hash[:8]}…)"
         )
 
     def __repr__(self) -> str:

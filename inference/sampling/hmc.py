@@ -27,7 +27,7 @@ import numpy as np
 from simulacra.inference.sampling.space import Space
 from simulacra.inference.sampling.trajectory import Move, mover
 
-__all__ = ["BLOCK", "Draws", "State", "begin", "run"]
+__all__ = ["BLOCK", "JITTER", "TRAJECTORY", "Draws", "State", "begin", "run"]
 
 BLOCK = 50
 """Iterations between two reports of progress; numbers of iterations are rounded up to whole blocks."""
@@ -41,7 +41,8 @@ _QUARTER_TURN = np.pi / 2
 _REPEATS = 2
 """Iterations after every draw of given coordinates, so that the others forget the last ones."""
 
-_JITTER = (0.5, 1.5)  # of lengths, relative to the mean
+JITTER = (0.5, 1.5)
+"""Range of trajectory lengths, relative to the mean."""
 
 _MAX_STEPS = 64
 _DIVERGENCE = 1000.0  # energy error of a divergent trajectory; NumPyro's threshold
@@ -156,7 +157,7 @@ def _iterate(
 ) -> tuple[State, Draws]:
     """One iteration; the position of the draw is still whitened."""
     momentum = space.momentum(rng, state.whitened.shape)
-    num_steps = int(np.clip(np.ceil(length * rng.uniform(*_JITTER) / step), 1, _MAX_STEPS))
+    num_steps = int(np.clip(np.ceil(length * rng.uniform(*JITTER) / step), 1, _MAX_STEPS))
     energy = -state.log_density + 0.5 * (momentum**2).sum(axis=1)
     whitened, momentum, value, gradient = move(state.whitened, momentum, state.gradient, step, num_steps)
     error = -value + 0.5 * (momentum**2).sum(axis=1) - energy
