@@ -18,16 +18,19 @@ ROOMS = formalism data lm inference analysis report cli
 
 unexport PYTHONDONTWRITEBYTECODE # else every process compiles the package again
 
-.PHONY: help demo test lint docs bench FORCE
+.PHONY: help demo test test-long lint docs bench FORCE
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/with-report ## Fit the shipped logs of the miniature organism; compare true and estimated values
 	$(VENV)/bin/simulacra demo
 
 test: $(VENV)/with-$(EXTRAS) ## Run the tests
 	$(VENV)/bin/pytest -n 2 --dist worksteal $(ARGS)
+
+test-long: $(VENV)/with-$(EXTRAS) ## Run what takes minutes: recovery of known values, pages and examples
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m 'long and not slow' $(ARGS)
 
 lint: $(VENV)/with-test,lint ## Check style, types and the order of the rooms
 	$(VENV)/bin/ruff check

@@ -20,6 +20,8 @@ from simulacra.analysis.in_context import fit_contexts
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference import Thresholds
 
+pytestmark = pytest.mark.long
+
 PERSONAS = ["helper", "villain", "pirate"]
 START, TAU, ALPHA, LAPSE, CONCENTRATION, ANSWERS = np.log([0.7, 0.2, 0.1]), 1.2, 0.3, 0.1, 40.0, 20
 TALKS, MOST = 30, 3

@@ -70,6 +70,7 @@ WITH_PYTHON = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
 @pytest.mark.filterwarnings("ignore:There are not enough devices:UserWarning")
 def test_python_runs_in_the_order_of_the_page(page: Path, page_folder: Path, request: pytest.FixtureRequest) -> None:
@@ -137,6 +138,7 @@ def test_numbers_are_written_by_one_rule() -> None:
 # --- the README's figures -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_readme_prints_what_it_says(
     page_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,6 +191,7 @@ def test_the_first_lines_of_the_readme_draw_its_picture(
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", EXAMPLES, ids=ids(EXAMPLES))
 def test_examples_run(script: Path, page_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if "inspect_ai" in script.read_text(encoding="utf-8"):

@@ -76,6 +76,7 @@ def one_condition() -> Prepared:
 # --- the posterior --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_calibration_has_the_moments_of_a_plain_integral(one_condition: Prepared) -> None:
     """Against draws from the prior weighted by a likelihood in NumPy; the effective size of these is above 2000."""
     texts = _texts(one_condition)
@@ -103,6 +104,7 @@ def test_the_calibration_has_the_moments_of_a_plain_integral(one_condition: Prep
         assert (np.abs(own.mean(axis=0) - mean) < 5 * error).all()
 
 
+@pytest.mark.long
 def test_weights_have_the_cut_posterior(one_condition: Prepared) -> None:
     """Against multiple imputation with the exact posterior of the weights on a grid, for every draw of τ and b.
 
@@ -147,6 +149,7 @@ def shifted() -> dict[str, Result]:
     return {name: fit(_model(calibration=name), log, **settings) for name in ("cut", "joint")}
 
 
+@pytest.mark.long
 def test_rows_do_not_inform_a_cut_calibration(shifted: dict[str, Result]) -> None:
     prepared = prepare(_model(), _log(300, 30, shift=2.5))
     with jax.enable_x64(True):
@@ -160,6 +163,7 @@ def test_rows_do_not_inform_a_cut_calibration(shifted: dict[str, Result]) -> Non
         assert (np.abs(fitted.mean(("chain", "draw")) - own.mean(axis=0)) < 5 * error).all(), name
 
 
+@pytest.mark.long
 def test_shifted_texts_mislead_joint_calibrations_and_the_check_says_so(shifted: dict[str, Result]) -> None:
     failed = {name: {check.name for check in result.failed} for name, result in shifted.items()}
     assert "references" in failed["joint"]
@@ -169,6 +173,7 @@ def test_shifted_texts_mislead_joint_calibrations_and_the_check_says_so(shifted:
     assert base["eti89_lb"]["helper"] < _WEIGHTS["base"][0] < base["eti89_ub"]["helper"]
 
 
+@pytest.mark.long
 def test_shifted_texts_are_uncovered_and_withhold_their_condition_alone(shifted: dict[str, Result]) -> None:
     table = shifted["cut"].uncovered().set_index("condition")
     assert table.loc["tuned", "uncovered"] > 2 * table.loc["tuned", "expected"]
@@ -222,6 +227,7 @@ def test_the_check_of_references_compares_with_their_own_best() -> None:
     assert not check_calibration(moved.assign(pareto_k=0.9), Thresholds(calibration_p=0))[1].passed
 
 
+@pytest.mark.long
 def test_checks_are_found_again_in_the_groups_of_the_tree(shifted: dict[str, Result]) -> None:
     for result in shifted.values():
         again = {check.name for check in check_draws(result.prepared, result.tree, Thresholds(r_hat=1.05, ess=100))}

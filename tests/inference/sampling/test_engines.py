@@ -100,11 +100,13 @@ def _assert_same_means(prepared: Prepared, parameters: Parameters, expected: dic
         assert abs(draws.mean() - expected[name].mean) < _SIGMAS * error, name
 
 
+@pytest.mark.long
 def test_hmc_agrees_with_the_integral(tiny: Prepared, sampled: Sampled, integral: dict[str, Moments]) -> None:
     assert sampled.stats["diverging"].mean() < 1e-3
     _assert_same_means(tiny, sampled.parameters, integral)
 
 
+@pytest.mark.long
 def test_divergent_draws_are_discarded_and_sampled_again_with_shorter_steps(
     tiny: Prepared, sampled: Sampled, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +120,7 @@ def test_divergent_draws_are_discarded_and_sampled_again_with_shorter_steps(
     _assert_same_means(tiny, again.parameters, integral)
 
 
+@pytest.mark.long
 def test_nuts_agrees_with_the_integral(tiny: Prepared, integral: dict[str, Moments]) -> None:
     run = _sample(tiny, engine="nuts", num_samples=500)
     assert run.parameters.scales.shape == (4, 500, 1)
@@ -125,6 +128,7 @@ def test_nuts_agrees_with_the_integral(tiny: Prepared, integral: dict[str, Momen
     _assert_same_means(tiny, run.parameters, integral)
 
 
+@pytest.mark.long
 def test_shapes_and_statistics(sampled: Sampled) -> None:
     assert sampled.parameters.latents.shape[:2] == (4, 4000)
     assert set(sampled.stats) == {"lp", "energy", "acceptance_rate", "n_steps", "step_size", "diverging"}
@@ -136,6 +140,7 @@ def test_shapes_and_statistics(sampled: Sampled) -> None:
     assert (sampled.stats["energy"] > -sampled.stats["lp"] - 50).all()
 
 
+@pytest.mark.long
 def test_a_gpu_samples_the_same(tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch) -> None:
     """JAX on the processor stands for the GPU: one program for all stages, and one ensemble whatever the size."""
     monkeypatch.setattr(device, "_gpus", jax.devices)
@@ -244,6 +249,7 @@ def test_counts_compile_nothing(tiny: Prepared) -> None:
     assert not compiled
 
 
+@pytest.mark.long
 def test_ensembles_of_two_chains_and_one_of_all_sample_the_same(
     tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +259,7 @@ def test_ensembles_of_two_chains_and_one_of_all_sample_the_same(
     _assert_same_means(tiny, run.parameters, integral)
 
 
+@pytest.mark.long
 def test_the_compiled_density_samples_the_same(
     tiny: Prepared, integral: dict[str, Moments], monkeypatch: pytest.MonkeyPatch
 ) -> None:
