@@ -7,7 +7,7 @@ from simulacra.formalism.toml_files import read_toml, toml_value
 
 
 def test_what_is_written_is_read(tmp_path):
-    values = ["a\x7f\"b\\\n\t", "é", 1, 0.5, True, [1, 2], ["x", "y"]]
+    values = ['a\x7f"b\\\n\t', "é", 1, 0.5, True, [1, 2], ["x", "y"]]
     (tmp_path / "a.toml").write_text("\ufeff" + "".join(f"k{n} = {toml_value(v)}\n" for n, v in enumerate(values)))
     assert list(read_toml(tmp_path / "a.toml", "options").values()) == values
 
@@ -16,6 +16,8 @@ def test_what_is_written_is_read(tmp_path):
 def test_what_is_not_toml_is_refused_with_its_file(tmp_path, content):
     if content is not None:
         (tmp_path / "b.toml").write_bytes(content)
-    with pytest.raises(InputError, match=r"b\.toml: cannot be read as options: .*; expected a table; write one\.$") as e:
+    with pytest.raises(
+        InputError, match=r"b\.toml: cannot be read as options: .*; expected a table; write one\.$"
+    ) as e:
         read_toml(tmp_path / "b.toml", "options", expected="a table", remedy="write one", argument="config")
     assert e.value.argument == ("config",)
