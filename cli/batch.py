@@ -116,7 +116,7 @@ def _fit(run: Run) -> tuple[int, str]:
     config = run.folder.with_suffix(run.folder.suffix + ".toml")
     config.write_text(format_config(run.options), encoding="utf-8")
     words = ["fit", "--config", str(config), "--out", str(run.folder), "--checkpoint", "--quiet"]
-    command = [sys.executable, "-m", "simulacra.cli.app", *words]
+    command = [sys.executable, "-m", "simulacra.cli", *words]
     ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", check=False)
     return ended.returncode, ended.stderr.strip()
 

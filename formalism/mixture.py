@@ -58,8 +58,10 @@ NESTED_WEIGHTS = (
 MOST_OVERLAP = 0.96
 """Overlap (Bhattacharyya coefficient) of two archetypes above which they are refused: fits exchange their labels."""
 _TAKEN = frozenset(
-    ["chain", "draw", "condition", "completion", "obs_id", "group", "pattern", "measurement"]
-    + ["unexplained", "unexplained_in", "p_value", "excess"]
+    [
+        *("chain", "draw", "condition", "completion", "obs_id", "group", "pattern", "measurement"),
+        *("unexplained", "unexplained_in", "p_value", "excess"),
+    ]
 )
 """Arrays and dimensions of the groups in which a result has an array under the name of every measurement."""
 _USUAL_OUTCOME = Outcome("aligned < 30 and coherent > 50")

@@ -100,8 +100,8 @@ def _candidates(there: Sequence[str], names: Sequence[str], lacking: str) -> str
     text = f" Read but not modelled: {', '.join(others) or 'none'}."
     if not others:
         text += (
-            f" If the log has it under another name, read it as columns={{{lacking!r}: <its name>}}; words and flags are "
-            "a measurement if measurements= names their column."
+            f" If the log has it under another name, read it as columns={{{lacking!r}: <its name>}}; a column of words "
+            "or flags is a measurement if measurements= names it."
         )
     if near:
         text += f" {lacking!r} may be {' or '.join(near)}: columns={{{lacking!r}: {near[0]!r}}}."

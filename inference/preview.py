@@ -34,7 +34,7 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
     Returns:
         ``assumed``, a sentence per measurement on the scale that its values suggest, its direction and its sentinels;
         ``modelled``, the measurements of the default model, none if it needs more options; ``default_model``, the model
-        or what it needs; ``refused``, what a fit of it would refuse before it samples; ``rates``, by rule and condition:
+        or what it needs; ``refused``, what its fit would refuse before it samples; ``rates``, by rule and condition:
         ``completions`` and, under each denominator, ``events``, ``of`` and ``rate`` (None if the denominator is empty).
         The rule is the outcome of the model, on the scales that the values suggest; without a model, every value of
         every label.

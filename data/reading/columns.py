@@ -135,7 +135,7 @@ def is_trait(name: str) -> bool:
 
 
 def resembling(canonical: str, names: Iterable[str]) -> list[str]:
-    """Those of some columns whose names contain a usual name of a canonical one: ``scores.aligned``, ``aligned_gpt4``."""
+    """The names that contain a usual name of a canonical column: ``scores.aligned`` and ``aligned_gpt4``."""
     usual = [alias for tier in ALIASES.get(canonical, ()) for alias in tier]
     return [name for name in names if any(alias in folded(name) for alias in usual)]
 

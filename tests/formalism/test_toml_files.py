@@ -16,8 +16,6 @@ def test_what_is_written_is_read(tmp_path):
 def test_what_is_not_toml_is_refused_with_its_file(tmp_path, content):
     if content is not None:
         (tmp_path / "b.toml").write_bytes(content)
-    with pytest.raises(
-        InputError, match=r"b\.toml: cannot be read as options: .*; expected a table; write one\.$"
-    ) as e:
-        read_toml(tmp_path / "b.toml", "options", expected="a table", remedy="write one", argument="config")
-    assert e.value.argument == ("config",)
+    with pytest.raises(InputError, match=r"b\.toml: cannot be read as x: .*; expected a table; write one\.$") as raised:
+        read_toml(tmp_path / "b.toml", "x", expected="a table", remedy="write one", argument="config")
+    assert raised.value.argument == ("config",)
