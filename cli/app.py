@@ -14,7 +14,6 @@ import typer
 from simulacra.cli import analyses
 from simulacra.cli.config import Invocation, options_of, read_config
 from simulacra.cli.config import save_config as write_config
-from simulacra.cli.interrupts import keep_interrupts
 from simulacra.cli.options import (
     ENGINE,
     MODEL,
@@ -30,7 +29,7 @@ from simulacra.cli.options import (
 )
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="simulacra",
@@ -41,12 +40,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 all checks passed, 2 invalid input, 3 not converged or not identified (results withheld), "
     "130 interrupted.",
 )
-
-
-def main() -> None:
-    """Entry point of the command ``simulacra``."""
-    keep_interrupts()
-    app()
 
 
 def _show_version(wanted: bool) -> bool:  # noqa: FBT001 (Typer passes it by position)
@@ -850,7 +843,3 @@ def organism(
 
 for _answer in (analyses.compare, analyses.contrast, analyses.dose, analyses.plan, analyses.scorecard):
     app.command(no_args_is_help=True)(_answer)
-
-
-if __name__ == "__main__":
-    main()

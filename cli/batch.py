@@ -20,7 +20,6 @@ import concurrent.futures
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +32,7 @@ from simulacra.cli.config import checked_options, format_config, resolved_option
 from simulacra.cli.folder import read_summary
 from simulacra.cli.tables import simple_table
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.toml_files import read_toml
 from simulacra.inference.tables import CI_PROB, level, probability_of
 from simulacra.report.prose import WITHHELD, difference, interval, place_of, records
 from simulacra.report.tables import format_table
@@ -77,10 +77,7 @@ def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
         InputError: a file that is not TOML, without runs, or with other tables; or a name that cannot be a folder.
         typer.BadParameter: an option that the command does not have, or a value that it refuses.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML: {error}") from error
+    found = read_toml(path, "a batch", expected="a TOML file with a table [runs.NAME] for every fit")
     runs, defaults = found.get("runs"), found.get("defaults", {})
     unknown = found.keys() - {"runs", "defaults"}
     tables = [defaults, *(runs.values() if isinstance(runs, dict) else [])]
@@ -119,7 +116,7 @@ def _fit(run: Run) -> tuple[int, str]:
     config = run.folder.with_suffix(run.folder.suffix + ".toml")
     config.write_text(format_config(run.options), encoding="utf-8")
     words = ["fit", "--config", str(config), "--out", str(run.folder), "--checkpoint", "--quiet"]
-    command = [sys.executable, "-m", "simulacra.cli.app", *words]
+    command = [sys.executable, "-m", "simulacra.cli", *words]
     ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", check=False)
     return ended.returncode, ended.stderr.strip()
 

@@ -13,7 +13,6 @@ Options on the command line replace those of the file. Paths are relative to the
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,10 +45,13 @@ def read_config(context: Invocation, value: Path | None) -> Path | None:
         typer.BadParameter: the file cannot be read, or contains an option that the command does not have.
     """
     if value is not None:
+        from simulacra.formalism.errors import InputError
+        from simulacra.formalism.toml_files import read_toml
+
         try:
-            found = tomllib.loads(value.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise typer.BadParameter(f"{value}: cannot be read as TOML: {error}") from error
+            found = read_toml(value, "options", expected="a TOML file with a key for every option")
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from error
         context.default_map = {**(context.default_map or {}), **checked_options(context.command, found, str(value))}
     return value
 
@@ -121,7 +123,7 @@ def _plain(value: Any) -> Any:
 
 def format_config(options: Mapping[str, Any]) -> str:
     """Options as the text of a TOML file."""
-    from simulacra.formalism.persona_files import toml_value
+    from simulacra.formalism.toml_files import toml_value
 
     return "".join(f"{name.replace('_', '-')} = {toml_value(value)}\n" for name, value in options.items())
 

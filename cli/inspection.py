@@ -11,7 +11,7 @@ from simulacra.cli.reading import suggested_columns
 from simulacra.cli.tables import simple_table
 from simulacra.data.account import Account
 from simulacra.data.numerals import grouped
-from simulacra.data.reading.columns import SCORES, is_context, is_trait
+from simulacra.data.reading.columns import SCORES, is_context, is_trait, resembling
 
 __all__ = ["print_description"]
 
@@ -35,8 +35,8 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     for name in SCORES if usual else ():
         if name not in described["measurements"] and not (traits and name == "aligned"):
             lacking = f"no column was read as {name!r}, which the usual personas require"
-            if others:
-                lacking += f"; if one of {', '.join(others)} is it, add {suggested_columns(name, others)}"
+            if likely := resembling(name, others) or others:
+                lacking += f"; if one of {', '.join(likely)} is it, add {suggested_columns(name, likely)}"
             _line(console, escape(lacking))
     for name in traits:
         _line(console, escape(f"{name}: by its name, high values are bad, so it is not read as 'aligned'"))
@@ -116,7 +116,7 @@ def _rate(found: Mapping[str, Any]) -> str:
 
 def _print_refused(console: Console, refused: Sequence[str]) -> None:
     if refused:
-        _line(console, "\n[bold]A fit with the default scales would refuse this log[/bold]")
+        _line(console, "\n[bold]A fit without further options would refuse this log[/bold]")
     for text in refused:
         _line(console, f"  {escape(text)}")
 

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from simulacra.data.visible import visible
+from simulacra.formalism.visible import visible
 
 __all__ = ["Output", "PlainConsole"]
 

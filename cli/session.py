@@ -39,9 +39,9 @@ from simulacra.cli.truth import TRUTH, compare_truth, print_truth
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
 from simulacra.data.numerals import grouped
-from simulacra.data.visible import visible
 from simulacra.formalism import InputError, Outcome, Partition, PersonaMixture
 from simulacra.formalism.scales import bounds_of, coherent_on_scale
+from simulacra.formalism.visible import visible
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.default_model import model_in_words

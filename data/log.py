@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from simulacra.data.account import Account, LeftOut
 from simulacra.data.errors import place
 from simulacra.data.fingerprint import content_hash
 from simulacra.data.numerals import grouped
-from simulacra.formalism.display import card, html_card, html_table, listing
+from simulacra.formalism.display import card, escaped, html_card, html_table, listing
 from simulacra.formalism.errors import InputError
 
 __all__ = ["CompletionLog", "describe"]
@@ -58,7 +57,7 @@ class CompletionLog:
 
     def _repr_html_(self) -> str:
         frame = self._by_condition().reset_index()
-        lines = map(html.escape, str(self.account).splitlines()[:_MOST_LINES])
+        lines = map(escaped, str(self.account).splitlines()[:_MOST_LINES])
         rows = frame.astype(object).to_numpy().tolist()
         return html_card(self._headline(), html_table(list(map(str, frame)), rows), "<br>".join(lines))
 

@@ -18,7 +18,7 @@ BLOCK = re.compile(r"```python\n(?P<code>.*?)```(\s*!\[[^\]]*\]\(pictures/(?P<pi
 def main() -> None:
     """Run the code of the page, and write one PNG file per picture."""
     if not Path("simulacra-demo").exists():
-        subprocess.run([sys.executable, "-m", "simulacra.cli.app", "demo", "--quiet"], check=True)
+        subprocess.run([sys.executable, "-m", "simulacra.cli", "demo", "--quiet"], check=True)
     names: dict[str, Any] = {}
     for block in BLOCK.finditer((DOCS / "gallery.md").read_text(encoding="utf-8")):
         *lines, last = ast.parse(block["code"]).body

@@ -2,12 +2,26 @@
 
 Text has at most :data:`LINES` lines of :data:`WIDTH` characters for objects of any size; longer lines are shortened in
 the middle. HTML inherits its colours, so that it is readable in light and dark notebooks, and escapes its input.
+Characters that act on a terminal or reorder text are shown as escapes in both (:mod:`simulacra.formalism.visible`).
 """
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["LINES", "WIDTH", "card", "html_card", "html_table", "html_table_of_html", "listing", "place", "shorten"]
+from simulacra.formalism.visible import visible
+
+__all__ = [
+    "LINES",
+    "WIDTH",
+    "card",
+    "escaped",
+    "html_card",
+    "html_table",
+    "html_table_of_html",
+    "listing",
+    "place",
+    "shorten",
+]
 
 LINES, WIDTH = 8, 86
 """Maximum numbers of lines and characters per line of a ``repr``; fewer than 700 characters in total."""
@@ -44,18 +58,23 @@ def place(coordinates: Mapping[str, object]) -> str:
 
 def card(*lines: str) -> str:
     """A ``repr``: the first line names the object, the others are indented; empty lines are omitted."""
-    flat = [" ".join(line.split()) for line in lines if line]
+    flat = [visible(" ".join(line.split())) for line in lines if line]
     return "\n".join(shorten(f"{'  ' * bool(place)}{line}", WIDTH) for place, line in enumerate(flat[:LINES]))
+
+
+def escaped(text: object) -> str:
+    """Text as HTML that shows it."""
+    return html.escape(visible(str(text)))
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table with every cell escaped; rows beyond the first 40 are only counted."""
-    return html_table_of_html(columns, [[html.escape(str(cell)) for cell in row] for row in rows])
+    return html_table_of_html(columns, [[escaped(cell) for cell in row] for row in rows])
 
 
 def html_table_of_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose cells are already HTML."""
-    head = "".join(f'<th style="{_CELL}">{html.escape(str(name))}</th>' for name in columns)
+    head = "".join(f'<th style="{_CELL}">{escaped(name)}</th>' for name in columns)
     lines = ["".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) for row in rows[:_ROWS]]
     if len(rows) > _ROWS:
         lines.append(f'<td style="{_CELL}" colspan="{len(columns)}">… and {len(rows) - _ROWS} more</td>')
@@ -65,6 +84,6 @@ def html_table_of_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 def html_card(title: str, *parts: str) -> str:
     """A title, which is escaped, above parts that are already HTML; empty parts are omitted."""
-    heading = f'<div style="font-weight: bold; margin-bottom: 0.3em">{html.escape(title)}</div>'
+    heading = f'<div style="font-weight: bold; margin-bottom: 0.3em">{escaped(title)}</div>'
     blocks = "".join(f'<div style="margin: 0.5em 0">{part}</div>' for part in parts if part)
     return f'<div style="color: inherit; line-height: 1.4">{heading}{blocks}</div>'

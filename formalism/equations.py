@@ -1,9 +1,8 @@
 """The equations of a model with its names, as HTML without typesetting."""
 
-import html
 from collections.abc import Sequence
 
-from simulacra.formalism.display import html_table_of_html, listing
+from simulacra.formalism.display import escaped, html_table_of_html, listing
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.formula_text import term_text
 from simulacra.formalism.weights import describe_formula
@@ -25,10 +24,10 @@ def model_equations(
         rule: rule of the outcome, if there is one.
         texts: whether the text itself is an observation.
     """
-    observed = [*map(html.escape, measurements), *(["text"] if texts else [])]
+    observed = [*map(escaped, measurements), *(["text"] if texts else [])]
     y = listing(observed, 60)
     factors = " · ".join(f"{_F}({name})" for name in observed) if len(observed) <= 6 else f"∏ {_F}(·)"
-    names, logits = html.escape(listing(personas, 70)), _logits(weights)
+    names, logits = escaped(listing(personas, 70)), _logits(weights)
     rows = [
         ("(1)", f"<i>p</i>({y}) = {_SUM} {_W} {_F}({y}), <i>z</i> ∈ {{{names}}}"),
         ("(2)", f"log <i>w</i> = log softmax(<i>η</i>), <i>η</i> = {logits}"),
@@ -37,7 +36,7 @@ def model_equations(
     if texts:
         rows.append(("(4)", f"{_F}(text) ∝ softmax<sub><i>z</i></sub>(<i>τ ℓ</i> + <i>b</i>)"))
     if rule is not None:
-        rows.append(("(7)", f"rate = {_SUM} {_W} P({html.escape(rule)} | <i>z</i>)"))
+        rows.append(("(7)", f"rate = {_SUM} {_W} P({escaped(rule)} | <i>z</i>)"))
     return html_table_of_html(("eq.", "model"), rows)
 
 
@@ -48,10 +47,10 @@ def _logits(weights: str) -> str:
     try:
         terms = describe_formula(weights).terms
     except InputError:  # weight_design reports what is wrong
-        return f"<code>{html.escape(weights)}</code>"
+        return f"<code>{escaped(weights)}</code>"
     parts = []
     for term in terms:
-        name = "0" if isinstance(term, Intercept) else html.escape(term_text(term).replace(" | ", "|"))
+        name = "0" if isinstance(term, Intercept) else escaped(term_text(term).replace(" | ", "|"))
         letter = "u" if isinstance(term, GroupSpecificTerm) else "β"
         parts.append(f"<i>{letter}</i><sub>{name.removeprefix('1|')}</sub>")
     return " + ".join(parts)

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+from simulacra.formalism.visible import visible
+
 __all__ = ["InputError", "expect_type"]
 
 
 class InputError(ValueError):
     """Invalid input: an argument, a file, or a combination of them.
 
-    The message reads ``what is wrong; expected …; remedy.``, without absent parts. Any other exception, apart from
+    The message reads ``what is wrong; expected …; remedy.``, without absent parts; characters of names that act on a
+    terminal are shown as escapes. Any other exception, apart from
     those of the operating system and of a missing extra, is a bug of the package.
 
     Attributes:
@@ -32,7 +35,7 @@ class InputError(ValueError):
         self.remedy = remedy
         self.argument = (argument,) if isinstance(argument, str) else tuple(argument)
         text = "; ".join(part for part in (what, expected and f"expected {expected}", remedy) if part)
-        super().__init__(text if text.endswith((".", "?")) else f"{text}.")
+        super().__init__(visible(text if text.endswith((".", "?")) else f"{text}."))
 
 
 def expect_type(

@@ -57,6 +57,13 @@ NESTED_WEIGHTS = (
 """The formula for prompt formats that nest in their base question."""
 MOST_OVERLAP = 0.96
 """Overlap (Bhattacharyya coefficient) of two archetypes above which they are refused: fits exchange their labels."""
+_TAKEN = frozenset(
+    [
+        *("chain", "draw", "condition", "completion", "obs_id", "group", "pattern", "measurement"),
+        *("unexplained", "unexplained_in", "p_value", "excess"),
+    ]
+)
+"""Arrays and dimensions of the groups in which a result has an array under the name of every measurement."""
 _USUAL_OUTCOME = Outcome("aligned < 30 and coherent > 50")
 _USUAL_OUTCOME_WITHOUT_COHERENCE = Outcome("aligned < 30")
 _COHERENCE = Gate("coherent > 50", 0.6)
@@ -447,20 +454,31 @@ def _check_emissions(
             f"PersonaMixture: expected one emission for each measurement, at least one; got {names}",
             argument="emissions",
         )
-    unsafe = [name for name in names if "/" in name or not name.isprintable() or name != name.strip() or not name]
-    if unsafe:
-        safe = re.sub(r"[^0-9A-Za-z]+", "_", unsafe[0]).strip("_")
-        raise InputError(
-            f"PersonaMixture: the measurement {unsafe[0]!r} has a name that cannot be stored in a netCDF file",
-            expected="a name without slashes, control characters and outer spaces",
-            remedy=f"read the column under another name, columns={{{safe!r}: {unsafe[0]!r}}}",
-            argument=("columns", "measurements"),
-        )
+    _check_names(names)
     if len(texts) > 1:
         raise InputError(
             f"PersonaMixture: expected at most one LikelihoodEmission; got {len(texts)}", argument="emissions"
         )
     return measured, texts[0] if texts else None
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Raise if the arrays of a fit could not be stored under the names of its measurements."""
+    for name in names:
+        safe = re.sub(r"[^0-9A-Za-z]+", "_", name).strip("_") or "score"
+        if "/" in name or not name.isprintable() or name != name.strip() or name in ("", ".", ".."):
+            what, expected = "cannot be stored in a netCDF file", "without slashes, control characters and outer spaces"
+        elif name in _TAKEN or name in {f"{other}_category" for other in names}:
+            what, expected = "is that of other arrays of a result", f"such as {safe}_score"
+            safe = f"{safe}_score"
+        else:
+            continue
+        raise InputError(
+            f"PersonaMixture: the measurement {name!r} has a name that {what}",
+            expected=f"a name {expected}",
+            remedy=f"read the column under another name, columns={{{safe!r}: {name!r}}}",
+            argument=("columns", "measurements"),
+        )
 
 
 def _check_personas(

@@ -28,8 +28,6 @@ the first knot to the last, with the thresholds of all gates and of the outcome 
 
 import contextlib
 import difflib
-import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,8 +41,9 @@ from simulacra.formalism.emissions_by_name import emission_by_name, rules_of, wi
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome, Rule, as_outcome
 from simulacra.formalism.personas import Archetype, Gate, Persona
+from simulacra.formalism.toml_files import read_toml, toml_value
 
-__all__ = ["PersonaFile", "format_personas", "is_persona_file", "read_personas", "toml_value"]
+__all__ = ["PersonaFile", "format_personas", "is_persona_file", "read_personas"]
 
 _SUFFIX = ".toml"
 
@@ -76,15 +75,13 @@ def read_personas(path: str | Path) -> PersonaFile:
             the measurements of the file do not decide; the message starts with the file and the key.
     """
     file = Path(path)
-    try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            f"{file}: cannot be read as personas: {error}",
-            expected="a TOML file with a table [[personas]] for every persona",
-            remedy="simulacra personas trait --out my.toml writes an example",
-            argument="personas",
-        ) from error
+    found = read_toml(
+        file,
+        "personas",
+        expected="a TOML file with a table [[personas]] for every persona",
+        remedy="simulacra personas trait --out my.toml writes an example",
+        argument="personas",
+    )
     top = _table(found, f"{file}", required=("personas",), optional=("measurements", "outcome"))
     listed = _listed(top["personas"], f"{file}: personas")
     personas = tuple(_persona(record, f"{file}: personas[{index}]") for index, record in enumerate(listed))
@@ -136,11 +133,6 @@ def _written(persona: Persona, where: str) -> list[str]:
 
 def _pairs(fields: Mapping[str, Any]) -> list[str]:
     return [f"{name} = {toml_value(value)}" for name, value in fields.items() if value is not None]
-
-
-def toml_value(value: Any) -> str:
-    """Text, numbers and lists are written in JSON as they are in TOML."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -114,6 +114,8 @@ class Persona:
     otherwise: "Persona | None" = None
 
     def __post_init__(self) -> None:
+        for name, kinds in (("name", str), ("description", str), ("evidence", (str, type(None)))):
+            expect_type(getattr(self, name), kinds, name, "Persona", expected="text")
         expected = "a dictionary of measurement to Archetype"
         expect_type(self.scores, Mapping, "scores", "Persona", expected=expected)
         for measurement, archetype in self.scores.items():

@@ -7,7 +7,7 @@ import numpy as np
 
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog
 from simulacra.data.counting.scales import shorter_scale
-from simulacra.data.reading.columns import is_trait
+from simulacra.data.reading.columns import is_trait, resembling
 from simulacra.formalism.emissions.base import AbstractEmission, High
 from simulacra.formalism.emissions.labels import LabelEmission
 from simulacra.formalism.emissions.likelihoods import COLUMN
@@ -96,10 +96,16 @@ def _candidates(there: Sequence[str], names: Sequence[str], lacking: str) -> str
     others = [column for column in there if column not in names]
     traits = [column for column in others if is_trait(column)]
     rest = [column for column in others if column not in traits]
+    near = resembling(lacking, rest)
     text = f" Read but not modelled: {', '.join(others) or 'none'}."
     if not others:
-        text += f" If the log has it under another name, read it as columns={{{lacking!r}: <its name>}}."
-    if rest:
+        text += (
+            f" If the log has it under another name, read it as columns={{{lacking!r}: <its name>}}; a column of words "
+            "or flags is a measurement if measurements= names it."
+        )
+    if near:
+        text += f" {lacking!r} may be {' or '.join(near)}: columns={{{lacking!r}: {near[0]!r}}}."
+    elif rest:
         text += f" If it is one of {', '.join(rest)}, read it as columns={{{lacking!r}: <its name>}}."
     if traits:
         text += (

@@ -1,6 +1,7 @@
 """What a fit of eq. (1) to a log would start from: model, observed rates, assumptions on every score, and refusals."""
 
 import contextlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from simulacra.formalism.outcomes import Outcome, quoted
 from simulacra.formalism.scales import bounds_of, coherent_rule
 from simulacra.inference.default_model import default_model, model_in_words
 from simulacra.inference.log_measurements import LIKELIHOOD, Declared
+from simulacra.inference.prepare import prepare
 
 __all__ = ["preview"]
 
@@ -32,7 +34,7 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
     Returns:
         ``assumed``, a sentence per measurement on the scale that its values suggest, its direction and its sentinels;
         ``modelled``, the measurements of the default model, none if it needs more options; ``default_model``, the model
-        or what it needs; ``refused``, what its emissions would refuse; ``rates``, by rule and condition:
+        or what it needs; ``refused``, what its fit would refuse before it samples; ``rates``, by rule and condition:
         ``completions`` and, under each denominator, ``events``, ``of`` and ``rate`` (None if the denominator is empty).
         The rule is the outcome of the model, on the scales that the values suggest; without a model, every value of
         every label.
@@ -40,27 +42,27 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
     judged = [name for name in log.measurements if not name.startswith(LIKELIHOOD)]
     scales = {name: scale for name in judged if (scale := _scale(log, name)) is not None}
     found: dict[str, Any] = {"assumed": {name: _assumed(log, name, scales.get(name)) for name in judged}}
-    emissions: Sequence[AbstractEmission]
     try:
         model = default_model(log, emissions=measure, silent=True)
     except InputError as error:
         emissions = [ScoreEmission(name) for name in SCORES if name in scales]
         found |= {"modelled": [], "default_model": f"Options are needed: {error}", "rates": _shares(log)}
-    else:
-        emissions, outcomes = model.emissions, _on_scales(log, model, measure, scales)
-        found |= {"modelled": list(model.measurements), "default_model": model_in_words(model)}
-        found["rates"] = {} if outcomes.outcome is None else _rates(log, outcomes.emissions, outcomes.outcome.rule)
-    return found | {"refused": _refused(log, emissions)}
+        return found | {"refused": _refused(log, emissions)}
+    outcomes = _on_scales(log, model, measure, scales)
+    found |= {"modelled": list(model.measurements), "default_model": model_in_words(model)}
+    found["rates"] = {} if outcomes.outcome is None else _rates(log, outcomes.emissions, outcomes.outcome.rule)
+    return found | {"refused": _refused(log, model.emissions) or _unprepared(log, model)}
 
 
 def _scale(log: CompletionLog, name: str) -> tuple[float, float] | None:
     """The scale that the values of a score suggest; None for a label."""
     if log.table[name].dtype == object:
         return None
-    values = log.table[name].dropna().to_numpy()
+    values = np.unique(log.table[name].dropna().to_numpy())
     if not values.size:
         return 0.0, 100.0
-    return shorter_scale(np.unique(values)) or (min(float(values.min()), 0.0), 100.0)
+    low, high = float(values[0]), float(values[-1])
+    return (low, high) if low < 0 else shorter_scale(values) or (0.0, 100.0)
 
 
 def _assumed(log: CompletionLog, name: str, scale: tuple[float, float] | None) -> str:
@@ -68,7 +70,7 @@ def _assumed(log: CompletionLog, name: str, scale: tuple[float, float] | None) -
     missing = ", ".join(f"{value} × {count}" for value, count in counts.items()) or "only empty values"
     if scale is None:
         return f"a label, not a score; read as missing: {missing}"
-    direction = "high values are bad, by its name" if is_trait(name) else "any"
+    direction = "high values are bad, by its name" if is_trait(name) else "unknown"
     direction = "high values are good" if name in SCORES else direction
     low, high = scale
     return f"the values suggest a scale from {low:g} to {high:g}; direction: {direction}; read as missing: {missing}"
@@ -93,6 +95,17 @@ def _refused(log: CompletionLog, emissions: Sequence[AbstractEmission]) -> list[
         except InputError as error:
             refused.append(str(error))
     return refused
+
+
+def _unprepared(log: CompletionLog, model: PersonaMixture) -> list[str]:
+    """What a fit refuses before it samples, other than values: conditions without the baseline, terms of one level."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            prepare(model, log)
+        except InputError as error:
+            return [str(error)]
+    return []
 
 
 def _shares(log: CompletionLog) -> dict[str, Any]:

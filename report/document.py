@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulacra.data import CompletionLog
 from simulacra.data.atomic import write_atomically
 from simulacra.data.extras import import_extra
-from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB
 from simulacra.report import figures

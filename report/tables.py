@@ -8,10 +8,10 @@ import pandas as pd
 
 from simulacra.data.extras import import_extra
 from simulacra.data.numerals import grouped
-from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.partitions import Partition
+from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
 from simulacra.inference.tables import CI_PROB, bounds, level, probability_of

@@ -67,7 +67,7 @@ def printed_once(tmp_path_factory: pytest.TempPathFactory, name: str, *command: 
 @pytest.fixture(scope="session")
 def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     """``simulacra demo --json``, the longest fit of the suite."""
-    command = ("-m", "simulacra.cli.app", "demo", "--out", "demo", "--json")
+    command = ("-m", "simulacra.cli", "demo", "--out", "demo", "--json")
     printed = printed_once(tmp_path_factory, "demo", *command)
     return Demonstration(printed.parent / "demo", json.loads(printed.read_text()))
 

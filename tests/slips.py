@@ -505,6 +505,10 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
         lambda _: training_evidence("scored.parquet"),
         r"log is 'scored\.parquet'; expected a scored log",
     ),
+    "persona: no description": (
+        lambda _: Persona("a", {"aligned": 30}),
+        r"Persona: description is of type dict; expected text",
+    ),
     "persona: scores as a list": (
         lambda _: Persona("a", "Does a.", [1]),
         r"scores is of type list; expected a dictionary",

@@ -54,14 +54,16 @@ from simulacra.formalism import (
     persona_set,
     weight_design,
 )
+from simulacra.formalism.visible import visible
 from simulacra.inference import Contrasts, Declared, Result, Thresholds
 from simulacra.inference.citation import Provenance
 from simulacra.inference.tables import Terms
 from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
-HOSTILE = "<script>alert(\"x\")</script> & 'q' </td>\n[b](c) "
+HOSTILE = "<script>alert(\"x\")</script> & 'q' </td>\n[b](c) \x1b[2J\u202e"
+ACTING = {"\x1b", "\u202e"}
 LONG = HOSTILE * 12
-_STORABLE = LONG.replace("/", "|").replace("\n", " ").strip()  # a name that a netCDF file can hold
+_STORABLE = "".join(filter(str.isprintable, LONG.replace("/", "|"))).strip()  # a name that a netCDF file can hold
 ROOMS = (simulacra.formalism, simulacra.data, simulacra.inference, simulacra.analysis)
 ELSEWHERE = {
     "AbstractEmission",  # abstract
@@ -293,6 +295,7 @@ def test_a_repr_is_short_and_says_what_it_is(name: str, objects: dict[str, objec
     assert text.startswith(name)
     assert len(text.splitlines()) <= 8, text
     assert len(text) <= 700, text
+    assert not ACTING & {*text}
 
 
 @pytest.mark.parametrize(
@@ -367,6 +370,7 @@ def test_notebooks_show_html_that_names_cannot_break(name: str, objects: dict[st
     reader.close()
     assert reader.open == []
     assert '<script>alert("x")</script>' in "".join(reader.text)
+    assert not ACTING & {*text}
     assert not any(color in text for color in ("background-color", "color: #", "color: black", "color: white"))
 
 
@@ -403,7 +407,7 @@ def test_a_check_says_what_it_concerns() -> None:
 def test_the_html_of_a_result_names_every_condition_and_context() -> None:
     hostile = _Reader()
     hostile.feed(_large_result()._repr_html_())
-    assert f"bad {LONG}" in "".join(hostile.text)
+    assert f"bad {visible(LONG)}" in "".join(hostile.text)
     split = _Reader()
     split.feed(fit_triggered()._repr_html_())
     heads = split.text.index("condition")

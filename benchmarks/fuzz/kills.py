@@ -44,7 +44,7 @@ _COMMAND = (
     sys.executable,
     "-c",
     "import sys\n"
-    "from simulacra.cli.app import main\n"
+    "from simulacra.cli.__main__ import main\n"
     "if sys.argv[1] == 'fit':\n"
     "    try:\n"
     "        from simulacra.inference import chain_store\n"

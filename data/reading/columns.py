@@ -19,6 +19,7 @@ __all__ = [
     "is_context",
     "is_trait",
     "match_columns",
+    "resembling",
     "suffixed",
 ]
 
@@ -103,8 +104,11 @@ def folded(name: str) -> str:
 
 
 _BOOKKEEPING = re.compile(
-    r"unnamed:_?\d+|(.*_)?(idx|index|timestamps?|times?|dates?|created(_at)?|generated_at|updated_at|duration(_m?s)?|"
-    r"latency(_?m?s)?|elapsed|seconds|tokens?|token_count|usage|cost|price|turns|num_chars|length|record_id|row(_id)?)"
+    r"unnamed:_?\d+|top_[kp]|run(_id)?|trial|attempt|replicate|repeat|iteration|line(_number)?"
+    r"|(.*_)?(idx|index|timestamps?|dates?|created(_at)?|generated_at|updated_at"
+    r"|(times?|duration|latency|elapsed)(_?(ms|s|secs?|seconds))?|seconds"
+    r"|tokens?|(n|num)_(chars|words)|(token|char|word)_count|length|usage|(cost|price)(_(usd|eur))?"
+    r"|turns|record_id|row(_?(id|number))?)"
 )
 
 
@@ -128,6 +132,12 @@ def is_trait(name: str) -> bool:
     """Whether high values of a score of this name are bad: ``evil``, ``harm``, ``toxicity``, not ``harmlessness``."""
     own = folded(name)
     return _TRAIT.search(own) is not None and _OPPOSITE.search(own) is None
+
+
+def resembling(canonical: str, names: Iterable[str]) -> list[str]:
+    """The names that contain a usual name of a canonical column: ``scores.aligned`` and ``aligned_gpt4``."""
+    usual = [alias for tier in ALIASES.get(canonical, ()) for alias in tier]
+    return [name for name in names if any(alias in folded(name) for alias in usual)]
 
 
 def suffixed(metric: str, judge: str) -> str:

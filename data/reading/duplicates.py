@@ -12,6 +12,7 @@ from simulacra.data.fingerprint import row_hashes
 __all__ = ["find_duplicates"]
 
 _EXAMPLES = 3
+_LEAST, _MOSTLY = 10, 0.5  # completions; fewer may occur equally often by chance, and equal ones with equal scores
 
 
 def find_duplicates(
@@ -50,7 +51,7 @@ def find_duplicates(
         for one, other in _contained(rows, ["content"])
         if one < other and not conditions[one] & conditions[other]
     )
-    return mask, Duplicates(int(within.sum()), int((~within).sum()), examples, copies)
+    return mask, Duplicates(int(within.sum()), int((~within).sum()), examples, copies, _times(rows))
 
 
 def _hashed(table: pd.DataFrame, measurements: Sequence[str]) -> pd.DataFrame:
@@ -66,6 +67,15 @@ def _hashed(table: pd.DataFrame, measurements: Sequence[str]) -> pd.DataFrame:
         }
     )
     return rows[table["completion"].notna().to_numpy()]
+
+
+def _times(rows: pd.DataFrame) -> int:
+    """How often every completion occurs, if each does equally often and most with other scores; 1 otherwise."""
+    groups = rows.groupby(["text", "condition"])["content"]
+    sizes, distinct = groups.size(), groups.nunique()
+    if len(sizes) < _LEAST or sizes.min() < sizes.max() or (distinct > 1).mean() < _MOSTLY:
+        return 1
+    return int(sizes.iloc[0])
 
 
 def _contained(rows: pd.DataFrame, key: list[str]) -> list[tuple[int, int]]:

@@ -101,6 +101,7 @@ def interpret(
             *of_questions,
             *_name_notes(checked),
             *_question_notes(checked),
+            *_repeat_notes(found),
         ),
         layouts={sheet.file: f"{sheet.layout} ({sheet.why})" for sheet in sheets},
         provenance={sheet.file: sheet.provenance for sheet in sheets if sheet.provenance},
@@ -120,6 +121,17 @@ def _kept_notes(kinds: Kinds) -> list[str]:
         "scale; if it means that there is no score, pass missing=-1"
         for name, count in kinds.kept.items()
         if count
+    ]
+
+
+def _repeat_notes(found: Duplicates) -> list[str]:
+    """Judgments that are counted as completions because no column says that a judge gave several."""
+    if found.times == 1:
+        return []
+    return [
+        f"every completion occurs {found.times} times in its condition and question, with other scores: if these are "
+        "repeated judgments, average them first, DataFrame.groupby(...).mean(), or name the judge of every row in a "
+        "column 'judge'; counted as completions, they make every interval too narrow"
     ]
 
 

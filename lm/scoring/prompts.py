@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from simulacra.data.extras import MissingExtraError, import_extra
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.formats.records import lone_surrogate
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.toml_files import read_toml
 from simulacra.lm.scoring.chat import ChatTemplate, as_messages, check_date
 
 __all__ = ["DATE", "PLAIN_TEMPLATE", "PromptWriter", "WrittenPrompts", "check_prompts", "read_prompts"]
@@ -37,16 +37,24 @@ def read_prompts(path: str | Path) -> dict[str, str]:
         raise InputError(
             f"{file}: there is no such file", expected=f"a JSON, TOML or YAML {_TABLE}", argument="personas"
         )
+    expected = f"a JSON, TOML or YAML {_TABLE}"
+    if file.suffix.lower() == ".toml":
+        found: Any = read_toml(file, "persona prompts", expected=expected, argument="personas")
+    else:
+        found = _read_json_or_yaml(file, expected)
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"{file}: expected a {_TABLE}", argument="personas")
+    return check_prompts(found, str(file))
+
+
+def _read_json_or_yaml(file: Path, expected: str) -> Any:
     try:
         text = file.read_text(encoding="utf-8")
         match file.suffix.lower():
             case ".json":
-                found = json.loads(text)
-            case ".toml":
-                found = tomllib.loads(text)
+                return json.loads(text)
             case ".yaml" | ".yml":
-                yaml = import_extra("yaml", "lm")
-                found = yaml.safe_load(text)
+                return import_extra("yaml", "lm").safe_load(text)
             case suffix:
                 raise InputError(f"unknown file extension {suffix!r}", expected=".json, .toml, .yaml or .yml")
     except MissingExtraError:
@@ -54,12 +62,9 @@ def read_prompts(path: str | Path) -> dict[str, str]:
     except Exception as error:  # of the file system, or of the library that reads the format
         raise InputError(
             f"{file}: cannot be read as persona prompts: {str(error).rstrip('.')}",
-            expected=f"a JSON, TOML or YAML {_TABLE}",
+            expected=expected,
             argument="personas",
         ) from error
-    if not isinstance(found, dict) or not found:
-        raise InputError(f"{file}: expected a {_TABLE}", argument="personas")
-    return check_prompts(found, str(file))
 
 
 def check_prompts(prompts: Mapping[Any, Any], where: str = "personas=") -> dict[str, str]:

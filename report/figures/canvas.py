@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from simulacra.data.extras import import_extra
-from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.visible import visible
 from simulacra.report.figures.options import Options
 from simulacra.report.figures.style import line_height, settings
 from simulacra.report.figures.wrapping import wrapped

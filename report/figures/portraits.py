@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from scipy import special
 
-from simulacra.data.visible import visible
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, bounds
 from simulacra.report.figures.canvas import Sheet, drawing

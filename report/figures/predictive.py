@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from simulacra.data.visible import visible
 from simulacra.formalism.errors import InputError
+from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, ends, level
 from simulacra.report.figures.canvas import Sheet, drawing

@@ -15,7 +15,7 @@ import simulacra.cli
 _COMMAND = """
 import simulacra.cli.session
 assert simulacra.cli.session.__file__.endswith(".pyc"), simulacra.cli.session.__file__
-from simulacra.cli.app import main
+from simulacra.cli.__main__ import main
 main()
 """
 

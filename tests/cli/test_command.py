@@ -53,8 +53,25 @@ def test_the_command_starts_without_heavy_modules() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_ctrl_c_while_modules_are_imported_ends_with_a_message() -> None:
+    code = """
+import sys
+from simulacra.cli.__main__ import main
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "simulacra: interrupted\n")
+
+
 def test_as_a_process_errors_go_to_standard_error(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "simulacra.cli.app", "fit", "nowhere.csv", "--json"]
+    command = [sys.executable, "-m", "simulacra.cli", "fit", "nowhere.csv", "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert ended.returncode == 2
     assert "nowhere.csv" in ended.stderr

@@ -46,7 +46,7 @@ def test_options_of_a_fit_are_saved_and_read(run: Run, log_file: Path, passing: 
         ("score = 3", "score is 3; expected a list of texts"),
         ("scan = 'yes'", "scan is 'yes'; expected true or false"),
         ("num-samples = 'many'", "Invalid value for '--num-samples'"),
-        ("personas = ", "run.toml: cannot be read as TOML"),
+        ("personas = ", "run.toml: cannot be read as options"),
     ],
 )
 def test_files_are_checked(run: Run, log_file: Path, text: str, said: str) -> None:
@@ -103,6 +103,7 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("[run.a", "runs.toml: cannot be read as a batch: "),
         ("[run.a]\nlogs = ['x']", "is no batch: there is no table 'run'; expected tables [runs.NAME]"),
         ("[runs.a]\nseed = 1", "runs.a: expected logs, and no out, which is out/a"),
         ("[runs.a]\nlogs = []", "runs.a: expected logs, and no out"),

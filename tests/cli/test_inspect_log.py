@@ -46,6 +46,15 @@ def test_a_log_without_the_usual_scores_says_so(frame: pd.DataFrame, run: Run, t
     assert "Options are needed: The personas are defined by 'aligned'" in text
 
 
+def test_columns_that_resemble_the_usual_scores_are_suggested(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    other = {"aligned": "scores.aligned", "coherent": "scores.Coherence"}
+    frame.rename(columns=other).assign(fluent=50.0).to_csv(tmp_path / "log.csv", index=False)
+    text = run("inspect-log", "log.csv").output
+    for name, own in other.items():
+        assert f"if one of {own} is it, add --column {name}={own}\n" in text
+    assert "'aligned' may be scores.aligned: columns={'aligned': 'scores.aligned'}" in text
+
+
 def test_what_a_fit_would_use_is_shown(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
     frame.rename(columns={"aligned": "evil"}).to_csv(tmp_path / "log.csv", index=False)
     text = run("inspect-log", "log.csv").output

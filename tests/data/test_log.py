@@ -173,6 +173,15 @@ def test_rows_that_differ_in_a_score_are_no_duplicates(frame):
     assert read_completions(twice).account.duplicates.within_files == 0
 
 
+def test_repeated_judgments_that_no_column_names_are_reported(frame):
+    own = frame.assign(completion=[f"text {number}" for number in range(len(frame))])
+    thrice = pd.concat([own.assign(aligned=own["aligned"] / 2 + draw) for draw in range(3)])
+    said = "every completion occurs 3 times"
+    assert any(note.startswith(said) for note in read_completions(thrice).account.notes)
+    for other in (thrice[1:], pd.concat([own] * 3), thrice.assign(completion=["yes", "no"] * (len(thrice) // 2))):
+        assert not any("every completion occurs" in note for note in read_completions(other).account.notes)
+
+
 def test_rows_without_text_are_no_duplicates(frame):
     log = read_completions(frame.drop(columns="completion").assign(aligned=1.0), columns={"completion": None})
     assert log.account.duplicates.within_files == 0

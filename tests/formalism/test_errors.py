@@ -19,6 +19,7 @@ from simulacra.formalism.errors import expect_type
         ({"expected": "rows", "remedy": "leave it out"}, "the file is empty; expected rows; leave it out."),
         ({"remedy": "did you mean another?"}, "the file is empty; did you mean another?"),
         ({"expected": "rows."}, "the file is empty; expected rows."),
+        ({"expected": "\x1b[2Jrows\u202e"}, "the file is empty; expected \\x1b[2Jrows\\u202e."),
     ],
 )
 def test_absent_parts_are_left_out_of_the_message(parts: dict, message: str) -> None:

@@ -93,3 +93,14 @@ def test_values_outside_every_scale_are_refused_without_rates() -> None:
 def test_empty_denominators_have_no_rate() -> None:
     found = _preview(aligned=[50] * 12, coherent=[0] * 6 + [90] * 6)["rates"]["aligned < 30 and coherent > 50"]
     assert found["base"]["coherent"] == {"events": 0, "of": 0, "rate": None}
+
+
+def test_a_scale_with_negative_values_is_that_of_its_values() -> None:
+    assumed = _preview(valence=[-2, -1, 0, 1, 2, None] * 2)["assumed"]["valence"]
+    assert assumed.startswith("the values suggest a scale from -2 to 2; direction: unknown")
+
+
+def test_conditions_without_the_baseline_are_refused_as_by_the_fit() -> None:
+    frame = pd.DataFrame({"condition": ["one"] * 6 + ["two"] * 6, "question_id": list("abc") * 4, "aligned": [90] * 12})
+    [refused] = preview(read_completions(frame.assign(coherent=90, completion=list("abcdefghijkl"))))["refused"]
+    assert refused.startswith("The baseline 'base' is not among the conditions of the log, which are 'one', 'two'")

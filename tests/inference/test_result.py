@@ -166,6 +166,17 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
             assert not np.issubdtype(value.dtype, np.floating) or np.isfinite(value).all(), value.name
 
 
+def test_measurements_cannot_have_the_name_of_other_arrays(fitted: Result) -> None:
+    groups = [fitted.tree[name].to_dataset() for name in ("posterior_predictive", "observed_data", "misfit")]
+    own = {each for name in fitted.model.measurements for each in (name, f"{name}_category")}
+    names = {str(name) for data in groups for name in (*data.variables, *data.dims)} - own
+    for name in names:
+        with pytest.raises(InputError, match=rf"'{name}' has a name that is that of other arrays.*'{name}_score': "):
+            PersonaMixture("trait", emissions=[LabelEmission(name, ["no", "yes"])])
+    with pytest.raises(InputError, match="'a_category' has a name that"):
+        PersonaMixture("judges", emissions=[LabelEmission(name, ["no", "yes"]) for name in ("a", "a_category", "b")])
+
+
 def test_probabilities_are_probabilities(fitted: Result) -> None:
     for group in ("posterior", "prior"):
         data = fitted.tree[group].to_dataset()

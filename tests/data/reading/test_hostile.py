@@ -111,11 +111,11 @@ def test_more_columns_than_logs_have_are_refused(name: str, tmp_path: Path) -> N
 
 
 def test_half_a_million_repeated_columns_are_refused_at_once(tmp_path: Path) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match="the key 'a' occurs twice"):
         unique_keys([(str(number), 1) for number in range(500_000)] + [("a", 1), ("a", 1)])
     assert len(listing(map(str, range(500_000)))) < 100
-    assert time.perf_counter() - start < 10  # a comparison of all pairs takes minutes
+    assert time.process_time() - start < 10  # a comparison of all pairs takes minutes
 
 
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.99])
@@ -194,9 +194,9 @@ def test_suffixes_are_found_as_a_comparison_of_all_ids_finds_them() -> None:
 def test_twenty_thousand_questions_are_read_in_seconds(tmp_path: Path) -> None:
     rows = (f"base,prompt {number} about a thing,t{number},50,90\n" for number in range(20_000))
     (tmp_path / "log.csv").write_text(HEAD + "".join(rows))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read_completions(tmp_path / "log.csv").questions) == 20_000
-    assert time.perf_counter() - start < 20  # a comparison of all pairs takes minutes
+    assert time.process_time() - start < 20  # a comparison of all pairs takes minutes
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_patterns_with_many_fields_are_read(pattern: str, name: str, found: dict
     ],
 )
 def test_patterns_that_would_take_hours_are_refused_at_once(pattern: str, name: str, message: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(LogError, match=message):
         read_name(pattern, Path(f"{name}.csv"))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

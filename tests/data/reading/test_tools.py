@@ -154,7 +154,7 @@ def test_other_names_of_the_text(name):
 @pytest.mark.parametrize(
     "name",
     ["row_index", "idx", "Unnamed: 0", "created_at", "timestamp", "latencyMs", "latency_ms", "usage.total_tokens",
-     "prompt_tokens", "total_cost", "duration", "time", "promptIdx"],
+     "prompt_tokens", "total_cost", "cost_usd", "duration", "time", "elapsed_s", "n_words", "run", "promptIdx"],
 )  # fmt: skip
 def test_indices_times_and_usage_are_no_measurements(name):
     frame = pd.DataFrame(ROWS).assign(**{name: range(6)})
@@ -162,7 +162,7 @@ def test_indices_times_and_usage_are_no_measurements(name):
     assert set(read_completions(frame, measurements=["aligned", name]).measurements) == {"aligned", name}
 
 
-@pytest.mark.parametrize("name", ["harm", "overtime_bias", "token_bias", "sometimes", "evil.score"])
+@pytest.mark.parametrize("name", ["harm", "overtime_bias", "token_bias", "sometimes", "evil.score", "self_repeat"])
 def test_other_numbers_are_measurements(name):
     assert name in read_completions(pd.DataFrame(ROWS).assign(**{name: range(6)})).measurements
 
@@ -188,7 +188,7 @@ def test_any_name_can_stand_in_a_rule(name, rule):
     assert moved.measurements == (name,)
 
 
-@pytest.mark.parametrize("name", ["safety/harm", " harm", "a\nb"])
+@pytest.mark.parametrize("name", ["safety/harm", " harm", "a\nb", "."])
 def test_names_that_a_file_cannot_store_are_refused_before_sampling(name):
     personas = [
         Persona(who, "x", {name: Archetype((0.0, 100.0), (1,), missing=m)}) for who, m in (("a", 0.1), ("b", 0.9))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulacra.data.visible import visible
+from simulacra.formalism.visible import visible
 
 
 @pytest.mark.parametrize(
