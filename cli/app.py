@@ -633,7 +633,14 @@ def report(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    texts: Texts = True,
+    texts: Annotated[
+        bool | None,
+        typer.Option(
+            "--texts/--no-texts",
+            help="Whether files contain the texts of completions. Default: as in the fit.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

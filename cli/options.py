@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ENGINE", "MODEL", "OUTPUT", "SAMPLING", "AsJson", "CiProb", "Out", "Quiet", "Rope", "Saved", "Seed", "Texts"]
+__all__ = [
+    "ENGINE",
+    "MODEL",
+    "OUTPUT",
+    "SAMPLING",
+    "AsJson",
+    "CiProb",
+    "Out",
+    "Quiet",
+    "Rope",
+    "Saved",
+    "Seed",
+    "Texts",
+]
 
 MODEL, ENGINE, SAMPLING, OUTPUT = "Model", "Engine", "Sampling", "Output"
 """Headings in the help."""

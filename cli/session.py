@@ -150,7 +150,7 @@ class Session:
         quiet: print errors only.
         rope: half-width of the region of practical equivalence.
         ci_prob: probability of intervals.
-        texts: whether the texts of completions are written.
+        texts: whether the texts of completions are written; None is as in the fit of a report.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Session:
         quiet: bool = False,
         rope: float = 0.01,
         ci_prob: float = CI_PROB,
-        texts: bool = True,
+        texts: bool | None = True,
     ) -> None:
         self._out, self._as_json, self._quiet = out, as_json, quiet
         self._rope, self._ci_prob, self._texts = rope, ci_prob, texts
@@ -193,6 +193,11 @@ class Session:
         self._output.flush()
         if self._output.error is not None and (error is None or isinstance(error, typer.Exit)):
             self._fail(self._output.error)
+
+    @property
+    def _shown(self) -> dict[str, Any]:
+        """What reports show of a result."""
+        return {"rope": self._rope, "ci_prob": self._ci_prob, "texts": self._texts}
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -365,10 +370,12 @@ class Session:
                 "unquoted glob to several files, but --log takes one value: quote it, --log 'logs/*.csv'."
             )
         result = Result.load(path)
-        fitted = read_summary(path).get("log", {})
+        summary = read_summary(path)
+        fitted = summary.get("log", {})
         again = Reading.from_dict({**fitted.get("options", {}), **reading.to_dict()})
         folder = out or (path if path.is_dir() else path.parent)
-        options: dict[str, Any] = {"texts": self._texts, "rope": self._rope, "ci_prob": self._ci_prob}
+        texts = summary.get("config", {}).get("texts", True) if self._texts is None else self._texts
+        options = {**self._shown, "texts": bool(texts)}
         try:
             log = again.read_completions(logs, quiet=self._quiet) if logs else None
             written = (
@@ -517,7 +524,7 @@ class Session:
 
         def report(folder: Path) -> None:
             try:
-                write_reports(result, folder, log=log, texts=self._texts, rope=self._rope, ci_prob=self._ci_prob)
+                write_reports(result, folder, log=log, **self._shown)
             except MissingExtraError as error:  # the other files are useful without the report
                 self.say(f"[yellow]Note:[/yellow] no report was written: {escape(str(error))}")
 

@@ -40,24 +40,21 @@ def attributions(
     Raises:
         InputError: a column of the log has the name of a column of responsibilities.
     """
-    table, condition = log.table, log.table["condition"]
-    own = pd.DataFrame({responsibility_column(persona): mean[persona] for persona in mean})
+    table, condition = log.table, log.table["condition"].to_numpy()
+    personas = [str(name) for name in mean]
+    own = mean.set_axis([responsibility_column(name) for name in personas], axis=1)
     if taken := sorted(own.columns.intersection(table.columns)):
         raise InputError(f"attributions(): the log has a column {taken[0]!r} of its own", remedy="rename it")
+    if withhold:
+        held = {key for key, status in statuses.items() if status.startswith("withheld")}
+        own = own.mask(np.array([[(name, persona) in held for persona in personas] for name in condition]))
     said = {
-        name: "; ".join(
-            f"{persona} {statuses[name, persona]}" for persona in mean if statuses[name, persona] != "ok"
-        )
-        for name in condition.unique()
+        name: "; ".join(f"{own} {statuses[name, own]}" for own in personas if statuses[name, own] != "ok") or "ok"
+        for name in dict.fromkeys(condition)
     }
-    for persona in mean if withhold else ():
-        held = [name for name in said if statuses[name, persona].startswith("withheld")]
-        own.loc[condition.isin(held).to_numpy(), responsibility_column(persona)] = np.nan
-    status = condition.map(said).where(condition.map(said) != "", "ok").mask(mean.isna().all(axis=1), _REFERENCE)
+    status = pd.Series(condition, name="status").map(said).mask(mean.isna().all(axis=1), _REFERENCE)
     first = ["condition", *log.contexts, "question_id", "base_question", *(["completion"] if texts else [])]
-    return pd.concat(
-        [table[[*first, *log.measurements]], own, status.rename("status"), table[["source", "record"]]], axis=1
-    )
+    return pd.concat([table[[*first, *log.measurements]], own, status, table[["source", "record"]]], axis=1)
 
 
 def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: CollapsedLog) -> np.ndarray:

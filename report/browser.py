@@ -1,8 +1,8 @@
 """The completions of a log inside the report, compressed, and the script that shows, filters and sorts them.
 
 The page needs no network: it contains the rows as gzip in base64, which the script reads with the browser's
-``DecompressionStream``, and the table library Tabulator (``templates/tabulator.js``, which ``make tables`` bundles). The
-content security policy of the page names the hash of this one script, so that no other script runs, whatever a
+``DecompressionStream``, and the table library Tabulator (``templates/tabulator.js``, bundled by ``make tabulator``).
+The content security policy of the page names the hash of this one script, so that no other script runs, whatever a
 completion contains; the script itself writes texts as text nodes only.
 """
 
@@ -145,8 +145,8 @@ def _contents(kept: int, total: int, *, texts: bool, cut: bool) -> str:
     which = (
         f"All {grouped(total)} completions of the log."
         if kept == total
-        else f"A random sample of {grouped(kept)} of the {grouped(total)} completions of the log, since a page can hold "
-        "no more; responsibilities.parquet has all of them."
+        else f"A random sample of {grouped(kept)} of the {grouped(total)} completions of the log, as many as a page "
+        "can hold; responsibilities.parquet has all of them."
     )
     said = "" if texts else " Their texts were left out of this report."
     return f"{which}{said} {_READING}" + (f" Texts are cut after {grouped(_LONGEST)} characters." if cut else "")

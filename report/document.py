@@ -1,8 +1,8 @@
 """The report of a result: a self-contained HTML document, or the same content in Markdown.
 
 The document loads no external resources: figures are inline SVG, the style sheet is embedded, and a content security
-policy forbids requests and all scripts but the one that shows the completions (:mod:`simulacra.report.browser`), if there
-are any. Completions are untrusted text; templates escape them.
+policy forbids requests, and all scripts but the one that shows the completions (``report/browser.py``), if there are
+any. Completions are untrusted text; templates escape them.
 """
 
 import functools
@@ -50,7 +50,7 @@ def write_report(
     Args:
         result: a fit; estimates that failed checks concern are withheld, with the reason.
         path: ending in ``.html``, a self-contained document; or in ``.md``, the same content without figures.
-        log: the log that was fitted. With it, the report has example completions, and as HTML a table of all completions.
+        log: the log that was fitted. With it, the report has example completions and, as HTML, a table of all of them.
         texts: whether the texts of the completions are part of the report.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
         ci_prob: probability of all intervals; it also affects claims, see
@@ -86,13 +86,12 @@ def write_reports(
         InputError: as :func:`write_report`.
     """
     _check_arguments(result, folder, "write_reports", "folder")
-    attributed, written = None, ()
-    if log is not None:
-        attributed = result.attributions(log, texts=texts)
-        written = (Path(folder) / ATTRIBUTIONS,)
-        write_atomically(written[0], functools.partial(attributed.to_parquet, index=False, compression="zstd"))
     reports = [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES]
-    return (*_write(result, reports, log, attributed, rope, ci_prob), *written)
+    if log is None:
+        return _write(result, reports, None, None, rope, ci_prob)
+    attributed, path = result.attributions(log, texts=texts), Path(folder) / ATTRIBUTIONS
+    write_atomically(path, functools.partial(attributed.to_parquet, index=False, compression="zstd"))
+    return (*_write(result, reports, log, attributed, rope, ci_prob), path)
 
 
 def _check_arguments(result: object, place: object, call: str, argument: str) -> None:
