@@ -65,6 +65,7 @@
     }
   }
   ask(asked);
+  rows.sort((one, other) => (other.probability ?? -1) - (one.probability ?? -1)); // sorting what is sorted is fast
 
   const drawn = new Map(); // the cells of probabilities that exist, which another persona fills again
   function probability(cell) {

@@ -128,7 +128,7 @@ def test_a_fit_that_failed_can_be_explored(
     view = open_page(write_report(failing, tmp_path / "report.html", log=log, texts=False))
     rows_of(view)
     assert (
-        "misaligned in every condition: name: misaligned failed" in view.locator("#completions .verdict").inner_text()
+        "misaligned in every condition: name: misaligned failed" in view.locator("#completions .verdict").text_content()
     )
     view.locator("[name=persona]").select_option(label="misaligned")
     assert set(rows_of(view)) == {"withheld"}
