@@ -18,7 +18,7 @@ ROOMS = formalism data lm inference analysis report cli
 
 unexport PYTHONDONTWRITEBYTECODE # else every process compiles the package again
 
-.PHONY: help demo test test-long lint docs bench FORCE
+.PHONY: help demo test test-long lint docs bench tabulator FORCE
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -45,6 +45,21 @@ docs: $(VENV)/with-test,docs ## Build the site in site/; a warning is an error
 bench: $(VENV)/with-test,bench ## Compare speed with other tools (minutes to hours)
 	$(VENV)/bin/python -m benchmarks.peers
 	$(VENV)/bin/python -m benchmarks.scaling
+
+TABULATOR = 6.5.3
+ESBUILD = 0.28.2
+MODULES = Tabulator, FilterModule, FormatModule, SortModule, InteractionModule, ResizeTableModule
+
+tabulator: ## Bundle the table library of the report again (needs npm; writes report/templates/tabulator.*)
+	npm install --silent --prefix build/tabulator tabulator-tables@$(TABULATOR) esbuild@$(ESBUILD)
+	echo 'export { $(MODULES) } from "tabulator-tables"' > build/tabulator/modules.js
+	cd build/tabulator/node_modules && \
+	for kind in js css; do { printf '/*! Tabulator $(TABULATOR), https://tabulator.info\n\n' && cat tabulator-tables/LICENSE && \
+		printf '*/\n'; } > ../head.$$kind; done && \
+	.bin/esbuild ../modules.js --bundle --minify --format=iife --global-name=tabulatorTables --legal-comments=none | \
+		cat ../head.js - > ../tabulator.js && \
+	.bin/esbuild tabulator-tables/dist/css/tabulator_simple.css --minify | cat ../head.css - > ../tabulator.css
+	cp build/tabulator/tabulator.js build/tabulator/tabulator.css report/templates/
 
 $(VENV)/with-%: pyproject.toml constraints.txt build/package-files | $(VENV)/bin/pip
 	$(INSTALL) -c constraints.txt -e '.[$*]'

@@ -26,6 +26,7 @@ from simulacra.cli.options import (
     Rope,
     Saved,
     Seed,
+    Texts,
 )
 from simulacra.cli.reading import PANEL, Logs, Reading, reading_options
 
@@ -217,6 +218,7 @@ def fit(
             metavar="FILE.toml", help="Write the options of this fit to a file for --config.", rich_help_panel=OUTPUT
         ),
     ] = None,
+    texts: Texts = True,
     checkpoint: Annotated[
         bool,
         typer.Option(
@@ -247,14 +249,15 @@ def fit(
 
     Prints a summary of the log, rates, supported claims relative to the
     baseline, persona weights, and checks. Writes report.html, report.md,
-    summary.json, one CSV file per table, and fit.nc with all draws.
+    summary.json, one CSV file per table, responsibilities.parquet with every
+    completion, and fit.nc with all draws.
     """
     from simulacra.cli import request
     from simulacra.cli.folder import checkpoint_of
     from simulacra.cli.session import Session
     from simulacra.inference import default_model
 
-    with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
+    with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob, texts=texts) as session:
         options = options_of(invocation)
         if save_config is not None:
             write_config(save_config, options)
@@ -623,14 +626,23 @@ def report(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    texts: Annotated[
+        bool | None,
+        typer.Option(
+            "--texts/--no-texts",
+            help="Whether files contain the texts of completions. Default: as in the fit.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the report of a saved result, as self-contained HTML and as Markdown.
 
     A saved result does not contain completions. If the log is given, the report
-    shows example completions of every persona. The log is read with the options
-    that were given to fit; options given here override them.
+    shows example completions of every persona and a table of all completions,
+    and a folder also receives responsibilities.parquet. The log is read with the
+    options that were given to fit; options given here override them.
 
       [bold]simulacra report simulacra-out[/bold]
 
@@ -640,7 +652,7 @@ def report(
     """
     from simulacra.cli.session import Session
 
-    with Session(out=None, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob) as session:
+    with Session(out=None, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob, texts=texts) as session:
         session.report(result, out, (*(log or ()), *(more or ())), reading)
 
 

@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ENGINE", "MODEL", "OUTPUT", "SAMPLING", "AsJson", "CiProb", "Out", "Quiet", "Rope", "Saved", "Seed"]
+__all__ = [
+    "ENGINE",
+    "MODEL",
+    "OUTPUT",
+    "SAMPLING",
+    "AsJson",
+    "CiProb",
+    "Out",
+    "Quiet",
+    "Rope",
+    "Saved",
+    "Seed",
+    "Texts",
+]
 
 MODEL, ENGINE, SAMPLING, OUTPUT = "Model", "Engine", "Sampling", "Output"
 """Headings in the help."""
@@ -30,4 +43,12 @@ CiProb = Annotated[
     typer.Option(help="Probability of all intervals, between 0 and 1. Claims depend on it.", rich_help_panel=OUTPUT),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed.", rich_help_panel=SAMPLING)]
+Texts = Annotated[
+    bool,
+    typer.Option(
+        "--texts/--no-texts",
+        help="Whether the report and responsibilities.parquet contain the texts of completions.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Saved = Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")]

@@ -150,6 +150,7 @@ class Session:
         quiet: print errors only.
         rope: half-width of the region of practical equivalence.
         ci_prob: probability of intervals.
+        texts: whether the texts of completions are written; None is as in the fit of a report.
     """
 
     def __init__(
@@ -160,9 +161,10 @@ class Session:
         quiet: bool = False,
         rope: float = 0.01,
         ci_prob: float = CI_PROB,
+        texts: bool | None = True,
     ) -> None:
         self._out, self._as_json, self._quiet = out, as_json, quiet
-        self._rope, self._ci_prob = rope, ci_prob
+        self._rope, self._ci_prob, self._texts = rope, ci_prob, texts
         self._output, self._errors = Output(sys.stdout), Output(sys.stderr)
         width = None if self._output.isatty() else int(os.environ.get("COLUMNS", "120"))
         self._console = PlainConsole(file=cast(TextIO, self._output), width=width, quiet=quiet or as_json)
@@ -191,6 +193,11 @@ class Session:
         self._output.flush()
         if self._output.error is not None and (error is None or isinstance(error, typer.Exit)):
             self._fail(self._output.error)
+
+    @property
+    def _shown(self) -> dict[str, Any]:
+        """What reports show of a result."""
+        return {"rope": self._rope, "ci_prob": self._ci_prob, "texts": self._texts}
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -363,22 +370,25 @@ class Session:
                 "unquoted glob to several files, but --log takes one value: quote it, --log 'logs/*.csv'."
             )
         result = Result.load(path)
-        fitted = read_summary(path).get("log", {})
+        summary = read_summary(path)
+        fitted = summary.get("log", {})
         again = Reading.from_dict({**fitted.get("options", {}), **reading.to_dict()})
         folder = out or (path if path.is_dir() else path.parent)
+        texts = summary.get("config", {}).get("texts", True) if self._texts is None else self._texts
+        options = {**self._shown, "texts": bool(texts)}
         try:
             log = again.read_completions(logs, quiet=self._quiet) if logs else None
             written = (
-                (write_report(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob),)
+                (write_report(result, folder, log=log, **options),)
                 if folder.suffix in (".html", ".md")
-                else write_reports(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob)
+                else write_reports(result, folder, log=log, **options)
             )
         except InputError as error:
             if logs and "options" in fitted:
                 own = _describe_reading("The fit", fitted["paths"], Reading.from_dict(fitted["options"]))
                 error.add_note(f"{own} {_describe_reading('This report', logs, again)}")
             raise
-        without = "" if logs else ", without example completions (use --log to include them)"
+        without = "" if logs else ", without completions (use --log to include them)"
         self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
 
@@ -514,7 +524,7 @@ class Session:
 
         def report(folder: Path) -> None:
             try:
-                write_reports(result, folder, log=log, rope=self._rope, ci_prob=self._ci_prob)
+                write_reports(result, folder, log=log, **self._shown)
             except MissingExtraError as error:  # the other files are useful without the report
                 self.say(f"[yellow]Note:[/yellow] no report was written: {escape(str(error))}")
 

@@ -1,8 +1,9 @@
 """P(persona | completion) for every row of the fitted log: Bayes' rule applied to eq. (1), averaged over draws."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from simulacra.data import CollapsedLog, CompletionLog, collapse
@@ -13,9 +14,47 @@ from simulacra.inference.posterior import parameters_of
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import point_responsibilities
 
-__all__ = ["collapse_again", "row_responsibilities"]
+__all__ = ["attributions", "collapse_again", "responsibility_column", "row_responsibilities"]
 
 _MOST_VALUES = 500_000
+_REFERENCE = "reference: its persona is known"
+
+
+def responsibility_column(persona: str) -> str:
+    """The column of a persona in a table of completions, where a measurement may have its name."""
+    return f"responsibility_{persona}"
+
+
+def attributions(
+    log: CompletionLog, mean: pd.DataFrame, statuses: Mapping[tuple[str, str], str], *, texts: bool, withhold: bool
+) -> pd.DataFrame:
+    """The completions of a log with their responsibilities; see :meth:`simulacra.inference.Result.attributions`.
+
+    Args:
+        log: the fitted log, N rows.
+        mean: their responsibilities, one column for each persona, in the order of the log.
+        statuses: of the weights, by condition and persona.
+        texts: whether the completions themselves are included.
+        withhold: whether responsibilities are withheld where the weight is.
+
+    Raises:
+        InputError: a column of the log has the name of a column of responsibilities.
+    """
+    table, condition = log.table, log.table["condition"].to_numpy()
+    personas = [str(name) for name in mean]
+    own = mean.set_axis([responsibility_column(name) for name in personas], axis=1)
+    if taken := sorted(own.columns.intersection(table.columns)):
+        raise InputError(f"attributions(): the log has a column {taken[0]!r} of its own", remedy="rename it")
+    if withhold:
+        held = {key for key, status in statuses.items() if status.startswith("withheld")}
+        own = own.mask(np.array([[(name, persona) in held for persona in personas] for name in condition]))
+    said = {
+        name: "; ".join(f"{own} {statuses[name, own]}" for own in personas if statuses[name, own] != "ok") or "ok"
+        for name in dict.fromkeys(condition)
+    }
+    status = pd.Series(condition, name="status").map(said).mask(mean.isna().all(axis=1), _REFERENCE)
+    first = ["condition", *log.contexts, "question_id", "base_question", *(["completion"] if texts else [])]
+    return pd.concat([table[[*first, *log.measurements]], own, status, table[["source", "record"]]], axis=1)
 
 
 def row_responsibilities(posterior: xr.Dataset, prepared: Prepared, collapsed: CollapsedLog) -> np.ndarray:

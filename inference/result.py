@@ -54,7 +54,7 @@ from simulacra.inference.rates import (
     scope_name,
 )
 from simulacra.inference.readings import READING
-from simulacra.inference.responsibilities import collapse_again, row_responsibilities
+from simulacra.inference.responsibilities import attributions, collapse_again, row_responsibilities
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.tables import CI_PROB, Terms
 
@@ -533,6 +533,27 @@ class Result:
         collapsed = self.collapsed if log is None else collapse_again(self.prepared, log)
         mean = row_responsibilities(self.posterior, self.prepared, collapsed)
         return pd.DataFrame(mean, columns=list(self.personas))
+
+    def attributions(self, log: CompletionLog, *, texts: bool = True, withhold: bool = True) -> pd.DataFrame:
+        """The completions of the log, each with the responsibility of every persona; rows in log order.
+
+        Columns ``condition, <contexts>, question_id, base_question, completion, <measurements>``, a column
+        ``responsibility_<persona>`` for every persona, and ``status, source, record``. A responsibility is withheld
+        (NaN) wherever the weight of the persona in the condition is, since weights are averages of responsibilities;
+        ``status`` gives the reason, and the marks of :meth:`weights`. The responsibilities of one completion follow
+        from its measurements, not from its text, so that completions with the same measurements on the same question
+        have the same; they do not include the uncertainty of the posterior, of which they are the mean.
+
+        Args:
+            log: the log that was fitted.
+            texts: whether to include the completions themselves.
+            withhold: whether estimates that failed a check are withheld.
+
+        Raises:
+            InputError: it is not the log that was fitted.
+        """
+        statuses = {(row["condition"], row["persona"]): row["status"] for row in self.weights().to_dict("records")}
+        return attributions(log, self.responsibilities(log), statuses, texts=texts, withhold=withhold)
 
     def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, implied rates, emissions and scales.

@@ -1,7 +1,8 @@
 """The report of a result: a self-contained HTML document, or the same content in Markdown.
 
-The document loads no external resources and runs no scripts: figures are inline SVG, the style sheet is embedded, and a
-content security policy forbids scripts and requests. Completions are untrusted text; templates escape them.
+The document loads no external resources: figures are inline SVG, the style sheet is embedded, and a content security
+policy forbids requests, and all scripts but the one that shows the completions (``report/browser.py``), if there are
+any. Completions are untrusted text; templates escape them.
 """
 
 import functools
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["write_report", "write_reports"]
+__all__ = ["ATTRIBUTIONS", "write_report", "write_reports"]
 
+ATTRIBUTIONS = "responsibilities.parquet"
+"""The file with the responsibilities of all completions, in the folder of the reports."""
 _TEMPLATES = {".html": "report.html.jinja", ".md": "report.md.jinja"}
 _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": "?", "withheld": "✕", "baseline": "·"}
 
@@ -38,6 +41,7 @@ def write_report(
     path: str | Path,
     *,
     log: CompletionLog | None = None,
+    texts: bool = True,
     rope: float | int = 0.01,
     ci_prob: float = CI_PROB,
 ) -> Path:
@@ -46,7 +50,8 @@ def write_report(
     Args:
         result: a fit; estimates that failed checks concern are withheld, with the reason.
         path: ending in ``.html``, a self-contained document; or in ``.md``, the same content without figures.
-        log: the log that was fitted, as a source of example completions. Without it, the report has no examples.
+        log: the log that was fitted. With it, the report has example completions and, as HTML, a table of all of them.
+        texts: whether the texts of the completions are part of the report.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
         ci_prob: probability of all intervals; it also affects claims, see
             :meth:`~simulacra.inference.Result.contrasts`.
@@ -59,7 +64,8 @@ def write_report(
         MissingExtraError: the extra ``report`` is not installed.
     """
     _check_arguments(result, path, "write_report", "path")
-    return _write(result, [Path(path)], log, rope, ci_prob)[0]
+    attributed = None if log is None else result.attributions(log, texts=texts)
+    return _write(result, [Path(path)], log, attributed, rope, ci_prob)[0]
 
 
 def write_reports(
@@ -67,16 +73,25 @@ def write_reports(
     folder: str | Path,
     *,
     log: CompletionLog | None = None,
+    texts: bool = True,
     rope: float | int = 0.01,
     ci_prob: float = CI_PROB,
 ) -> tuple[Path, ...]:
     """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
 
+    With the log, the file ``responsibilities.parquet`` has all completions of
+    :meth:`~simulacra.inference.Result.attributions`. It is written even if the extra ``report`` is not installed.
+
     Raises:
         InputError: as :func:`write_report`.
     """
     _check_arguments(result, folder, "write_reports", "folder")
-    return _write(result, [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES], log, rope, ci_prob)
+    reports = [Path(folder) / f"report{suffix}" for suffix in _TEMPLATES]
+    if log is None:
+        return _write(result, reports, None, None, rope, ci_prob)
+    attributed, path = result.attributions(log, texts=texts), Path(folder) / ATTRIBUTIONS
+    write_atomically(path, functools.partial(attributed.to_parquet, index=False, compression="zstd"))
+    return (*_write(result, reports, log, attributed, rope, ci_prob), path)
 
 
 def _check_arguments(result: object, place: object, call: str, argument: str) -> None:
@@ -86,7 +101,12 @@ def _check_arguments(result: object, place: object, call: str, argument: str) ->
 
 
 def _write(
-    result: Result, paths: Sequence[Path], log: CompletionLog | None, rope: float | int, ci_prob: float
+    result: Result,
+    paths: Sequence[Path],
+    log: CompletionLog | None,
+    attributed: "pd.DataFrame | None",
+    rope: float | int,
+    ci_prob: float,
 ) -> tuple[Path, ...]:
     for path in paths:
         if path.suffix not in _TEMPLATES:
@@ -94,7 +114,7 @@ def _write(
                 f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
                 argument="path",
             )
-    facts = make_facts(result, log=log, rope=rope, ci_prob=ci_prob)
+    facts = make_facts(result, log=log, attributed=attributed, rope=rope, ci_prob=ci_prob)
     draw = _painter(result, {"rope": rope, "ci_prob": ci_prob})
     texts = [_render(path.suffix, facts, draw) for path in paths]
     for path, text in zip(paths, texts, strict=True):

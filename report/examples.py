@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.inference import Result
+from simulacra.inference.responsibilities import responsibility_column
 
 __all__ = ["Example", "choose_examples"]
 
@@ -33,23 +35,24 @@ class Example(NamedTuple):
     place: str
 
 
-def choose_examples(result: Result, log: CompletionLog, *, number: int = 3) -> dict[str, tuple[Example, ...]]:
+def choose_examples(
+    result: Result, log: CompletionLog, attributed: pd.DataFrame, *, number: int = 3
+) -> dict[str, tuple[Example, ...]]:
     """Completions attributed to every persona with the highest probability, of different base questions if possible.
 
     They are the clearest cases, not typical ones. Ties are common and broken at random with the seed of the fit. A
-    persona has no examples if no completion is attributed to it with a probability above 0.5.
+    persona has no examples if no completion is attributed to it with a probability above 0.5, and none of conditions in
+    which its weight is withheld.
 
     Args:
         result: the fit.
         log: the log that was fitted.
+        attributed: its completions with responsibilities (:meth:`~simulacra.inference.Result.attributions`).
         number: examples per persona.
-
-    Raises:
-        InputError: the log is not the one that was fitted.
     """
-    table = result.responsibilities(log)
-    order = np.random.default_rng(int(result.settings["seed"])).permutation(len(table))
-    return {str(name): tuple(_clearest(table[name].to_numpy(), order, log, number)) for name in table}
+    order = np.random.default_rng(int(result.settings["seed"])).permutation(len(attributed))
+    parts = {name: attributed[responsibility_column(name)].to_numpy() for name in result.personas}
+    return {name: tuple(_clearest(own, order, log, number)) for name, own in parts.items()}
 
 
 def _clearest(responsibility: np.ndarray, order: np.ndarray, log: CompletionLog, number: int) -> list[Example]:

@@ -14,6 +14,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism import InputError, Outcome, Persona
 from simulacra.inference import Check, Result
 from simulacra.inference.tables import CI_PROB, level
+from simulacra.report.browser import Browser, make_browser
 from simulacra.report.examples import Example, choose_examples
 from simulacra.report.palette import persona_colors
 from simulacra.report.prose import (
@@ -113,6 +114,7 @@ class Facts:
         checks: columns check, result, value, threshold, where; texts.
         data: rows and columns read, excluded and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
+        browser: the completions, to be filtered and sorted; None without the log.
         citations: citable keys with their citations, one of each kind.
         measurements: names of the measurements.
         level: probability of all intervals, for display.
@@ -137,20 +139,37 @@ class Facts:
     checks: pd.DataFrame
     data: Mapping[str, tuple[str, ...]]
     provenance: Mapping[str, str]
+    browser: Browser | None
     citations: tuple[str, ...]
     measurements: tuple[str, ...]
     level: str
 
 
 def make_facts(
-    result: Result, *, log: CompletionLog | None = None, rope: float | int = 0.01, ci_prob: float = CI_PROB
+    result: Result,
+    *,
+    log: CompletionLog | None = None,
+    attributed: pd.DataFrame | None = None,
+    rope: float | int = 0.01,
+    ci_prob: float = CI_PROB,
 ) -> Facts:
-    """The content of the report of a result; with the log, also example completions.
+    """The content of the report of a result; with the log, also its completions.
+
+    Args:
+        result: the fit.
+        log: the log that was fitted.
+        attributed: its completions with responsibilities, with or without their texts
+            (:meth:`~simulacra.inference.Result.attributions`). Default: with texts.
+        rope: half-width of the region of practical equivalence of rate differences, a probability.
+        ci_prob: probability of all intervals.
 
     Raises:
         InputError: the log is not the one that was fitted.
     """
     outcome, baseline = result.model.outcome, result.model.baseline
+    if log is not None and attributed is None:
+        attributed = result.attributions(log)
+    texts = attributed is not None and "completion" in attributed
     tables = result_tables(result, rope=rope, ci_prob=ci_prob)
     claimed = () if outcome is None else tuple(_claims(result, tables, outcome, rope, ci_prob))
     missed = any(
@@ -169,15 +188,16 @@ def make_facts(
         failed=result.failed,
         withheld=withheld_sentence(tables),
         verdict="good" if result.ok else "bad" if missed else "fair",
-        explained=explanations(result, rope, examples=log is not None, ci_prob=ci_prob),
+        explained=explanations(result, rope, examples=texts, log_given=log is not None, ci_prob=ci_prob),
         notes=result.notes,
         claims=claimed,
-        personas=tuple(_portraits(result, log, ci_prob)),
+        personas=tuple(_portraits(result, log, attributed if texts else None, ci_prob)),
         weights=_weights(tables, ci_prob),
         unexplained=_unexplained(tables),
         checks=_checks(result.checks),
         data=_data(result, log),
         provenance=_provenance(result, log),
+        browser=None if log is None or attributed is None else make_browser(result, log, attributed),
         citations=tuple(_citations(result, ci_prob)),
         measurements=result.model.measurements,
         level=level(ci_prob),
@@ -224,8 +244,10 @@ def _claims(
     return claims
 
 
-def _portraits(result: Result, log: CompletionLog | None, ci_prob: float) -> list[Portrait]:
-    examples = None if log is None else choose_examples(result, log)
+def _portraits(
+    result: Result, log: CompletionLog | None, attributed: pd.DataFrame | None, ci_prob: float
+) -> list[Portrait]:
+    examples = None if log is None or attributed is None else choose_examples(result, log, attributed)
     colors = persona_colors(result.personas)
     known = records(result.outcome_given_persona(ci_prob=ci_prob)) if result.model.outcome is not None else []
     acts = {row["persona"]: row for row in known}

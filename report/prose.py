@@ -269,13 +269,16 @@ def unrated_sentence(result: Result) -> str:
     return f"Rates and claims are not available: the model has no outcome{why}."
 
 
-def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: float = CI_PROB) -> dict[str, str]:
+def explanations(
+    result: Result, rope: float | int, *, examples: bool, log_given: bool = False, ci_prob: float = CI_PROB
+) -> dict[str, str]:
     """How to read each section of a report, by its name.
 
     Args:
         result: the fit.
         rope: half-width of the region of practical equivalence.
         examples: whether the report shows example completions.
+        log_given: whether the log was given, and therefore only its texts were left out.
         ci_prob: probability of its intervals.
     """
     measured = bool(result.model.measurements)
@@ -296,6 +299,8 @@ def explanations(result: Result, rope: float | int, *, examples: bool, ci_prob: 
             "Examples are the completions attributed to a persona with the highest probability: its clearest cases, "
             "not typical ones. They may be harmful or wrong; they are shown as text."
             if examples
+            else "The texts were left out of this report, so it shows no example completions."
+            if log_given
             else "The log was not given to this report, so it shows no example completions; write_report(…, log=log) "
             "includes them."
         ),

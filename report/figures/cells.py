@@ -7,6 +7,7 @@ import numpy as np
 
 from simulacra.data.extras import import_extra
 from simulacra.report.figures.canvas import Sheet
+from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.numbered import HUE
 from simulacra.report.figures.style import LINE, line_height, tones
 
@@ -23,7 +24,14 @@ _SLOPED = 1.4  # distance of lines of sloped names, in font sizes
 
 
 def cell_table(
-    sheet: Sheet, rows: Sequence[str], columns: Sequence[str], shades: np.ndarray, texts: np.ndarray, *, height: float
+    sheet: Sheet,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    shades: np.ndarray,
+    texts: np.ndarray,
+    *,
+    said: np.ndarray | None = None,
+    height: float,
 ) -> "Axes":
     """Draw a table.
 
@@ -33,6 +41,7 @@ def cell_table(
         columns: their names.
         shades: of the cells, from 0 to 1, shape ``(rows, columns)``; NaN leaves a cell empty.
         texts: of the cells, the same shape.
+        said: values of the cells, shown with their names while the pointer is on them; the same shape. Default: none.
         height: of a row in lines of text; at least that of its name is taken.
 
     Returns:
@@ -49,7 +58,9 @@ def cell_table(
     axes = sheet.axes(height * len(rows) + above + 1.6)
     for (row, column), shade in np.ndenumerate(shades):
         if not np.isnan(shade):
-            axes.add_patch(_cell(column, row, shade))
+            cell = axes.add_patch(_cell(column, row, shade))
+            if said is not None:
+                set_hover(f"{rows[row]}, {columns[column]}: {said[row, column]}", cell)
         color = muted if texts[row, column] in _NOTHING else ink
         axes.text(
             column, row, str(texts[row, column]), ha="center", va="center", color=color, fontsize=size, linespacing=1.2

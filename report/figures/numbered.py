@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulacra.data.extras import import_extra
 from simulacra.report.figures.canvas import Sheet
+from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.style import tones
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ class Point(NamedTuple):
         x: horizontal estimate, lower and upper end.
         y: vertical estimate, lower and upper end.
         color: of the point.
+        said: its name and values, shown while the pointer is on it.
     """
 
     number: str
     x: tuple[float, float, float]
     y: tuple[float, float, float]
     color: str
+    said: str = ""
 
 
 def numbered(axes: "Axes", points: Sequence[Point]) -> None:
@@ -40,10 +43,10 @@ def numbered(axes: "Axes", points: Sequence[Point]) -> None:
         points: the points.
     """
     ink, muted, _ = tones()
-    for _, (x, left, right), (y, bottom, top), color in points:
-        axes.plot([left, right], [y, y], color=muted, linewidth=1.2)
-        axes.plot([x, x], [bottom, top], color=HUE, linewidth=1.6)
-        axes.plot(x, y, "o", color=color, markersize=4.5, zorder=3)
+    for _, (x, left, right), (y, bottom, top), color, said in points:
+        lines = axes.plot([left, right], [y, y], color=muted, linewidth=1.2)
+        lines += axes.plot([x, x], [bottom, top], color=HUE, linewidth=1.6)
+        set_hover(said, *lines, *axes.plot(x, y, "o", color=color, markersize=4.5, zorder=3))
     if not points:
         return
     across, along = ([getattr(each, axis)[0] for each in points] for axis in "xy")

@@ -13,9 +13,10 @@ from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, bounds
 from simulacra.report.figures.canvas import Sheet, drawing
+from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.style import line_height, tones
-from simulacra.report.prose import listed, records, withheld_reason
+from simulacra.report.prose import interval, listed, number, records, withheld_reason
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +89,8 @@ def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: s
     """Draw one measurement; return its most frequent category, or an empty text if it is withheld."""
     known = [(place, row) for place, row in enumerate(rows) if not np.isnan(row["mean"])]
     for place, row in known:
-        axes.bar(place, row["mean"], width=0.82, color=color, linewidth=0)
+        bar = axes.bar(place, row["mean"], width=0.82, color=color, linewidth=0)
+        set_hover(f"{name} {row['category']}: {number(*interval(row, ci_prob=ci_prob))}", *bar)
         axes.plot([place] * 2, [row[end] for end in bounds(ci_prob)], color=tones().ink, linewidth=1.1)
     if not known:
         _withhold(axes)
@@ -127,10 +129,10 @@ def _texts(sheet: Sheet, axes: "Axes", result: Result, texts: Texts, persona: st
     )
     edges = np.linspace(-_SURE, _SURE, 49).tolist()
     shares: list[str] = []
-    for (name, (odds, number)), style in zip(groups.items(), styles, strict=True):
-        if number.sum() > 0:
-            axes.hist(np.clip(odds, -_SURE, _SURE), edges, weights=number / number.sum(), label=name, **style)
-            shares.append(f"{number[odds > 0].sum() / number.sum():.0%} of {name}")
+    for (name, (odds, counts)), style in zip(groups.items(), styles, strict=True):
+        if counts.sum() > 0:
+            axes.hist(np.clip(odds, -_SURE, _SURE), edges, weights=counts / counts.sum(), label=name, **style)
+            shares.append(f"{counts[odds > 0].sum() / counts.sum():.0%} of {name}")
     axes.axvline(0, color=muted, linewidth=0.8, zorder=0)
     axes.set(xlim=(-_SURE, _SURE), yticks=[], xlabel=sheet.label(f"log-odds for {shown} (nats)"))
     axes.spines["left"].set_visible(False)

@@ -1,6 +1,7 @@
 """Posterior predictive check: observed scores of every condition, and scores drawn from the fitted model."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -10,8 +11,10 @@ from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, ends, level
 from simulacra.report.figures.canvas import Sheet, drawing
+from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.style import LINE, line_height, tones
+from simulacra.report.prose import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,11 +61,11 @@ def posterior_predictive(
     height = _PANEL + 1.2 * max(1 + title.count("\n") for title in titles)
     grid = sheet.grid(rows * height + 5, rows, columns, sharex=True, sharey=True)
     panels = grid.ravel()[grid.size - len(seen) :]
+    labels = [visible(str(label)) for label in observed[f"{name}_category"].to_numpy()]
     for axes, title, *shown in zip(panels, titles, seen, low, middle, high, strict=True):
-        _draw(axes, *shown)
+        _draw(axes, labels, *shown)
         axes.set_title(title)
     handles = [panels[0].containers[0], panels[0].collections[0]]
-    labels = [visible(str(label)) for label in observed[f"{name}_category"].to_numpy()]
     places = np.arange(seen.shape[1])
     room = (sheet.width / columns - 4 * line_height()) / (_LABEL * line_height() / LINE)  # for so many labels
     kept = places[:: -math.ceil(len(places) / room)]
@@ -82,10 +85,15 @@ def posterior_predictive(
     )
 
 
-def _draw(axes: "Axes", seen: np.ndarray, low: np.ndarray, middle: np.ndarray, high: np.ndarray) -> None:
+def _draw(
+    axes: "Axes", labels: Sequence[str], seen: np.ndarray, low: np.ndarray, middle: np.ndarray, high: np.ndarray
+) -> None:
     """Proportions of the categories of one condition, each of shape ``(category,)``."""
     places, (ink, muted, _) = np.arange(len(seen)), tones()
-    axes.bar(places, seen, width=0.82, color=muted, alpha=0.5, linewidth=0)
+    bars = axes.bar(places, seen, width=0.82, color=muted, alpha=0.5, linewidth=0)
+    for bar, label, own, *drawn in zip(bars, labels, seen, low, high, strict=True):
+        lower, upper = map(percent, drawn)
+        set_hover(f"{label}: observed {percent(own)}, drawn from the model {lower} to {upper}", bar)
     axes.vlines(places, low, high, color=ink, linewidth=1.4)
     axes.plot(places, middle, "_", color=ink, markersize=5)
     axes.set(ylim=(0, 1), yticks=[0, 0.5, 1])

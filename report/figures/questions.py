@@ -53,8 +53,9 @@ def rate_by_question(result: Result, **options: Unpack[Options]) -> "Figure":
     top = max(float(np.nanmax(values)), 1e-9)
     number = _number if len(columns) <= _MOST_NUMBERED else lambda _: ""
     texts = np.vectorize(number, otypes=[object])(values)
+    said = np.vectorize(percent, otypes=[object])(values)
     questions = [names.text(str(name)) for name in shown.index]
-    axes = cell_table(sheet, questions, columns, values / top, texts, height=1.15)
+    axes = cell_table(sheet, questions, columns, values / top, texts, said=said, height=1.15)
     rest = len(table) - len(shown)
     axes.set_xlabel(sheet.label(f"% {outcome.name}" + (f"; {rest} more questions not shown" * bool(rest))))
     row, column = divmod(int(np.nanargmax(table.to_numpy())), table.shape[1])

@@ -12,7 +12,7 @@ from simulacra.report.figures.numbered import Point, key, numbered, per_cent
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.rows import Rows, intervals
 from simulacra.report.figures.style import line_height, tones
-from simulacra.report.prose import interval, percent, place_of, points, records
+from simulacra.report.prose import interval, percent, place_of, points, records, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,8 @@ def rates(result: Result, *, scope: Scope = "these", ci_prob: float = CI_PROB, *
     rows = Rows(sheet, [names.place(row) for row in shown], 0.8, share=0.8)
     for index, (top, row) in enumerate(zip(rows.tops, shown, strict=True)):
         color = names.color(place_of(row), row["condition"], default=tones().ink)
-        intervals(rows.axes, top - 0.45, interval(row, "rate", ci_prob=ci_prob), color)
+        found = interval(row, "rate", ci_prob=ci_prob)
+        intervals(rows.axes, top - 0.45, found, color, said=f"{names.place(row)}: {share(*found)}")
         if not np.isnan(row["rate"]):
             rows.note(index, percent(row["rate"]))
     rows.axes.set_xlim(0, max(1.03 * rows.axes.get_xlim()[1], 0.01))
@@ -87,6 +88,8 @@ def explained_rates(result: Result, *, ci_prob: float = CI_PROB, **options: Unpa
             interval(row, "rate", ci_prob=ci_prob),
             interval(row, "implied"),
             names.color(place_of(row), row["condition"], default=color),
+            f"{names.place(row)}: rate {share(*interval(row, 'rate', ci_prob=ci_prob))}, implied by the personas "
+            f"{share(*interval(row, 'implied'))}",
         )
         for number, row in shown
     ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulacra.report.figures.canvas import Sheet
+from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.style import tones
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ def intervals(
     values: tuple[float, float, float],
     color: str,
     *,
+    said: str = "",
     size: float | int = 5,
     **style: Any,
 ) -> None:
-    """A mean and its interval at one height, or the word *withheld*."""
+    """A mean and its interval at one height, with the value ``said`` under the pointer; or the word *withheld*."""
     mean, lower, upper = values
     if np.isnan(mean):
         axes.text(
@@ -71,8 +73,8 @@ def intervals(
             fontstyle="italic",
         )  # fmt: skip
         return
-    axes.plot([lower, upper], [height, height], color=color, linewidth=2.2, solid_capstyle="round", **style)
-    axes.plot(mean, height, marker="o", markersize=size, color=color, **style)
+    line = axes.plot([lower, upper], [height, height], color=color, linewidth=2.2, solid_capstyle="round", **style)
+    set_hover(said, *line, *axes.plot(mean, height, marker="o", markersize=size, color=color, **style))
 
 
 def band(axes: "Axes", top: float | int, bottom: float | int, half_width: float | int) -> None:

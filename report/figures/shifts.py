@@ -10,7 +10,7 @@ from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.rows import Rows, band, intervals
 from simulacra.report.figures.style import tones
-from simulacra.report.prose import difference, interval, listed, place_of, points, records
+from simulacra.report.prose import WITHHELD, difference, interval, listed, place_of, points, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,8 @@ def rate_differences(
     for index, (top, row) in enumerate(zip(rows.tops, shown, strict=True)):
         found = interval(row, "rate_difference", ci_prob=ci_prob)
         band(rows.axes, top - 0.1, top - 1, rope)
-        intervals(rows.axes, top - 0.55, found, names.color(place_of(row), row["condition"], default=tones().ink))
+        color = names.color(place_of(row), row["condition"], default=tones().ink)
+        intervals(rows.axes, top - 0.55, found, color, said=f"{names.place(row)}: {_said(found)}")
         if row["claim"] != "withheld":
             rows.note(index, f"{difference(*found)[0]} {_SIGNS[row['claim']]}")
     outcome = result.model.outcome
@@ -100,17 +101,19 @@ def shifts(
         band(rows.axes, top, top - _PERSONA * len(colors), rope)
         for place, row in enumerate(records(own)):
             height = top - _PERSONA * (place + 0.5)
-            intervals(rows.axes, height, interval(row, ci_prob=ci_prob), colors[row["persona"]], size=4)
+            found = interval(row, ci_prob=ci_prob)
+            said = f"{names.text(condition)}, {names.text(row['persona'])}: {_said(found)}"
+            intervals(rows.axes, height, found, colors[row["persona"]], said=said, size=4)
     handles = [rows.axes.plot([], [], "o-", color=color, markersize=4)[0] for color in colors.values()]
     sheet.legend(rows.axes, handles, [names.text(name) for name in colors], handlelength=1.2)
     _finish(rows.axes, rope, sheet.label(f"weight minus {names.text(baseline)}, points ({level(ci_prob)} interval)"))
     known = records(table[table["condition"].isin(conditions)].dropna(subset="mean"))
     largest = sorted(known, key=lambda row: -abs(row["mean"]))[:3]
-    found = [
+    moved = [
         f"{names.text(row['persona'])} in {names.text(row['condition'])} {points(row['mean'])} points"
         for row in largest
     ]
-    return sheet.finish(f"Shifts of persona weights. Largest: {listed(found) or 'all withheld'}.")
+    return sheet.finish(f"Shifts of persona weights. Largest: {listed(moved) or 'all withheld'}.")
 
 
 def _shifts(result: Result, against: str | None, ci_prob: float) -> pd.DataFrame:
@@ -132,6 +135,10 @@ def _finish(axes: "Axes", rope: float | int, label: str) -> None:
     axes.xaxis.set_major_formatter(_points)
     axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(label)
+
+
+def _said(found: tuple[float, float, float]) -> str:
+    return "{} points ({} to {})".format(*difference(*found)) if found[0] == found[0] else WITHHELD
 
 
 def _points(value: float, _: Any) -> str:

@@ -8,11 +8,12 @@ from simulacra.data.extras import import_extra
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB, bounds, level
 from simulacra.report.figures.canvas import Sheet, drawing
+from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.rows import Rows
 from simulacra.report.figures.style import tones
 from simulacra.report.palette import contrast_ink
-from simulacra.report.prose import listed, records
+from simulacra.report.prose import interval, listed, number, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +64,9 @@ def _bar(rows: Rows, index: int, parts: list[dict[str, Any]], names: Names, ci_p
     colors = names.personas([part["persona"] for part in parts])
     for part in (part for part in parts if not np.isnan(part["mean"])):
         color, mean = colors[part["persona"]], part["mean"]
-        axes.barh(middle, mean, left=left, height=1.1, color=color, linewidth=0)
+        bar = axes.barh(middle, mean, left=left, height=1.1, color=color, linewidth=0)
+        condition, value = names.text(part["condition"]), number(*interval(part, ci_prob=ci_prob))
+        set_hover(f"{condition}, {names.text(part['persona'])}: {value}", *bar)
         if mean >= _NUMBER:
             text = f"{mean:.2f}".removeprefix("0")
             ground = import_extra("matplotlib.colors", "report").to_hex(color)

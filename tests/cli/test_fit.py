@@ -28,6 +28,7 @@ FILES = {
     "contrasts.csv",
     "unexplained.csv",
     "emissions.csv",
+    "responsibilities.parquet",
     "fit.nc",
     "fit.json",
 }
@@ -58,6 +59,10 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
     page = (folder / "report.html").read_text()
     assert "Checks: some failed" in page
     assert "withheld: " in page
+    table = pd.read_parquet(folder / "responsibilities.parquet")
+    assert len(table) == 1080
+    assert table.filter(like="responsibility_").isna().all(axis=None)
+    assert table["status"].str.contains("withheld").all()
     rates = pd.read_csv(folder / "rates.csv")
     assert rates["scope"].tolist() == ["these"] * 3 + ["new"] * 3
     assert rates["rate"].notna().all()  # they are estimated without personas
@@ -247,6 +252,18 @@ def test_report_with_the_log_shows_completions(run: Run, fitted: Result, log_fil
     assert ended.exit_code == 3, ended.output
     assert strict_json(ended.stdout)["files"] == ["there/page.md"]
     assert "no examples" not in (tmp_path / "there" / "page.md").read_text()
+
+
+def test_texts_are_left_out_on_request_and_then_by_the_report(
+    run: Run, log_file: Path, passing: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr("simulacra.cli.session.write_reports", lambda *_, texts, **__: (asked.append(texts), ())[1])
+    assert run("fit", log_file, "--out", "out", "--no-texts").exit_code == 0
+    assert run("report", "out", "--log", log_file).exit_code == 0
+    assert run("report", "out", "--log", log_file, "--texts").exit_code == 0
+    assert run("fit", log_file, "--out", "out").exit_code == 0
+    assert asked == [False, False, True, True]
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The report: self-contained, escaped, explicit about withheld results, with the same content in Markdown."""
 
+import base64
 import dataclasses
+import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -62,12 +64,19 @@ def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path,
         write_report(passing, path, ci_prob=0.0)
 
 
-def test_the_page_loads_and_runs_nothing(page: Page) -> None:
-    assert not {"script", "iframe", "link", "object", "embed"} & set(page.tags)
+def test_the_page_loads_nothing_and_runs_one_script_that_its_policy_names(page: Page, folder: Path) -> None:
+    assert not {"iframe", "link", "object", "embed"} & set(page.tags)
     links = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action")]
     assert all(str(value).startswith(("#", "data:")) for value in links)
     assert not [name for name, _ in page.attributes if name.startswith("on")]
-    assert ("content", "default-src 'none'; style-src 'unsafe-inline'; img-src data:") in page.attributes
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    rows, script = re.findall(r"<script([^>]*)>(.*?)</script>", text, flags=re.DOTALL)
+    assert 'type="text/plain"' in rows[0]  # a block of data
+    assert re.fullmatch(r"[A-Za-z0-9+/=]+", rows[1])
+    allowed = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{allowed}'"
+    assert ("content", policy) in page.attributes
+    assert "Copyright (c) 2015-2026 Oli Folkerd\n\nPermission is hereby granted" in script[1]
 
 
 def test_completions_and_names_are_shown_as_they_are(page: Page) -> None:
@@ -142,6 +151,8 @@ def test_without_the_log_the_page_says_so(passing: Result, tmp_path: Path) -> No
     text = write_report(passing, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "it shows no example completions" in text
     assert "<pre" not in text
+    assert "<script" not in text
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in text
 
 
 @pytest.mark.parametrize("suffix", ["html", "md"])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import io
 import itertools
 import re
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from simulacra.inference import Result
 from simulacra.report import figures
 from simulacra.report.figures.sampling import rank_band, rank_differences
 from simulacra.report.palette import contrast_ink, persona_colors
-from simulacra.report.prose import points
+from simulacra.report.prose import interval, number, points
+from tests.report.conftest import OTHER
 
 DRAWN: dict[str, Callable[[Result], Figure]] = {
     "energy": figures.energy,
@@ -248,6 +250,29 @@ def test_the_band_of_ranks_holds_chains_that_agree_and_no_others() -> None:
     lines = rank_differences(agreeing[0])
     np.testing.assert_allclose(lines[:, [0, -1]], 0, atol=1e-12)
     np.testing.assert_allclose(lines.sum(axis=0), 0, atol=1e-12)
+
+
+def test_marks_say_their_values_in_the_report_and_not_in_files(passing: Result) -> None:
+    figure = figures.weights(passing)
+    root = ElementTree.fromstring(figures.to_svg(figure, "own"))
+    said = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
+    table = passing.weights()
+    own = table[(table["condition"] == OTHER) & (table["persona"] == "aligned")].to_dict("records")[0]
+    assert f"{OTHER}, aligned: {number(*interval(own))}" in said
+    assert len(said) == len(table)
+    saved = io.StringIO()
+    figure.savefig(saved, format="svg")
+    assert "hover" not in saved.getvalue()
+    assert not [text for text in said if text in saved.getvalue()]
+
+
+@pytest.mark.parametrize(
+    "name", ["rate_differences", "explained_rates", "rate_by_question", "shifts", "portrait", "posterior_predictive"]
+)
+def test_every_figure_of_estimates_says_values(drawn: dict[str, Figure], name: str) -> None:
+    text = figures.to_svg(drawn[name], "own")
+    assert text.count("<g><title>") >= 2
+    assert "nan" not in "".join(re.findall("<title>(.*?)</title>", text))
 
 
 def test_figures_are_the_same_every_time(passing: Result) -> None:
