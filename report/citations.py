@@ -1,4 +1,4 @@
-"""A citation as text, Markdown, LaTeX or JSON: the value with its interval, diagnostics and provenance."""
+"""A citation as text, ASCII, Markdown, LaTeX or JSON: the value with its interval, diagnostics and provenance."""
 
 import dataclasses
 import json
@@ -16,8 +16,9 @@ def format_citation(citation: Citation, style: str = "text") -> str:
 
     Args:
         citation: returned by :meth:`simulacra.inference.Result.cite`.
-        style: ``"text"``; ``"markdown"``; ``"latex"``, for siunitx, with the model in a comment; or ``"json"``, an
-            object with all digits.
+        style: ``"text"``; ``"ascii"``, the same without signs beyond ASCII, except in names of the log;
+            ``"markdown"``; ``"latex"``, for siunitx, with the model in a comment; or ``"json"``, an object with all
+            digits.
 
     Raises:
         InputError: an unknown style.
@@ -35,6 +36,13 @@ def format_citation(citation: Citation, style: str = "text") -> str:
 def _text(citation: Citation) -> str:
     source = citation.provenance
     return f"{citation.key}: {citation} Model: {source.model}. Seed {source.seed}, data SHA-256 {source.data_hash}."
+
+
+def _ascii(citation: Citation) -> str:
+    text = re.sub(r"(?<=\d)–(?=\d)", " to ", _text(citation))
+    for sign, plain in (("−", "-"), ("R̂", "R-hat"), ("\N{NARROW NO-BREAK SPACE}", ""), ("…", "")):
+        text = text.replace(sign, plain)
+    return text
 
 
 def _markdown(citation: Citation) -> str:
@@ -68,6 +76,7 @@ def _json(citation: Citation) -> str:
 
 
 _STYLES: Mapping[str, Callable[[Citation], str]] = {
+    "ascii": _ascii,
     "json": _json,
     "latex": _latex,
     "markdown": _markdown,
