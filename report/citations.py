@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Citation
 
-__all__ = ["format_citation"]
+__all__ = ["format_citation", "latex_signs"]
 
 
 def format_citation(citation: Citation, style: str = "text") -> str:
@@ -60,8 +60,8 @@ def _latex(citation: Citation) -> str:
         citation.rounded(number).replace("−", "-") for number in (citation.value, citation.lower, citation.upper)
     )
     mixing = rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess:.0f}}};"
-    scope = f" {citation.scope}".replace("\N{NARROW NO-BREAK SPACE}", r"\,") if citation.scope else ""
-    caveat = f" {citation.caveat};" if citation.caveat else ""
+    scope, caveat = (latex_signs(re.sub(r"([%_&#$])", r"\\\1", own)) for own in (citation.scope, citation.caveat))
+    scope, caveat = scope and f" {scope}", caveat and f" {caveat};"
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
     return (
         f"% Needs \\usepackage{{siunitx}}. {comment}\n"
@@ -69,6 +69,11 @@ def _latex(citation: Citation) -> str:
         rf"\numrange{{{lower}}}{{{upper}}};{mixing}{caveat} simulacra {source.version}, seed {source.seed}, "
         rf"data \texttt{{{source.data_hash[:8]}}})"
     )
+
+
+def latex_signs(text: str) -> str:
+    """Text with the signs that pdfLaTeX does not know by themselves, minus and narrow space, as commands."""
+    return text.replace("−", "$-$").replace("\N{NARROW NO-BREAK SPACE}", r"\,")
 
 
 def _json(citation: Citation) -> str:
