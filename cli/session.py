@@ -487,13 +487,16 @@ class Session:
                 self._say_error(f"{len(drifted)} of {len(table)} keyed numbers have drifted: {places}")
             raise typer.Exit(NOT_OK)
 
-    def show_table(self, name: str, table: pd.DataFrame, words: str, **more: pd.DataFrame) -> None:
+    def show_table(
+        self, name: str, table: pd.DataFrame, words: str, hidden: Sequence[str] = (), /, **more: pd.DataFrame
+    ) -> None:
         """Print the table of an analysis, and end with exit code 3 if it withholds something.
 
         Args:
             name: its key in the JSON object.
             table: the table.
             words: what it is about.
+            hidden: columns that are not printed, because the table would be too wide; JSON has them.
             more: further tables by key.
         """
         tables = {name: table, **more}
@@ -501,7 +504,7 @@ class Session:
         if words:
             self.say(escape(words))
         for own in tables.values():
-            print_table(self._console, own)
+            print_table(self._console, own.drop(columns=list(hidden), errors="ignore"))
         if self._as_json:
             rows = {key: json_rows(own) for key, own in tables.items()}
             self._say_json({"ok": not withheld, "about": words, **rows})
