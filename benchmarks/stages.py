@@ -32,7 +32,6 @@ _WATCHED = (
     "simulacra.inference.sampling.sample:constrain",
     "simulacra.inference.fit:relabel",
     "simulacra.inference.fit:build_tree",
-    "simulacra.inference.posterior:_log_likelihood",
     "simulacra.inference.posterior:_posterior_predictive",
     "simulacra.inference.fit:convergence",
     "simulacra.inference.fit:check_sampling",

@@ -180,7 +180,8 @@ def scorecard(
         loaded = Result.load(result)
         coherent = coherent_rule(bounds_of(loaded.model.emissions))
         found = scored(loaded, organisms or None, margin=margin, coherent=coherent)
-        session.show_table("scorecard", found.table(ci_prob=ci_prob), found.words)
+        diagnostics = ("ess_bulk", "ess_tail", "r_hat")
+        session.show_table("scorecard", found.table(ci_prob=ci_prob), found.words, diagnostics)
 
 
 @reading_options

@@ -719,6 +719,35 @@ def judges(
 
 
 @app.command(no_args_is_help=True)
+def cite(
+    result: Saved,
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY...", help=r"E.g. 'rate\[narrow]'. Default: list the keys.")
+    ] = None,
+    *,
+    style: Annotated[
+        Literal["text", "ascii", "markdown", "latex", "json"],
+        typer.Option(help="Form of the citations.", rich_help_panel=OUTPUT),
+    ] = "text",
+    bibtex: Annotated[
+        bool, typer.Option("--bibtex", help="Add the methods that this fit used, in BibTeX.", rich_help_panel=OUTPUT)
+    ] = False,
+    ci_prob: CiProb = 0.89,
+    json: AsJson = False,
+) -> None:
+    r"""Print numbers of a saved result with interval, scope and provenance, for a paper.
+
+    [bold]simulacra cite simulacra-out 'rate\[narrow]' --style latex[/bold]
+
+    [bold]simulacra cite simulacra-out --bibtex > methods.bib[/bold]
+    """
+    from simulacra.cli.session import Session
+
+    with Session(out=None, as_json=json, ci_prob=ci_prob) as session:
+        session.cite(result, keys or (), style, bibtex=bibtex)
+
+
+@app.command(no_args_is_help=True)
 def verify(
     papers: Annotated[
         list[Path], typer.Argument(metavar="PAPERS...", help="Markdown, LaTeX or text files with citations.")

@@ -48,7 +48,15 @@ from simulacra.inference.default_model import model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.preview import preview
 from simulacra.inference.tables import CI_PROB, ends
-from simulacra.report import result_tables, verify_paper, write_figures, write_report, write_reports
+from simulacra.report import (
+    bibliography,
+    format_citation,
+    result_tables,
+    verify_paper,
+    write_figures,
+    write_report,
+    write_reports,
+)
 from simulacra.report.prose import WITHHELD
 from simulacra.report.tables import json_rows, tables_of_rates
 
@@ -445,6 +453,24 @@ class Session:
         print_judges(self._console, table, pairs, ci_prob=self._ci_prob)
         self._finish(result, {"ok": result.ok, "judges": json_rows(table), "pairs": json_rows(pairs)}, printed=False)
 
+    def cite(self, path: Path, keys: Sequence[str], style: str, *, bibtex: bool) -> None:
+        """Print citations of a saved result; without keys, those that there are.
+
+        Args:
+            path: the result.
+            keys: as for :meth:`~simulacra.inference.Result.cite`.
+            style: as for :func:`~simulacra.report.format_citation`.
+            bibtex: whether to print the methods of the fit in BibTeX.
+        """
+        result = Result.load(path)
+        citations = [format_citation(result.cite(key, ci_prob=self._ci_prob), style) for key in keys]
+        entries = [bibliography(result)] if bibtex else []
+        if self._as_json:
+            asked = {"citations": citations, "bibtex": "".join(entries)}
+            self._say_json(asked if keys or bibtex else {"keys": list(result.citable)})
+        else:
+            typer.echo("\n\n".join([*citations, *entries]) if keys or bibtex else "\n".join(result.citable))
+
     def verify(self, papers: Sequence[Path], results: Sequence[Path]) -> None:
         """Compare the keyed numbers of papers with saved results, and print those that have drifted.
 
@@ -471,13 +497,16 @@ class Session:
                 self._say_error(f"{len(drifted)} of {len(table)} keyed numbers have drifted: {places}")
             raise typer.Exit(NOT_OK)
 
-    def show_table(self, name: str, table: pd.DataFrame, words: str, **more: pd.DataFrame) -> None:
+    def show_table(
+        self, name: str, table: pd.DataFrame, words: str, hidden: Sequence[str] = (), /, **more: pd.DataFrame
+    ) -> None:
         """Print the table of an analysis, and end with exit code 3 if it withholds something.
 
         Args:
             name: its key in the JSON object.
             table: the table.
             words: what it is about.
+            hidden: columns that are not printed, because the table would be too wide; JSON has them.
             more: further tables by key.
         """
         tables = {name: table, **more}
@@ -485,7 +514,7 @@ class Session:
         if words:
             self.say(escape(words))
         for own in tables.values():
-            print_table(self._console, own)
+            print_table(self._console, own.drop(columns=list(hidden), errors="ignore"))
         if self._as_json:
             rows = {key: json_rows(own) for key, own in tables.items()}
             self._say_json({"ok": not withheld, "about": words, **rows})

@@ -1,23 +1,22 @@
-"""Posterior draws and data as an ``xarray.DataTree`` in the ArviZ schema.
+"""Posterior draws and data as an ``xarray.DataTree``, in the groups of the ArviZ schema.
 
-All variables have named dimensions and coordinates, so that ArviZ's functions and plots (LOO, posterior predictive
-checks, prior sensitivity) apply to a fit directly. :func:`build_tree` makes these groups:
+All variables have named dimensions and coordinates. What ArviZ's functions need beyond the draws, such as a pointwise
+log likelihood, follows from them and is computed on request (:mod:`simulacra.inference.datatree`).
+:func:`build_tree` makes these groups:
 
 ``posterior``
     Weights of conditions, latents, scales and emissions; with an outcome, also implied rates and P(outcome | persona).
 ``sample_stats``
     Statistics of the sampler: log density, energy, acceptance rate, step size, divergences.
-``log_likelihood``
-    Log likelihood of one completion per (cell, pattern) pair that occurs, along ``obs_id``. Completions of a pair have
-    the same likelihood, and ``constant_data["count"]`` gives their number. If texts have log-likelihoods, completions
-    of a pair differ, and the variable is their mean. In large logs the draws are thinned, which their ``draw``
-    coordinate shows, so that the group has at most 34 million numbers.
 ``log_prior``
     Log prior densities by part of the model, for power-scaling sensitivity analysis.
 ``prior``, ``posterior_predictive``
-    Draws of the parameters from the prior, and replicated counts of score categories by condition.
+    Draws of the parameters from the prior, without latents, and replicated counts of score categories by condition.
 ``observed_data``, ``constant_data``
-    The data: observed counts, cells, patterns, and points of texts.
+    The data: observed counts, cells, patterns, and points of texts. ``obs_id`` stands for the pairs of a cell and a
+    pattern that occur, of which ``count`` gives the completions.
+
+Draws have the digits that their distribution determines (:mod:`simulacra.inference.precision`).
 
 Whatever is computed from weights of cells is computed in blocks of draws, because these weights are too many to keep.
 
@@ -26,11 +25,9 @@ References:
     doi:10.21105/joss.01143 (the schema).
 """
 
-import concurrent.futures
 import datetime
 import importlib.metadata
 import itertools
-import os
 from collections.abc import Iterator, Mapping
 
 import jax
@@ -43,13 +40,14 @@ from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
+from simulacra.inference.precision import significant
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.texts import pair_log_likelihood
 from simulacra.inference.versions import library_versions
 
 __all__ = [
     "average_weights",
     "build_tree",
+    "chain_blocks",
     "parameters_of",
     "pattern_probabilities",
     "posterior_dataset",
@@ -59,8 +57,6 @@ __all__ = [
 _PRIOR_DRAWS = 500
 _BLOCK = 2_000_000
 """Weights or probabilities of cells that are held at once by a thread."""
-_MOST_LIKELIHOODS = 2**25
-"""Numbers in the group ``log_likelihood``."""
 
 
 def weights_of_cells(design: WeightDesign, latents: np.ndarray) -> np.ndarray:
@@ -89,7 +85,7 @@ def _blocks(draws: int, size: int) -> list[slice]:
     return [slice(start, start + length) for start in range(0, draws, length)]
 
 
-def _chain_blocks(
+def chain_blocks(
     prepared: Prepared, parameters: Parameters, of_cell: int
 ) -> Iterator[tuple[tuple[int, slice], Parameters]]:
     """The draws of all chains in blocks, with the place of every block; a cell takes ``of_cell`` numbers per draw."""
@@ -116,10 +112,9 @@ def build_tree(
     groups = {
         "posterior": _parameters_dataset(prepared, parameters, coords),
         "sample_stats": _dataset({name: (("chain", "draw"), value) for name, value in sample_stats.items()}, coords),
-        "log_likelihood": _log_likelihood(prepared, parameters, occurs),
         "log_prior": _log_prior(prepared, parameters),
         "posterior_predictive": _posterior_predictive(prepared, parameters, coords, rng),
-        "prior": _parameters_dataset(prepared, _prior_draws(prepared, rng), coords),
+        "prior": _parameters_dataset(prepared, _prior_draws(prepared, rng), coords).drop_vars("latents"),
         "observed_data": _observed(prepared, coords, occurs),
         "constant_data": _constant(prepared, coords, occurs),
     }
@@ -211,34 +206,14 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
         variables["implied_rate"] = ((*draws, "condition"), implied)
         event = outcome.numerator.probability(prepared.model.emissions, parameters.probabilities)
         variables["outcome_given_persona"] = ((*draws, "persona"), event)
-    return _dataset(variables, coords)
-
-
-def _log_likelihood(prepared: Prepared, parameters: Parameters, occurs: np.ndarray) -> xr.Dataset:
-    """Log p(y) of one completion of every occurring (cell, pattern), in nats."""
-    chains, draws = parameters.latents.shape[:2]
-    every = -(-chains * draws * len(occurs) // _MOST_LIKELIHOODS)
-    kept = np.arange(0, draws, every)
-    parameters = jax.tree.map(lambda values: values[:, kept], parameters)
-    if prepared.texts is not None:
-        result = pair_log_likelihood(prepared, prepared.texts, parameters, occurs)
-    else:
-        result = np.empty((chains, len(kept), len(occurs)))
-
-        def fill(part: tuple[tuple[int, slice], Parameters]) -> None:
-            place, own = part
-            values = pattern_probabilities(prepared, own)[:, occurs[:, 0], occurs[:, 1]]
-            np.log(np.maximum(values, np.finfo(float).tiny, out=values), out=result[place])
-
-        with concurrent.futures.ThreadPoolExecutor(min(chains, os.cpu_count() or 1)) as pool:
-            list(pool.map(fill, _chain_blocks(prepared, parameters, len(prepared.patterns))))
-    return _dataset({"completion": (("chain", "draw", "obs_id"), result)}, {"draw": kept})
+    rounded = {name: (dims, significant(values)) for name, (dims, values) in variables.items() if name != "latents"}
+    return _dataset(variables | rounded, coords)
 
 
 def _log_prior(prepared: Prepared, parameters: Parameters) -> xr.Dataset:
     shape = parameters.latents.shape[:2]
     found: dict[str, np.ndarray] = {}
-    for place, own in _chain_blocks(prepared, parameters, len(prepared.model.personas)):
+    for place, own in chain_blocks(prepared, parameters, len(prepared.model.personas)):
         for name, values in log_prior(prepared.model, prepared.design, own).items():
             found.setdefault(name, np.empty(shape))[place] = values
     return _dataset({name: (("chain", "draw"), values) for name, values in found.items()}, {})
@@ -259,7 +234,7 @@ def _posterior_predictive(
     totals, in_condition = prepared.counts.sum(axis=1).astype(int), prepared.in_condition.astype(float)
     size = (*parameters.latents.shape[:2], len(in_condition), len(prepared.model.personas))
     by_condition = np.empty(size, dtype=int)
-    for place, own in _chain_blocks(prepared, parameters, len(prepared.model.personas)):
+    for place, own in chain_blocks(prepared, parameters, len(prepared.model.personas)):
         drawn = rng.multinomial(totals, weights_of_cells(prepared.design, own.latents))
         by_condition[place] = in_condition @ drawn
     variables = {}

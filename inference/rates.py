@@ -34,6 +34,7 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import new_question_rate, rate_prior
 from simulacra.inference.diagnostics import Thresholds, convergence
+from simulacra.inference.precision import coarse, significant
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling.rates import CHAINS, sample_rates
 
@@ -130,14 +131,13 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
     sampling = sample_rates(counts.events, counts.totals, prior, num_samples=each, seed=seed)
     rates = xr.Dataset()
     for drawn in itertools.islice(sampling, _BLOCKS):
-        draws = ("chain", "draw")
+        draws, logits = ("chain", "draw"), drawn.logits.astype(np.float32)
         rates = xr.Dataset(
             {
-                # Single precision: a rate is known to three digits at best.
-                "logits": ((*draws, "group", _QUESTION), drawn.logits.astype(np.float32)),
-                "location": ((*draws, "group"), drawn.location),
-                "cell_scale": ((*draws, "group"), drawn.cell_scale),
-                "question_scale": (draws, drawn.question_scale),
+                "logits": ((*draws, "group", _QUESTION), coarse(logits, logits.std(axis=(0, 1), dtype=float))),
+                "location": ((*draws, "group"), significant(drawn.location)),
+                "cell_scale": ((*draws, "group"), significant(drawn.cell_scale)),
+                "question_scale": (draws, significant(drawn.question_scale)),
                 "events": (("group", _QUESTION), counts.events),
                 "totals": (("group", _QUESTION), counts.totals),
                 "completions": (("group",), counts.completions),

@@ -33,6 +33,7 @@ from simulacra.inference.citation import (
 )
 from simulacra.inference.compared import Compared, compared
 from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contrast_of
+from simulacra.inference.datatree import Unit, to_datatree
 from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
 from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
@@ -563,6 +564,26 @@ class Result:
         """
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
         return tables.arviz_table(self.tree, names, ci_prob)
+
+    def to_datatree(self, *, log_likelihood: Unit | None = None) -> xr.DataTree:
+        """The result for ArviZ's functions (:mod:`simulacra.inference.datatree`); nothing is withheld.
+
+        Unlike :attr:`tree`, ``observed_data`` and ``posterior_predictive`` have one value per completion, the code of
+        its category, and latents are left out. Rates have chains of their own, and are not contained:
+        ``result.draws("rates").to_dataset()``.
+
+        Args:
+            log_likelihood: the unit of the group of that name, which is left out by default. ``"completion"``, for
+                ``loo``: prediction of another completion to a question that was logged; draws of all groups are
+                thinned if there would be more than 34 million values. ``"question"``, all completions to a base
+                question, for ``psense``. Do not pass this to ``loo``: without the completions to a question its effect
+                is unknown, and importance sampling fails (Pareto k). :func:`simulacra.analysis.compare` predicts new
+                questions by refitting.
+
+        Raises:
+            InputError: an unknown unit, or ``"completion"`` for log-likelihoods of texts.
+        """
+        return to_datatree(self.tree, self.prepared, log_likelihood)
 
     @property
     def citable(self) -> tuple[str, ...]:

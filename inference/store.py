@@ -35,8 +35,10 @@ from simulacra.inference.versions import library_versions
 
 __all__ = ["FORMAT_VERSION", "Stored", "model_record", "read_result", "write_result"]
 
-FORMAT_VERSION = 5
-"""Format version of the files; files of another version are rejected."""
+FORMAT_VERSION = 6
+"""Format version of the files that are written."""
+_READ = (5, FORMAT_VERSION)
+"""Versions that are read; others are rejected. Version 5 also contained a log likelihood, computed on request since."""
 
 _RECORD, _ARRAYS = "record_sha256", "arrays_sha256"
 _RESTORE = "restore the two files that the same Result.save wrote, or fit again"
@@ -75,8 +77,9 @@ def write_result(stored: Stored, path: Path) -> Path:
 
 def _netcdf(tree: xr.DataTree) -> memoryview:
     """The tree as the bytes of a netCDF file, made in memory because HDF5 crashes where a disk is full."""
+    packed = {"zlib": True, "complevel": 4, "shuffle": True}  # the digits that were rounded away are bytes of zeros
     encoding = {
-        f"/{name}": {str(own): {"zlib": True, "complevel": 1} for own, data in group.data_vars.items() if data.ndim}
+        f"/{name}": {str(own): packed for own, data in group.data_vars.items() if data.ndim}
         for name, group in tree.children.items()
     }
     return tree.to_netcdf(engine="h5netcdf", encoding=encoding)
@@ -118,7 +121,11 @@ def read_result(path: Path) -> Stored:
                 remedy=_RESTORE,
             )
     try:
-        tree = xr.open_datatree(arrays, engine="h5netcdf").load()
+        tree = xr.open_datatree(arrays, engine="h5netcdf")
+        if record["format_version"] < FORMAT_VERSION:
+            tree = tree.filter(lambda node: node.name != "log_likelihood")
+            tree["prior"] = tree["prior"].to_dataset().drop_vars("latents", errors="ignore")
+        tree = tree.load()
         tree.close()
         return _stored(record, tree)
     except InputError:
@@ -136,11 +143,11 @@ def _read_record(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not the JSON that Result.save writes ({error})", remedy=_RESTORE) from error
     version = record.get("format_version") if isinstance(record, dict) else None
-    if version != FORMAT_VERSION:
+    if version not in _READ:
         versions = record.get("versions") if version else None
         writer = versions.get("simulacra") if isinstance(versions, dict) else None
         raise InputError(
-            f"{path}: format version {version!r}, but this version of simulacra reads {FORMAT_VERSION}",
+            f"{path}: format version {version!r}, but this version of simulacra reads {' and '.join(map(str, _READ))}",
             remedy=f"fit again, or read it with {f'simulacra {writer}' if writer else 'the version that wrote it'}",
         )
     if record.get(_RECORD) != _digest(record) or _ARRAYS not in record:

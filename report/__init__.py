@@ -1,5 +1,6 @@
 """Reporting a result: tables, figures, citations and the report itself."""
 
+from simulacra.report.bibliography import bibliography as bibliography
 from simulacra.report.citations import format_citation as format_citation
 from simulacra.report.document import write_report as write_report
 from simulacra.report.document import write_reports as write_reports

@@ -1,4 +1,4 @@
-"""A citation as text, Markdown, LaTeX or JSON: the value with its interval, diagnostics and provenance."""
+"""A citation as text, ASCII, Markdown, LaTeX or JSON: the value with its interval, diagnostics and provenance."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Citation
 
-__all__ = ["format_citation"]
+__all__ = ["format_citation", "latex_signs"]
 
 
 def format_citation(citation: Citation, style: str = "text") -> str:
@@ -16,8 +16,9 @@ def format_citation(citation: Citation, style: str = "text") -> str:
 
     Args:
         citation: returned by :meth:`simulacra.inference.Result.cite`.
-        style: ``"text"``; ``"markdown"``; ``"latex"``, for siunitx, with the model in a comment; or ``"json"``, an
-            object with all digits.
+        style: ``"text"``; ``"ascii"``, the same without signs beyond ASCII, except in names of the log;
+            ``"markdown"``; ``"latex"``, for siunitx, with the model in a comment; or ``"json"``, an object with all
+            digits.
 
     Raises:
         InputError: an unknown style.
@@ -37,6 +38,13 @@ def _text(citation: Citation) -> str:
     return f"{citation.key}: {citation} Model: {source.model}. Seed {source.seed}, data SHA-256 {source.data_hash}."
 
 
+def _ascii(citation: Citation) -> str:
+    text = re.sub(r"(?<=\d)–(?=\d)", " to ", _text(citation))
+    for sign, plain in (("−", "-"), ("R̂", "R-hat"), ("\N{NARROW NO-BREAK SPACE}", ""), ("…", "")):
+        text = text.replace(sign, plain)
+    return text
+
+
 def _markdown(citation: Citation) -> str:
     source = citation.provenance
     shown = str(citation).replace(citation.rounded(citation.value), f"**{citation.rounded(citation.value)}**", 1)
@@ -52,8 +60,8 @@ def _latex(citation: Citation) -> str:
         citation.rounded(number).replace("−", "-") for number in (citation.value, citation.lower, citation.upper)
     )
     mixing = rf" $\hat R$ \num{{{citation.r_hat:.2f}}}, ESS \num{{{citation.ess:.0f}}};"
-    scope = f" {citation.scope}".replace("\N{NARROW NO-BREAK SPACE}", r"\,") if citation.scope else ""
-    caveat = f" {citation.caveat};" if citation.caveat else ""
+    scope, caveat = (latex_signs(re.sub(r"([%_&#$])", r"\\\1", own)) for own in (citation.scope, citation.caveat))
+    scope, caveat = scope and f" {scope}", caveat and f" {caveat};"
     comment = re.sub(r"\s+", " ", f"{citation.key}; model: {source.model}; data SHA-256 {source.data_hash}")
     return (
         f"% Needs \\usepackage{{siunitx}}. {comment}\n"
@@ -63,11 +71,17 @@ def _latex(citation: Citation) -> str:
     )
 
 
+def latex_signs(text: str) -> str:
+    """Text with the signs that pdfLaTeX does not know by themselves, minus and narrow space, as commands."""
+    return text.replace("−", "$-$").replace("\N{NARROW NO-BREAK SPACE}", r"\,")
+
+
 def _json(citation: Citation) -> str:
     return json.dumps(dataclasses.asdict(citation), ensure_ascii=False, allow_nan=False)
 
 
 _STYLES: Mapping[str, Callable[[Citation], str]] = {
+    "ascii": _ascii,
     "json": _json,
     "latex": _latex,
     "markdown": _markdown,

@@ -15,6 +15,7 @@ from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
 from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
+from simulacra.report.citations import latex_signs
 from simulacra.report.columns import paper_columns
 from simulacra.report.names import refuse_unknown
 from simulacra.report.prose import WITHHELD
@@ -180,7 +181,7 @@ def _latex(whole: pd.DataFrame, columns: list[str], caption: str | None, label: 
     shown = shown.format_index(escape="latex", axis="columns")
     floating = {"caption": caption, "label": label, "position": "htbp", "position_float": "centering"}
     options: dict[str, Any] = {} if caption is None else floating
-    return _PACKAGES + note + shown.to_latex(hrules=True, siunitx=True, column_format=kinds, **options)
+    return _PACKAGES + note + latex_signs(shown.to_latex(hrules=True, siunitx=True, column_format=kinds, **options))
 
 
 _WRITERS: Mapping[str, Callable[[pd.DataFrame], str]] = {

@@ -27,7 +27,7 @@ from simulacra.inference.tables import CI_PROB
 __all__ = ["verify_paper"]
 
 _PLAIN: Sequence[tuple[str, str]] = (
-    (r"\$\\hat\s*\{?R\}?\$", "R̂"),
+    (r"\$\\hat\s*\{?R\}?\$|\bR-hat\b", "R̂"),
     (r"\\numrange\{([^{}]*)\}\{([^{}]*)\}", r"\1–\2"),
     (r"\\(?:SI|qty)\{([^{}]*)\}\{\\percent\}", r"\1%"),
     (r"\\(?:num|texttt|textbf|emph)\{([^{}]*)\}", r"\1"),

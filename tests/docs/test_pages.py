@@ -73,6 +73,7 @@ WITH_PYTHON = [
 @pytest.mark.long
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=ids(WITH_PYTHON))
 @pytest.mark.filterwarnings("ignore:There are not enough devices:UserWarning")
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")  # of loo, with these few draws
 def test_python_runs_in_the_order_of_the_page(page: Path, page_folder: Path, request: pytest.FixtureRequest) -> None:
     if "simulacra-demo" in page.read_text(encoding="utf-8"):
         shutil.copytree(request.getfixturevalue("demonstration").folder, page_folder / "simulacra-demo")

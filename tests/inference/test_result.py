@@ -132,7 +132,6 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
     assert set(fitted.tree.children) == {
         "posterior",
         "sample_stats",
-        "log_likelihood",
         "log_prior",
         "posterior_predictive",
         "prior",
@@ -159,7 +158,7 @@ def test_tree_has_the_groups_and_dims_of_arviz(fitted: Result) -> None:
     assert posterior["coherent_category"].to_numpy().tolist() == ["[0, 50]", "(50, 100]", "missing"]
     assert posterior["weights"].dims == ("chain", "draw", "condition", "persona")
     assert posterior["aligned_probs"].dims == ("chain", "draw", "persona", "aligned_category")
-    assert fitted.tree["prior"].to_dataset().data_vars.keys() == posterior.data_vars.keys()
+    assert {*fitted.tree["prior"].data_vars, "latents"} == set(posterior.data_vars)
     assert {"lp", "energy", "diverging", "acceptance_rate", "step_size", "n_steps"} <= set(fitted.tree["sample_stats"])
     for group in fitted.tree.children.values():
         for value in group.to_dataset().data_vars.values():
@@ -180,9 +179,9 @@ def test_measurements_cannot_have_the_name_of_other_arrays(fitted: Result) -> No
 def test_probabilities_are_probabilities(fitted: Result) -> None:
     for group in ("posterior", "prior"):
         data = fitted.tree[group].to_dataset()
-        np.testing.assert_allclose(data["weights"].sum("persona"), 1, atol=1e-9)
+        np.testing.assert_allclose(data["weights"].sum("persona"), 1, atol=1e-6)  # each is rounded
         for name in ("aligned", "coherent"):
-            np.testing.assert_allclose(data[f"{name}_probs"].sum(f"{name}_category"), 1, atol=1e-9)
+            np.testing.assert_allclose(data[f"{name}_probs"].sum(f"{name}_category"), 1, atol=1e-6)
 
 
 def test_observed_and_constant_data_are_the_log(fitted: Result, simulated) -> None:
@@ -194,24 +193,6 @@ def test_observed_and_constant_data_are_the_log(fitted: Result, simulated) -> No
         np.testing.assert_array_equal(observed[emission.measurement], expected)
     constant = fitted.tree["constant_data"].to_dataset()
     assert int(constant["count"].sum()) == len(table)
-    log_likelihood = fitted.tree["log_likelihood"]["completion"]
-    assert log_likelihood.sizes["obs_id"] == constant.sizes["obs_id"]
-    assert (log_likelihood < 0).all()
-
-
-def test_pointwise_log_likelihood_is_the_mixtures(fitted: Result) -> None:
-    constant = fitted.tree["constant_data"].to_dataset()
-    weights = fitted.draws("weights", by="cell").to_numpy()
-    pattern = fitted.tree["observed_data"]["completion"].to_numpy()
-    patterns = constant["patterns"].to_numpy()
-    tables = [fitted.posterior[f"{name}_probs"].to_numpy() for name in ("aligned", "coherent")]
-    for number in range(0, constant.sizes["obs_id"], 17):
-        cell, codes = int(constant["obs_cell"][number]), patterns[pattern[number]]
-        mixed = sum(
-            weights[2, 30, cell, z] * tables[0][2, 30, z, codes[0]] * tables[1][2, 30, z, codes[1]] for z in range(3)
-        )
-        found = float(fitted.tree["log_likelihood"]["completion"][2, 30, number])
-        assert found == pytest.approx(np.log(mixed), abs=1e-10)
 
 
 def test_replicated_data_look_like_the_observed(fitted: Result) -> None:
@@ -231,7 +212,7 @@ def test_weights_by_cell_average_to_weights_by_condition(fitted: Result) -> None
     assert cells.dims == ("chain", "draw", "cell", "persona")
     assert set(cells.coords) >= {"condition", "question_id", "persona"}
     averaged = cells.groupby("condition").mean("cell").sel(condition=list(fitted.conditions))  # equal cells
-    np.testing.assert_allclose(averaged.transpose(*fitted.draws("weights").dims), fitted.draws("weights"), atol=1e-12)
+    np.testing.assert_allclose(averaged.transpose(*fitted.draws("weights").dims), fitted.draws("weights"), rtol=5e-7)
     with pytest.raises(ValueError, match=r"draws\('weights', by='question'\); expected 'condition' or 'cell'"):
         fitted.draws("weights", by="question")
 
@@ -264,7 +245,7 @@ def test_shifts(fitted: Result) -> None:
         difference = own - weights.sel(condition="base", persona=row["persona"]).to_numpy()
         assert row["mean"] == pytest.approx(difference.mean())
         assert row["p_gt_0"] == pytest.approx((difference > 0).mean())
-    np.testing.assert_allclose(table.groupby("condition")["mean"].sum(), 0, atol=1e-12)
+    np.testing.assert_allclose(table.groupby("condition")["mean"].sum(), 0, atol=1e-6)  # weights are rounded
     ratios = log_ratio(weights.sel(condition="bad").to_numpy(), weights.sel(condition="base").to_numpy()).mean(
         axis=(0, 1)
     )
@@ -777,11 +758,20 @@ def test_checks_are_made_again_from_the_draws(fitted: Result, tmp_path) -> None:
     assert loaded.ok == fitted.ok
 
 
+def test_a_file_of_version_5_is_read_without_what_follows_from_its_draws(fitted: Result, tmp_path) -> None:
+    tree = fitted.tree.copy()
+    tree["log_likelihood"] = xr.Dataset({"completion": (("chain", "draw", "obs_id"), np.zeros((4, 300, 7)))})
+    tree["prior"] = tree["prior"].to_dataset().assign(latents=(("chain", "draw", "latent"), np.zeros((1, 500, 20))))
+    path = dataclasses.replace(fitted, tree=tree).save(tmp_path / "fit.nc")
+    _sign(path, lambda record: record.update(format_version=5))
+    xr.testing.assert_equal(Result.load(path).tree, fitted.tree)
+
+
 def test_a_file_of_an_older_version_says_what_reads_it(fitted: Result, tmp_path) -> None:
     path = fitted.save(tmp_path / "fit.nc")
     _sign(path, lambda record: record.update(format_version=3, versions={"simulacra": "0.0.9"}))
     with pytest.raises(
-        InputError, match=r"format version 3, but .* reads 5; fit again, or read it with simulacra 0\.0\.9"
+        InputError, match=r"format version 3, but .* reads 5 and 6; fit again, or read it with simulacra 0\.0\.9"
     ):
         Result.load(path)
 

@@ -237,8 +237,11 @@ def test_a_result_is_read_back(result: Result, log: CompletionLog, tmp_path: Pat
     assert again.model == result.model
     pd.testing.assert_frame_equal(again.weights(), result.weights())
     pd.testing.assert_frame_equal(again.responsibilities(log), result.responsibilities())
-    total = (result.tree["log_likelihood"]["completion"] * result.tree["constant_data"]["count"]).sum("obs_id")
-    assert np.isfinite(total).all()
+    assert np.isfinite(again.to_datatree(log_likelihood="question")["log_likelihood"]["question"]).all()
+    with pytest.raises(
+        InputError, match=r"single completions cannot be told apart; expected log_likelihood='question'"
+    ):
+        again.to_datatree(log_likelihood="completion")
     assert again.emissions().empty
 
 

@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import matplotlib.style
@@ -175,6 +177,17 @@ def test_drawing_changes_no_settings(passing: Result, tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     figures.shifts(passing).savefig(tmp_path / "shifts.pdf")
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.skipif(shutil.which("pdffonts") is None, reason="pdffonts is not installed")
+def test_pdffonts_finds_embedded_type_42_fonts_only(passing: Result, tmp_path: Path) -> None:
+    """pdffonts calls Type 42 fonts ``TrueType``, or ``CID TrueType``; the columns after the encoding begin with emb."""
+    for path in write_figures(passing, tmp_path, only=["rates", "shifts"], width=3.25):
+        found = subprocess.run(["pdffonts", path], capture_output=True, text=True, check=True).stdout.splitlines()[2:]
+        assert found, path
+        for line in found:
+            assert re.search(r"\s(CID )?TrueType\s", line), line
+            assert re.search(r"\s(yes|no)\s+(yes|no)\s+(yes|no)\s", line)[1] == "yes", line
 
 
 def test_files_have_text_as_text(passing: Result, tmp_path: Path) -> None:

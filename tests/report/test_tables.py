@@ -221,6 +221,11 @@ def test_latex_floats_with_a_caption(tables: dict[str, pd.DataFrame]) -> None:
         format_table(tables["rates"], "latex", label="x")
 
 
+def test_signs_that_pdflatex_does_not_know_are_commands() -> None:
+    table = pd.DataFrame({"condition": ["ft"], "most_missed": ["aligned: −1.5 points of 10\u202f000"]})
+    assert r"aligned: $-$1.5 points of 10\,000" in format_table(table, "latex")
+
+
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tables: dict[str, pd.DataFrame], passing: Result, tmp_path: Path) -> None:

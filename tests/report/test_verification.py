@@ -18,7 +18,7 @@ def written(result: Result, style: str) -> str:
     return "\n\n".join(["# A paper", *(format_citation(result.cite(key), style) for key in KEYS), "The end."])
 
 
-@pytest.mark.parametrize("style", ["text", "markdown", "latex"])
+@pytest.mark.parametrize("style", ["text", "ascii", "markdown", "latex"])
 def test_a_paper_agrees_until_a_digit_is_broken(passing: Result, tmp_path: Path, style: str) -> None:
     paper = tmp_path / "paper"
     paper.write_text(written(passing, style))
