@@ -18,7 +18,9 @@ from simulacra.formalism import (
     InputError,
     LabelEmission,
     Outcome,
+    Partition,
     PersonaMixture,
+    ScoreEmission,
     log_ratio,
     persona_set,
     total_variation,
@@ -898,6 +900,22 @@ def test_rates_of_another_outcome_are_fitted_to_its_own_counts(fitted: Result) -
     assert (table["rate"] != fitted.rates()["rate"]).all()
     assert fitted.rates(gentle) is not table
     pd.testing.assert_frame_equal(fitted.rates(gentle), table)
+
+
+def test_the_denominator_coherent_is_on_the_scale_of_the_score(fitted: Result) -> None:
+    """The same completions on a scale from 1 to 10; thresholds in rules are the user's."""
+    emissions = [ScoreEmission("aligned"), ScoreEmission("coherent", bounds=(1, 10))]
+    assert len(emissions[1].categories) == len(fitted.model.emissions[1].categories)
+    model = PersonaMixture(fitted.model.personas, emissions=emissions)
+    rescaled = dataclasses.replace(fitted, prepared=dataclasses.replace(fitted.prepared, model=model))
+    low = Outcome("aligned < 40", of="coherent", name="low")
+    pd.testing.assert_frame_equal(rescaled.rates(low), fitted.rates(low))
+    assert rescaled.provenance(low).model.endswith("low: aligned < 40 (of coherent > 5.5)")
+    kinds = Partition({"low": "aligned < 40"}, "other", of="coherent")
+    totals = rescaled.rates(kinds)["total"].to_numpy()
+    np.testing.assert_array_equal(totals, fitted.rates(kinds)["total"])
+    np.testing.assert_array_equal(totals[::2], fitted.rates(low)["total"])
+    assert rescaled.draws("rates", outcome=kinds).sizes["category"] == 2
 
 
 def test_responsibilities_of_a_loaded_result_need_its_log(fitted: Result, simulated, tmp_path) -> None:
