@@ -1,9 +1,13 @@
-"""What a research question asks of the fit that it starts from: a result whose checks passed."""
+"""What a research question asks of the fit that it starts from, and what a failed check of it withholds."""
+
+import dataclasses
 
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.result import Result
 
-__all__ = ["expect_passed", "expect_result"]
+__all__ = ["expect_passed", "expect_result", "withheld_emissions"]
+
+_UNWARRANTED = ("withheld: R-hat", "withheld: readings")
 
 
 def expect_result(result: object, call: str, remedy: str | None = None) -> None:
@@ -32,3 +36,19 @@ def expect_passed(result: Result, consequence: str, quantity: str) -> None:
             f"{consequence} because this fit failed its checks: {'; '.join(concerned)}",
             remedy="Result.failed lists the checks with their remedies",
         )
+
+
+def withheld_emissions(result: Result) -> dict[str, str]:
+    """Measurements for which it is not warranted what the personas do, each with the reason; empty if there are none.
+
+    Names of personas, and what absent ones do, are not considered: quantities that sum over all personas depend on
+    neither.
+    """
+    concerned = [check for check in result.failed if "emissions" in check.withholds and check.persona is None]
+    whole = [check for check in concerned if not check.each]
+    if whole:
+        return dict.fromkeys(result.model.measurements, f"withheld: {whole[0].name} failed")
+    unnamed = dataclasses.replace(result, checks=tuple(concerned))
+    table = unnamed.emissions().drop_duplicates(["measurement", "status"])
+    found = table[table["status"].str.startswith(_UNWARRANTED) & table["measurement"].isin(result.model.measurements)]
+    return {str(name): f"{own.iloc[0]} of an emission" for name, own in found.groupby("measurement")["status"]}

@@ -38,6 +38,7 @@ from simulacra.formalism.emissions import AbstractEmission
 from simulacra.formalism.emissions_by_name import emission_by_name
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome, as_outcome
+from simulacra.formalism.scales import bounds_of, coherent_on_scale
 from simulacra.formalism.shifts import claim
 from simulacra.inference.citation import Citation, Provenance, cited
 from simulacra.inference.diagnostics import Thresholds
@@ -304,6 +305,8 @@ def conduct(
     outcome = None if outcome is None else as_outcome(outcome, "conduct")
     rules = [] if outcome is None else [outcome.event]
     own = [emission_by_name(each, (), rules) if isinstance(each, str) else each for each in emissions]
+    if outcome is not None:
+        outcome = coherent_on_scale(outcome, bounds_of(own))
     denominator = None if outcome is None else outcome.denominator
     counts = count_elicited(log, own, elicited_by=elicited_by, label=label, denominator=denominator)
     _expect_conditions(counts, baseline, control)

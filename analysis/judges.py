@@ -13,21 +13,24 @@ A judge that answers at random has no information and moves nothing.
 
 References:
     Lindley (1956), On a measure of the information provided by an experiment, doi:10.1214/aoms/1177728069; Dawid &
-    Skene (1979), doi:10.2307/2346806.
+    Skene (1979), doi:10.2307/2346806; Benjamini & Yekutieli (2001), The control of the false discovery rate in multiple
+    testing under dependency, doi:10.1214/aos/1013699998 (pairs of judges).
 """
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import scipy  # loads scipy.stats when it is used
 import xarray as xr
 from scipy import special
 
-from simulacra.analysis.checks import expect_passed, expect_result
+from simulacra.analysis.checks import expect_result, withheld_emissions
 from simulacra.formalism.display import card, listing
+from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.misfit import misfit_of_counts
@@ -50,30 +53,35 @@ class Judges:
         families: the measurement of the model to which each belongs: a family, or the judge itself.
         sizes: number of categories of each judge.
         joint: draws of P(persona, verdicts), shape ``(S, K, J_1, ..., J_n)``.
-        tables: draws of P(verdict | persona) of every judge, dims ``chain, draw, persona, category``.
+        tables: draws of P(verdict | persona) of every judge in every reading, the first first, dims ``chain, draw,
+            persona, category``.
         counts: completions by condition and pattern, shape ``(M, P)``.
         patterns: codes of every judge in every pattern, int, shape ``(P, n)``.
         emissions: posterior mean of P(verdicts | persona), shape ``(K, J_1, ..., J_n)``.
-        terms: what is withheld.
+        terms: what is withheld from the confusions.
+        withheld: why what depends on a measurement is withheld, by measurement; those without a reason are absent.
     """
 
     names: tuple[str, ...]
     families: tuple[str, ...]
     sizes: tuple[int, ...]
     joint: np.ndarray
-    tables: tuple[xr.DataArray, ...]
+    tables: tuple[tuple[xr.DataArray, ...], ...]
     counts: np.ndarray
     patterns: np.ndarray
     emissions: np.ndarray
     terms: Terms
+    withheld: Mapping[str, str]
 
     def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
-        """One row per judge: ``judge, family, information, added, moves, worth``.
+        """One row per judge: ``judge, family, information, added, moves, worth, status``.
 
         ``information`` and ``added`` are in nats, each followed by an equal-tailed interval of probability ``ci_prob``,
         such as ``information_eti89_lb, information_eti89_ub``; ``moves`` is a difference of probabilities. ``worth`` is
         ``"worthless"`` if the interval of the information lies below 1% of the entropy of the personas; ``"redundant"``
-        if that of what the judge adds does; otherwise ``"adds"``.
+        if that of what the judge adds does; otherwise ``"adds"``. Where the emissions of a judge failed a check, its
+        information is withheld, and with it all that depends on several judges: ``added``, ``moves`` and ``worth`` of
+        every judge. What is withheld is NaN, or ``"withheld"`` in the column ``worth``.
 
         Raises:
             InputError: a probability outside (0, 1).
@@ -87,10 +95,22 @@ class Judges:
             ranges = [np.quantile(draws, ends(ci_prob)) for draws in (own, added)]
             worth = "worthless" if ranges[0][1] < least else "redundant" if ranges[1][1] < least else "adds"
             found = (own.mean(), *ranges[0], added.mean(), *ranges[1])
-            rows.append((name, self.families[place], *map(float, found), self._moves(place), worth))
+            status = self._status(self.families[place])
+            rows.append((name, self.families[place], *map(float, found), self._moves(place), worth, status))
         suffixes = ("", *(f"_{end}" for end in bounds(ci_prob)))
-        numbers = [f"{name}{suffix}" for name in ("information", "added") for suffix in suffixes]
-        return pd.DataFrame(rows, columns=["judge", "family", *numbers, "moves", "worth"])
+        information, added_names = ([f"{name}{suffix}" for suffix in suffixes] for name in ("information", "added"))
+        columns = ["judge", "family", *information, *added_names, "moves", "worth", "status"]
+        table = pd.DataFrame(rows, columns=columns)
+        table.loc[table["status"] != "ok", information] = np.nan
+        if self.withheld:
+            table[[*added_names, "moves"]], table["worth"] = np.nan, "withheld"
+            table["status"] = table["status"].where(table["status"] != "ok", f"all but information {self._status()}")
+        return table
+
+    def _status(self, *measurements: str) -> str:
+        """``"ok"``, or why what depends on these measurements, by default on all, is withheld."""
+        reasons = (own for name, own in self.withheld.items() if name in (measurements or self.families))
+        return next(reasons, "ok")
 
     def _moves(self, place: int) -> float:
         """Largest change of the weights of a condition if a judge is left out."""
@@ -108,7 +128,7 @@ class Judges:
             InputError: a probability outside (0, 1).
         """
         terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
-        parts = [summary_table(draws, terms) for draws in self.tables]
+        parts = [summary_table(draws, terms, others=others) for draws, *others in self.tables]
         return pd.concat(parts, keys=self.names, names=["judge"]).reset_index(0).reset_index(drop=True)
 
     def pairs(self, *, seed: int = 0) -> pd.DataFrame:
@@ -116,9 +136,11 @@ class Judges:
 
         Columns ``judge, other, agreement``, the share of completions with the same verdict, or with none by either, NaN
         if the categories of the two differ; ``excess``, its difference from the predicted share; ``unexplained``, the
-        share of completions whose pair of verdicts the model does not account for; and ``p_value``, the proportion of
-        replicated logs that deviate as much (:mod:`simulacra.inference.misfit`), not adjusted for the number of pairs.
-        A small p-value means that two judges share errors: join them in a family.
+        share of completions whose pair of verdicts the model does not account for; ``p_value``, the proportion of
+        replicated logs that deviate as much (:mod:`simulacra.inference.misfit`); ``p_adjusted``, the smallest false
+        discovery rate at which this pair is found, whatever the dependence between pairs (Benjamini and Yekutieli);
+        and ``status``. A small ``p_adjusted`` means that two judges share errors: join them in a family. Pairs are
+        withheld if emissions of either judge failed a check.
         """
         rng, rows = np.random.default_rng([seed, 3]), []
         counts = self.counts.sum(axis=0)
@@ -130,11 +152,21 @@ class Judges:
             logged = np.zeros(predicted.shape[1:])
             np.add.at(logged, (self.patterns[:, first], self.patterns[:, second]), counts)
             unexplained, p_value = misfit_of_counts(logged.ravel(), predicted.reshape(len(predicted), -1), rng)
-            same = self.tables[first]["category"].equals(self.tables[second]["category"])
+            same = self.tables[first][0]["category"].equals(self.tables[second][0]["category"])
             agreement = float(np.trace(logged) / logged.sum()) if same else np.nan
             excess = agreement - float(np.trace(predicted.mean(axis=0)))
-            rows.append((self.names[first], self.names[second], agreement, excess, unexplained, p_value))
-        return pd.DataFrame(rows, columns=["judge", "other", "agreement", "excess", "unexplained", "p_value"])
+            status = self._status(self.families[first], self.families[second])
+            rows.append((self.names[first], self.names[second], agreement, excess, unexplained, p_value, status))
+        table = pd.DataFrame(
+            rows, columns=["judge", "other", "agreement", "excess", "unexplained", "p_value", "status"]
+        )
+        shown = table["status"] == "ok"
+        table.loc[~shown, ["excess", "unexplained", "p_value"]] = np.nan
+        table.insert(6, "p_adjusted", np.nan)
+        if shown.any():
+            found = scipy.stats.false_discovery_control(table.loc[shown, "p_value"], method="by")
+            table.loc[shown, "p_adjusted"] = found
+        return table
 
     def __repr__(self) -> str:
         worth = self.table().set_index("judge")["worth"]
@@ -152,14 +184,14 @@ def judges(result: Result) -> Judges:
         result: a fit of two or more measurements, such as the verdicts of several judges (persona set ``"judges"``).
 
     Raises:
-        InputError: fewer than two measurements; a model of texts; more than 20 000 patterns of verdicts; or emissions
-            that failed a check.
+        InputError: fewer than two measurements; a model of texts; or more than 20 000 patterns of verdicts.
+
+    A failed check of the fit withholds what depends on it, with the reason, and nothing else.
 
     When not to trust it: everything follows from the fitted model. If judges share errors and are not in a family,
     their agreement is taken for the truth; see :meth:`Judges.pairs`.
     """
     expect_result(result, "judges")
-    expect_passed(result, "What judges add is withheld", "emissions")
     model, posterior = result.model, result.posterior
     own = [(part, emission) for emission in model.emissions for part in emission.parts]
     sizes = tuple(len(part.categories) for part, _ in own)
@@ -171,6 +203,8 @@ def judges(result: Result) -> Judges:
             argument="result",
         )
     shapes = [tuple(len(part.categories) for part in emission.parts) for emission in model.emissions]
+    numbers = result.readings()["reading"].unique().tolist()
+    readings = [result.draws("emissions", reading=number) for number in numbers]
     probabilities = [posterior[f"{name}_probs"] for name in model.measurements]
     weights = posterior["weights"].to_numpy()
     flat = weights.reshape(-1, *weights.shape[2:])
@@ -186,9 +220,11 @@ def judges(result: Result) -> Judges:
         sizes=sizes,
         joint=pooled.reshape(*pooled.shape, *[1] * len(sizes)) * _product(drawn, shapes),
         tables=tuple(
-            _of_judge(probabilities[place], part.measurement, emission.part_codes(part.measurement), part.categories)
-            for place, emission in enumerate(model.emissions)
-            for part in emission.parts
+            tuple(
+                _of_judge(reading[emission.measurement], part, emission.part_codes(part.measurement))
+                for reading in readings
+            )
+            for part, emission in own
         ),
         counts=counts,
         patterns=np.stack(
@@ -201,6 +237,7 @@ def judges(result: Result) -> Judges:
         ),
         emissions=_product(means, shapes)[0],
         terms=Terms(result.failed, result.thresholds, absent=result.absent).of("emissions"),
+        withheld=withheld_emissions(result),
     )
 
 
@@ -213,11 +250,11 @@ def _product(tables: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) ->
     return joint
 
 
-def _of_judge(draws: xr.DataArray, name: str, codes: np.ndarray, categories: Sequence[str]) -> xr.DataArray:
+def _of_judge(draws: xr.DataArray, judge: AbstractEmission, codes: np.ndarray) -> xr.DataArray:
     """P(verdict | persona) of one judge of a measurement, summed over those of the others."""
-    table = draws.to_numpy() @ np.eye(len(categories))[codes]
-    coords = {"persona": draws["persona"].to_numpy(), "category": list(categories)}
-    return xr.DataArray(table, dims=("chain", "draw", "persona", "category"), coords=coords, name=name)
+    table = draws.to_numpy() @ np.eye(len(judge.categories))[codes]
+    coords = {"persona": draws["persona"].to_numpy(), "category": list(judge.categories)}
+    return xr.DataArray(table, dims=("chain", "draw", "persona", "category"), coords=coords, name=judge.measurement)
 
 
 def _information(joint: np.ndarray) -> np.ndarray:

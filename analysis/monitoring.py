@@ -45,7 +45,7 @@ import pandas as pd
 import xarray as xr
 from scipy import special
 
-from simulacra.analysis.checks import expect_result
+from simulacra.analysis.checks import expect_result, withheld_emissions
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
@@ -398,7 +398,7 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
     weights = sample_weights(counts[0], components, rng, concentration=_CONCENTRATION)
     base = _flat(posterior["weights"].sel(condition=monitor.reference))
     predicted = np.stack([(own[:, None] @ components)[:, 0] for own in (weights, base)], axis=1)
-    withheld = _withheld(result)
+    withheld = next(iter(withheld_emissions(result).values()), "")
     p_value, excess = _departure(result.model, patterns, counts, predicted)
     dims, coords = ("chain", "draw", "persona"), {"persona": posterior["persona"].to_numpy()}
     events, total, rate = _rate(monitor, window, shape, rng)
@@ -419,19 +419,6 @@ def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) ->
         content_hash=window.content_hash,
         withheld=withheld,
     )
-
-
-def _withheld(result: Result) -> str:
-    """Why nothing that depends on what the personas do may be shown; empty if there is no reason.
-
-    What a window shows does not depend on the names of the personas, nor on what absent ones do.
-    """
-    every = [own for own in result.failed if "emissions" in own.withholds and own.persona is None and not own.each]
-    if every:
-        return f"withheld: {every[0].name} failed"
-    status = result.emissions()["status"]
-    unsampled = status[status.str.startswith("withheld: R-hat")]
-    return "" if unsampled.empty else f"{unsampled.iloc[0]} of an emission"
 
 
 def _thinned(posterior: xr.Dataset) -> xr.Dataset:

@@ -30,6 +30,7 @@ from simulacra.formalism.display import card, listing
 from simulacra.formalism.dynamics import first_crossing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.scales import bounds_of, coherent_rule
 from simulacra.inference.citation import Citation, Provenance, cited
 from simulacra.inference.diagnostics import convergence
 from simulacra.inference.draws import by_group, chosen_outcome
@@ -147,7 +148,7 @@ def scorecard(
     organisms: Sequence[str] | None = None,
     *,
     outcome: Outcome | str | None = None,
-    coherent: str | None = "coherent > 50",
+    coherent: str | None = "coherent",
     margin: float = 0.05,
     doses: Mapping[str, Mapping[str, float]] | None = None,
     after: Mapping[str, Group] | None = None,
@@ -159,7 +160,8 @@ def scorecard(
         organisms: the conditions to compare; with their context if the log has contexts, as in ``"ft, trigger=on"``.
             Default: all groups of conditions other than the baseline.
         outcome: the behaviour. Default: the outcome of the model.
-        coherent: rule for coherent completions. None leaves out ``incoherent`` and ``clean``.
+        coherent: rule for coherent completions. Default: ``coherent > 50`` on the scale of that score. None, or no such
+            score, leaves out ``incoherent`` and ``clean``.
         margin: difference from the baseline, a probability, from which a base question counts for ``reliability``.
         doses: for every organism, the dose of each condition of its training: ``{"narrow": {"narrow-step-5": 5,
             "narrow-step-40": 40, "narrow": 120}}``. The baseline has dose zero. Default: no ``dose``.
@@ -183,6 +185,8 @@ def scorecard(
     names = rates.organisms(organisms)
     rows, baselines = rates.rows(names), rates.baselines(names)
     values = {"rate": rates.draws[..., rows]}
+    if coherent == "coherent":
+        coherent = coherent_rule(bounds_of(result.model.emissions))
     if coherent is not None:
         values["incoherent"] = _Rates(result, Outcome(f"not ({coherent})", of="scored")).draws[..., rows]
         values["clean"] = _Rates(result, Outcome(chosen.rule, of=coherent, name=chosen.name)).draws[..., rows]

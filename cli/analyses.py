@@ -173,13 +173,10 @@ def scorecard(
     """
     from simulacra.analysis import scorecard as scored
     from simulacra.cli.session import Session
-    from simulacra.formalism.scales import bounds_of, coherent_rule
     from simulacra.inference import Result
 
     with Session(out=None, as_json=json, quiet=quiet, ci_prob=ci_prob) as session:
-        loaded = Result.load(result)
-        coherent = coherent_rule(bounds_of(loaded.model.emissions))
-        found = scored(loaded, organisms or None, margin=margin, coherent=coherent)
+        found = scored(Result.load(result), organisms or None, margin=margin)
         diagnostics = ("ess_bulk", "ess_tail", "r_hat")
         session.show_table("scorecard", found.table(ci_prob=ci_prob), found.words, diagnostics)
 

@@ -11,7 +11,7 @@ from simulacra.inference.tables import bounds, level
 
 __all__ = ["print_judges"]
 
-_SUSPICIOUS = 0.05
+_SUSPICIOUS = 0.05  # false discovery rate
 _MEANING = (
     "information: what the verdict of a judge says of the persona; adds: what it says beyond the verdicts of all "
     "others; both in nats. moves: largest change of the weights of a condition if the judge is left out."
@@ -25,13 +25,20 @@ def print_judges(console: Console, judges: pd.DataFrame, pairs: pd.DataFrame, *,
         shown = []
         for name in ("information", "added"):
             lower, upper = (row[f"{name}_{end}"] for end in bounds(ci_prob))
-            shown.append(f"{row[name]:.3f} ({lower:.3f}–{upper:.3f})")
+            shown.append("" if math.isnan(row[name]) else f"{row[name]:.3f} ({lower:.3f}–{upper:.3f})")
         family = row["family"] if row["family"] != row["judge"] else ""
-        table.add_row(escape(row["judge"]), escape(family), *shown, f"{100 * row['moves']:.1f} points", row["worth"])
+        moves = "" if math.isnan(row["moves"]) else f"{100 * row['moves']:.1f} points"
+        table.add_row(escape(row["judge"]), escape(family), *shown, moves, row["worth"])
     console.print(f"[bold]Judges[/bold], mean and {level(ci_prob)} interval", highlight=False)
     console.print(table)
+    for row in judges[judges["status"] != "ok"].to_dict("records"):
+        console.print(escape(f"{row['judge']}: {row['status']}"), highlight=False, soft_wrap=True)
     console.print(f"{_MEANING}\n", style="dim", highlight=False, soft_wrap=True)
-    apart = pairs[pairs["p_value"] < _SUSPICIOUS].sort_values("p_value")
+    withheld = pairs[pairs["status"] != "ok"]
+    for row in withheld.to_dict("records"):
+        console.print(escape(f"{row['judge']} and {row['other']}: {row['status']}"), highlight=False, soft_wrap=True)
+    pairs = pairs.drop(index=withheld.index)
+    apart = pairs[pairs["p_adjusted"] < _SUSPICIOUS].sort_values("p_value")
     for row in apart.to_dict("records"):
         said = "occur together in other combinations than the model accounts for"
         if not math.isnan(row["excess"]):
@@ -40,15 +47,13 @@ def print_judges(console: Console, judges: pd.DataFrame, pairs: pd.DataFrame, *,
                 f"agree {more} often than the model accounts for: in {row['agreement']:.1%} of the completions, "
                 f"{100 * row['excess']:+.1f} points"
             )
-        text = escape(f"{row['judge']} and {row['other']} {said} (p = {row['p_value']:.3f}).")
+        text = escape(f"{row['judge']} and {row['other']} {said} (adjusted p = {row['p_adjusted']:.3f}).")
         console.print(text, highlight=False, soft_wrap=True)
-    console.print(
-        "Judges that share errors can be joined: --family NAME=JUDGE,JUDGE."
-        if len(apart)
-        else f"No pair of judges agrees more or less often than the model accounts for (p at least "
-        f"{pairs['p_value'].min():.2f})."
-        if len(pairs)
-        else "All judges are of one family.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    if len(apart):
+        said = "Judges that share errors can be joined: --family NAME=JUDGE,JUDGE."
+    elif len(pairs):
+        least = f"adjusted p at least {pairs['p_adjusted'].min():.2f}"
+        said = f"No pair of judges agrees more or less often than the model accounts for ({least})."
+    else:
+        said = "" if len(withheld) else "All judges are of one family."
+    console.print(said, highlight=False, soft_wrap=True)

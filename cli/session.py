@@ -40,7 +40,6 @@ from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, describe
 from simulacra.data.extras import MissingExtraError
 from simulacra.data.numerals import grouped
 from simulacra.formalism import InputError, Outcome, Partition, PersonaMixture
-from simulacra.formalism.scales import bounds_of, coherent_on_scale
 from simulacra.formalism.visible import visible
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
@@ -351,7 +350,6 @@ class Session:
     def rates(self, path: Path, outcome: Outcome | Partition) -> None:
         """Load a saved result and print the rates of another outcome, or of the categories of a partition."""
         result = Result.load(path)
-        outcome = coherent_on_scale(outcome, bounds_of(result.model.emissions))
         tables = tables_of_rates(result, outcome, rope=self._rope, ci_prob=self._ci_prob)
         print_rates(self._console, result, tables, outcome, rope=self._rope, ci_prob=self._ci_prob)
         held = _withholds(tables)

@@ -71,8 +71,9 @@ def _found(compared: pd.DataFrame) -> str:
     rest = f"; without a mark, they miss it by at most {100 * unmarked.max():.1f} points" if len(unmarked) else ""
     return (
         f"{said} Marked in the table of weights are {int((~inside & marked).sum())} of the {misses} that do not and "
-        f"{int((inside & marked).sum())} of the {hits} that do{rest}. Rare personas exchange mass with frequent ones; "
-        "the page on the organism (docs/organism.md) explains the misses."
+        f"{int((inside & marked).sum())} of the {hits} that do{rest}. Intervals assume that a persona does the same in "
+        "every condition. In this organism it does not quite, which scores cannot reveal and no mark finds "
+        "(docs/organism.md)."
     )
 
 

@@ -253,7 +253,8 @@ class Outcome:
     Attributes:
         rule: the event, for example ``"aligned < 30 and coherent > 50"``.
         of: the denominator: ``"all"`` completions; ``"scored"``, those with every measurement that the rule uses;
-            ``"coherent"``, those with ``coherent > 50``; or any rule.
+            ``"coherent"``, those with ``coherent > 50`` on a scale from 0 to 100, which models and results move to that
+            of the score; or any rule.
         name: name of the event in tables.
 
     Raises:

@@ -11,9 +11,10 @@ import pandas as pd
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, place
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.outcomes import Outcome, as_outcome
+from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.partitions import Partition
 from simulacra.inference.diagnostics import Check
+from simulacra.inference.draws import chosen_outcome
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rate_tables import rest_is_clear
 from simulacra.inference.rates import in_common
@@ -241,11 +242,8 @@ def provenance_of(
     ``outcome`` is that of the number, by default the outcome of the model.
     """
     model = prepared.model
-    if isinstance(outcome, Partition):
-        event: str | None = ", ".join(map(str, outcome.outcomes))
-    else:
-        chosen = model.outcome if outcome is None else as_outcome(outcome, "provenance")
-        event = None if chosen is None else str(chosen)
+    chosen = model.outcome if outcome is None else chosen_outcome(outcome, prepared)
+    event = ", ".join(map(str, chosen.outcomes)) if isinstance(chosen, Partition) else chosen and str(chosen)
     one_line = (
         f"{len(personas)} personas ({', '.join(personas)}); "
         f"measurements {', '.join(model.observables)}; "

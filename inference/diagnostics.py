@@ -28,7 +28,7 @@ from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.scales import bounds_of, rescaled_rule
-from simulacra.inference.readings import compare_readings
+from simulacra.inference.readings import compare_readings, in_each_reading
 
 __all__ = [
     "PERSONA_ESTIMATES",
@@ -412,7 +412,7 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
     """Whether the personas account for the patterns of every group; see :mod:`simulacra.inference.misfit`.
 
     A condition, in one of its contexts, fails if its unexplained share exceeds the threshold and replicated logs hardly
-    ever deviate as much.
+    ever deviate as much, in any of the readings: its weights are given with their range over all of them.
     """
     remedy = (
         "The personas do not account for the scores of this condition, so its weights are withheld; its rate does not "
@@ -425,18 +425,24 @@ def check_misfit(misfit: xr.Dataset, thresholds: Thresholds) -> list[Check]:
     if contexts:
         remedy += f" If the weights may differ between contexts, name {', '.join(map(str, contexts))} in weights=."
         argument += ("weights",)
+    readings = in_each_reading(misfit)
+    limit = float(thresholds.unexplained)
     for group in range(misfit.sizes["group"]):
+        found = []
+        for number, reading in enumerate(readings, start=1):
+            own = reading.isel(group=group)
+            share, p_value = float(own["unexplained"]), float(own["p_value"])
+            found.append((share > limit and p_value < thresholds.misfit_p, share, p_value, number))
+        failed, share, p_value, number = max(found)
         own = misfit.isel(group=group)
-        share, p_value, name = float(own["unexplained"]), float(own["p_value"]), str(own["condition"].item())
         group_place = place({key: own[key].item() for key in ("condition", *contexts)})
-        where = f"{group_place}: p = {p_value:.3f}"
-        limit = float(thresholds.unexplained)
-        passed = share <= limit or p_value >= thresholds.misfit_p
-        found = Check(
-            "unexplained share", passed, share, limit, where, remedy, _OF_A_CONDITION, condition=name,
-            argument=argument,
+        where = f"{group_place}: p = {p_value:.3f}" + (f", reading {number}" if len(readings) > 1 else "")
+        checks.append(
+            Check(
+                "unexplained share", not failed, share, limit, where, remedy, _OF_A_CONDITION,
+                condition=str(own["condition"].item()), argument=argument,
+            )
         )  # fmt: skip
-        checks.append(found)
     return checks
 
 

@@ -6,12 +6,15 @@ every name in :data:`DRAWS`. Differences are computed draw by draw.
 
 import difflib
 from collections.abc import Callable, Mapping
+from typing import overload
 
 import numpy as np
 import xarray as xr
 
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome, as_outcome, implied_rates
+from simulacra.formalism.partitions import Partition
+from simulacra.formalism.scales import bounds_of, coherent_on_scale
 from simulacra.inference.posterior import average_weights, weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, against_baseline, rates_in
@@ -79,19 +82,27 @@ def take_draws(
     return weight_draws(posterior, prepared, by) if name == "weights" else _OTHERS[name](posterior, prepared)
 
 
-def chosen_outcome(outcome: Outcome | str | None, prepared: Prepared) -> Outcome:
-    """The given outcome or rule, or the outcome of the model.
+@overload
+def chosen_outcome(outcome: Outcome | str | None, prepared: Prepared) -> Outcome: ...
+@overload
+def chosen_outcome(outcome: Outcome | Partition | str | None, prepared: Prepared) -> Outcome | Partition: ...
+def chosen_outcome(outcome: Outcome | Partition | str | None, prepared: Prepared) -> Outcome | Partition:
+    """The given outcome, rule or partition, or the outcome of the model.
+
+    The denominator ``"coherent"`` is on the scale of that score; thresholds in rules remain as they are.
 
     Raises:
         InputError: there is neither.
     """
-    chosen = prepared.model.outcome if outcome is None else as_outcome(outcome, "Result")
-    if chosen is None:
-        raise InputError(
-            "This model has no outcome; pass one, for example Outcome('grade <= 2', name='bad')",
-            argument="outcome",
-        )
-    return chosen
+    if outcome is None:
+        if prepared.model.outcome is None:
+            raise InputError(
+                "This model has no outcome; pass one, for example Outcome('grade <= 2', name='bad')",
+                argument="outcome",
+            )
+        return prepared.model.outcome
+    given = outcome if isinstance(outcome, Partition) else as_outcome(outcome, "Result")
+    return coherent_on_scale(given, bounds_of(prepared.model.emissions))
 
 
 def differences(draws: xr.DataArray, baseline: str) -> xr.DataArray:

@@ -35,9 +35,8 @@ from simulacra.inference.checkpoint import open_checkpoint
 from simulacra.inference.checks import check_draws, with_fitting_names
 from simulacra.inference.default_model import default_model
 from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
-from simulacra.inference.draws import group_weights
 from simulacra.inference.log_measurements import Log
-from simulacra.inference.misfit import misfit
+from simulacra.inference.misfit import misfit_of_readings
 from simulacra.inference.names import check_names, describe_absent, find_evidence
 from simulacra.inference.posterior import build_tree, posterior_dataset
 from simulacra.inference.precision import coarse_latents
@@ -198,7 +197,11 @@ def _sample_reading(
     """The posterior around another mode, with personas named by their gates."""
     sampled = next(sample_posterior(prepared, target, start, settings, progress, journal))
     parameters, _ = _relabelled(prepared, sampled, start)
-    posterior = posterior_dataset(prepared, parameters)
+    return _named(prepared, posterior_dataset(prepared, parameters), parameters, thresholds)
+
+
+def _named(prepared: Prepared, posterior: xr.Dataset, parameters: Parameters, thresholds: Thresholds) -> xr.Dataset:
+    """The posterior with the names that its personas have after the name gates."""
     evidence = find_evidence(prepared, posterior, thresholds)
     names = check_names(prepared.model, parameters.probabilities, evidence, thresholds)
     return posterior.assign_coords(persona=np.array(with_fitting_names(names, prepared)[1]))
@@ -236,9 +239,10 @@ def _assemble(
         *describe_texts(prepared, parameters),
         *absent,
     )
+    first = _named(prepared, posterior, parameters, thresholds)
+    readings = distinct_readings([first, *rivals], distance=thresholds.mode_distance)
     if model.measurements:
-        weights = group_weights(posterior, prepared)
-        tree["misfit"] = xr.DataTree(misfit(prepared, weights, parameters.probabilities, seed=settings.seed))
+        tree["misfit"] = xr.DataTree(misfit_of_readings(prepared, readings, seed=settings.seed))
     tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior["weights"], posterior, model).to_dataset())
     if prepared.texts is not None and prepared.texts.calibrated:
         fitted = calibration_statistics(prepared.texts, target.problem.prior, parameters, target.pareto_k)
@@ -251,8 +255,6 @@ def _assemble(
         tree = tree.map_over_datasets(
             lambda data: data.assign_coords(persona=np.array(names)) if "persona" in data.dims else data
         )
-    first = posterior.assign_coords(persona=np.array(names))
-    readings = distinct_readings([first, *rivals], distance=thresholds.mode_distance)
     for number, reading in enumerate(readings[1:], start=2):
         tree[f"{READING}{number}"] = xr.DataTree(reading)
     checks += (check_readings(readings, more, thresholds),)

@@ -13,6 +13,9 @@ predictive distribution, for many draws of the parameters, and compared with the
 The data are used twice, to fit and to check, which makes the p-value conservative: where the model holds it is hardly
 ever below .2, so that .05 is a strict threshold.
 
+If the data support several readings (:mod:`simulacra.inference.readings`), each has an unexplained share and a p-value
+of its own, because each is another account of the same completions.
+
 References:
     Gelman, Meng & Stern (1996), Posterior predictive assessment of model fitness via realized discrepancies,
     Statistica Sinica 6:733-807; Bayarri & Berger (2000), P values for composite null models,
@@ -30,14 +33,18 @@ from simulacra.formalism.emissions.base import AbstractEmission
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import total_variation
+from simulacra.inference.draws import group_weights
+from simulacra.inference.posterior import parameters_of
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import groups_of
+from simulacra.inference.readings import in_each_reading
 
 __all__ = [
     "described",
     "every_pattern",
     "misfit",
     "misfit_of_counts",
+    "misfit_of_readings",
     "misfit_table",
     "pattern_bins",
 ]
@@ -45,6 +52,15 @@ __all__ = [
 _REPLICATES = 500
 _LEAST_EXPECTED = 0.5
 _MOST_PATTERNS = 4096
+
+
+def misfit_of_readings(prepared: Prepared, readings: Sequence[xr.Dataset], *, seed: int) -> xr.Dataset:
+    """The result of :func:`misfit` for a posterior; for several, along ``reading``, numbered from 1."""
+    found = [
+        misfit(prepared, group_weights(own, prepared), parameters_of(own, prepared).probabilities, seed=seed)
+        for own in readings
+    ]
+    return found[0] if len(found) == 1 else xr.concat(found, dim=pd.RangeIndex(1, len(found) + 1, name="reading"))
 
 
 def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndarray, ...], *, seed: int) -> xr.Dataset:
@@ -149,7 +165,16 @@ def _discrepancy(counts: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> n
 
 
 def misfit_table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> pd.DataFrame:
-    """The result of :func:`misfit` by group; see :meth:`simulacra.inference.Result.unexplained`."""
+    """The result of :func:`misfit_of_readings` by group; see :meth:`simulacra.inference.Result.unexplained`."""
+    tables = [_table(own, emissions) for own in in_each_reading(misfit)]
+    if len(tables) == 1:
+        return tables[0]
+    for number, table in enumerate(tables, start=1):
+        table.insert(list(table).index("unexplained"), "reading", number)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> pd.DataFrame:
     table = groups_of(misfit).assign(unexplained=misfit["unexplained"].to_numpy())
     for name in misfit["measurement"].to_numpy():
         table[f"in_{name}"] = misfit["unexplained_in"].sel(measurement=name).to_numpy()

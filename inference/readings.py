@@ -23,7 +23,7 @@ import xarray as xr
 
 from simulacra.inference.sampling.initialise import Start
 
-__all__ = ["READING", "compare_readings", "distinct_readings", "rival_modes"]
+__all__ = ["READING", "compare_readings", "distinct_readings", "in_each_reading", "rival_modes"]
 
 READING = "reading_"
 """How the groups of a tree that contain readings other than the first begin."""
@@ -55,6 +55,13 @@ def distinct_readings(posteriors: Sequence[xr.Dataset], *, distance: float) -> l
         if all(compare_readings(own["weights"], [other["weights"]], distance)["disagree"].any() for other in found):
             found.append(own)
     return found
+
+
+def in_each_reading(found: xr.Dataset) -> list[xr.Dataset]:
+    """What was found for every reading, the first first: the entries along ``reading``, if there are several."""
+    if "reading" not in found.dims:
+        return [found]
+    return [found.isel(reading=place) for place in range(found.sizes["reading"])]
 
 
 def compare_readings(

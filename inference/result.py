@@ -207,7 +207,9 @@ class Result:
         if isinstance(outcome, Partition):
             if name not in ("rates", "contrasts") or by != "condition":
                 raise InputError(f"draws({name!r}): only 'rates' and 'contrasts' have a partition", argument="outcome")
-            drawn = partition_draws(self._stages(outcome), outcome, scope)
+            partition = chosen_outcome(outcome, self.prepared)
+            assert isinstance(partition, Partition)
+            drawn = partition_draws(self._stages(partition), partition, scope)
             return by_condition(drawn if name == "rates" else against_baseline(drawn, self.model.baseline))
         if not 1 <= reading <= len(self._posteriors):
             raise InputError(
@@ -234,12 +236,12 @@ class Result:
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, unexplained, ess_bulk, ess_tail, r_hat, status``;
         ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
-        largest over its contexts (:meth:`unexplained`); NaN if the model has no measurements. A ``status`` of
-        ``prior-driven`` gives the range of the mean with half and twice the concentration of the archetypes, which
-        exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``condition-driven`` its range with and without
-        the condition's own completions in the emissions (:mod:`simulacra.inference.influence`); ``absent`` means that
-        hardly any completions are attributed to the persona (:attr:`absent`). With several readings (:meth:`readings`),
-        unexplained shares and these marks are those of the first.
+        largest over its contexts and, with several readings, over these (:meth:`unexplained`); NaN if the model has no
+        measurements. A ``status`` of ``prior-driven`` gives the range of the mean with half and twice the concentration
+        of the archetypes, which exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``condition-driven`` its
+        range with and without the condition's own completions in the emissions (:mod:`simulacra.inference.influence`);
+        ``absent`` means that hardly any completions are attributed to the persona (:attr:`absent`). With several
+        readings (:meth:`readings`), these marks are those of the first.
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
@@ -337,10 +339,10 @@ class Result:
                 terms,
             )
 
-        if isinstance(outcome, Partition):
-            every = by_category(self._stages(outcome), outcome, self.prepared, scope, table)
-            return every.assign(comparisons=len(every))
         chosen = chosen_outcome(outcome, self.prepared)
+        if isinstance(chosen, Partition):
+            every = by_category(self._stages(chosen), chosen, self.prepared, scope, table)
+            return every.assign(comparisons=len(every))
         rates = self._rates_of(chosen)
         return table(chosen, rates_in(rates, scope), rates)
 
@@ -434,9 +436,9 @@ class Result:
         def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
             return rate_table(draws, self._implied(chosen, scope), rates, scope_name(scope), terms)
 
-        if isinstance(outcome, Partition):
-            return by_category(self._stages(outcome), outcome, self.prepared, scope, table)
         chosen = chosen_outcome(outcome, self.prepared)
+        if isinstance(chosen, Partition):
+            return by_category(self._stages(chosen), chosen, self.prepared, scope, table)
         rates = self._rates_of(chosen)
         return table(chosen, rates_in(rates, scope), rates)
 
@@ -456,7 +458,8 @@ class Result:
         measurement, ``p_value, most_missed``. ``unexplained`` is the total variation distance between logged and
         predicted shares of patterns beyond what logs of this size show by chance; ``p_value`` the proportion of
         replicated logs that deviate as much (:mod:`simulacra.inference.misfit`); ``most_missed`` the pattern whose
-        share differs most. With several readings (:meth:`readings`), all are those of the first.
+        share differs most. With several readings (:meth:`readings`), each has rows of its own, numbered in the column
+        ``reading`` before ``unexplained``; a condition that any of them leaves unexplained fails the check.
 
         Raises:
             InputError: the model has no measurements.

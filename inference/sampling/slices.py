@@ -43,12 +43,16 @@ def slice_sample(
     drawn, left = now.copy(), np.arange(now.size)
     for _ in range(_MOST_SHRINKAGES):
         value = low + (high - low) * rng.random(left.size)
-        accepted = log_density(value, *fixed) >= level
-        drawn[left[accepted]] = value[accepted]
-        if accepted.all():
+        rejected = np.flatnonzero(~(log_density(value, *fixed) >= level))
+        drawn[left] = value
+        if not rejected.size:
             break
         below = value < now
         low, high = np.where(below, value, low), np.where(below, high, value)
-        left = left[~accepted]
-        now, level, low, high, *fixed = (part[~accepted] for part in (now, level, low, high, *fixed))
+        # take is several times faster than a mask for arrays of this size
+        left, now, level, low, high, *fixed = (
+            part.take(rejected, axis=0) for part in (left, now, level, low, high, *fixed)
+        )
+    else:
+        drawn[left] = now
     return drawn.reshape(start.shape)

@@ -59,4 +59,6 @@ def test_what_judges_add_is_shown(run: Run, fitted: FitResult, monkeypatch: pyte
     assert "coherent" in ended.stdout
     found = json.loads(run("judges", "out", "--json").stdout)
     assert [row["judge"] for row in found["judges"]] == ["aligned", "coherent"]
-    assert set(found["pairs"][0]) == {"judge", "other", "agreement", "excess", "unexplained", "p_value"}
+    assert set(found["pairs"][0]) == {
+        *("judge", "other", "agreement", "excess", "unexplained", "p_value", "p_adjusted", "status")
+    }

@@ -11,7 +11,8 @@ import xarray as xr
 from simulacra.data import read_completions
 from simulacra.formalism import Archetype, InputError, LabelEmission, Outcome, Persona, PersonaMixture
 from simulacra.inference import Result, Thresholds, fit
-from simulacra.inference.diagnostics import check_readings
+from simulacra.inference.diagnostics import check_misfit, check_readings
+from simulacra.inference.misfit import misfit_of_readings
 from simulacra.inference.readings import compare_readings, distinct_readings, rival_modes
 from simulacra.inference.sampling.initialise import Start
 from simulacra.report import result_tables
@@ -153,6 +154,25 @@ def test_what_readings_agree_about_is_shown_and_the_rest_withheld() -> None:
     assert contrasts["claim"].tolist() == ["decrease"]
     assert contrasts[["implied", "explained", "unexplained_lb"]].notna().all(axis=None)
     assert contrasts["total_variation"].isna().all()
+
+
+def test_every_reading_has_its_own_unexplained_share() -> None:
+    """Both describe this log; were the second wrong about a condition, the check would fail with its number."""
+    result = fit_ambiguous()
+    table = result.unexplained()
+    assert table[["condition", "reading"]].to_numpy().tolist() == [[c, n] for n in (1, 2) for c in ("base", "ft")]
+    first = misfit_of_readings(result.prepared, [result.posterior], seed=0)
+    np.testing.assert_allclose(table.loc[table["reading"] == 1, "unexplained"], first["unexplained"])
+    largest = table.groupby("condition")["unexplained"].max()
+    weights = result.weights().drop_duplicates("condition").set_index("condition")["unexplained"]
+    pd.testing.assert_series_equal(weights, largest, check_names=False)
+    stored = result.tree["misfit"].to_dataset()
+    wrong = xr.DataArray([[0.0, 0.0], [0.5, 0.0]], dims=("reading", "group"))
+    checks = check_misfit(stored.assign(unexplained=stored["unexplained"] + wrong, p_value=1 - 2 * wrong), Thresholds())
+    assert [check.passed for check in checks] == [False, True]
+    assert checks[0].where == "base: p = 0.000, reading 2"
+    tables = result_tables(result)
+    assert len(tables["unexplained"]) == 4
 
 
 def test_the_table_of_readings_is_written_if_there_are_several(fitted: Result) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,15 +19,19 @@ from simulacra.formalism import (
     InputError,
     LabelEmission,
     Outcome,
+    Partition,
     PersonaMixture,
+    ScoreEmission,
     log_ratio,
     persona_set,
     total_variation,
 )
+from simulacra.formalism.display import place
 from simulacra.inference import Result, Thresholds, store, tables
 from simulacra.inference.citation import decimals
 from simulacra.inference.draws import DRAWS
 from simulacra.inference.tables import bounds
+from tests.inference.conftest import fit_triggered
 
 _NUMBERS = ["mean", "eti89_lb", "eti89_ub"]
 _DIAGNOSTICS = ["ess_bulk", "ess_tail", "r_hat"]
@@ -617,8 +622,8 @@ def test_save_and_load_give_the_same_result(fitted: Result, tmp_path) -> None:
     path = tmp_path / "folder" / "fit.nc"
     assert fitted.save(path) == path
     assert sorted(file.name for file in path.parent.iterdir()) == ["fit.json", "fit.nc"]
-    for place in (path, path.parent):
-        loaded = Result.load(place)
+    for given in (path, path.parent):
+        loaded = Result.load(given)
         xr.testing.assert_equal(loaded.tree, fitted.tree)
         assert set(loaded.tree.attrs) == set(fitted.tree.attrs)
         assert loaded.checks == fitted.checks
@@ -798,52 +803,56 @@ def test_a_result_is_written_as_netcdf_only(fitted: Result, tmp_path) -> None:
 # --- citations and other outcomes -----------------------------------------------------------------------------------
 
 
-def test_every_citable_number_is_that_of_its_table(fitted: Result) -> None:
-    shifts = fitted.shifts().set_index(["condition", "persona"])
-    assert len(fitted.citable) == len(set(fitted.citable)) == 9 + 6 + 3 + 2 * (3 + 2) + 3 + 2
-    for (condition, persona), row in shifts.iterrows():
-        cited = fitted.cite(f"shift[{condition},{persona}]")  # spaces do not matter
-        assert (cited.value, cited.lower, cited.upper) == (row["mean"], row["eti89_lb"], row["eti89_ub"])
-        assert (cited.r_hat, cited.ess_bulk, cited.ess_tail) == (row["r_hat"], row["ess_bulk"], row["ess_tail"])
-    for key in fitted.citable:
-        cited = fitted.cite(key)
-        assert cited.key == key
-        assert cited.lower <= cited.value <= cited.upper
-        assert cited.provenance.data_hash == fitted.collapsed.content_hash
-        assert cited.provenance.data_hash[:8] in str(cited)
+_CITED = {  # every kind of key: its table, the scope, and the column of the number
+    "weight": ("weights", "these", "mean"),
+    "shift": ("shifts", "these", "mean"),
+    "outcome_given_persona": ("outcome_given_persona", "", "mean"),
+    "rate": ("rates", "these", "rate"),
+    "new_rate": ("rates", "new", "rate"),
+    "rate_difference": ("contrasts", "these", "rate_difference"),
+    "new_rate_difference": ("contrasts", "new", "rate_difference"),
+    "implied_rate": ("rates", "these", "implied"),
+    "unexplained": ("contrasts", "these", "unexplained"),
+}
+
+
+@pytest.mark.parametrize(("ci_prob", "contexts"), [(0.89, False), (0.5, False), (0.89, True)])
+def test_a_citation_has_the_number_the_scope_and_the_interval_of_its_cell(
+    ci_prob: float, contexts: bool, fitted: Result
+) -> None:
+    """A law: every cell of every table, withheld ones included, and no other key."""
+    result, keys = fit_triggered() if contexts else fitted, []
+    for kind, (name, scope, column) in _CITED.items():
+        scoped = {"scope": scope} if name in ("rates", "contrasts") else {}
+        table = getattr(result, name)(ci_prob=ci_prob, **scoped)
+        first = "scope" if scoped else "mean"
+        ends = (f"{column}_lb", f"{column}_ub") if column in ("implied", "unexplained") else bounds(ci_prob)
+        dims = list(table)[: list(table).index(first)]
+        for row in table.to_dict("records"):
+            key = f"{kind}[{place({dim: row[dim] for dim in dims})}]"
+            keys.append(key)
+            if np.isnan(row[column]):
+                with pytest.raises(InputError, match=rf"^{re.escape(key)} is withheld"):
+                    result.cite(key, ci_prob=ci_prob)
+                continue
+            cited = result.cite(key.replace(" ", ""), ci_prob=ci_prob)  # spaces do not matter
+            assert cited.key == key
+            assert (cited.value, cited.lower, cited.upper) == (row[column], *(row[end] for end in ends))
+            assert (cited.interval, cited.interval_probability) == ("ETI", ci_prob)
+            assert cited.scope == (result.in_words(scope) if scope else "")
+            assert cited.scope in str(cited)
+            assert cited.scope in repr(cited)
+            if column not in ("implied", "unexplained"):  # of which a table has the diagnostics of the rate
+                assert (cited.r_hat, cited.ess_bulk, cited.ess_tail) == (row["r_hat"], row["ess_bulk"], row["ess_tail"])
+            assert cited.provenance.data_hash == result.collapsed.content_hash
+            assert cited.provenance.data_hash[:8] in str(cited)
+    assert sorted(keys) == sorted(result.citable)
 
 
 def test_the_ess_that_is_cited_is_the_smaller_of_bulk_and_tail(fitted: Result) -> None:
     cited = fitted.cite("implied_rate[bad]")
     for bulk, tail in ((500.0, 2302.0), (2302.0, 500.0)):
         assert "ESS 500;" in str(dataclasses.replace(cited, ess_bulk=bulk, ess_tail=tail))
-
-
-@pytest.mark.parametrize(("prefix", "scope"), [("", "these"), ("new_", "new")])
-def test_a_citation_has_the_number_the_scope_and_the_interval_of_the_table(
-    prefix: str, scope: str, fitted: Result
-) -> None:
-    for kind, table, column in (
-        ("rate", fitted.rates(scope=scope), "rate"),
-        ("rate_difference", fitted.contrasts(scope=scope), "rate_difference"),
-    ):
-        for row in table.to_dict("records"):
-            cited = fitted.cite(f"{prefix}{kind}[{row['condition']}]")
-            assert (cited.value, cited.lower, cited.upper) == (row[column], row["eti89_lb"], row["eti89_ub"])
-            assert cited.scope == fitted.in_words(scope)
-            assert cited.scope in str(cited)
-            assert cited.scope in repr(cited)
-
-
-def test_what_personas_imply_and_leave_is_cited_with_its_own_interval(fitted: Result) -> None:
-    rates, contrasts = (table.set_index("condition") for table in (fitted.rates(), fitted.contrasts()))
-    for key, row, name in (
-        ("implied_rate[bad]", rates.loc["bad"], "implied"),
-        ("unexplained[bad]", contrasts.loc["bad"], "unexplained"),
-    ):
-        cited = fitted.cite(key)
-        assert (cited.value, cited.lower, cited.upper) == (row[name], row[f"{name}_lb"], row[f"{name}_ub"])
-    assert fitted.cite("outcome_given_persona[misaligned]").scope == ""
 
 
 def test_a_number_that_was_not_gated_is_cited_as_such(fitted: Result) -> None:
@@ -899,6 +908,22 @@ def test_rates_of_another_outcome_are_fitted_to_its_own_counts(fitted: Result) -
     assert (table["rate"] != fitted.rates()["rate"]).all()
     assert fitted.rates(gentle) is not table
     pd.testing.assert_frame_equal(fitted.rates(gentle), table)
+
+
+def test_the_denominator_coherent_is_on_the_scale_of_the_score(fitted: Result) -> None:
+    """The same completions on a scale from 1 to 10; thresholds in rules are the user's."""
+    emissions = [ScoreEmission("aligned"), ScoreEmission("coherent", bounds=(1, 10))]
+    assert len(emissions[1].categories) == len(fitted.model.emissions[1].categories)
+    model = PersonaMixture(fitted.model.personas, emissions=emissions)
+    rescaled = dataclasses.replace(fitted, prepared=dataclasses.replace(fitted.prepared, model=model))
+    low = Outcome("aligned < 40", of="coherent", name="low")
+    pd.testing.assert_frame_equal(rescaled.rates(low), fitted.rates(low))
+    assert rescaled.provenance(low).model.endswith("low: aligned < 40 (of coherent > 5.5)")
+    kinds = Partition({"low": "aligned < 40"}, "other", of="coherent")
+    totals = rescaled.rates(kinds)["total"].to_numpy()
+    np.testing.assert_array_equal(totals, fitted.rates(kinds)["total"])
+    np.testing.assert_array_equal(totals[::2], fitted.rates(low)["total"])
+    assert rescaled.draws("rates", outcome=kinds).sizes["category"] == 2
 
 
 def test_responsibilities_of_a_loaded_result_need_its_log(fitted: Result, simulated, tmp_path) -> None:
