@@ -182,6 +182,23 @@ def fit(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    reference_label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column with the persona of a reference according to a judge. Measures how often a prompt elicits its "
+            "persona; otherwise that has a prior.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    calibration: Annotated[
+        Literal["cut", "joint"] | None,
+        typer.Option(
+            help="Whether references alone calibrate the likelihoods (cut, the default), or all rows do as well "
+            "(joint; wrong if fine-tuned texts differ from the references).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     rope: Rope = 0.01,
     ci_prob: CiProb = 0.89,
     seed: Seed = 0,
@@ -274,8 +291,9 @@ def fit(
             baseline=baseline,
             outcome=outcome,
             of=of,
-            likelihoods=likelihoods,
-            references=references,
+            likelihoods=request.likelihoods_of(
+                reference=references, label=reference_label, calibration=calibration, used=likelihoods
+            ),
             without=without or (),
             concentration=request.parse_concentrations(concentration or ()),
             families=request.parse_families(family or ()),

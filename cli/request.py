@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from simulacra.analysis import Guess
 from simulacra.cli.reading import parse_names
-from simulacra.formalism import RESIDUAL, PersonaMixture
+from simulacra.formalism import RESIDUAL, LikelihoodEmission, PersonaMixture
 from simulacra.formalism.emissions.base import High
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome, as_outcome
@@ -18,6 +18,7 @@ from simulacra.inference.log_measurements import Log
 
 __all__ = [
     "candidates",
+    "likelihoods_of",
     "parse_concentrations",
     "parse_declarations",
     "parse_event",
@@ -86,6 +87,22 @@ def parse_concentrations(texts: Sequence[str]) -> dict[str, float]:
         if match is None:
             raise InputError(f"--concentration {text!r}: expected PERSONA=NUMBER, such as misaligned=200")
     return {match[1]: float(match[2]) for match in found.values() if match is not None}
+
+
+def likelihoods_of(
+    *, reference: str | None, label: str | None, calibration: Literal["cut", "joint"] | None, used: bool
+) -> LikelihoodEmission | bool:
+    """The emission of log-likelihoods, or ``False`` if they are not used.
+
+    Raises:
+        InputError: an option of likelihoods that are not used, or a label without references.
+    """
+    if used:
+        return LikelihoodEmission(reference=reference, label=label, calibration=calibration or "cut")
+    for name, value in {"--references": reference, "--reference-label": label, "--calibration": calibration}.items():
+        if value is not None:
+            raise InputError(f"{name} {value} applies to likelihoods only", remedy="add --likelihoods, or leave it out")
+    return False
 
 
 def parse_event(outcome: str | None, categories: Sequence[str], rest: str, of: str) -> Outcome | Partition:

@@ -6,6 +6,7 @@ References:
 
 import collections
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 
@@ -54,7 +55,7 @@ def check_draws(prepared: Prepared, tree: xr.DataTree, thresholds: Thresholds) -
         *check_baseline(model.emissions, prepared.patterns, of_baseline, thresholds),
         *found("misfit", check_misfit),
         *found("calibration", check_calibration),
-        *found("uncovered", check_uncovered),
+        *found("uncovered", functools.partial(check_uncovered, cut=prepared.is_cut)),
         *found("rates", lambda rates, limits: check_rates(rate_diagnostics(rates), limits)),
     ]
 

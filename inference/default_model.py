@@ -7,6 +7,7 @@ base questions where they do in the log. If the log suggests several models or n
 that choose one.
 """
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,6 @@ from simulacra.formalism.persona_sets import OPEN_SETS, adjusted_personas, base_
 from simulacra.formalism.personas import Persona
 from simulacra.formalism.scales import bounds_of, rescaled_personas
 from simulacra.inference.log_measurements import (
-    LIKELIHOOD,
     Declared,
     Log,
     archetyped_in,
@@ -51,8 +51,7 @@ def default_model(
     baseline: str = "base",
     outcome: Outcome | str | None = None,
     of: str | None = None,
-    likelihoods: bool = False,
-    references: str | None = None,
+    likelihoods: bool | LikelihoodEmission = False,
     without: Sequence[str] = (),
     concentration: Mapping[str, float | int] | None = None,
     families: Mapping[str, Sequence[str]] | None = None,
@@ -71,9 +70,9 @@ def default_model(
         baseline: the condition that the others are compared with.
         outcome: an event or its rule. Default: that of the model.
         of: the denominator of the outcome, unless it is an Outcome. Default: ``all``.
-        likelihoods: use the columns ``log_likelihood_<persona>``. The personas are those with such a column, with the
-            archetypes and gates of the personas of the set that have the same names.
-        references: column with the persona whose prompt elicited a completion, for calibrating likelihoods.
+        likelihoods: use the log-likelihoods of texts: an emission, which names the column of references, or ``True``
+            for the columns ``log_likelihood_<persona>`` without references. The personas are those with such a column,
+            with the archetypes and gates of the personas of the set that have the same names.
         without: personas of the set that are left out.
         concentration: weight of the archetypes of some personas relative to the data, in pseudo-completions.
         families: judges that may share errors, by a name for the family: their verdicts are modelled jointly
@@ -85,16 +84,11 @@ def default_model(
 
     Raises:
         InputError: no measurement, or several that may be the trait; a direction that is not known; likelihoods of
-            fewer than two personas; references without likelihoods; an unknown persona; a declaration of a score that
-            is not modelled; or a log that was collapsed with emissions, which are then part of a model already.
+            fewer than two personas; an unknown persona; a declaration of a score that is not modelled; or a log that
+            was collapsed with emissions, which are then part of a model already.
     """
     expect_log(log, "default_model")
-    if references is not None and not likelihoods:
-        raise InputError(
-            "default_model: references apply to likelihoods only",
-            remedy="pass likelihoods=True, or leave out references",
-            argument=("likelihoods", "references"),
-        )
+    texts = LikelihoodEmission() if likelihoods is True else likelihoods or None
     emissions = (emissions,) if isinstance(emissions, str) else tuple(emissions)
     without = (without,) if isinstance(without, str) else tuple(without)
     known = dict(declared or {})
@@ -105,7 +99,7 @@ def default_model(
         file = _read(str(personas), known)
         personas, given, event = file.personas, {**file.emissions, **given}, event or file.outcome
     if personas is None:
-        personas = USUAL_SET if likelihoods else suggested_set(log, names, known, given)
+        personas = USUAL_SET if texts else suggested_set(log, names, known, given)
     name: str | None = None
     kind: str | None = None
     if isinstance(personas, (str, Path)):
@@ -113,13 +107,13 @@ def default_model(
         chosen = () if kind in OPEN_SETS else persona_set(name)
     else:
         chosen = tuple(personas)
-    if likelihoods:
-        chosen = _prompted(log, chosen)
+    if texts:
+        chosen = _prompted(log, chosen, texts)
     if not names and kind in OPEN_SETS:
         names = open_measurement(log, kind, known)
     elif not names:
-        names = archetyped_in(log, chosen, kind, needed=not likelihoods)
-        refuse_lacking(log, chosen, names, needed=event is None and not likelihoods)
+        names = archetyped_in(log, chosen, kind, needed=texts is None)
+        refuse_lacking(log, chosen, names, needed=event is None and texts is None)
     refuse_undeclared(known, names)
     rules = rules_of(() if name else chosen, event)
     if kind == "judges":
@@ -130,8 +124,8 @@ def default_model(
     ]
     measured = joined_families(measured, families or {})
     model = PersonaMixture(
-        rescaled_personas(chosen, bounds_of(measured)) if likelihoods else name or chosen,
-        emissions=[*measured, *([LikelihoodEmission(reference=references)] if likelihoods else [])],
+        rescaled_personas(chosen, bounds_of(measured)) if texts else name or chosen,
+        emissions=[*measured, *([texts] if texts else [])],
         weights=weights or (NESTED_WEIGHTS if is_nested(log) else CROSSED_WEIGHTS),
         baseline=baseline,
         outcome=event,
@@ -182,19 +176,25 @@ def _read(path: str, declared: Mapping[str, Declared]) -> PersonaFile:
     return file
 
 
-def _prompted(log: Log, personas: Sequence[Persona]) -> tuple[Persona, ...]:
+def _prompted(log: Log, personas: Sequence[Persona], texts: LikelihoodEmission) -> tuple[Persona, ...]:
     """The personas whose log-likelihoods the log contains."""
     there = measured_in(log)
-    names = [column.removeprefix(LIKELIHOOD) for column in there if column.startswith(LIKELIHOOD)]
+    if isinstance(texts.columns, str):
+        before, _, after = texts.columns.partition("{}")
+        pattern = re.compile(f"{re.escape(before)}(.+){re.escape(after)}")
+        names = [found[1] for column in there if (found := pattern.fullmatch(column))]
+    else:
+        names = [name for name, column in texts.columns if column in there]
     if len(names) < 2:
+        columns = texts.columns.replace("{}", "<persona>") if isinstance(texts.columns, str) else "of its emission"
         raise InputError(
-            f"default_model: likelihoods need columns {LIKELIHOOD}<persona> of two personas or more, as written by "
-            f"score_log; the measurements of the log are: {', '.join(there) or 'none'}",
+            f"default_model: likelihoods need columns {columns} of two personas or more, as written by score_log; the "
+            f"measurements of the log are: {', '.join(there) or 'none'}",
             argument="likelihoods",
         )
     known = {persona.name: persona for persona in personas}
-    texts = {name: Persona(name, f"Texts that the prompt of {name!r} makes likely.") for name in names}
-    return tuple(known.get(name, own) for name, own in texts.items())
+    described = {name: Persona(name, f"Texts that the prompt of {name!r} makes likely.") for name in names}
+    return tuple(known.get(name, own) for name, own in described.items())
 
 
 def _with_denominator(model: PersonaMixture, of: str) -> PersonaMixture:

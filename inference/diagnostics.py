@@ -470,12 +470,20 @@ def check_calibration(calibration: xr.Dataset, thresholds: Thresholds) -> list[C
     return [own, Check("pareto_k", passed, pareto_k, limit, where, remedy, withheld, argument=("reference",))]
 
 
-def check_uncovered(uncovered: xr.Dataset, thresholds: Thresholds) -> list[Check]:
-    """Whether the texts of every condition are like those of references; see :mod:`simulacra.inference.uncovered`."""
-    remedy = (
-        "Texts of this condition are unlike those that any persona's prompt elicits, so its weights are withheld. Add "
-        "the persona that writes them, with references; or collect references from the model of this condition."
+def check_uncovered(uncovered: xr.Dataset, thresholds: Thresholds, *, cut: bool) -> list[Check]:
+    """Whether the texts of every condition are like those of references; see :mod:`simulacra.inference.uncovered`.
+
+    They withhold the weights of their condition if the calibration is cut. In a joint one all rows take part in it, so
+    that everything that depends on personas is withheld, of all conditions.
+    """
+    what = "Texts of this condition are unlike those that any persona's prompt elicits"
+    remedies = (
+        f"{what}, and in a joint calibration they change the weights of all conditions. Use "
+        "LikelihoodEmission(calibration='cut'), in which rows do not inform the calibration.",
+        f"{what}, so its weights are withheld. Add the persona that writes them, with references; or collect "
+        "references from the model of this condition.",
     )
+    withheld, argument = (_OF_A_CONDITION, ("personas", "reference")) if cut else (PERSONA_ESTIMATES, ("calibration",))
     checks = []
     for index, name in enumerate(map(str, uncovered["condition"].to_numpy())):
         own = {key: float(values[index]) for key, values in uncovered.data_vars.items()}
@@ -487,8 +495,8 @@ def check_uncovered(uncovered: xr.Dataset, thresholds: Thresholds) -> list[Check
         passed = share <= limit or own["p_value"] >= thresholds.calibration_p
         checks.append(
             Check(
-                "uncovered texts", passed, share, limit, where, remedy, _OF_A_CONDITION, condition=name,
-                argument=("personas", "reference"),
+                "uncovered texts", passed, share, limit, where, remedies[cut], withheld,
+                condition=name if cut else None, argument=argument,
             )
         )  # fmt: skip
     return checks

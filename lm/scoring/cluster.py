@@ -5,6 +5,7 @@ the block that it had; a run that is killed as a whole resumes with the blocks t
 """
 
 import dataclasses
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,8 @@ def score_on_cluster(
         return
     ray = import_extra("ray", "ray")
     data = import_extra("ray.data", "ray")
+    logging.getLogger("ray").setLevel(logging.ERROR)  # its errors are raised; the rest repeats what progress shows
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # has a level of its own since it was imported
     assert parts.folder is not None
     _write_texts(parts.folder, work, written, ranges)
     if not ray.is_initialized():

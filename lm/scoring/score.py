@@ -2,9 +2,9 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -122,12 +122,7 @@ def score_log(
     if too_long not in ("exclude", "truncate"):
         raise InputError(f"too_long={too_long!r}", expected="'exclude' or 'truncate'", argument="too_long")
     target = None if out is None else _parquet(out)
-    if target is None and (shard is not None or ray_workers is not None):
-        raise InputError("shards and workers put their parts next to a file", expected="out=", argument="out")
-    if ray_workers is not None and not isinstance(model, (str, Path)):
-        raise InputError(
-            "the workers of Ray load the model themselves", expected="a folder or a name on the hub", argument="model"
-        )
+    _refuse_without_file(target, shard, ray_workers, model)
     prompts = check_prompts(personas) if isinstance(personas, Mapping) else read_prompts(personas)
     refuse_taken(log, list(prompts))
     work = collect_work(log, question)
@@ -157,42 +152,77 @@ def score_log(
         "block_rows": block_rows,
         "texts": work.hash(written),
     }
-    record = {
-        "model": backend.name,
-        "versions": library_versions(),
-        "prompts": {name: texts[0] for name, texts in written.items()},
-    }
-    encoder = Encoder(backend.tokenizer, end_token, split_special_tokens=split_special_tokens)
     prompting = {"chat": writer.chat, "truncate": too_long == "truncate"}
     if ray_workers is None:
+        encoder = Encoder(backend.tokenizer, end_token, split_special_tokens=split_special_tokens)
         blocks = import_extra("simulacra.lm.scoring.blocks", "lm")
-        scorer = blocks.BlockScorer(backend, encoder, written, **prompting)
-        run = functools.partial(score_blocks, scorer, work)
+        run = functools.partial(score_blocks, blocks.BlockScorer(backend, encoder, written, **prompting), work)
     else:
         cluster = import_extra("simulacra.lm.scoring.cluster", "ray")
         given = {**loading, "dtype": backend.dtype}
         held = cluster.ClusterModel(str(model), given, options, end_token, split_special_tokens, **prompting)
         run = functools.partial(cluster.score_on_cluster, held, work, written, workers=ray_workers)
-    ranges = block_ranges(len(work), block_rows)
+    record = {
+        "model": backend.name,
+        "versions": library_versions(),
+        "prompts": {name: texts[0] for name, texts in written.items()},
+    }
+    task = _Task(log, work, target, settings, record, prompt_notes)
+    return _scored(task, run, block_rows, shard, overwrite=overwrite, progress_bar=progress_bar)
+
+
+class _Task(NamedTuple):
+    """What is scored, and for which file.
+
+    Attributes:
+        log: the log.
+        work: its distinct completions.
+        target: the file of the result, if there is one.
+        settings: what determines the numbers, in plain JSON types.
+        record: what else describes the run.
+        notes: what was done to write the prompts.
+    """
+
+    log: CompletionLog
+    work: Work
+    target: Path | None
+    settings: Mapping[str, Any]
+    record: Mapping[str, Any]
+    notes: Sequence[str]
+
+
+def _scored(
+    task: _Task,
+    run: Callable[[Sequence[int], Parts, Sequence[range], Progress], None],
+    block_rows: int,
+    shard: tuple[int, int] | None,
+    *,
+    overwrite: bool,
+    progress_bar: bool,
+) -> CompletionLog:
+    """The log with the numbers of all blocks that are done after those of this shard were run."""
+    ranges = block_ranges(len(task.work), block_rows)
     own = shard_blocks(len(ranges), shard)
-    parts = Parts(target, [len(rows) for rows in ranges])
-    if done := _finished(log, target, settings, overwrite=overwrite):
+    parts = Parts(task.target, [len(rows) for rows in ranges])
+    if done := _finished(task, overwrite=overwrite):
         return done
     with parts.lock("run" if shard is None else "shard-{}-of-{}".format(*shard)):
-        if done := _finished(log, target, settings, overwrite=overwrite):  # by the process that had the lock
+        if done := _finished(task, overwrite=overwrite):  # by the process that had the lock
             return done
-        parts.begin(settings, record, overwrite=overwrite)
+        parts.begin(task.settings, task.record, overwrite=overwrite)
         missing = [number for number in own if number not in parts]
-        with Progress(sum(len(ranges[number]) for number in own), len(prompts), shown=progress_bar) as progress:
+        personas = list(task.settings["personas"])
+        with Progress(sum(len(ranges[number]) for number in own), len(personas), shown=progress_bar) as progress:
             progress.skip(sum(len(ranges[number]) for number in own if number not in missing))
             run(missing, parts, ranges, progress)
         table, complete = merge_parts(parts, ranges)
-        if not complete and (done := _finished(log, target, settings, overwrite=overwrite)):  # by the last shard
+        if not complete and (done := _finished(task, overwrite=overwrite)):  # by the last shard
             return done
-        scored = with_scores(log, work, table, list(prompts), [*_notes(backend, settings, table, work), *prompt_notes])
-        if target is not None and complete:
+        scored = with_scores(task.log, task.work, table, personas, _notes(task, table))
+        if task.target is not None and complete:
             account = scored.account.to_dict()
-            write_table(target, scored.table, {"settings": settings, "record": record, "account": account})
+            said = {"settings": task.settings, "record": task.record, "account": account}
+            write_table(task.target, scored.table, said)
             parts.remove()
     return scored
 
@@ -205,6 +235,17 @@ def _parquet(out: str | Path) -> Path:
             argument="out",
         )
     return Path(out)
+
+
+def _refuse_without_file(
+    target: Path | None, shard: tuple[int, int] | None, ray_workers: int | None, model: Any
+) -> None:
+    if target is None and (shard is not None or ray_workers is not None):
+        raise InputError("shards and workers put their parts next to a file", expected="out=", argument="out")
+    if ray_workers is not None and not isinstance(model, (str, Path)):
+        raise InputError(
+            "the workers of Ray load the model themselves", expected="a folder or a name on the hub", argument="model"
+        )
 
 
 def _backend(
@@ -224,11 +265,12 @@ def _backend(
     return LocalBackend(model, **options)
 
 
-def _notes(backend: AbstractBackend, settings: Mapping[str, Any], table: pd.DataFrame, work: Work) -> list[str]:
+def _notes(task: _Task, table: pd.DataFrame) -> list[str]:
     """What the account states about how rows were scored."""
+    settings = task.settings
     weights = settings.get("weights")
-    origin = f"weights {weights[:12]}, {backend.dtype}" if weights else "weights out of sight"
-    notes = [f"log-likelihoods by {backend.name} ({origin}) under {', '.join(settings['personas'])}"]
+    origin = f"weights {weights[:12]}, {settings['dtype']}" if weights else "weights out of sight"
+    notes = [f"log-likelihoods by {task.record['model']} ({origin}) under {', '.join(settings['personas'])}"]
     flags = {
         "truncated": "truncated at the model's context",
         "merged": "tokenised separately from their prompts",
@@ -237,19 +279,19 @@ def _notes(backend: AbstractBackend, settings: Mapping[str, Any], table: pd.Data
         "ended": "end in the end token already and were given no second one",
     }
     for flag, what in flags.items():
-        count = int((table[flag].reindex(work.row_of) == True).sum())  # noqa: E712 (NaN where there is no text)
+        count = int((table[flag].reindex(task.work.row_of) == True).sum())  # noqa: E712 (NaN where there is no text)
         notes += [f"{grouped(count)} completion(s) {what}"] if count else []
-    return notes
+    return [*notes, *task.notes]
 
 
-def _finished(
-    log: CompletionLog, target: Path | None, settings: Mapping[str, Any], *, overwrite: bool
-) -> CompletionLog | None:
+def _finished(task: _Task, *, overwrite: bool) -> CompletionLog | None:
     """The saved result of the same call; None if there is none, or if it is another's and may be overwritten."""
+    target, settings = task.target, task.settings
     if target is None or not target.exists() or (overwrite and settings.get("weights") is None):
         return None
     try:
-        return from_file(log, target, list(settings["personas"]), read_metadata(target, settings)["account"])
+        account = read_metadata(target, settings)["account"]
+        return from_file(task.log, target, list(settings["personas"]), account)
     except InputError:
         if overwrite:
             return None

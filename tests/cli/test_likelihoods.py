@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result as Outcome
 
 from simulacra.data import read_completions
-from simulacra.formalism import persona_set
+from simulacra.formalism import LikelihoodEmission, persona_set
 from simulacra.inference import default_model
 
 
@@ -28,7 +28,7 @@ def scored(frame: pd.DataFrame) -> pd.DataFrame:
 
 def test_personas_are_those_that_have_a_column(scored: pd.DataFrame) -> None:
     log = read_completions(scored)
-    model = default_model(log, likelihoods=True, references="elicited_by")
+    model = default_model(log, likelihoods=LikelihoodEmission(reference="elicited_by"))
     assert model.names == ("aligned", "villain")
     assert model.personas[0] == persona_set("emergent-misalignment")[0]
     assert model.personas[1].gates == ()
@@ -43,17 +43,37 @@ def test_options_that_do_not_go_together_are_refused(scored: pd.DataFrame) -> No
     log = read_completions(scored.drop(columns="log_likelihood_villain"))
     with pytest.raises(ValueError, match="columns log_likelihood_<persona> of two personas or more"):
         default_model(log, likelihoods=True)
-    with pytest.raises(ValueError, match="pass likelihoods=True"):
-        default_model(log, references="elicited_by")
+
+
+def test_the_columns_are_those_of_the_emission(scored: pd.DataFrame) -> None:
+    own = {"log_likelihood_aligned": "aligned:nats", "log_likelihood_villain": "villain:nats"}
+    log = read_completions(scored.rename(columns=own))
+    for columns in ("{}:nats", {"aligned": "aligned:nats", "villain": "villain:nats"}):
+        assert default_model(log, likelihoods=LikelihoodEmission(columns)).names == ("aligned", "villain")
+
+
+@pytest.mark.parametrize(
+    "option", [("--references", "elicited_by"), ("--reference-label", "judged"), ("--calibration", "joint")]
+)
+def test_options_of_likelihoods_that_are_not_used_are_refused(
+    run: Callable[..., Outcome], scored: pd.DataFrame, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    scored.to_parquet(tmp_path / "scored.parquet")
+    ended = run("fit", "scored.parquet", "--measure", "aligned", *option)
+    assert ended.exit_code == 2
+    assert "--likelihoods" in ended.output
 
 
 def test_a_fit_of_texts_alone(run: Callable[..., Outcome], scored: pd.DataFrame, tmp_path: Path) -> None:
-    scored.drop(columns=["aligned", "coherent"]).to_parquet(tmp_path / "scored.parquet")
+    bare = scored.drop(columns=["aligned", "coherent"]).assign(judged=scored["elicited_by"])
+    bare.to_parquet(tmp_path / "scored.parquet")
     short = ("--num-warmup", 200, "--num-samples", 50, "--num-chains", 2, "--weights", "(1 | condition)")
-    ended = run("fit", "scored.parquet", "--likelihoods", "--references", "elicited_by", *short)
+    more = ("--reference-label", "judged")
+    ended = run("fit", "scored.parquet", "--likelihoods", "--references", "elicited_by", *more, *short)
     assert ended.exit_code == 3, ended.output  # too short, and nothing confirms that the aligned persona is aligned
     assert "Rates and claims are not available" in ended.output
     assert "aligned is not measured" in ended.output
     summary = json.loads((tmp_path / "simulacra-out" / "summary.json").read_text())
-    assert summary["model"]["likelihood"]["reference"] == "elicited_by"
+    chosen = summary["model"]["likelihood"]
+    assert [chosen[name] for name in ("reference", "label", "calibration")] == ["elicited_by", "judged", "cut"]
     assert (tmp_path / "simulacra-out" / "report.html").is_file()

@@ -26,7 +26,7 @@ from tests.docs.conftest import ROOT, SHORT
 GALLERY = ROOT / "docs" / "gallery.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_OPTIONS = {"--upgrade", "--no-deps", "--quick", "--personas", "--json", "--seeds", "--peers", "--default-only"}
-OTHER_OPTIONS |= {"--spoil", "--conditions", "--models", "--sets", "--repeats"}
+OTHER_OPTIONS |= {"--label", "--spoil", "--conditions", "--models", "--sets", "--repeats"}
 
 
 class Block(NamedTuple):

@@ -182,6 +182,19 @@ def test_shifted_texts_are_uncovered_and_withhold_their_condition_alone(shifted:
     assert not withheld["base"].any()
 
 
+@pytest.mark.parametrize("cut", [True, False])
+def test_uncovered_texts_concern_all_conditions_if_the_calibration_is_joint(*, cut: bool) -> None:
+    values = {"texts": [200, 200], "uncovered": [9, 60], "expected": [10, 10], "excess": [0, 0.25], "p_value": [0.6, 0]}
+    columns = {name: ("condition", np.array(own, dtype=float)) for name, own in values.items()}
+    found = xr.Dataset(columns, coords={"condition": ["base", "tuned"]})
+    base, tuned = check_uncovered(found, Thresholds(), cut=cut)
+    assert base.passed
+    assert not tuned.passed
+    assert tuned.condition == ("tuned" if cut else None)
+    assert ("emissions" in tuned.withholds) == (not cut)
+    assert ("calibration='cut'" in str(tuned.remedy)) == (not cut)
+
+
 # --- the checks -----------------------------------------------------------------------------------------------------
 
 
@@ -192,7 +205,7 @@ def test_texts_like_references_are_covered(references: int) -> None:
     for seed in range(6):
         prepared = prepare(_model(), _log(150, references, seed=seed))
         found = uncovered_texts(prepared, _texts(prepared), _at_truth(prepared))
-        failed += sum(not check.passed for check in check_uncovered(found, Thresholds()))
+        failed += sum(not check.passed for check in check_uncovered(found, Thresholds(), cut=True))
         assert (found["texts"] <= 150).all()
     assert failed <= 2
 

@@ -123,7 +123,6 @@ COUNTED = ["condition", "question_id", "n_scored", "n_bad"]
             r"for one measurement; those of the log are style, tone",
         ),
         ({"evil": TENS}, {"declared": {"style": Declared(high="bad")}}, "declared for 'style', which is not modelled"),
-        (SCORES, {"references": "x"}, "references apply to likelihoods only"),
         ({"evil": TENS}, {"personas": "trait", "of": "none"}, "of='none' is not a denominator"),
         (SCORES, {"without": ["mad"]}, r"no persona 'mad'; they are .*Did you mean 'mid'\?"),
     ],
