@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from simulacra.data.extras import import_extra
-from simulacra.data.visible import visible
+from simulacra.formalism.visible import visible
 from simulacra.report.figures.hover import with_hover
 from simulacra.report.figures.style import STYLE
 from simulacra.report.palette import BAND, INK, MUTED
