@@ -29,7 +29,7 @@ def to_svg(figure: "Figure", name: str) -> str:
 
     Colours become ``currentColor`` and the custom properties ``--muted`` and ``--band``, so that one drawing fits light
     and dark pages. The label of the figure becomes ``aria-label``, and the values of marks
-    (:mod:`~simulacra.report.figures.hover`) become ``<title>`` elements.
+    (``report/figures/hover.py``) become ``<title>`` elements.
     """
     stream = io.StringIO()
     texts = dict(enumerate(with_hover(figure).items()))
