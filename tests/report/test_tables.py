@@ -110,7 +110,7 @@ def test_html_shows_names_and_runs_none(tables: dict[str, pd.DataFrame], name: s
 def test_an_unknown_format_is_refused(tables: dict[str, pd.DataFrame], passing: Result) -> None:
     with pytest.raises(ValueError, match="expected one of csv, html, json, latex, markdown; got 'docx'"):
         format_table(tables["rates"], "docx")
-    with pytest.raises(ValueError, match="expected one of json, latex, markdown, text; got 'bibtex'"):
+    with pytest.raises(ValueError, match="expected one of ascii, json, latex, markdown, text; got 'bibtex'"):
         format_citation(passing.cite("implied_rate[base]"), "bibtex")
 
 
