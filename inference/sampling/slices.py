@@ -50,9 +50,8 @@ def slice_sample(
         below = value < now
         low, high = np.where(below, value, low), np.where(below, high, value)
         # take is several times faster than a mask for arrays of this size
-        left, now, level, low, high, *fixed = (
-            part.take(rejected, axis=0) for part in (left, now, level, low, high, *fixed)
-        )
+        left = left[rejected]
+        now, level, low, high, *fixed = (part.take(rejected, axis=0) for part in (now, level, low, high, *fixed))
     else:
         drawn[left] = now
     return drawn.reshape(start.shape)
