@@ -40,7 +40,7 @@ from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import log_prior, sample_prior
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import WeightDesign
-from simulacra.inference.precision import significant
+from simulacra.inference.precision import proportions, significant
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.versions import library_versions
 
@@ -206,7 +206,12 @@ def _parameters_dataset(prepared: Prepared, parameters: Parameters, coords: Mapp
         variables["implied_rate"] = ((*draws, "condition"), implied)
         event = outcome.numerator.probability(prepared.model.emissions, parameters.probabilities)
         variables["outcome_given_persona"] = ((*draws, "persona"), event)
-    rounded = {name: (dims, significant(values)) for name, (dims, values) in variables.items() if name != "latents"}
+    wholes = {"weights", *(f"{emission.measurement}_probs" for emission in prepared.model.emissions)}
+    rounded = {
+        name: (dims, proportions(values) if name in wholes else significant(values))
+        for name, (dims, values) in variables.items()
+        if name != "latents"
+    }
     return _dataset(variables | rounded, coords)
 
 

@@ -5,7 +5,8 @@ that no compression removes: they were nine tenths of every file. They are remov
 anything is computed from the draws, so that a result prints the same numbers when it is read from its file.
 
 - Weights, emissions and scales keep 20 binary digits after the first (:func:`significant`): a relative error of at
-  most :math:`2^{-21}`, in whatever order of magnitude.
+  most :math:`2^{-21}`, in whatever order of magnitude. Where numbers are proportions of a whole, the largest makes up
+  for the others, so that the sum remains one (:func:`proportions`).
 - Latents of single cells, the bulk of all draws, are multiples of a power of two, at most 1/64 of the posterior
   standard deviation of the logit of their cell (:func:`coarse_latents`). Rounding then adds at most
   :math:`1/(12 · 64^2)`, 0.002%, to the variance of the logit. The errors are independent between cells, so that an
@@ -23,7 +24,7 @@ import numpy as np
 
 from simulacra.formalism.weights import WeightDesign, cell_logits
 
-__all__ = ["coarse", "coarse_latents", "significant"]
+__all__ = ["coarse", "coarse_latents", "proportions", "significant"]
 
 _DIGITS, _SHARED_DIGITS = 20, 16
 _PARTS = 64
@@ -36,6 +37,14 @@ def significant(values: np.ndarray, digits: int = _DIGITS) -> np.ndarray:
     """Values of any shape, rounded to a number of binary digits after the first; zeros, infinities and NaN are kept."""
     mantissa, exponent = np.frexp(values)  # the mantissa lies in [1/2, 1)
     return np.ldexp(np.round(mantissa * 2.0 ** (digits + 1)) / 2.0 ** (digits + 1), exponent).astype(values.dtype)
+
+
+def proportions(values: np.ndarray) -> np.ndarray:
+    """Proportions along the last axis, rounded except for the largest, which is what the others leave of one."""
+    rounded, largest = significant(values), values.argmax(axis=-1)[..., None]
+    np.put_along_axis(rounded, largest, 0.0, axis=-1)
+    np.put_along_axis(rounded, largest, 1 - rounded.sum(axis=-1, keepdims=True), axis=-1)
+    return rounded
 
 
 def coarse(values: np.ndarray, sd: np.ndarray) -> np.ndarray:

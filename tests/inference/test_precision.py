@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from simulacra.formalism import weight_design
-from simulacra.inference.precision import coarse, coarse_latents, significant
+from simulacra.inference.precision import coarse, coarse_latents, proportions, significant
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -17,6 +17,15 @@ def test_significant_digits(dtype: type) -> None:
     np.testing.assert_array_equal(significant(found, 10), found)
     assert significant(np.array([1 + 2.0**-10]), 10) == 1 + 2.0**-10  # the last digit that is kept
     assert significant(np.array([1 + 2.0**-12]), 10) == 1
+
+
+def test_proportions_sum_to_one(rng: np.random.Generator) -> None:
+    values = rng.dirichlet([0.02, 1.0, 5.0, 0.3], size=200)
+    found = proportions(values)
+    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=4e-16)
+    np.testing.assert_allclose(found, values, rtol=4 * 2.0**-21)  # the largest bears the errors of three others
+    others = values.argmax(axis=-1)[:, None] != np.arange(4)
+    np.testing.assert_array_equal(found[others], significant(values)[others])
 
 
 def test_coarse_draws_are_within_half_a_step_of_at_most_a_64th_of_the_sd() -> None:

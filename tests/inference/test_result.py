@@ -184,9 +184,9 @@ def test_measurements_cannot_have_the_name_of_other_arrays(fitted: Result) -> No
 def test_probabilities_are_probabilities(fitted: Result) -> None:
     for group in ("posterior", "prior"):
         data = fitted.tree[group].to_dataset()
-        np.testing.assert_allclose(data["weights"].sum("persona"), 1, atol=1e-6)  # each is rounded
+        np.testing.assert_allclose(data["weights"].sum("persona"), 1, atol=1e-12)
         for name in ("aligned", "coherent"):
-            np.testing.assert_allclose(data[f"{name}_probs"].sum(f"{name}_category"), 1, atol=1e-6)
+            np.testing.assert_allclose(data[f"{name}_probs"].sum(f"{name}_category"), 1, atol=1e-12)
 
 
 def test_observed_and_constant_data_are_the_log(fitted: Result, simulated) -> None:
@@ -250,7 +250,7 @@ def test_shifts(fitted: Result) -> None:
         difference = own - weights.sel(condition="base", persona=row["persona"]).to_numpy()
         assert row["mean"] == pytest.approx(difference.mean())
         assert row["p_gt_0"] == pytest.approx((difference > 0).mean())
-    np.testing.assert_allclose(table.groupby("condition")["mean"].sum(), 0, atol=1e-6)  # weights are rounded
+    np.testing.assert_allclose(table.groupby("condition")["mean"].sum(), 0, atol=1e-12)
     ratios = log_ratio(weights.sel(condition="bad").to_numpy(), weights.sel(condition="base").to_numpy()).mean(
         axis=(0, 1)
     )
