@@ -40,7 +40,7 @@ def significant(values: np.ndarray, digits: int = _DIGITS) -> np.ndarray:
 
 
 def proportions(values: np.ndarray) -> np.ndarray:
-    """Proportions along the last axis, rounded except for the largest, which is what the others leave of one."""
+    """Proportions ``(..., K)``, rounded except for the largest, which is what the others leave of one; same shape."""
     rounded, largest = significant(values), values.argmax(axis=-1)[..., None]
     np.put_along_axis(rounded, largest, 0.0, axis=-1)
     np.put_along_axis(rounded, largest, 1 - rounded.sum(axis=-1, keepdims=True), axis=-1)

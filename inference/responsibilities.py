@@ -48,10 +48,10 @@ def attributions(
     if withhold:
         held = {key for key, status in statuses.items() if status.startswith("withheld")}
         own = own.mask(np.array([[(name, persona) in held for persona in personas] for name in condition]))
-    said = {
-        name: "; ".join(f"{own} {statuses[name, own]}" for own in personas if statuses[name, own] != "ok") or "ok"
-        for name in dict.fromkeys(condition)
-    }
+    notes: dict[str, list[str]] = {}
+    for (name, persona), given in statuses.items():  # conditions of references alone have no weights
+        notes.setdefault(name, []).extend([] if given == "ok" else [f"{persona} {given}"])
+    said = {name: "; ".join(own) or "ok" for name, own in notes.items()}
     status = pd.Series(condition, name="status").map(said).mask(mean.isna().all(axis=1), _REFERENCE)
     first = ["condition", *log.contexts, "question_id", "base_question", *(["completion"] if texts else [])]
     return pd.concat([table[[*first, *log.measurements]], own, status, table[["source", "record"]]], axis=1)

@@ -37,6 +37,7 @@ def fit_milder() -> Result:
     return fit(world.model, read_completions(table), seed=1, **settings)
 
 
+@pytest.mark.long
 def test_the_set_that_accounts_for_the_log_is_named() -> None:
     sets = {"+residual": (*fit_milder().model.personas, RESIDUAL)}  # below: that it is one of the usual sets
     found = try_persona_sets(fit_milder(), sets).set_index("personas")
@@ -76,6 +77,7 @@ def test_a_residual_persona_is_added_by_name() -> None:
         persona_set("ordinal+residual")
 
 
+@pytest.mark.long
 def test_a_shipped_set_is_on_the_scale_of_the_scores_and_one_that_cannot_be_fitted_is_named() -> None:
     """With bins from 1 to 10 that do not decide the gates of the larger sets, nothing is raised and nothing is lost."""
     frame = simulate().log.table[["condition", "question_id", "completion", "aligned", "coherent"]].copy()

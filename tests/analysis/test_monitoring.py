@@ -73,6 +73,7 @@ def test_weights_have_the_posterior_of_the_mixture(rng: np.random.Generator) -> 
     assert drawn.std() == pytest.approx(deviation, rel=4 / np.sqrt(8000))
 
 
+@pytest.mark.long
 def test_fifty_windows_without_change_raise_at_most_one_alarm(
     fitted: Result, windows: tuple[CollapsedLog, np.ndarray], few_draws: None
 ) -> None:
@@ -87,6 +88,7 @@ def test_fifty_windows_without_change_raise_at_most_one_alarm(
     assert (np.diff(table["level"]) < 0).all()
 
 
+@pytest.mark.long
 def test_new_behaviour_in_three_of_a_hundred_completions_is_noticed(
     fitted: Result, windows: tuple[CollapsedLog, np.ndarray], few_draws: None
 ) -> None:

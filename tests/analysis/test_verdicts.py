@@ -28,6 +28,7 @@ def test_power_is_how_often_it_is_decided(rng: np.random.Generator) -> None:
     assert found.power == pytest.approx(often, abs=4 * np.sqrt(0.25 / 4000))
 
 
+@pytest.mark.long
 def test_power_and_numbers_respect_the_four_nats(rng: np.random.Generator) -> None:
     differences = np.array([1.5, 0.1, 0.9, 0.5, 0.6, 0.7])  # 4.3 ± 1.1
     again = rng.normal(differences.mean(), differences.std(ddof=1), size=(400, 6))

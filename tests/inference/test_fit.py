@@ -88,6 +88,7 @@ def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simula
     assert result.settings["num_samples"] == 50
 
 
+@pytest.mark.long
 def test_draws_are_added_where_nothing_else_is_lacking(simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["simulacra.inference.fit"]  # the package has the function under this name
     monkeypatch.setattr(module, "_FIRST_DRAWS", 200)

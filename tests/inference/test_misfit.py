@@ -138,6 +138,7 @@ def rivals(starts: list[Start]) -> list[Start]:
     return rival_modes(starts, gap=usual.mode_gap, distance=usual.mode_distance)
 
 
+@pytest.mark.long
 def test_modes_that_imply_the_same_rates_do_not_withhold_them() -> None:
     """Two modes 1.3 nats apart: their weights differ by .17, the rates that they imply by .002.
 
