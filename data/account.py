@@ -37,15 +37,12 @@ class Duplicates:
         across_files: repeats of a row of another file.
         examples: the first few, as ``"<location> repeats <location>"``.
         copies: pairs of files that contain the same rows under *different* conditions, as ``"<file> and <file>"``.
-        times: how often every completion occurs in its condition and question, if each does equally often and most
-            with other scores, as repeated judgments of one completion do; 1 otherwise.
     """
 
     within_files: int = 0
     across_files: int = 0
     examples: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
-    times: int = 1
 
     def __str__(self) -> str:
         counts = f"{grouped(self.within_files)} within files, {grouped(self.across_files)} across files"

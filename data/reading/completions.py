@@ -115,7 +115,7 @@ def read_completions(
     if choices.combined:
         sheets = [combine(sheet, choices.combined) for sheet in sheets]
     column_maps = map_all_columns([sheet.header for sheet in sheets], choices)
-    found = interpret(sheets, column_maps, choices, duplicates=duplicates)
+    found = interpret(sheets, column_maps, choices, duplicates=duplicates, every_row=layout == "rows")
     return CompletionLog(found.table, found.measurements, found.contexts, found.account)
 
 

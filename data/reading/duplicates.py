@@ -16,7 +16,7 @@ _LEAST, _MOSTLY = 10, 0.5  # completions; fewer may occur equally often by chanc
 
 
 def find_duplicates(
-    table: pd.DataFrame, measurements: Sequence[str], *, refuse_copies: bool
+    table: pd.DataFrame, measurements: Sequence[str], *, refuse_copies: bool, refuse_judgments: bool
 ) -> tuple[np.ndarray, Duplicates]:
     """Rows that repeat an earlier row in condition, question, completion and measurements.
 
@@ -24,16 +24,19 @@ def find_duplicates(
         table: the log, with ``source`` and ``record``.
         measurements: its measurement columns.
         refuse_copies: raise an error if every row of a file is in another file under the same condition.
+        refuse_judgments: raise an error if every completion occurs equally often, and most with other scores.
 
     Returns:
         Which rows repeat an earlier one (bool, shape ``(N,)``), and their summary.
 
     Raises:
         LogError: two files have the same condition and the same samples, with the same scores (if
-            ``refuse_copies``) or with other scores.
+            ``refuse_copies``) or with other scores; or every completion was judged several times.
     """
     rows = _hashed(table, measurements)
     _refuse_same_samples(table, rows, refuse_copies=refuse_copies)
+    if refuse_judgments:
+        _refuse_judgments(table, rows)
     sample = ["content", "condition"]
     repeats = rows[rows.duplicated(sample)]
     mask = np.zeros(len(table), dtype=bool)
@@ -51,7 +54,7 @@ def find_duplicates(
         for one, other in _contained(rows, ["content"])
         if one < other and not conditions[one] & conditions[other]
     )
-    return mask, Duplicates(int(within.sum()), int((~within).sum()), examples, copies, _times(rows))
+    return mask, Duplicates(int(within.sum()), int((~within).sum()), examples, copies)
 
 
 def _hashed(table: pd.DataFrame, measurements: Sequence[str]) -> pd.DataFrame:
@@ -69,13 +72,23 @@ def _hashed(table: pd.DataFrame, measurements: Sequence[str]) -> pd.DataFrame:
     return rows[table["completion"].notna().to_numpy()]
 
 
-def _times(rows: pd.DataFrame) -> int:
-    """How often every completion occurs, if each does equally often and most with other scores; 1 otherwise."""
+def _refuse_judgments(table: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Refuse judgments that no column tells apart: every completion occurs equally often, most with other scores."""
     groups = rows.groupby(["text", "condition"])["content"]
     sizes, distinct = groups.size(), groups.nunique()
     if len(sizes) < _LEAST or sizes.min() < sizes.max() or (distinct > 1).mean() < _MOSTLY:
-        return 1
-    return int(sizes.iloc[0])
+        return
+    first = rows.index[0]
+    raise LogError(
+        f"every completion occurs {sizes.iloc[0]} times in its condition and question, most with other scores, as "
+        "repeated judgments do; counted as completions, they would make every interval too narrow",
+        file=str(table["source"][first]),
+        line=int(table["record"][first]),
+        expected="each completion once",
+        remedy="name the judge of every row in a column 'judge'; average the judgments of a completion first, "
+        'DataFrame.groupby(...).mean(); or pass layout="rows" if every row is a completion',
+        argument="layout",
+    )
 
 
 def _contained(rows: pd.DataFrame, key: list[str]) -> list[tuple[int, int]]:

@@ -48,6 +48,7 @@ def interpret(
     choices: Choices,
     *,
     duplicates: Literal["keep", "drop", "ignore"] = "keep",
+    every_row: bool = False,
 ) -> Interpreted:
     """Read the columns and values of sheets with one row per completion.
 
@@ -56,6 +57,7 @@ def interpret(
         column_maps: the role of each of their columns.
         choices: what columns and values mean.
         duplicates: what is done with rows that repeat another; ``"ignore"`` does not look for them.
+        every_row: whether the user states that every row is a completion of its own.
 
     Raises:
         LogError: anything that cannot be read without guessing.
@@ -76,7 +78,9 @@ def interpret(
     refuse_row_names(table["condition"], count, column=own)
     found, left_out = Duplicates(), _left_out(sheets)
     if duplicates != "ignore":
-        repeats, found = find_duplicates(table, list(kinds.measurements), refuse_copies=duplicates == "keep")
+        repeats, found = find_duplicates(
+            table, list(kinds.measurements), refuse_copies=duplicates == "keep", refuse_judgments=not every_row
+        )
         if duplicates == "drop" and repeats.any():
             first = table[repeats].head(3)
             examples = tuple(place(file, int(row)) for file, row in zip(first["source"], first["record"], strict=True))
@@ -101,7 +105,6 @@ def interpret(
             *of_questions,
             *_name_notes(checked),
             *_question_notes(checked),
-            *_repeat_notes(found),
         ),
         layouts={sheet.file: f"{sheet.layout} ({sheet.why})" for sheet in sheets},
         provenance={sheet.file: sheet.provenance for sheet in sheets if sheet.provenance},
@@ -121,17 +124,6 @@ def _kept_notes(kinds: Kinds) -> list[str]:
         "scale; if it means that there is no score, pass missing=-1"
         for name, count in kinds.kept.items()
         if count
-    ]
-
-
-def _repeat_notes(found: Duplicates) -> list[str]:
-    """Judgments that are counted as completions because no column says that a judge gave several."""
-    if found.times == 1:
-        return []
-    return [
-        f"every completion occurs {found.times} times in its condition and question, with other scores: if these are "
-        "repeated judgments, average them first, DataFrame.groupby(...).mean(), or name the judge of every row in a "
-        "column 'judge'; counted as completions, they make every interval too narrow"
     ]
 
 
