@@ -41,6 +41,7 @@ from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_tab
 __all__ = ["Judges", "judges"]
 
 _DRAWS, _MOST_PATTERNS = 300, 20_000
+_REPLICATES = 20_000  # of a pair: a small p-value has to survive the adjustment for all pairs
 _NEGLIGIBLE = 0.01  # of the entropy of personas
 
 
@@ -151,7 +152,8 @@ class Judges:
             predicted = self.joint.sum(axis=(1, *others))
             logged = np.zeros(predicted.shape[1:])
             np.add.at(logged, (self.patterns[:, first], self.patterns[:, second]), counts)
-            unexplained, p_value = misfit_of_counts(logged.ravel(), predicted.reshape(len(predicted), -1), rng)
+            drawn = predicted.reshape(len(predicted), -1)[rng.integers(len(predicted), size=_REPLICATES)]
+            unexplained, p_value = misfit_of_counts(logged.ravel(), drawn, rng)
             same = self.tables[first][0]["category"].equals(self.tables[second][0]["category"])
             agreement = float(np.trace(logged) / logged.sum()) if same else np.nan
             excess = agreement - float(np.trace(predicted.mean(axis=0)))

@@ -11,10 +11,10 @@ the fit predicts for them, so whatever the model describes equally badly in both
 that of replicated logs of the same sizes. Unlike tilts of emissions, this needs no bound on how personas may change,
 and unlike :func:`~simulacra.analysis.conduct`, no completions of known personas.
 
-The statistic is :math:`T = \sum_b d_b^2 / v_b` over the categories of every measurement and the event of the outcome:
-d is the logged minus the predicted difference of shares, less the combination of mean emissions that is nearest to it,
-and v the multinomial variance of the predicted shares. The data are used twice, to fit and to compare, which makes
-its p-value conservative.
+The statistic is Pearson's, :math:`T = \sum_b d_b^2 / v_b` over the categories of every measurement and the event of the
+outcome: d is the logged minus the predicted difference of shares, less the combination of mean emissions that is
+nearest to it, and v the sum over conditions of predicted share / completions. The data are used twice, to fit and to
+compare, which makes its p-value conservative.
 
 References:
     Gelman, Meng & Stern (1996), Posterior predictive assessment of model fitness via realized discrepancies,
@@ -25,6 +25,7 @@ References:
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -34,13 +35,15 @@ import scipy  # loads scipy.stats when it is used
 import xarray as xr
 
 from simulacra.analysis.checks import expect_result
+from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.contrasts import Contrast
+from simulacra.inference.draws import group_weights
 from simulacra.inference.groups import Group, mean_label
-from simulacra.inference.misfit import described, every_pattern, pattern_bins
+from simulacra.inference.misfit import MOST_PATTERNS, every_pattern, in_points, pattern_bins
 from simulacra.inference.rates import baseline_pairs
 from simulacra.inference.result import Result
 from simulacra.inference.tables import CI_PROB, Terms, bounds, level, summary_table
@@ -51,6 +54,7 @@ LEVEL = 0.01
 """Probability, in a comparison without any difference, of each of the verdicts *selection* and *conduct*."""
 _REPLICATES = 1000
 _LEAST_EXPECTED = 0.5
+_EQUAL = 1e-9  # numbers that are equal differ by rounding
 _ADAPTABLE = "weights moved, but with so few conditions emissions can adapt and hide a change of conduct"
 _OWN_CHECK = "unexplained share"  # it withholds the weights of a condition for what is examined here
 
@@ -59,7 +63,7 @@ class _Residual(NamedTuple):
     """What no reweighting accounts for in one comparison.
 
     Attributes:
-        share: the unexplained share of the difference.
+        share: the share of completions in which the difference is no reweighting, beyond chance.
         noticeable: the share that replicated logs exceed with probability :data:`LEVEL`.
         p_value: proportion of replicated logs that deviate as much.
         rest: the part of the logged difference of the share of every pattern, shape ``(P,)``.
@@ -73,9 +77,18 @@ class _Residual(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Compared:
-    """One comparison: its weights, and what is left in every reading."""
+    """One comparison: its weights in every reading, the first first, and what is left.
 
-    contrasts: Sequence[Contrast]
+    Attributes:
+        contrast: the contrast of the first persona's weight, for scope and groups.
+        moved: draws of the difference of weights, shapes ``(chain, draw, K)``.
+        residual: what no reweighting accounts for.
+        most_changed: the pattern with the largest difference that is not predicted, for display.
+        withheld: why there is no estimate; empty if there is one.
+    """
+
+    contrast: Contrast
+    moved: Sequence[np.ndarray]
     residual: _Residual
     most_changed: str
     withheld: str
@@ -113,7 +126,7 @@ class Reweighting:
 
         The verdict is ``conduct`` if ``p_conduct`` is at most .01: no reweighting of these personas accounts for the
         difference, whether or not weights moved as well, and ``total_variation`` may be part of the same change. It
-        is ``selection`` if only ``p_selection`` is and there are more groups than personas, and otherwise
+        is ``selection`` if only ``p_selection`` is and there are more conditions than personas, and otherwise
         ``undecided``. Each is that of its comparison alone.
 
         Raises:
@@ -123,11 +136,12 @@ class Reweighting:
         return pd.DataFrame(rows)
 
     def cite(self, comparison: str, *, ci_prob: float = CI_PROB) -> str:
-        """One comparison in one line, with scope and provenance.
+        """One comparison in one line, with scope and provenance; ``"ft - base"`` is understood as ``"ft − base"``.
 
         Raises:
             InputError: there is no such comparison, or it is withheld (with the reason).
         """
+        comparison = comparison.replace(" - ", " − ")
         if comparison not in self.comparisons:
             known = listing(self.comparisons, 300)
             raise InputError(f"cite: there is no {comparison!r}", expected=f"one of {known}", argument="comparison")
@@ -137,7 +151,7 @@ class Reweighting:
         low, high = (f"{row[name]:.3f}" for name in bounds(ci_prob))
         family = f"; one of {row['comparisons']} comparisons" if row["comparisons"] > 1 else ""
         return (
-            f"{comparison}: {row['verdict']} {own.contrasts[0].words} (total variation of weights "
+            f"{comparison}: {row['verdict']} {own.contrast.words} (total variation of weights "
             f"{row['total_variation']:.3f}, {level(ci_prob)} ETI {low}–{high}, p {_shown(row['p_selection'])}; share "
             f"that no reweighting accounts for {row['unexplained']:.3f}, p {_shown(row['p_conduct'])}{family}; "
             f"simulacra {self.version}, data {self.data_hash[:8]}…)"
@@ -153,12 +167,14 @@ class Reweighting:
         )
 
     def _row(self, name: str, own: _Compared, ci_prob: float) -> dict[Any, Any]:
-        first, residual = own.contrasts[0], own.residual
-        distance, *others = (_distance(own.contrasts, reading) for reading in range(1 + len(first.compared.others)))
+        first, residual = own.contrast, own.residual
+        distance, *others = (_distance(moved).expand_dims(comparison=[name], axis=-1) for moved in own.moved)
+        p_selection = max(_joint_tail(moved.reshape(-1, moved.shape[-1])) for moved in own.moved)
         terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
-        summary = summary_table(distance.expand_dims(comparison=[name], axis=-1), terms, others=others).iloc[0]
+        summary = summary_table(distance, terms, others=others).iloc[0].to_dict()
+        if float(distance.max()) < _EQUAL:  # the formula gives both sides the same weights
+            summary |= {"mean": 0.0, **dict.fromkeys(bounds(ci_prob), 0.0), "status": "ok"}
         status = f"withheld: {own.withheld}" if own.withheld else summary["status"]
-        p_selection = _joint_tail(np.stack([each.draws.to_numpy().ravel() for each in own.contrasts[:-1]], axis=1))
         verdict = "selection" if p_selection <= LEVEL else "undecided"
         if verdict == "selection" and self.adaptable:
             verdict, status = "undecided", _ADAPTABLE if status == "ok" else status
@@ -198,10 +214,12 @@ def reweighting(
         seed: random seed of the replicated logs.
 
     Raises:
-        InputError: a model without measurements, no comparison, and whatever ``Result.contrast`` raises.
+        InputError: a model without measurements, or with more than 4096 combinations of categories; no comparison, and
+            whatever ``Result.contrast`` raises.
 
     When not to trust it: a change of conduct in a direction in which weights could have moved cannot be distinguished
-    from selection, and most changes have such a part; *selection* means that a reweighting suffices. *Conduct* may
+    from selection, and most changes have such a part; *selection* means that a reweighting suffices. It is about any
+    difference of weights, however small, and no claim about a rate; ``Result.contrasts`` makes those. *Conduct* may
     also be a persona that the model lacks, or another use of the judge's scale in one of the conditions, so compare a
     benign fine-tune as well. Where conditions were asked different questions, what personas do on them may differ. If
     there are no more conditions than personas, emissions can adapt to each condition and hide a change of conduct:
@@ -209,8 +227,14 @@ def reweighting(
     """
     expect_result(result, "reweighting")
     prepared = result.prepared
-    if not result.model.measurements:
-        raise InputError("reweighting: the model has no measurements, so there are no patterns to compare")
+    sizes = [len(emission.categories) for emission in result.model.emissions]
+    if not sizes or math.prod(sizes) > MOST_PATTERNS:
+        raise InputError(
+            f"reweighting: {grouped(math.prod(sizes)) if sizes else 'no'} combinations of categories of measurements",
+            expected=f"at least one measurement, and at most {grouped(MOST_PATTERNS)} combinations",
+            remedy="fit with wider bins, ScoreEmission(..., cuts=[...]), or with fewer measurements",
+            argument="result",
+        )
     pairs = _against_baseline(prepared.groups, result.model.baseline) if comparisons is None else comparisons
     if not pairs:
         raise InputError(
@@ -219,10 +243,10 @@ def reweighting(
     rng = np.random.default_rng([seed, 9])
     found = {}
     for group, minus in pairs:
-        contrasts = [result.contrast(group, minus, of="weights", persona=name) for name in result.personas]
-        found[_name(contrasts[0])] = _examined(result, contrasts, rng)
+        contrast = result.contrast(group, minus, of="weights", persona=result.personas[0])
+        found[_name(contrast)] = _examined(result, contrast, rng)
     provenance = result.provenance()
-    adaptable = len(prepared.groups) <= len(set(result.personas) - set(result.absent))
+    adaptable = len(prepared.conditions) <= len(set(result.personas) - set(result.absent))
     return Reweighting(found, adaptable, Terms((), result.thresholds), provenance.data_hash, provenance.version)
 
 
@@ -241,26 +265,26 @@ def _name(contrast: Contrast) -> str:
     return " − ".join(mean_label(plain, side, "").replace("[", "").replace("]", "") for side in sides)
 
 
-def _examined(result: Result, contrasts: Sequence[Contrast], rng: np.random.Generator) -> _Compared:
+def _examined(result: Result, contrast: Contrast, rng: np.random.Generator) -> _Compared:
     """A comparison in every reading; the reading that accounts for it best counts."""
     prepared, emissions = result.prepared, result.model.emissions
-    shape = (len(prepared.groups), len(result.personas))
-    coefficients = contrasts[0].coefficients.reshape(shape)[:, 0]
+    coefficients = contrast.coefficients.reshape(len(prepared.groups), -1)[:, 0]
     used = np.flatnonzero(coefficients)
     patterns, counts = every_pattern(emissions, prepared.patterns, prepared.group_counts[used])
     bins = np.concatenate(pattern_bins(emissions, result.model.outcome, patterns), axis=1)
-    compared, found = contrasts[0].compared, []
-    for reading, draws in enumerate((compared.draws, *compared.others), start=1):
-        weights = draws.to_numpy().reshape(-1, *shape)[:, used]
-        chosen = rng.integers(len(weights), size=_REPLICATES)
-        probabilities = result.draws("emissions", reading=reading)
-        tables = [probabilities[name].to_numpy() for name in result.model.measurements]
+    moved, found = [], []
+    for posterior in result.posteriors:
+        weights = group_weights(posterior, prepared)[:, :, used]
+        moved.append(np.einsum("g,cdgk->cdk", coefficients[used], weights))
+        flat = weights.reshape(-1, *weights.shape[2:])
+        chosen = rng.integers(len(flat), size=_REPLICATES)
+        tables = [posterior[f"{name}_probs"].to_numpy() for name in result.model.measurements]
         given = component_probabilities([own.reshape(-1, *own.shape[2:])[chosen] for own in tables], patterns)
-        found.append(_residual(coefficients[used], counts, weights[chosen], given, bins, rng))
+        found.append(_residual(coefficients[used], counts, flat[chosen], given, bins, rng))
     best = max(found, key=lambda own: own.p_value)
     pattern = int(np.abs(best.rest).argmax())
-    changed = f"{described(emissions, patterns[pattern])}: {100 * best.rest[pattern]:+.1f} points"
-    return _Compared(contrasts, best, changed.replace("-", "−"), _withheld(result, contrasts[0]))
+    changed = in_points(emissions, patterns[pattern], best.rest[pattern])
+    return _Compared(contrast, moved, best, changed, _withheld(result, contrast))
 
 
 def _residual(
@@ -302,7 +326,7 @@ def _residual(
     return _Residual(
         share=max(float(distance - chance), 0.0),
         noticeable=max(float(np.quantile(distances, 1 - LEVEL) - chance), 0.0),
-        p_value=float((1 + (statistics >= statistic).sum()) / (1 + len(statistics))),
+        p_value=float((1 + (statistics >= statistic - _EQUAL).sum()) / (1 + len(statistics))),
         rest=found,
     )
 
@@ -329,17 +353,16 @@ def _shown(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
 
 
-def _distance(contrasts: Sequence[Contrast], reading: int) -> xr.DataArray:
-    """Draws of the total variation between the weights of both sides in a reading, dims ``(chain, draw)``."""
-    compared = contrasts[0].compared
-    draws = (compared.draws, *compared.others)[reading - 1].to_numpy()
-    moved = np.stack([draws @ each.coefficients for each in contrasts], axis=-1)
+def _distance(moved: np.ndarray) -> xr.DataArray:
+    """Draws of the total variation between weights, from their differences ``(chain, draw, K)``."""
     return xr.DataArray(total_variation(moved, np.zeros_like(moved)), dims=("chain", "draw"))
 
 
 def _joint_tail(draws: np.ndarray) -> float:
     """The probability outside of the region of highest density whose border contains zero; draws ``(S, D)``, normal."""
     mean = draws.mean(axis=0)
+    if np.abs(draws).max() < _EQUAL:
+        return 1.0
     covariance = np.atleast_2d(np.cov(draws.T))
     distance = mean @ np.linalg.pinv(covariance, hermitian=True) @ mean
     return float(scipy.stats.chi2.sf(distance, np.linalg.matrix_rank(covariance, hermitian=True)))

@@ -469,7 +469,8 @@ class Session:
             asked = {"citations": citations, "bibtex": "".join(entries)}
             self._say_json(asked if keys or bibtex else {"keys": list(result.citable)})
         else:
-            typer.echo("\n\n".join([*citations, *entries]) if keys or bibtex else "\n".join(result.citable))
+            found = "\n\n".join([*citations, *entries]) if keys or bibtex else "\n".join(result.citable)
+            self._output.write(f"{found}\n")
 
     def verify(self, papers: Sequence[Path], results: Sequence[Path]) -> None:
         """Compare the keyed numbers of papers with saved results, and print those that have drifted.

@@ -11,8 +11,8 @@ class InputError(ValueError):
     """Invalid input: an argument, a file, or a combination of them.
 
     The message reads ``what is wrong; expected …; remedy.``, without absent parts; characters of names that act on a
-    terminal are shown as escapes. Any other exception, apart from
-    those of the operating system and of a missing extra, is a bug of the package.
+    terminal are shown as escapes. Any other exception, apart from those of the operating system and of a missing extra,
+    is a bug of the package.
 
     Attributes:
         what: what is wrong.

@@ -38,7 +38,7 @@ from simulacra.inference.diagnostics import Thresholds, check_labels, check_read
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.misfit import misfit_of_readings
 from simulacra.inference.names import check_names, describe_absent, find_evidence
-from simulacra.inference.posterior import build_tree, posterior_dataset
+from simulacra.inference.posterior import build_tree, parameters_of, posterior_dataset
 from simulacra.inference.precision import coarse_latents
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import count_events, fit_rates
@@ -197,13 +197,14 @@ def _sample_reading(
     """The posterior around another mode, with personas named by their gates."""
     sampled = next(sample_posterior(prepared, target, start, settings, progress, journal))
     parameters, _ = _relabelled(prepared, sampled, start)
-    return _named(prepared, posterior_dataset(prepared, parameters), parameters, thresholds)
+    return _named(prepared, posterior_dataset(prepared, parameters), thresholds)
 
 
-def _named(prepared: Prepared, posterior: xr.Dataset, parameters: Parameters, thresholds: Thresholds) -> xr.Dataset:
+def _named(prepared: Prepared, posterior: xr.Dataset, thresholds: Thresholds) -> xr.Dataset:
     """The posterior with the names that its personas have after the name gates."""
     evidence = find_evidence(prepared, posterior, thresholds)
-    names = check_names(prepared.model, parameters.probabilities, evidence, thresholds)
+    probabilities = parameters_of(posterior, prepared).probabilities
+    names = check_names(prepared.model, probabilities, evidence, thresholds)
     return posterior.assign_coords(persona=np.array(with_fitting_names(names, prepared)[1]))
 
 
@@ -239,7 +240,7 @@ def _assemble(
         *describe_texts(prepared, parameters),
         *absent,
     )
-    first = _named(prepared, posterior, parameters, thresholds)
+    first = _named(prepared, posterior, thresholds)
     readings = distinct_readings([first, *rivals], distance=thresholds.mode_distance)
     if model.measurements:
         tree["misfit"] = xr.DataTree(misfit_of_readings(prepared, readings, seed=settings.seed))

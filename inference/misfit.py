@@ -30,7 +30,7 @@ import pandas as pd
 import xarray as xr
 
 from simulacra.formalism.emissions.base import AbstractEmission
-from simulacra.formalism.mixture import component_probabilities
+from simulacra.formalism.mixture import PersonaMixture, component_probabilities
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.draws import group_weights
@@ -40,8 +40,10 @@ from simulacra.inference.rates import groups_of
 from simulacra.inference.readings import in_each_reading
 
 __all__ = [
+    "MOST_PATTERNS",
     "described",
     "every_pattern",
+    "in_points",
     "misfit",
     "misfit_of_counts",
     "misfit_of_readings",
@@ -51,7 +53,8 @@ __all__ = [
 
 _REPLICATES = 500
 _LEAST_EXPECTED = 0.5
-_MOST_PATTERNS = 4096
+MOST_PATTERNS = 4096
+"""Combinations of categories up to which all are listed."""
 
 
 def misfit_of_readings(prepared: Prepared, readings: Sequence[xr.Dataset], *, seed: int) -> xr.Dataset:
@@ -73,8 +76,9 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
         seed: random seed of the replicated logs.
 
     Returns:
-        Dims ``group, measurement, pattern``: ``unexplained`` (jointly) and ``unexplained_in`` (by measurement), in
-        [0, 1]; ``p_value``; and ``excess``, the logged minus the predicted share of every pattern.
+        Dims ``group, measurement, pattern``: ``unexplained`` (jointly; with more than 4096 combinations of categories,
+        the largest of single measurements and the event) and ``unexplained_in`` (by measurement), in [0, 1];
+        ``p_value``; and ``excess``, the logged minus the predicted share of every pattern.
     """
     rng = np.random.default_rng([seed, 2])
     flat = weights.reshape(-1, *weights.shape[2:])
@@ -83,20 +87,31 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     emissions = prepared.model.emissions
     patterns, logged = every_pattern(emissions, prepared.patterns, prepared.group_counts)
     predicted = flat[chosen] @ component_probabilities(tables, patterns)
-    predicted = predicted / predicted.sum(axis=-1, keepdims=True)
-    sizes = logged.sum(axis=1).astype(int)
-    replicated = rng.multinomial(sizes, predicted)
+    sizes, bins = logged.sum(axis=1).astype(int), pattern_bins(emissions, prepared.model.outcome, patterns)
+    shares, listed = logged / sizes[:, None], len(patterns) == _combinations(emissions)
+    if listed:
+        predicted = predicted / predicted.sum(axis=-1, keepdims=True)
+        replicated = rng.multinomial(sizes, predicted)
+        replicated_bins = [replicated @ own for own in bins]
+        mean_bins = [predicted.mean(axis=0) @ own for own in bins]
+    else:
+        replicated_bins, mean_bins = _replicated_bins(prepared.model, flat[chosen], tables, sizes, rng)
+    in_bins = [
+        _unexplained_share(shares @ own, drawn / sizes[:, None], expected)
+        for own, drawn, expected in zip(bins, replicated_bins, mean_bins, strict=True)
+    ]
     mean = predicted.mean(axis=0)
-    shares, replicated_shares = logged / sizes[:, None], replicated / sizes[:, None]
-    bins = pattern_bins(emissions, prepared.model.outcome, patterns)
-    by_measurement = bins[: len(emissions)]
-    marginal = [_unexplained_share(shares @ own, replicated_shares @ own, mean @ own) for own in by_measurement]
-    discrepancy = sum(_discrepancy(logged @ own, sizes, mean @ own) for own in bins)
-    of_replicates = sum(_discrepancy(replicated @ own, sizes, mean @ own) for own in bins)
+    unexplained = _unexplained_share(shares, replicated / sizes[:, None], mean) if listed else np.max(in_bins, axis=0)
+    discrepancy = sum(
+        _discrepancy(logged @ own, sizes, expected) for own, expected in zip(bins, mean_bins, strict=True)
+    )
+    of_replicates = sum(
+        _discrepancy(drawn, sizes, expected) for drawn, expected in zip(replicated_bins, mean_bins, strict=True)
+    )
     return xr.Dataset(
         {
-            "unexplained": ("group", _unexplained_share(shares, replicated_shares, mean)),
-            "unexplained_in": (("group", "measurement"), np.stack(marginal, axis=1)),
+            "unexplained": ("group", unexplained),
+            "unexplained_in": (("group", "measurement"), np.stack(in_bins[: len(emissions)], axis=1)),
             "p_value": ("group", np.mean(of_replicates >= discrepancy, axis=0)),
             "excess": (("group", "pattern"), shares - mean),
         },
@@ -106,6 +121,39 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
             **{name: ("pattern", patterns[:, column]) for column, name in enumerate(prepared.model.measurements)},
         },
     )
+
+
+def _replicated_bins(
+    model: PersonaMixture,
+    weights: np.ndarray,
+    tables: Sequence[np.ndarray],
+    sizes: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Replicated counts ``(R, G, B)`` and predicted shares ``(G, B)`` of the sets of :func:`pattern_bins`.
+
+    For more combinations of categories than can be listed. Measurements are drawn independently given the persona, as
+    the model says; the event is drawn by itself, without its dependence on the categories.
+
+    Args:
+        model: the model.
+        weights: draws of the weights of groups, shape ``(R, G, K)``.
+        tables: draws of emission probabilities, shapes ``(R, K, J)``.
+        sizes: completions of every group, shape ``(G,)``.
+        rng: random generator.
+    """
+    given = list(tables)
+    if model.outcome is not None:
+        event = model.outcome.numerator.probability(model.emissions, tables)
+        given.append(np.stack([event, 1 - event], axis=-1))
+    personas = rng.multinomial(sizes, weights)
+    drawn = [rng.multinomial(personas, own[:, None]).sum(axis=-2) for own in given]
+    return drawn, [(weights @ own).mean(axis=0) for own in given]
+
+
+def _combinations(emissions: Sequence[AbstractEmission]) -> int:
+    """The number of combinations of categories."""
+    return math.prod(len(emission.categories) for emission in emissions)
 
 
 def _unexplained_share(shares: np.ndarray, replicated: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -125,7 +173,8 @@ def misfit_of_counts(counts: np.ndarray, predicted: np.ndarray, rng: np.random.G
     replicated = rng.multinomial(size, predicted / predicted.sum(axis=-1, keepdims=True)) / size
     shares = counts / counts.sum()
     share = _unexplained_share(shares[None], replicated[:, None], mean[None])[0]
-    return float(share), float((total_variation(replicated, mean) >= total_variation(shares, mean)).mean())
+    deviating = (total_variation(replicated, mean) >= total_variation(shares, mean)).sum()
+    return float(share), float((1 + deviating) / (1 + len(replicated)))
 
 
 def every_pattern(
@@ -136,7 +185,7 @@ def every_pattern(
     If there are too many, only the given ones.
     """
     sizes = [len(emission.categories) for emission in emissions]
-    if math.prod(sizes) > _MOST_PATTERNS:
+    if _combinations(emissions) > MOST_PATTERNS:
         return patterns, counts
     every = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1)
     spread = np.zeros((len(counts), len(every)))
@@ -183,10 +232,14 @@ def _table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> pd.Data
     missed = np.abs(excess).argmax(axis=1)
     codes = np.stack([misfit[emission.measurement].to_numpy() for emission in emissions], axis=1)
     table["most_missed"] = [
-        f"{described(emissions, codes[pattern])}: {100 * own[pattern]:+.1f} points".replace("-", "−")
-        for own, pattern in zip(excess, missed, strict=True)
+        in_points(emissions, codes[pattern], own[pattern]) for own, pattern in zip(excess, missed, strict=True)
     ]
     return table
+
+
+def in_points(emissions: Sequence[AbstractEmission], codes: np.ndarray, difference: float) -> str:
+    """A pattern in words, with a difference of shares; arguments as for :func:`described`."""
+    return f"{described(emissions, codes)}: {f'{100 * difference:+.1f}'.replace('-', '−')} points"
 
 
 def described(emissions: Sequence[AbstractEmission], codes: np.ndarray) -> str:

@@ -62,7 +62,7 @@ def _scale(log: CompletionLog, name: str) -> tuple[float, float] | None:
     if not values.size:
         return 0.0, 100.0
     low, high = float(values[0]), float(values[-1])
-    return (low, high) if low < 0 else shorter_scale(values) or (0.0, 100.0)
+    return (low, high) if low < 0 and low < high else shorter_scale(values) or (0.0, 100.0)
 
 
 def _assumed(log: CompletionLog, name: str, scale: tuple[float, float] | None) -> str:

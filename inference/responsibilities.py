@@ -14,8 +14,10 @@ from simulacra.inference.posterior import parameters_of
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import point_responsibilities
 
-__all__ = ["attributions", "collapse_again", "responsibility_column", "row_responsibilities"]
+__all__ = ["STATUS", "attributions", "collapse_again", "responsibility_column", "row_responsibilities"]
 
+STATUS = "responsibility_status"
+"""The column of reasons why responsibilities are withheld, and of marks; logs have columns ``status`` of their own."""
 _MOST_VALUES = 500_000
 _REFERENCE = "reference: its persona is known"
 
@@ -43,7 +45,7 @@ def attributions(
     table, condition = log.table, log.table["condition"].to_numpy()
     personas = [str(name) for name in mean]
     own = mean.set_axis([responsibility_column(name) for name in personas], axis=1)
-    if taken := sorted(own.columns.intersection(table.columns)):
+    if taken := sorted({*own.columns, STATUS}.intersection(table.columns)):
         raise InputError(f"attributions(): the log has a column {taken[0]!r} of its own", remedy="rename it")
     if withhold:
         held = {key for key, status in statuses.items() if status.startswith("withheld")}
@@ -52,7 +54,7 @@ def attributions(
     for (name, persona), given in statuses.items():  # conditions of references alone have no weights
         notes.setdefault(name, []).extend([] if given == "ok" else [f"{persona} {given}"])
     said = {name: "; ".join(own) or "ok" for name, own in notes.items()}
-    status = pd.Series(condition, name="status").map(said).mask(mean.isna().all(axis=1), _REFERENCE)
+    status = pd.Series(condition, name=STATUS).map(said).mask(mean.isna().all(axis=1), _REFERENCE)
     first = ["condition", *log.contexts, "question_id", "base_question", *(["completion"] if texts else [])]
     return pd.concat([table[[*first, *log.measurements]], own, status, table[["source", "record"]]], axis=1)
 

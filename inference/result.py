@@ -211,11 +211,11 @@ class Result:
             assert isinstance(partition, Partition)
             drawn = partition_draws(self._stages(partition), partition, scope)
             return by_condition(drawn if name == "rates" else against_baseline(drawn, self.model.baseline))
-        if not 1 <= reading <= len(self._posteriors):
+        if not 1 <= reading <= len(self.posteriors):
             raise InputError(
-                f"draws({name!r}, reading={reading!r})", expected=f"1 to {len(self._posteriors)}", argument="reading"
+                f"draws({name!r}, reading={reading!r})", expected=f"1 to {len(self.posteriors)}", argument="reading"
             )
-        posterior = self._posteriors[reading - 1]
+        posterior = self.posteriors[reading - 1]
         return take_draws(name, posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
 
     @computed_once
@@ -227,7 +227,7 @@ class Result:
         be cited by itself (:mod:`simulacra.inference.readings`).
         """
         terms = Terms((), self.thresholds, ci_prob, withhold=False)
-        parts = [tables.summary_table(posterior["weights"], terms) for posterior in self._posteriors]
+        parts = [tables.summary_table(posterior["weights"], terms) for posterior in self.posteriors]
         return pd.concat(parts, keys=range(1, len(parts) + 1), names=["reading"]).reset_index(0).drop(columns="status")
 
     @computed_once
@@ -489,7 +489,7 @@ class Result:
         Columns ``measurement, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``. If the
         model has an outcome, the last rows have ``outcome_given_persona`` in place of a measurement.
         """
-        own = {name: [each[f"{name}_probs"] for each in self._posteriors] for name in self.model.measurements}
+        own = {name: [each[f"{name}_probs"] for each in self.posteriors] for name in self.model.measurements}
         diagnostics = {name: self.diagnostics[f"{name}_probs"] for name in own}
         for name in {"outcome_given_persona"} & set(self.posterior.data_vars):
             own[name], diagnostics[name] = self._in_readings(name), self.diagnostics[name]
@@ -542,11 +542,12 @@ class Result:
         """The completions of the log, each with the responsibility of every persona; rows in log order.
 
         Columns ``condition, <contexts>, question_id, base_question, completion, <measurements>``, a column
-        ``responsibility_<persona>`` for every persona, and ``status, source, record``. A responsibility is withheld
-        (NaN) wherever the weight of the persona in the condition is, since weights are averages of responsibilities;
-        ``status`` gives the reason, and the marks of :meth:`weights`. The responsibilities of one completion follow
-        from its measurements, not from its text, so that completions with the same measurements on the same question
-        have the same; they do not include the uncertainty of the posterior, of which they are the mean.
+        ``responsibility_<persona>`` for every persona, and ``responsibility_status, source, record``. A responsibility
+        is withheld (NaN) wherever the weight of the persona in the condition is, since weights are averages of
+        responsibilities; ``responsibility_status`` gives the reason, and the marks of :meth:`weights`. The
+        responsibilities of one completion follow from its measurements, not from its text, so that completions with the
+        same measurements on the same question have the same; they do not include the uncertainty of the posterior, of
+        which they are the mean.
 
         Args:
             log: the log that was fitted.
@@ -708,7 +709,7 @@ class Result:
             persona,
             scope,
             outcome,
-            posteriors=self._posteriors,
+            posteriors=self.posteriors,
             prepared=self.prepared,
             rates_of=self._rates_of,
             terms=self._terms(CI_PROB, withhold=True).of,
@@ -735,7 +736,7 @@ class Result:
         return [self._rates_of(outcome, stage) for stage, outcome in enumerate(partition.stages)]
 
     @functools.cached_property
-    def _posteriors(self) -> list[xr.Dataset]:
+    def posteriors(self) -> list[xr.Dataset]:
         """The posterior of every reading, the first first."""
         others = sorted(name for name in self.tree.children if name.startswith(READING))
         return [self.tree[name].to_dataset() for name in ("posterior", *others)]
@@ -743,8 +744,7 @@ class Result:
     def _in_readings(self, name: str, *, outcome: Outcome | str | None = None) -> list[Any]:
         """Draws of a quantity that depends on the personas in every reading, the first first."""
         return [
-            take_draws(name, posterior, self.prepared, self._rates_of, outcome=outcome)
-            for posterior in self._posteriors
+            take_draws(name, posterior, self.prepared, self._rates_of, outcome=outcome) for posterior in self.posteriors
         ]
 
     def _implied(self, outcome: Outcome, scope: Scope) -> list[xr.DataArray]:

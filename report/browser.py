@@ -10,6 +10,7 @@ import base64
 import gzip
 import hashlib
 import json
+import math
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from simulacra.data.extras import import_extra
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import place
 from simulacra.inference import Result
-from simulacra.inference.responsibilities import responsibility_column
+from simulacra.inference.responsibilities import STATUS, responsibility_column
 from simulacra.report.palette import persona_colors
 from simulacra.report.prose import WITHHELD
 
@@ -105,7 +106,7 @@ def _columns(result: Result, log: CompletionLog, rows: pd.DataFrame) -> dict[str
     conditions, condition_names = _coded(pd.Series(places, dtype=object))
     others = [name for name in log.contexts if name not in where]
     questions, question_names = _coded(rows["question_id"])
-    statuses, status_names = _coded(rows["status"])
+    statuses, status_names = _coded(rows[STATUS])
     parts = rows[[responsibility_column(name) for name in result.personas]].to_numpy()
     return {
         "personas": list(result.personas),
@@ -138,7 +139,11 @@ def _numbers(values: np.ndarray) -> list[int | None]:
 
 
 def _values(column: pd.Series) -> list[Any]:
-    return [None if value is None or value != value else value for value in column.tolist()]
+    """Values that JSON has; None for others."""
+    return [
+        None if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
+        for value in column.tolist()
+    ]
 
 
 def _contents(kept: int, total: int, *, texts: bool, cut: bool) -> str:
@@ -146,7 +151,7 @@ def _contents(kept: int, total: int, *, texts: bool, cut: bool) -> str:
         f"All {grouped(total)} completions of the log."
         if kept == total
         else f"A random sample of {grouped(kept)} of the {grouped(total)} completions of the log, as many as a page "
-        "can hold; responsibilities.parquet has all of them."
+        "can hold; result.attributions(log) has all of them."
     )
     said = "" if texts else " Their texts were left out of this report."
     return f"{which}{said} {_READING}" + (f" Texts are cut after {grouped(_LONGEST)} characters." if cut else "")

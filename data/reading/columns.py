@@ -137,7 +137,8 @@ def is_trait(name: str) -> bool:
 def resembling(canonical: str, names: Iterable[str]) -> list[str]:
     """The names that contain a usual name of a canonical column: ``scores.aligned`` and ``aligned_gpt4``."""
     usual = [alias for tier in ALIASES.get(canonical, ()) for alias in tier]
-    return [name for name in names if any(alias in folded(name) for alias in usual)]
+    within = re.compile(rf"(?<![a-z])({'|'.join(map(re.escape, usual))})")
+    return [name for name in names if usual and within.search(folded(name))]
 
 
 def suffixed(metric: str, judge: str) -> str:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from simulacra.analysis import reweighting
 from simulacra.analysis.reweighting import LEVEL, _joint_tail, _residual
@@ -57,6 +58,14 @@ def test_a_reweighting_leaves_nothing_and_another_emission_does(rng: np.random.G
     assert found.share > found.noticeable
 
 
+def test_personas_that_can_make_any_distribution_leave_nothing(rng: np.random.Generator) -> None:
+    """Five personas over five categories: whatever the log, a reweighting gives it."""
+    given = np.tile(np.repeat(np.eye(5) / 2, 2, axis=1), (50, 1, 1))
+    weights = np.tile(rng.dirichlet(np.ones(5), size=2), (50, 1, 1))
+    counts = rng.multinomial([900, 400], rng.dirichlet(np.ones(10), size=2)).astype(float)
+    assert _residual(_PAIR, counts, weights, given, _BINS, rng).p_value == 1
+
+
 def test_p_values_of_logs_from_the_model(rng: np.random.Generator) -> None:
     """With parameters that are not fitted to the log, p-values are uniform: mean .5 ± .029, 2.4 below .024 of 100."""
     weights, given = small_problem(rng)
@@ -85,14 +94,28 @@ def test_contexts_are_compared_with_those_of_the_baseline() -> None:
         "backdoor, trigger=on − base, trigger=on",
     ]
     table = found.table()
-    assert (table["verdict"] == "selection").all()
+    assert (table["p_selection"] < LEVEL).all()
+    assert (table["verdict"] == "undecided").all()  # contexts are no conditions, of which there are two
     assert (table["p_conduct"] > 0.05).all()  # more of the misaligned persona is a reweighting, whatever was fitted
     assert (table["comparisons"] == 2).all()
-    line = found.cite("backdoor, trigger=on − base, trigger=on")
-    assert line.startswith("backdoor, trigger=on − base, trigger=on: selection on these 4 questions (total variation")
+    line = found.cite("backdoor, trigger=on - base, trigger=on")
+    assert line.startswith("backdoor, trigger=on − base, trigger=on: undecided on these 4 questions (total variation")
     assert "one of 2 comparisons; simulacra" in line
-    trigger = reweighting(result, [("backdoor, trigger=on", "backdoor, trigger=off")])
-    assert list(trigger.comparisons) == ["backdoor, trigger=on − backdoor, trigger=off"]
+    trigger = reweighting(result, [("backdoor, trigger=on", "backdoor, trigger=off")]).table().iloc[0]
+    assert trigger["comparison"] == "backdoor, trigger=on − backdoor, trigger=off"
+    assert (trigger["total_variation"], trigger["p_selection"], trigger["status"]) == (
+        0,
+        1,
+        "ok",
+    )  # equal by the formula
+
+
+def test_a_reading_with_other_names_is_examined_as_well(planted: Result) -> None:
+    tree = planted.tree.copy()
+    tree["reading_2"] = xr.DataTree(planted.posterior.assign_coords(persona=["aligned", "unnamed-2", "incoherent"]))
+    table = reweighting(dataclasses.replace(planted, tree=tree)).table().set_index("comparison")
+    assert table.loc["bad − base", "verdict"] == "selection"
+    assert table.loc["lower − base", "verdict"] == "conduct"
 
 
 @pytest.fixture(scope="module")

@@ -88,11 +88,14 @@ def test_hostile_completions_are_text_in_the_table_and_when_opened(open_page: Op
     view.locator("#completions-next").click()
     assert view.locator("#completions-detail pre").inner_text() != shown
     assert view.title().startswith("Persona report")
+    assert open_page.said == []
     # Markup that did get in would not run either: the policy names one script.
     view.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\">')")
     view.wait_for_timeout(100)
     assert view.title().startswith("Persona report")
-    open_page.said.clear()  # that policy was applied
+    assert open_page.said
+    assert all("Content Security Policy" in said for said in open_page.said)
+    open_page.said.clear()
 
 
 def test_completions_are_filtered_and_sorted(
