@@ -88,20 +88,19 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     patterns, logged = every_pattern(emissions, prepared.patterns, prepared.group_counts)
     predicted = flat[chosen] @ component_probabilities(tables, patterns)
     sizes, bins = logged.sum(axis=1).astype(int), pattern_bins(emissions, prepared.model.outcome, patterns)
-    shares, listed = logged / sizes[:, None], len(patterns) == _combinations(emissions)
-    if listed:
+    shares, mean = logged / sizes[:, None], predicted.mean(axis=0)
+    if len(patterns) == _combinations(emissions):
         predicted = predicted / predicted.sum(axis=-1, keepdims=True)
-        replicated = rng.multinomial(sizes, predicted)
-        replicated_bins = [replicated @ own for own in bins]
-        mean_bins = [predicted.mean(axis=0) @ own for own in bins]
+        replicated, mean = rng.multinomial(sizes, predicted), predicted.mean(axis=0)
+        replicated_bins, mean_bins = [replicated @ own for own in bins], [mean @ own for own in bins]
+        joint = [_unexplained_share(shares, replicated / sizes[:, None], mean)]
     else:
         replicated_bins, mean_bins = _replicated_bins(prepared.model, flat[chosen], tables, sizes, rng)
+        joint = []
     in_bins = [
         _unexplained_share(shares @ own, drawn / sizes[:, None], expected)
         for own, drawn, expected in zip(bins, replicated_bins, mean_bins, strict=True)
     ]
-    mean = predicted.mean(axis=0)
-    unexplained = _unexplained_share(shares, replicated / sizes[:, None], mean) if listed else np.max(in_bins, axis=0)
     discrepancy = sum(
         _discrepancy(logged @ own, sizes, expected) for own, expected in zip(bins, mean_bins, strict=True)
     )
@@ -110,7 +109,7 @@ def misfit(prepared: Prepared, weights: np.ndarray, probabilities: tuple[np.ndar
     )
     return xr.Dataset(
         {
-            "unexplained": ("group", unexplained),
+            "unexplained": ("group", np.max(joint or in_bins, axis=0)),
             "unexplained_in": (("group", "measurement"), np.stack(in_bins[: len(emissions)], axis=1)),
             "p_value": ("group", np.mean(of_replicates >= discrepancy, axis=0)),
             "excess": (("group", "pattern"), shares - mean),
@@ -238,7 +237,7 @@ def _table(misfit: xr.Dataset, emissions: Sequence[AbstractEmission]) -> pd.Data
 
 
 def in_points(emissions: Sequence[AbstractEmission], codes: np.ndarray, difference: float) -> str:
-    """A pattern in words, with a difference of shares; arguments as for :func:`described`."""
+    """A pattern in words, from its ``codes``, shape ``(measurements,)``, with a difference of shares."""
     return f"{described(emissions, codes)}: {f'{100 * difference:+.1f}'.replace('-', '−')} points"
 
 

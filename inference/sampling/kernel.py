@@ -3,7 +3,7 @@
 NumPyro's ``HMC`` has trajectories of one length. In directions whose period divides it, such as all directions of a
 well preconditioned Gaussian at NumPyro's default of 2π, a trajectory ends where it began. Random lengths remove this
 resonance, and mix as well as NUTS with fewer gradients where all directions have about the same width. The fit of
-persona mixtures runs the same iteration (:mod:`~simulacra.inference.sampling.hmc`) in a loop of its own, which shares
+persona mixtures runs the same iteration (``simulacra.inference.sampling.hmc``) in a loop of its own, which shares
 the steps of all chains, splits off the Gaussian part of the density, and compiles nothing.
 
 References:
