@@ -16,7 +16,7 @@ from simulacra.inference.texts import point_responsibilities
 
 __all__ = ["STATUS", "attributions", "collapse_again", "responsibility_column", "row_responsibilities"]
 
-STATUS = "responsibility_status"
+STATUS = "persona_status"
 """The column of reasons why responsibilities are withheld, and of marks; logs have columns ``status`` of their own."""
 _MOST_VALUES = 500_000
 _REFERENCE = "reference: its persona is known"

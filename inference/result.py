@@ -542,9 +542,9 @@ class Result:
         """The completions of the log, each with the responsibility of every persona; rows in log order.
 
         Columns ``condition, <contexts>, question_id, base_question, completion, <measurements>``, a column
-        ``responsibility_<persona>`` for every persona, and ``responsibility_status, source, record``. A responsibility
+        ``responsibility_<persona>`` for every persona, and ``persona_status, source, record``. A responsibility
         is withheld (NaN) wherever the weight of the persona in the condition is, since weights are averages of
-        responsibilities; ``responsibility_status`` gives the reason, and the marks of :meth:`weights`. The
+        responsibilities; ``persona_status`` gives the reason, and the marks of :meth:`weights`. The
         responsibilities of one completion follow from its measurements, not from its text, so that completions with the
         same measurements on the same question have the same; they do not include the uncertainty of the posterior, of
         which they are the mean.

@@ -58,7 +58,7 @@ def test_what_failed_is_withheld_in_every_row_with_the_reason(failing: Result, l
     held = responsibility_column("misaligned")
     assert table[held].isna().all()
     assert whole[held].notna().all()
-    assert table["responsibility_status"].str.startswith("misaligned withheld: name: misaligned failed").all()
+    assert table["persona_status"].str.startswith("misaligned withheld: name: misaligned failed").all()
     made = browser.make_browser(failing, log, table)
     assert set(unpacked(made)["responsibility"][1]) == {None}
     (line,) = made.withheld
@@ -75,7 +75,7 @@ def test_a_condition_that_failed_is_withheld_in_its_own_rows(passing: Result, lo
     columns = [responsibility_column(name) for name in passing.personas]
     assert table.loc[own, columns].isna().all(axis=None)
     assert table.loc[~own, columns].notna().all(axis=None)
-    assert table.loc[own, "responsibility_status"].str.contains("withheld: unexplained share failed").all()
+    assert table.loc[own, "persona_status"].str.contains("withheld: unexplained share failed").all()
 
 
 def test_responsibilities_average_to_the_weights(passing: Result, log: CompletionLog) -> None:
