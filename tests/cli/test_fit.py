@@ -62,7 +62,7 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
     table = pd.read_parquet(folder / "responsibilities.parquet")
     assert len(table) == 1080
     assert table.filter(like="responsibility_").isna().all(axis=None)
-    assert table["status"].str.contains("withheld").all()
+    assert table["persona_status"].str.contains("withheld").all()
     rates = pd.read_csv(folder / "rates.csv")
     assert rates["scope"].tolist() == ["these"] * 3 + ["new"] * 3
     assert rates["rate"].notna().all()  # they are estimated without personas
