@@ -32,7 +32,7 @@ def main(runs: int = 50, jobs: int = 2) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         names = _write(folder, runs)
-        command = [sys.executable, "-m", "simulacra.cli.app", "batch", "runs.toml", "--out", "out", "--jobs", str(jobs)]
+        command = [sys.executable, "-m", "simulacra.cli", "batch", "runs.toml", "--out", "out", "--jobs", str(jobs)]
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and len(done := _done(folder, names)) < runs // 5:
             time.sleep(0.05)
@@ -81,7 +81,7 @@ def _same_draws(folder: Path, name: str) -> bool:
     """Whether a run has the draws of a fit of its log that was not interrupted."""
     options = [f"--{option}={value}" for option, value in _OPTIONS.items()]
     seed = f"--seed={int(name.removeprefix('run-'))}"
-    command = [sys.executable, "-m", "simulacra.cli.app", "fit", "log.csv", *options, seed, "--out", f"alone-{name}"]
+    command = [sys.executable, "-m", "simulacra.cli", "fit", "log.csv", *options, seed, "--out", f"alone-{name}"]
     subprocess.run(command, cwd=folder, capture_output=True, check=False)
     ours, alone = (Result.load(folder / place).posterior for place in (f"out/{name}", f"alone-{name}"))
     return bool(ours.equals(alone))
