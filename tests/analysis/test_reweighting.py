@@ -173,7 +173,7 @@ def test_errors(fitted: Result) -> None:
 
 @pytest.mark.slow
 def test_halves_of_a_condition() -> None:
-    """Twenty random splits each, unchanged, with more of one persona, and with lower scores in one half.
+    """Twenty random splits of 1200 completions: unchanged, with more low scores, or with lower scores in one half.
 
     ``docs/validation.md`` has the numbers.
     """
@@ -182,7 +182,7 @@ def test_halves_of_a_condition() -> None:
     for change in ("none", "doubled", "lower"):
         verdicts = []
         for seed in range(20):
-            log = simulate_log(world.model, world.truth, 150, seed=seed)
+            log = simulate_log(world.model, world.truth, 300, seed=seed)
             table = log.table[["condition", "question_id", "completion", "aligned", "coherent"]]
             own = table[table["condition"] == "mild"].sample(frac=1, random_state=seed)
             first, second = own.iloc[: len(own) // 2], own.iloc[len(own) // 2 :]
