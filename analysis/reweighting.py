@@ -169,7 +169,8 @@ class Reweighting:
     def _row(self, name: str, own: _Compared, ci_prob: float) -> dict[Any, Any]:
         first, residual = own.contrast, own.residual
         distance, *others = (_distance(moved).expand_dims(comparison=[name], axis=-1) for moved in own.moved)
-        p_selection = max(_joint_tail(moved.reshape(-1, moved.shape[-1])) for moved in own.moved)
+        free = [moved[..., :-1] for moved in own.moved]  # the last weight follows from the others
+        p_selection = max(_joint_tail(moved.reshape(-1, moved.shape[-1])) for moved in free)
         terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
         summary = summary_table(distance, terms, others=others).iloc[0].to_dict()
         if float(distance.max()) < _EQUAL:  # the formula gives both sides the same weights

@@ -19,7 +19,7 @@
     return;
   }
 
-  // As simulacra.data.visible: control characters and bidirectional marks become escapes.
+  // As simulacra.formalism.visible: control characters and bidirectional marks become escapes.
   const acting = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
   const visible = (text) => String(text).replace(acting, (letter) => {
     const code = letter.codePointAt(0), [mark, digits] = code < 256 ? ["x", 2] : code < 65536 ? ["u", 4] : ["U", 8];
