@@ -1,4 +1,4 @@
-"""BibTeX of the methods that a fit used, to be cited beside its numbers.
+"""BibTeX of the methods that a fit used, to be cited with its numbers.
 
 Only what applies to the fit is listed: NUTS or split HMC, calibration if there are texts, Dawid and Skene if there are
 several judges. The entries are in ``templates/methods.bib``; the references of everything else are in the docstrings.
