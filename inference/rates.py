@@ -155,12 +155,9 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
 
 def rate_diagnostics(rates: xr.Dataset) -> xr.DataArray:
     """R-hat, bulk and tail ESS of every rate, dims ``(diagnostic, scope, group)``; NaN for a rate of no completions."""
-    scopes = ["these", "new"]
-    found: list[xr.DataArray] = []
-    for own in (rates_in(rates, scope) for scope in scopes):
-        possible = np.isfinite(own.isel(chain=0, draw=0, drop=True))
-        found.append(convergence(own.to_dataset(name="rate"), ["rate"])["rate"].where(possible))
-    return xr.concat(found, dim=pd.Index(scopes, name="scope"))
+    drawn = xr.concat([rates_in(rates, scope) for scope in ("these", "new")], pd.Index(["these", "new"], name="scope"))
+    possible = np.isfinite(drawn.isel(chain=0, draw=0, drop=True))
+    return convergence(drawn.to_dataset(name="rate"), ["rate"])["rate"].where(possible)
 
 
 def _converged(rates: xr.Dataset, thresholds: Thresholds) -> bool:

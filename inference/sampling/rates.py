@@ -18,7 +18,7 @@ References:
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ __all__ = ["CHAINS", "RateDraws", "sample_rates"]
 
 CHAINS = 8
 """Number of chains."""
-_WARMUP = 250
+_WARMUP = 150
 _LEARN = (0.16, 0.32, 0.56, 0.999)
 """Parts of the warm-up after which the covariances of location and scale are estimated from the second half of it."""
 _DIRECTIONS = 2
@@ -140,34 +140,37 @@ class _Chains:
         return now._replace(logits=slice_sample(_of_cells, now.logits, width, self.rng, fixed))
 
     def _centres(self, now: _State) -> _State:
-        """Locations and questions given the logits, from their joint Gaussian."""
-        chains, groups, questions = now.logits.shape
+        """Locations and questions given the logits, from their joint Gaussian.
+
+        With the questions integrated out, the precision of the locations is a diagonal matrix minus one of rank one,
+        whose inverse is known (Sherman & Morrison), so that the cost is proportional to G + Q.
+        """
+        questions = now.question.shape[1]
         precision = np.exp(-2 * now.log_cell)
         mean, spread = self.prior.location
-        matrix = np.zeros((chains, groups + questions, groups + questions))
-        first, second = np.arange(groups), groups + np.arange(questions)
-        matrix[:, first, first] = questions * precision + spread**-2
-        matrix[:, second, second] = (precision.sum(axis=1) + np.exp(-2 * now.log_question))[:, None]
-        matrix[:, :groups, groups:] = precision[:, :, None]
-        matrix[:, groups:, :groups] = precision[:, None, :]
+        own = questions * precision + spread**-2  # the diagonal
+        of_question = precision.sum(axis=1) + np.exp(-2 * now.log_question)
         weighted = precision[:, :, None] * now.logits
-        linear = np.concatenate([weighted.sum(axis=2) + mean * spread**-2, weighted.sum(axis=1)], axis=1)
-        root = np.linalg.cholesky(matrix)
-        half = np.linalg.solve(root, linear[..., None]) + self.rng.standard_normal((*linear.shape, 1))
-        drawn = np.linalg.solve(root.transpose(0, 2, 1), half)[..., 0]
-        return now._replace(location=drawn[:, :groups], question=drawn[:, groups:])
+        sums = weighted.sum(axis=1)
+        linear = weighted.sum(axis=2) + mean * spread**-2 - precision * (sums.sum(axis=1) / of_question)[:, None]
+        slope = precision / own
+        shared = questions / (np.exp(-2 * now.log_question) + (slope * spread**-2).sum(axis=1))
+        common = shared * (slope * linear).sum(axis=1) + np.sqrt(shared) * self.rng.standard_normal(len(shared))
+        location = (linear / own) + self.rng.standard_normal(own.shape) / np.sqrt(own) + slope * common[:, None]
+        centre = (sums - (precision * location).sum(axis=1)[:, None]) / of_question[:, None]
+        noise = self.rng.standard_normal(centre.shape) / np.sqrt(of_question)[:, None]
+        return now._replace(location=location, question=centre + noise)
 
     def _scales(self, now: _State) -> _State:
         """The scales given the deviations."""
         deviations = now.logits - now.location[:, :, None] - now.question[:, None, :]
-        return now._replace(
-            log_cell=self._scale_of(deviations, now.log_cell, self.prior.cell),
-            log_question=self._scale_of(now.question, now.log_question, self.prior.question),
-        )
-
-    def _scale_of(self, deviations: np.ndarray, log_scale: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
-        density, squares = functools.partial(_of_scale, deviations.shape[-1], prior), (deviations**2).sum(axis=-1)
-        return slice_sample(density, log_scale, np.full(log_scale.shape, _WIDE * prior[1]), self.rng, [squares])
+        squares = np.column_stack([(deviations**2).sum(axis=2), (now.question**2).sum(axis=1)])
+        before = np.column_stack([now.log_cell, now.log_question])
+        priors = np.array([self.prior.cell] * now.log_cell.shape[1] + [self.prior.question])
+        median, sd = (np.broadcast_to(own, before.shape) for own in priors.T)
+        density = functools.partial(_of_scale, now.question.shape[1])
+        drawn = slice_sample(density, before, _WIDE * sd, self.rng, (squares, median, sd))
+        return now._replace(log_cell=drawn[:, :-1], log_question=drawn[:, -1])
 
     def _groups(self, now: _State) -> _State:
         """Location and scale of every group, with its standardised deviations fixed."""
@@ -186,9 +189,9 @@ class _Chains:
     def _of_groups(self, step: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
         *line, question, standard, events, totals = fixed
         location, log_cell = _Line(*line).at(step)
-        logits = location[:, None] + question + standard * np.exp(log_cell)[:, None]
+        logits = location[..., None] + question + standard * np.exp(log_cell)[..., None]
         prior = -0.5 * ((location - self.prior.location[0]) / self.prior.location[1]) ** 2
-        return _log_likelihood(events, totals, logits).sum(axis=1) + prior + _log_prior(log_cell, self.prior.cell)
+        return _log_likelihood(events, totals, logits).sum(axis=-1) + prior + _log_prior(log_cell, self.prior.cell)
 
     def _questions(self, now: _State) -> _State:
         """The scale of the questions, with their standardised effects fixed."""
@@ -201,8 +204,8 @@ class _Chains:
 
     def _of_questions(self, log_question: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
         before, question, logits, events, totals = fixed
-        moved = question * np.expm1(log_question - before)[:, None]
-        likelihood = _log_likelihood(events, totals, logits + moved[:, None, :]).sum(axis=(1, 2))
+        moved = question * np.expm1(log_question - before)[..., None]
+        likelihood = _log_likelihood(events, totals, logits + moved[..., None, :]).sum(axis=(-2, -1))
         return likelihood + _log_prior(log_question, self.prior.question)
 
     def _learn(self) -> None:
@@ -238,10 +241,11 @@ def _of_cells(logits: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
     return _log_likelihood(events, totals, logits) - 0.5 * precision * (logits - centre) ** 2
 
 
-def _of_scale(count: int, prior: tuple[float, float], log_scale: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Log density of a log scale, given the squares of ``count`` deviations."""
+def _of_scale(count: int, log_scale: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
+    """Log density of a log scale, given the sum of squares of ``count`` deviations, and median and spread a priori."""
+    squares, *prior = fixed
     return np.asarray(-count * log_scale - 0.5 * squares * np.exp(-2 * log_scale) + _log_prior(log_scale, prior))
 
 
-def _log_prior(log_scale: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
+def _log_prior(log_scale: np.ndarray, prior: Sequence[np.ndarray | float]) -> np.ndarray:
     return np.asarray(-0.5 * ((log_scale - np.log(prior[0])) / prior[1]) ** 2)
