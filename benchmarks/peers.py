@@ -22,12 +22,26 @@ from benchmarks.tables import show_peers
 
 __all__ = ["main"]
 
-CONTESTANTS = ("ours", "nuts", "pymc", "rowwise", "stepmix")
-SLOW = ("rowwise", "stepmix")
-LONGER = {"ours": (2000, 4000), "nuts": (2000,), "pymc": (2000, 4000, 8000)}
+CONTESTANTS = ("ours", "nuts", "pymc", "lowrank", "blackjax", "rowwise", "stepmix")
+SLOW = ("lowrank", "blackjax", "rowwise", "stepmix")
+LONGER = {
+    "ours": (2000, 4000),
+    "nuts": (2000,),
+    "pymc": (2000, 4000, 8000),
+    "lowrank": (2000, 4000),
+    "blackjax": (2000,),
+}
 """Draws per chain that are tried if the default fails the thresholds."""
 
-_QUICK = {"ours": (200, 200), "nuts": (200, 100), "pymc": (100, 100), "rowwise": (20, 20), "stepmix": (None, 2)}
+_QUICK = {
+    "ours": (200, 200),
+    "nuts": (200, 100),
+    "pymc": (100, 100),
+    "lowrank": (100, 100),
+    "blackjax": (100, 100),
+    "rowwise": (20, 20),
+    "stepmix": (None, 2),
+}
 
 
 def main() -> None:

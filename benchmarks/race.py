@@ -82,6 +82,8 @@ def warm_up_disk(names: list[str]) -> None:
         "nuts": "benchmarks.logs, simulacra.inference",
         "rowwise": "numpyro.infer",
         "pymc": "pymc, nutpie",
+        "lowrank": "pymc, nutpie",
+        "blackjax": "blackjax, numpyro.infer",
         "stepmix": "stepmix",
     }
     for name in names:

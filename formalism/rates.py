@@ -85,8 +85,9 @@ def new_question_rate(location: np.ndarray, question_scale: np.ndarray, cell_sca
         cell_scale: τ in logits, a shape that broadcasts with that of ``location``.
     """
     spread = np.hypot(question_scale, cell_scale)
-    logits = location[..., None] + spread[..., None] * _NODES
-    return np.asarray(special.expit(logits) @ (_NODE_WEIGHTS / _NODE_WEIGHTS.sum()))
+    shares = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
+    parts = (share * special.expit(location + spread * node) for node, share in zip(_NODES, shares, strict=True))
+    return np.asarray(sum(parts))  # one at a time: draws of many groups take much memory
 
 
 def logged_rate_prior(num_questions: int) -> LogitPrior:

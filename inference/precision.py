@@ -31,6 +31,8 @@ _PARTS = 64
 """Steps per posterior standard deviation, at least."""
 _USED_DRAWS = 500
 """Draws per chain from which the standard deviations of the logits of cells are computed."""
+_BLOCK = 2_000_000
+"""Draws of latents that are rounded at once."""
 
 
 def significant(values: np.ndarray, digits: int = _DIGITS) -> np.ndarray:
@@ -69,13 +71,13 @@ def coarse_latents(latents: np.ndarray, design: WeightDesign) -> np.ndarray:
         return rounded
     some = latents[:, :: max(latents.shape[1] // _USED_DRAWS, 1)]
     limits = _sd(some[..., own[cells], :])
-    block = max(2_000_000 // some[..., 0, :].size, 1)
+    block = max(_BLOCK // latents[..., 0, :].size, 1)
     for start in range(0, len(cells), block):
-        part = cells[start : start + block]
+        part, of_part = cells[start : start + block], limits[start : start + block]
         logits = cell_logits(design.shared[part], own[part], design.own_value[part], some)
-        of_latent = _sd(logits) / np.abs(design.own_value[part, None])
-        limits[start : start + block] = np.minimum(limits[start : start + block], of_latent)
-    rounded[..., own[cells], :] = coarse(latents[..., own[cells], :], limits)
+        of_logit = _sd(logits) / np.abs(design.own_value[part, None])
+        where = own[part]
+        rounded[..., where, :] = coarse(latents[..., where, :], np.minimum(of_part, of_logit))
     return rounded
 
 

@@ -131,7 +131,7 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
     sampling = sample_rates(counts.events, counts.totals, prior, num_samples=each, seed=seed)
     rates = xr.Dataset()
     for drawn in itertools.islice(sampling, _BLOCKS):
-        draws, logits = ("chain", "draw"), drawn.logits.astype(np.float32)
+        draws, logits = ("chain", "draw"), drawn.logits
         rates = xr.Dataset(
             {
                 "logits": ((*draws, "group", _QUESTION), coarse(logits, logits.std(axis=(0, 1), dtype=float))),
@@ -198,9 +198,9 @@ def rates_in(rates: xr.Dataset, scope: Scope) -> xr.DataArray:
 def _weighted(rates: xr.Dataset, weight: xr.DataArray) -> xr.DataArray:
     total = weight.sum(_QUESTION).transpose("group").to_numpy()
     share = weight.transpose("group", _QUESTION).to_numpy() / np.where(total > 0, total, np.nan)[:, None]
-    cells = special.expit(rates["logits"].to_numpy())
-    values = np.einsum("cdgq,gq->cdg", cells, share, optimize=True)
-    return rates["location"].copy(data=values).rename("rates")
+    logits = rates["logits"].to_numpy()
+    values = [special.expit(logits[:, :, group]) @ own for group, own in enumerate(share)]
+    return rates["location"].copy(data=np.stack(values, axis=-1)).rename("rates")
 
 
 def _stated(scope: object) -> Mapping[str, Mapping[Hashable, float]]:

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.contestant import Clock, Task, load_arrays, run_contestant
 from benchmarks.quality import Draws, condition_weights, draws_of
 
-__all__ = ["build_model", "contestant"]
+__all__ = ["build_model", "contestant", "race_nutpie"]
 
 WARMUP, DRAWS, CHAINS, CORES = 1000, 1000, 4, 2
 
@@ -38,8 +38,8 @@ def build_model(arrays: Mapping[str, np.ndarray]):
     return built
 
 
-def contestant(task: Task, clock: Clock) -> tuple[Draws, dict]:
-    """Compile and sample."""
+def race_nutpie(task: Task, clock: Clock, **options: bool) -> tuple[Draws, dict]:
+    """Compile and sample with options of ``nutpie.sample``."""
     import nutpie
 
     clock.mark("imported")
@@ -47,7 +47,7 @@ def contestant(task: Task, clock: Clock) -> tuple[Draws, dict]:
     compiled = nutpie.compile_pymc_model(build_model(arrays))
     clock.mark("compiled")
     settings = {"tune": task.warmup or WARMUP, "draws": task.draws or DRAWS, "chains": CHAINS, "cores": CORES}
-    trace = nutpie.sample(compiled, **settings, seed=task.seed, progress_bar=False, save_warmup=False)
+    trace = nutpie.sample(compiled, **settings, seed=task.seed, progress_bar=False, save_warmup=False, **options)
     clock.mark("drawn")
     posterior = {name: values.to_numpy() for name, values in trace.posterior.data_vars.items()}
     draws = draws_of(
@@ -60,6 +60,11 @@ def contestant(task: Task, clock: Clock) -> tuple[Draws, dict]:
     )
     steps = float(trace.sample_stats["n_steps"].mean())
     return draws, {"settings": settings, "mean_gradients_per_draw": steps}
+
+
+def contestant(task: Task, clock: Clock) -> tuple[Draws, dict]:
+    """Sample with the defaults of nutpie."""
+    return race_nutpie(task, clock)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class RateDraws(NamedTuple):
     """Draws, all with leading axes ``(chain, draw)``.
 
     Attributes:
-        logits: η, shape ``(..., G, Q)``.
+        logits: η, shape ``(..., G, Q)``, in single precision, because they are most of the draws.
         location: μ, shape ``(..., G)``, in logits.
         question: u, shape ``(..., Q)``, in logits.
         cell_scale: τ, shape ``(..., G)``, in logits.
@@ -91,7 +91,7 @@ def sample_rates(
     while True:
         for _ in range(num_samples):
             chains.iterate()
-            kept.append(chains.state)
+            kept.append(chains.state._replace(logits=chains.state.logits.astype(np.float32)))
         stacked = _State(*(np.stack(parts, axis=1) for parts in zip(*kept, strict=True)))
         yield RateDraws(*stacked[:3], np.exp(stacked.log_cell), np.exp(stacked.log_question))
 

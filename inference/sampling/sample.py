@@ -232,9 +232,8 @@ def _warm_up(
     kept: list[np.ndarray] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
         if kept:
-            flat = np.concatenate(kept[-2:], axis=1).reshape(
-                -1, space.centre.size
-            )  # long directions are visible in many draws only
+            # two stages, because long directions are visible in many draws only
+            flat = np.concatenate(kept, axis=1).reshape(-1, space.centre.size)
             points = flat[rng.permutation(len(flat))[:_POINTS]]
             given = slice(0) if density.given is None else density.given.where
             arrow = density.arrow(points) if density.given is None else follow(density.arrow(points), flat, given)
@@ -250,7 +249,7 @@ def _warm_up(
             progress=functools.partial(progress, "warming up"),
             journal=journal,
         )
-        kept.append(draws.position)
+        kept = [*kept[-1:], draws.position]
     return space, states
 
 

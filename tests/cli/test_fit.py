@@ -334,8 +334,11 @@ def test_a_report_without_its_extra_says_how_to_get_it(
     assert "pip install 'simulacra[report]', or in a clone pip install -e '.[report]'" in ended.stderr
 
 
-def test_quiet_names_the_checks_that_failed(run: Run, log_file: Path, tmp_path: Path) -> None:
-    ended = run("fit", log_file, "--quiet", *SHORT)
+def test_quiet_names_the_checks_that_failed(
+    run: Run, log_file: Path, fitted: Result, passing: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: fitted)
+    ended = run("fit", log_file, "--quiet")
     assert ended.exit_code == 3
     assert ended.stdout == ""
     assert "checks failed: " in ended.stderr
