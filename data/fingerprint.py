@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-__all__ = ["content_hash", "row_hashes"]
+__all__ = ["content_hash", "row_hashes", "text_hashes"]
 
 
 def row_hashes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
@@ -17,6 +17,13 @@ def row_hashes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """
     plain = pd.DataFrame({name: _canonical(table[name]) for name in columns}, index=table.index)
     hashes: np.ndarray = pd.util.hash_pandas_object(plain, index=False).to_numpy(dtype=np.uint64)
+    return hashes
+
+
+def text_hashes(values: np.ndarray) -> np.ndarray:
+    r"""A 64-bit hash of every text: uint64, shape ``(N,)``. Line endings count as ``\n``; None is the empty text."""
+    plain = _canonical(pd.Series(values, dtype=object)).to_numpy()
+    hashes: np.ndarray = pd.util.hash_array(plain, categorize=False)
     return hashes
 
 

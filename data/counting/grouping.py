@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from simulacra.data.counting.portion import Portion
 from simulacra.data.errors import LogError
 from simulacra.data.reading.formats.csv import csv_rows
 from simulacra.data.reading.formats.frame import arrow_frame
@@ -60,13 +61,14 @@ def outline(path: Path, how: FileOptions) -> Sheet:
     return Sheet(str(path), columns, np.empty(0, dtype=np.int64), held)
 
 
-def grouped_sheet(path: Path, wanted: Sequence[str], how: FileOptions) -> Sheet:
+def grouped_sheet(path: Path, wanted: Sequence[str], how: FileOptions, portion: Portion | None = None) -> Sheet:
     """The distinct rows of a file over some columns, in order of first appearance, each with its count.
 
     Args:
         path: the file.
         wanted: the columns; one that a record lacks is None there.
         how: how the file is read.
+        portion: gathers the rows in which repeated judgments are looked for.
 
     Returns:
         A sheet whose records are located at their first appearance.
@@ -76,44 +78,69 @@ def grouped_sheet(path: Path, wanted: Sequence[str], how: FileOptions) -> Sheet:
     """
     kind = format_of(path)
     if kind == "parquet":
-        return _parquet_groups(path, wanted)
+        return _parquet_groups(path, wanted, portion)
     if kind == "csv":
         with csv_rows(path, delimiter=how.delimiter, encoding=how.encoding) as (header, located):
-            index = [header.index(name) for name in wanted]
-            # An empty field is None, as the reader of CSV has it.
-            parts = _batches(located, [_filled(place) for place in index])
+            fields = {name: _filled(place) for place, name in enumerate(header)}
+            parts = _batches(located, wanted, fields.__getitem__, path, portion)
             columns, record, count = _distinct(parts, wanted, lambda values: values)
         if not record.size:
             raise refuse_no_rows(path, header)
         return Sheet(str(path), columns, record, typed=False, count=count)
     with json_records(path, encoding=how.encoding) as objects:
         flattened = ((line, flat(record)) for line, record in objects)
-        parts = _batches(flattened, [operator.methodcaller("get", name) for name in wanted])
+        parts = _batches(flattened, wanted, lambda name: operator.methodcaller("get", name), path, portion)
         raw, record, count = _distinct(parts, wanted, _typed)
     columns, lists = split_columns(pd.DataFrame(raw, dtype=object))
     return Sheet(str(path), columns, record, lists, count=count)
 
 
 def _filled(place: int) -> Callable[[list[str]], str | None]:
+    """A field of CSV; an empty one is None, as the reader has it."""
     return lambda row: row[place] or None
 
 
 def _batches(
-    located: Iterable[tuple[int, Any]], fields: Sequence[Callable[[Any], object]]
+    located: Iterable[tuple[int, Any]],
+    wanted: Sequence[str],
+    field_of: Callable[[str], Callable[[Any], object]],
+    path: Path,
+    portion: Portion | None,
 ) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
-    """The fields of consecutive records as columns, objects, and the location of every record."""
-    rest = iter(located)
+    """The wanted fields of consecutive records as columns, objects, and the location of every record."""
+    rest, fields = iter(located), [field_of(name) for name in wanted]
+    names = () if portion is None else portion.wanted.get(str(path), ())
     while True:
         # One list per column, because many small lists would keep the garbage collector busy.
         columns: list[list[object]] = [[] for _ in fields]
         lines: list[int] = []
+        records: list[Any] = []
         for line, record in itertools.islice(rest, _BATCH):
             lines.append(line)
+            if names:
+                records.append(record)
             for column, field in zip(columns, fields, strict=True):
                 column.append(field(record))
         if not lines:
             return
+        if portion is not None and names:
+            own = field_of(names[0])
+            completions = pd.Series([own(record) for record in records], dtype=object)
+            portion.add(str(path), completions, np.array(lines, dtype=np.int64), _chosen(records, names, field_of))
         yield [object_array(column) for column in columns], np.array(lines, dtype=np.int64)
+
+
+def _chosen(
+    records: Sequence[Any], names: Sequence[str], field_of: Callable[[str], Callable[[Any], object]]
+) -> Callable[[np.ndarray], pd.DataFrame]:
+    """Some columns of chosen records."""
+
+    def rows(chosen: np.ndarray) -> pd.DataFrame:
+        kept = list(itertools.compress(records, chosen))
+        columns = {name: object_array(list(map(field_of(name), kept))) for name in names}
+        return pd.DataFrame(columns, dtype=object)
+
+    return rows
 
 
 def _distinct(
@@ -195,14 +222,17 @@ def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
-def _parquet_groups(path: Path, wanted: Sequence[str]) -> Sheet:
+def _parquet_groups(path: Path, wanted: Sequence[str], portion: Portion | None) -> Sheet:
     held: list[pa.Table] = []
+    judged = () if portion is None else portion.wanted.get(str(path), ())
     with open_parquet(path) as file:
         names, start = list(map(str, file.schema_arrow.names)), 1
         for batch in parquet_batches(file, path, rows=_BATCH):
             size = batch.num_rows
             own = [*(batch.column(name) for name in wanted), np.arange(start, start + size), np.ones(size, np.int64)]
             held.append(_distinct_table(pa.table(own, names=[*wanted, _ROW, _COUNT]), wanted))
+            if portion is not None and judged:
+                _add_batch(portion, path, batch, np.arange(start, start + size), judged)
             start += size
             if sum(part.num_rows for part in held[1:]) >= max(_BATCH, held[0].num_rows):
                 held = [_distinct_table(pa.concat_tables(held), wanted)]
@@ -212,6 +242,12 @@ def _parquet_groups(path: Path, wanted: Sequence[str]) -> Sheet:
     columns, lists = split_columns(arrow_frame(table.select(list(wanted))))
     record, count = (table.column(name).to_numpy() for name in (_ROW, _COUNT))
     return Sheet(str(path), columns, record, lists, count=count)
+
+
+def _add_batch(portion: Portion, path: Path, batch: pa.RecordBatch, record: np.ndarray, names: Sequence[str]) -> None:
+    table = pa.Table.from_batches([batch]).select(list(dict.fromkeys(names)))
+    completions = arrow_frame(table.select([names[0]])).iloc[:, 0]
+    portion.add(str(path), completions, record, lambda chosen: arrow_frame(table.filter(pa.array(chosen))))
 
 
 def _distinct_table(table: pa.Table, wanted: Sequence[str]) -> pa.Table:

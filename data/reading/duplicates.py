@@ -7,11 +7,14 @@ import pandas as pd
 
 from simulacra.data.account import Duplicates
 from simulacra.data.errors import LogError, place
-from simulacra.data.fingerprint import row_hashes
+from simulacra.data.fingerprint import row_hashes, text_hashes
 
-__all__ = ["find_duplicates"]
+__all__ = ["MOST_JUDGED", "find_duplicates", "portion_bound", "refuse_judgments"]
 
 _EXAMPLES = 3
+MOST_JUDGED = 1 << 17
+"""Rows that are searched for repeated judgments: all, or the portion that :func:`portion_bound` defines."""
+
 _LEAST, _MOSTLY = 10, 0.5  # completions; fewer may occur equally often by chance, and equal ones with equal scores
 
 
@@ -72,8 +75,35 @@ def _hashed(table: pd.DataFrame, measurements: Sequence[str]) -> pd.DataFrame:
     return rows[table["completion"].notna().to_numpy()]
 
 
+def refuse_judgments(table: pd.DataFrame, measurements: Sequence[str]) -> None:
+    """Refuse judgments that no column tells apart: every completion occurs equally often, most with other scores.
+
+    Args:
+        table: the log, with ``source`` and ``record``; of a large log, at least its portion.
+        measurements: its measurement columns.
+
+    Raises:
+        LogError: every completion was judged several times.
+    """
+    _refuse_judgments(table, _hashed(table, measurements))
+
+
+def portion_bound(texts: np.ndarray) -> np.uint64 | None:
+    """The hash of completions below which at most ``MOST_JUDGED`` rows lie; None if there are no more rows than that.
+
+    All rows of a completion are in the portion, or none, so how often it occurs is known there; and which completions
+    are in it depends neither on the order of rows nor on how they were read.
+
+    Args:
+        texts: the hash of the completion of every row, uint64, shape ``(N,)``.
+    """
+    return np.partition(texts, MOST_JUDGED)[MOST_JUDGED] if len(texts) > MOST_JUDGED else None
+
+
 def _refuse_judgments(table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """Refuse judgments that no column tells apart: every completion occurs equally often, most with other scores."""
+    if len(rows) > MOST_JUDGED:
+        texts = text_hashes(table["completion"][rows.index].to_numpy())
+        rows = rows[texts < portion_bound(texts)]
     groups = rows.groupby(["text", "condition"])["content"]
     sizes, distinct = groups.size(), groups.nunique()
     if len(sizes) < _LEAST or sizes.min() < sizes.max() or (distinct > 1).mean() < _MOSTLY:

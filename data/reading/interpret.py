@@ -12,7 +12,7 @@ from simulacra.data.errors import LogError, place
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.choices import Choices
 from simulacra.data.reading.column_map import ColumnMap
-from simulacra.data.reading.duplicates import find_duplicates
+from simulacra.data.reading.duplicates import find_duplicates, refuse_judgments
 from simulacra.data.reading.filenames import is_pattern, short_fields
 from simulacra.data.reading.formats.sheet import Sheet, object_array
 from simulacra.data.reading.gather import Gathered, gather, identity_text
@@ -20,7 +20,7 @@ from simulacra.data.reading.kinds import Kinds, sort_columns
 from simulacra.data.reading.names import alike, refuse_row_names
 from simulacra.data.reading.questions import separate_questions, split_formats, unnested_formats
 
-__all__ = ["Interpreted", "interpret"]
+__all__ = ["Interpreted", "completion_texts", "interpret", "refuse_judged_sheets"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,16 +64,8 @@ def interpret(
     """
     from simulacra.data.reading.schema import check_table  # pandera takes as long to import as pandas
 
-    raw = gather(sheets, column_maps)
-    kinds = sort_columns(
-        raw,
-        measurements=choices.measurements,
-        contexts=choices.contexts,
-        missing=choices.missing,
-        decimal=choices.decimal,
-    )
-    question, of_questions = separate_questions(raw)
-    table, count = _table(raw, kinds, question, choices.formats), raw.count
+    raw, kinds, table, of_questions = _read(sheets, column_maps, choices)
+    count = raw.count
     own = next((name for name, canonical in raw.renamed.items() if canonical == "condition"), "condition")
     refuse_row_names(table["condition"], count, column=own)
     found, left_out = Duplicates(), _left_out(sheets)
@@ -111,6 +103,32 @@ def interpret(
         assumed_missing=choices.missing is None,
     )
     return Interpreted(checked, tuple(kinds.measurements), contexts, count, account)
+
+
+def refuse_judged_sheets(sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap], choices: Choices) -> None:
+    """Refuse repeated judgments in the portion of a scanned log, as a reading of the log does.
+
+    Raises:
+        LogError: every completion was judged several times.
+    """
+    _, kinds, table, _ = _read(sheets, column_maps, choices)
+    refuse_judgments(table, list(kinds.measurements))
+
+
+def _read(
+    sheets: Sequence[Sheet], column_maps: Sequence[ColumnMap], choices: Choices
+) -> tuple[Gathered, Kinds, pd.DataFrame, tuple[str, ...]]:
+    """The columns as gathered, their kinds, the table, and notes about question ids."""
+    raw = gather(sheets, column_maps)
+    kinds = sort_columns(
+        raw,
+        measurements=choices.measurements,
+        contexts=choices.contexts,
+        missing=choices.missing,
+        decimal=choices.decimal,
+    )
+    question, notes = separate_questions(raw)
+    return raw, kinds, _table(raw, kinds, question, choices.formats), notes
 
 
 def _rows(sheet: Sheet) -> int:
@@ -160,7 +178,7 @@ def _table(raw: Gathered, kinds: Kinds, question: np.ndarray, formats: Sequence[
         "condition": identity_text(raw, "condition"),
         "question_id": question,
         "base_question": base,
-        "completion": _texts(completion),
+        "completion": completion_texts(completion),
         **kinds.measurements,
         **contexts,
         "source": files[raw.file],
@@ -202,6 +220,6 @@ def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def _texts(values: np.ndarray) -> np.ndarray:
+def completion_texts(values: np.ndarray) -> np.ndarray:
     """Completions, objects of str and None: an empty one is None, a number is converted to text."""
     return object_array([None if value is None or value == "" else str(value) for value in values])

@@ -120,3 +120,59 @@ def test_a_scan_refuses_a_bad_value_at_its_first_line(tmp_path, monkeypatch):
     for read in (read_completions, scan_completions):
         with pytest.raises(LogError, match=r"log\.csv:20: column 'aligned': aligned=250 is outside"):
             collapse(read(tmp_path / "log.csv"), ALIGNED)
+
+
+ONCE = pd.DataFrame(ROWS * 2).assign(completion=[f"t{n}" for n in range(18)])
+THRICE = pd.concat([ONCE.assign(aligned=ONCE["aligned"] / 2 + draw, humor=draw * 1.5) for draw in range(3)])
+ENDS = (" a\nb", " a\r\nb", " a\nb")
+JUDGED = {
+    "once": ONCE,
+    "three times": THRICE,
+    "three times, unmodelled score": pd.concat([ONCE.assign(humor=draw * 1.5) for draw in range(3)]),
+    "three times, same scores": pd.concat([ONCE] * 3),
+    "one of them twice": THRICE[1:],
+    "nine completions": THRICE[THRICE["completion"].isin([f"t{n}" for n in range(9)])],
+    "two texts": THRICE.assign(completion=["yes", "no"] * 27),
+    "in every condition": pd.concat([THRICE.assign(condition=name) for name in ("base", "evil")]),
+    "texts shared by questions": THRICE.assign(
+        completion=THRICE["completion"].map(lambda text: f"t{int(text[1:]) // 3}")
+    ),
+    "three times and rows without text": pd.concat([THRICE, ONCE.assign(completion=None)]),
+    "line endings": THRICE.assign(completion=[f"{text}{end}" for end in ENDS for text in ONCE["completion"]]),
+}
+
+
+REFUSED = [
+    "three times",
+    "three times, unmodelled score",
+    "in every condition",
+    "texts shared by questions",
+    "three times and rows without text",
+    "line endings",
+]
+KINDS = [(name, ".csv") for name in JUDGED] + [(REFUSED[0], ".jsonl"), (REFUSED[1], ".parquet"), ("once", ".parquet")]
+
+
+@pytest.mark.parametrize(("name", "suffix"), KINDS)
+def test_repeated_judgments_are_refused_by_both_or_by_neither(name, suffix, tmp_path, monkeypatch):
+    """In the same words, at the same row, with the same escape; also if only a portion of the rows is looked at."""
+    monkeypatch.setattr("simulacra.data.counting.grouping._BATCH", 16)
+    path, frame = tmp_path / f"log{suffix}", JUDGED[name]
+    if suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        {".csv": pd.DataFrame.to_csv, ".parquet": pd.DataFrame.to_parquet}[suffix](frame, path, index=False)
+    for most in (1 << 17, 40):
+        for module in ("data.reading.duplicates", "data.counting.portion"):
+            monkeypatch.setattr(f"simulacra.{module}.MOST_JUDGED", most)
+        one, two = (_hash_or_refusal(read, path) for read in BOTH)
+        assert one == two
+        assert ('layout="rows" if every row is a completion' in two) == (name in REFUSED)
+    assert collapse(scan_completions(path, layout="rows"), ALIGNED).counts.sum() == len(frame)
+
+
+def _hash_or_refusal(read, path):
+    try:
+        return collapse(read(path), ALIGNED).content_hash
+    except LogError as error:
+        return str(error)
