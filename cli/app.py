@@ -740,7 +740,7 @@ def judges(
 def cite(
     result: Saved,
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY...", help=r"E.g. 'rate\[narrow]'. Default: list the keys.")
+        list[str] | None, typer.Argument(metavar="KEY...", help=r"E.g. 'rate\[narrow]'. Default: list all.")
     ] = None,
     *,
     style: Annotated[
@@ -754,6 +754,8 @@ def cite(
     json: AsJson = False,
 ) -> None:
     r"""Print numbers of a saved result with interval, scope and provenance, for a paper.
+
+    Without a key, all keys are listed with their values and intervals.
 
     [bold]simulacra cite simulacra-out 'rate\[narrow]' --style latex[/bold]
 

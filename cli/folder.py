@@ -13,7 +13,7 @@ from simulacra.cli.truth import TRUTH
 from simulacra.data.atomic import Contents, try_folder, write_folder
 from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
-from simulacra.report.document import ATTRIBUTIONS
+from simulacra.report.document import ATTRIBUTIONS, WITHOUT_TEXTS
 from simulacra.report.tables import TABLES, format_table
 
 __all__ = [
@@ -33,7 +33,7 @@ FIGURES = "figures"
 _SUMMARY = "summary.json"
 _READ_FIRST = ("report.html", "report.md", _SUMMARY)
 _OURS = {*_READ_FIRST, *(f"{name}.csv" for name in (*TABLES, TRUTH)), RESULT, Path(RESULT).with_suffix(".json").name}
-_OURS |= {FIGURES, ATTRIBUTIONS}
+_OURS |= {FIGURES, ATTRIBUTIONS, WITHOUT_TEXTS}
 
 
 class Reserved(NamedTuple):

@@ -56,7 +56,8 @@ from simulacra.report import (
     write_report,
     write_reports,
 )
-from simulacra.report.prose import WITHHELD
+from simulacra.report.document import ATTRIBUTIONS, WITHOUT_TEXTS
+from simulacra.report.prose import WITHHELD, marked_number
 from simulacra.report.tables import json_rows, tables_of_rates
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "NOT_OK", "Session"]
@@ -398,6 +399,8 @@ class Session:
             raise
         without = "" if logs else ", without completions (use --log to include them)"
         self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
+        if written[-1].name == WITHOUT_TEXTS:
+            self.say(f"[yellow]Note:[/yellow] {ATTRIBUTIONS} of the fit, which has texts, was left as it is")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
 
     def figures(self, path: Path, out: Path | None, *, against: str | None, **options: Any) -> None:
@@ -454,7 +457,7 @@ class Session:
         self._finish(result, {"ok": result.ok, "judges": json_rows(table), "pairs": json_rows(pairs)}, printed=False)
 
     def cite(self, path: Path, keys: Sequence[str], style: str, *, bibtex: bool) -> None:
-        """Print citations of a saved result; without keys, those that there are.
+        """Print citations of a saved result; without keys, those that there are, with their values and intervals.
 
         Args:
             path: the result.
@@ -468,9 +471,12 @@ class Session:
         if self._as_json:
             asked = {"citations": citations, "bibtex": "".join(entries)}
             self._say_json(asked if keys or bibtex else {"keys": list(result.citable)})
+        elif keys or bibtex:
+            self._output.write("\n\n".join([*citations, *entries]) + "\n")
         else:
-            found = "\n\n".join([*citations, *entries]) if keys or bibtex else "\n".join(result.citable)
-            self._output.write(f"{found}\n")
+            width = max(map(len, result.citable))
+            for key in result.citable:
+                self._output.write(f"{key:{width}}  {_value_of(result, key, self._ci_prob)}\n")
 
     def verify(self, papers: Sequence[Path], results: Sequence[Path]) -> None:
         """Compare the keyed numbers of papers with saved results, and print those that have drifted.
@@ -598,6 +604,15 @@ class Session:
             found = {"type": type(error).__name__, "message": message, "hint": hint, **place}
             self._say_json({"ok": False, "error": found})
         raise typer.Exit(code) from error
+
+
+def _value_of(result: Result, key: str, ci_prob: float) -> str:
+    """The number of a key with its interval and its mark, or why it is withheld."""
+    try:
+        cited = result.cite(key, ci_prob=ci_prob)
+    except InputError as error:
+        return str(error).partition(" is ")[2].partition(". An estimate")[0]
+    return marked_number(cited.in_brief, cited.status)
 
 
 def _describe_reading(who: str, paths: Sequence[str], reading: Reading) -> str:

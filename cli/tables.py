@@ -1,7 +1,7 @@
 """A fitted result for the terminal: weights, rates, claims and, last, the checks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -35,11 +35,15 @@ __all__ = ["print_checks", "print_rates", "print_result", "print_table", "simple
 
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
-    PRIOR_DRIVEN: ("†", f"{PRIOR_DRIVEN}: outside its interval with half or twice the concentration of the archetypes"),
+    PRIOR_DRIVEN: (
+        "†",
+        f"{PRIOR_DRIVEN}: outside its interval with archetypes half or twice as concentrated or, for P(…) and implied "
+        "rates, with none",
+    ),
     CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only other conditions define the personas"),
     ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),
 }
-"""Signs of weights by a part of their status."""
+"""Signs of estimates that depend on personas by a part of their status."""
 
 
 def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
@@ -107,11 +111,17 @@ def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.Dat
     if outcome is not None:
         table.add_section()
         rows = records(emissions[emissions["measurement"] == "outcome_given_persona"])
-        cells = [_two_lines(number(*interval(row, ci_prob=ci_prob))) for row in rows]
+        cells = [_two_lines(number(*interval(row, ci_prob=ci_prob)), _signs(row["status"])) for row in rows]
         table.add_row(f"P({escape(outcome.name)} | persona)", *cells, style="italic")
     console.print(f"[bold]Persona weights[/bold], mean and {level(ci_prob)} interval", highlight=False)
     console.print(table)
-    signs = "".join(weights["status"].map(_signs))
+    events = emissions.loc[emissions["measurement"] == "outcome_given_persona", "status"]
+    _print_legend(console, [*weights["status"], *events])
+
+
+def _print_legend(console: Console, statuses: Iterable[str]) -> None:
+    """Print what the signs of these statuses mean."""
+    signs = "".join(map(_signs, statuses))
     legend = [f"{sign} {meaning}" for sign, meaning in _SIGNS.values() if sign in signs]
     if legend:
         console.print("\n".join(legend) + "\n", style="dim", highlight=False)
@@ -136,7 +146,7 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, words: s
             f"{grouped(row['events'])} / {grouped(row['total'])}",
             share(*interval(row, "rate", ci_prob=ci_prob)) if row["total"] else "no completions",
             share(*interval(new[place_of(row)], "rate", ci_prob=ci_prob)),
-            share(*interval(row, "implied", ci_prob=ci_prob)),
+            share(*interval(row, "implied", ci_prob=ci_prob)) + _signs(row["implied_status"]),
         )
     heading = f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(words)}"
     console.print(heading, highlight=False)
@@ -146,6 +156,7 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, words: s
         "these are a sample. Implied: what the persona weights account for on these questions."
     )
     console.print(f"{meaning}\n", style="dim", soft_wrap=True, highlight=False)
+    _print_legend(console, rates.loc[rates["scope"] == "these", "implied_status"])
 
 
 def _print_claims(

@@ -110,13 +110,22 @@ class Citation:
             'next: str(citation), format_citation(citation, "latex")',
         )
 
-    def __str__(self) -> str:
+    @property
+    def in_brief(self) -> str:
+        """The number and its interval: ``"0.175 (89% ETI 0.161–0.189)"``."""
+        return f"{self.rounded(self.value)} ({level(self.interval_probability)} {self.interval} {self._ends})"
+
+    @property
+    def _ends(self) -> str:
         dash = "–" if min(self.value, self.lower) >= 0 else " to "
+        return f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)}"
+
+    def __str__(self) -> str:
         scope = f" {self.scope}" if self.scope else ""
         caveat = f" {self.caveat};" if self.caveat else ""
         return (
             f"{self.rounded(self.value)}{scope} ({level(self.interval_probability)} {self.interval} "
-            f"{self.rounded(self.lower)}{dash}{self.rounded(self.upper)}; R̂ {self.r_hat:.2f}, ESS {grouped(self.ess)};"
+            f"{self._ends}; R̂ {self.r_hat:.2f}, ESS {grouped(self.ess)};"
             f"{caveat} simulacra {self.provenance.version}, data {self.provenance.data_hash[:8]}…)"
         )
 
@@ -211,9 +220,16 @@ def citable_mix(rates: pd.DataFrame, contrasts: pd.DataFrame, scope: str, ci_pro
 
 def _implied(rates: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame:
     """Rates with the diagnostics and the status of the implied rates, whose draws are others."""
-    apart = implied["status"].eq("ok") & rest_is_clear(rates, _ROPE)
-    rest = rates["unexplained"].map(lambda own: f"{100 * own:+.1f} points of the rate are not explained by personas")
-    status = implied["status"].where(~apart, rest.str.replace("-", "−"))
+    apart, own = rest_is_clear(rates, _ROPE), rates["implied_status"]
+    columns = [
+        [f"{100 * own:+.1f}".replace("-", "−") for own in rates[name]] for name in ("unexplained", *_UNEXPLAINED)
+    ]
+    said = [
+        f"{own} ({low} to {high}) points of the rate are not explained by personas"
+        for own, low, high in zip(*columns, strict=True)
+    ]
+    rest = pd.Series(said, index=rates.index)
+    status = own.where(~apart, rest.where(own == "ok", own + "; " + rest))
     status = status.where(rates["total"] > 0, rates["status"])
     return rates.assign(**{name: implied[name] for name in ("ess_bulk", "ess_tail", "r_hat")}, status=status)
 
@@ -224,7 +240,7 @@ def _unexplained(contrasts: pd.DataFrame, implied: pd.DataFrame) -> pd.DataFrame
         ess_bulk=np.minimum(contrasts["ess_bulk"], implied["ess_bulk"]),
         ess_tail=np.minimum(contrasts["ess_tail"], implied["ess_tail"]),
         r_hat=np.maximum(contrasts["r_hat"], implied["r_hat"]),
-        status=contrasts["status"].where(contrasts["status"] != "ok", implied["status"]),
+        status=contrasts["status"].where(contrasts["status"] != "ok", contrasts["implied_status"]),
     )
 
 

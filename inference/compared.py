@@ -23,7 +23,7 @@ from simulacra.inference.groups import mean_label, names_of
 from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, graded_personas, marks_of_contrast
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.rates import Scope, groups_of, logged_shares, scope_in_words, scope_name
-from simulacra.inference.sensitivity import weight_sensitivity
+from simulacra.inference.sensitivity import prior_sensitivity
 from simulacra.inference.tables import Terms
 
 __all__ = ["Compared", "compared"]
@@ -159,7 +159,7 @@ def _marks(
     model, personas = prepared.model, list(map(str, posterior["persona"].to_numpy()))
     weights = xr.DataArray(group_weights(posterior, prepared), dims=("chain", "draw", "group", "persona"))
     moved = {
-        PRIOR_DRIVEN: weight_sensitivity(weights, posterior, model).to_numpy(),
+        PRIOR_DRIVEN: prior_sensitivity(weights, posterior, model).to_numpy(),
         CONDITION_DRIVEN: left_out.to_numpy(),
     }
     return functools.partial(

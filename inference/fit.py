@@ -57,7 +57,7 @@ from simulacra.inference.sampling.sample import (
     num_iterations,
     sample_posterior,
 )
-from simulacra.inference.sensitivity import weight_sensitivity
+from simulacra.inference.sensitivity import prior_sensitivity
 from simulacra.inference.texts import describe_texts
 from simulacra.inference.uncovered import uncovered_texts
 
@@ -244,7 +244,9 @@ def _assemble(
     readings = distinct_readings([first, *rivals], distance=thresholds.mode_distance)
     if model.measurements:
         tree["misfit"] = xr.DataTree(misfit_of_readings(prepared, readings, seed=settings.seed))
-    tree["sensitivity"] = xr.DataTree(weight_sensitivity(posterior["weights"], posterior, model).to_dataset())
+    tree["sensitivity"] = xr.DataTree(
+        prior_sensitivity(posterior["weights"], posterior, model).to_dataset(name="weights")
+    )
     if prepared.texts is not None and prepared.texts.calibrated:
         fitted = calibration_statistics(prepared.texts, target.problem.prior, parameters, target.pareto_k)
         tree["calibration"] = xr.DataTree(fitted)

@@ -1,8 +1,9 @@
-"""Marks of weights and shifts: what the status of an estimate that is shown says beyond its checks.
+"""Marks of estimates that depend on personas: what the status of one that is shown says beyond its checks.
 
 A mark withholds nothing. It states that a persona is absent, because hardly any completions are attributed to it
-(:mod:`simulacra.inference.names`); that it is *prior-driven*, because its mean leaves its interval if archetypes are
-half or twice as concentrated (:mod:`simulacra.inference.sensitivity`); that it is *condition-driven*, because its mean
+(:mod:`simulacra.inference.names`); that an estimate is *prior-driven*, because its mean leaves its interval if
+archetypes are half or twice as concentrated or, for what personas do and imply, if there are none
+(:mod:`simulacra.inference.sensitivity`); that it is *condition-driven*, because its mean
 leaves its interval if a condition is left out of the emissions that its weights refer to
 (:mod:`simulacra.inference.influence`); or that the outcome does not differ although a weight does.
 
@@ -31,6 +32,7 @@ __all__ = [
     "graded_personas",
     "is_marked",
     "marked",
+    "marked_prior",
     "marks_of_contrast",
     "same_outcome",
 ]
@@ -79,6 +81,25 @@ def marked(
         found = "; ".join(filter(None, marks))
         statuses.append(found if found and not row["status"].startswith("withheld") else row["status"])
     return table.assign(status=statuses)
+
+
+def marked_prior(
+    table: pd.DataFrame, means: np.ndarray, columns: tuple[str, str], status: str = "status"
+) -> pd.DataFrame:
+    """A table whose estimates are marked as prior-driven where they are, unless they are withheld.
+
+    Args:
+        table: R rows.
+        means: means of the estimates with other archetypes, shape ``(A, R)``.
+        columns: the ends of the intervals.
+        status: the column of their status.
+    """
+    limits = table[list(columns)].to_numpy(float)
+    found = [
+        own if own.startswith("withheld") else _driven(PRIOR_DRIVEN, row, (low, high)) or own
+        for own, row, (low, high) in zip(table[status], means.T, limits, strict=True)
+    ]
+    return table.assign(**{status: found})
 
 
 def _driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:

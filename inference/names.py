@@ -30,11 +30,12 @@ import scipy  # loads scipy.stats when it is used
 import xarray as xr
 
 from simulacra.data.numerals import grouped
-from simulacra.formalism.mixture import PersonaMixture, component_probabilities, responsibilities
+from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.outcomes import Rule
 from simulacra.formalism.personas import Gate, Persona
 from simulacra.inference.diagnostics import Check, Thresholds
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.responsibilities import mean_responsibilities
 from simulacra.inference.tables import CI_PROB, ends
 
 __all__ = ["Evidence", "absent_personas", "check_names", "describe_absent", "find_evidence", "fitting_name"]
@@ -63,9 +64,7 @@ def find_evidence(prepared: Prepared, posterior: xr.Dataset, thresholds: Thresho
     if prepared.texts is not None:
         return None
     weights = posterior["weights"].to_numpy()
-    tables = [posterior[f"{name}_probs"].to_numpy().mean(axis=(0, 1)) for name in prepared.model.measurements]
-    components = component_probabilities(tables, prepared.patterns)
-    responsible = responsibilities(weights.mean(axis=(0, 1)), components)
+    responsible = mean_responsibilities(posterior, prepared)
     counts = prepared.in_condition @ prepared.counts
     least = np.quantile(weights, ends(CI_PROB)[0], axis=(0, 1)).max(axis=0)
     without = np.array([persona.evidence is None for persona in prepared.model.personas])

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _EMPTY = "the denominator has no completions"
+_NO_QUESTION = "no base question in common"
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
 _ENOUGH_QUESTIONS = 32
@@ -61,9 +62,11 @@ def rate_table(
     table = summary_table(draws, terms.of("rates")).rename(columns={"mean": "rate"})
     table = _after(table, keys[-1], {"scope": scope, **{name: sums[name] for name in ("events", "total", "judged")}})
     if implied:
-        own = _part("implied", summary_table(implied[0], terms.of("implied_rates"), others=implied[1:]), terms)
+        estimates = summary_table(implied[0], terms.of("implied_rates"), others=implied[1:])
+        own = _part("implied", estimates, terms)
         hidden = np.isnan(own["implied"]) | table["rate"].isna().to_numpy()
-        table = _after(table, upper, own | _unexplained(draws, implied, hidden, terms))
+        rest = _unexplained(draws, implied, hidden, terms)
+        table = _after(table, upper, own | rest | {"implied_status": estimates["status"]})
     empty = (sums["total"].to_numpy() == 0) | np.isnan(draws.to_numpy().sum(axis=(0, 1)))
     return _impossible(table, empty, ["rate", *bounds(terms.ci_prob)], _EMPTY)
 
@@ -119,7 +122,8 @@ def contrast_table(
         own = {name: np.where(apart, np.nan, values) for name, values in own.items()}
         hidden = np.isnan(own["implied"]) | table["rate_difference"].isna().to_numpy()
         rest = _explained(draws, implied, hidden, terms) | _unexplained(draws, implied, hidden, terms)
-        table = _after(table, "comparisons", own | rest)
+        status = estimates["status"].mask(apart, f"withheld: {_NO_QUESTION}")
+        table = _after(table, "comparisons", own | rest | {"implied_status": status})
     judged = {"judged": rates["judged"].to_numpy()[[row for row, _ in pairs]]} if pairs else {}
     table = _before(table, "ess_bulk", judged | _distances(table, weights, diagnostics, baseline, terms))
     own_empty = np.array([not totals[row].any() for row, _ in pairs], dtype=bool)
@@ -216,7 +220,7 @@ def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.nd
 
 def no_common_question(names: Sequence[str]) -> str:
     """Why groups cannot be compared on the questions that they were asked."""
-    return f"{', '.join(names[:-1])} and {names[-1]} have no base question in common"
+    return f"{', '.join(names[:-1])} and {names[-1]} have {_NO_QUESTION}"
 
 
 def about_new(said: str, questions: int) -> str:

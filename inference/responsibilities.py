@@ -14,7 +14,14 @@ from simulacra.inference.posterior import parameters_of
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.texts import point_responsibilities
 
-__all__ = ["STATUS", "attributions", "collapse_again", "responsibility_column", "row_responsibilities"]
+__all__ = [
+    "STATUS",
+    "attributions",
+    "collapse_again",
+    "mean_responsibilities",
+    "responsibility_column",
+    "row_responsibilities",
+]
 
 STATUS = "persona_status"
 """The column of reasons why responsibilities are withheld, and of marks; logs have columns ``status`` of their own."""
@@ -25,6 +32,18 @@ _REFERENCE = "reference: its persona is known"
 def responsibility_column(persona: str) -> str:
     """The column of a persona in a table of completions, where a measurement may have its name."""
     return f"responsibility_{persona}"
+
+
+def mean_responsibilities(posterior: xr.Dataset, prepared: Prepared) -> np.ndarray:
+    """P(persona | pattern) in every condition at the posterior mean, shape ``(M, P, K)``; without texts.
+
+    Args:
+        posterior: the posterior group of a fit.
+        prepared: data and model.
+    """
+    tables = [posterior[f"{name}_probs"].to_numpy().mean(axis=(0, 1)) for name in prepared.model.measurements]
+    components = component_probabilities(tables, prepared.patterns)
+    return np.asarray(responsibilities(posterior["weights"].to_numpy().mean(axis=(0, 1)), components))
 
 
 def attributions(

@@ -38,7 +38,7 @@ from simulacra.inference.diagnostics import Check, Thresholds, checks_html, conv
 from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
 from simulacra.inference.influence import of_conditions, weights_left_out
-from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, marked, same_outcome
+from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, marked, marked_prior, same_outcome
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.names import absent_personas, find_evidence
 from simulacra.inference.once import computed_once
@@ -56,6 +56,7 @@ from simulacra.inference.rates import (
 )
 from simulacra.inference.readings import READING
 from simulacra.inference.responsibilities import attributions, collapse_again, row_responsibilities
+from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity
 from simulacra.inference.store import Stored, read_result, write_result
 from simulacra.inference.tables import CI_PROB, Terms
 
@@ -298,14 +299,16 @@ class Result:
 
         Columns ``condition``, the contexts if the log has any, ``scope, questions, asked, rate_difference, eti89_lb,
         eti89_ub, claim, comparisons, implied, implied_lb, implied_ub, explained, explained_lb, explained_ub,
-        unexplained, unexplained_lb, unexplained_ub, judged, total_variation, jensen_shannon, ess_bulk, ess_tail, r_hat,
-        status``; ``questions``, ``asked`` and ``judged`` not for a mix. In every context, a condition is compared with
-        the baseline in the same context. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or ``undecided``;
-        it follows from the interval of this comparison alone, and ``comparisons`` is the number of comparisons in the
-        table, some of which are expected to miss (:meth:`pairs` compares all conditions with one another).
+        unexplained, unexplained_lb, unexplained_ub, implied_status, judged, total_variation, jensen_shannon, ess_bulk,
+        ess_tail, r_hat, status``; ``questions``, ``asked`` and ``judged`` not for a mix. In every context, a condition
+        is compared with the baseline in the same context. ``claim`` is ``increase``, ``decrease``, ``equivalent`` or
+        ``undecided``; it follows from the interval of this comparison alone, and ``comparisons`` is the number of
+        comparisons in the table, some of which are expected to miss (:meth:`pairs` compares all conditions with one
+        another).
         ``implied`` is the part of the difference that the persona weights account for, ``explained`` its proportion of
         the difference (where the interval of the difference excludes zero), and ``unexplained`` the rest; a difference
-        that they do not account for is no evidence about personas. All exist for these questions only.
+        that they do not account for is no evidence about personas. All exist for these questions only, with a status of
+        their own, ``implied_status``, as in :meth:`rates`.
         Every rate is that of the questions that its group was asked, in their logged proportions: where two groups were
         asked different questions, part of a difference is that of their questions. ``questions`` is the number of base
         questions that both were asked, ``asked`` that of those that either was. If there is none that both were asked,
@@ -327,7 +330,7 @@ class Result:
         terms = self._terms(ci_prob, withhold=withhold)
 
         def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
-            return contrast_table(
+            found = contrast_table(
                 against_baseline(draws, baseline),
                 [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
                 self._in_readings("weights"),
@@ -338,6 +341,7 @@ class Result:
                 rope,
                 terms,
             )
+            return self._with_implied_marks(found, chosen, baseline)
 
         chosen = chosen_outcome(outcome, self.prepared)
         if isinstance(chosen, Partition):
@@ -421,12 +425,15 @@ class Result:
             withhold: withhold estimates that failed a check.
 
         Columns ``condition``, the contexts if the log has any, ``scope, events, total, judged, rate, eti89_lb,
-        eti89_ub, implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, ess_bulk, ess_tail,
-        r_hat, status``; ``judged`` as in :meth:`contrasts`. ``rate`` is estimated from the events alone, without
-        personas (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it. ``implied`` is Σ w μ of
-        eq. (7) and ``unexplained`` the rest of the rate, both for these questions. Where personas miss two rates by as
-        much, the difference appears explained in :meth:`contrasts`, and the rates do not here. For a partition, there
-        is a row for every category, named in the column ``category``; the rates of a group sum to one.
+        eti89_ub, implied, implied_lb, implied_ub, unexplained, unexplained_lb, unexplained_ub, implied_status,
+        ess_bulk, ess_tail, r_hat, status``; ``judged`` as in :meth:`contrasts`. ``rate`` is estimated from the events
+        alone, without personas (:mod:`simulacra.formalism.rates`), so no check of the personas withholds it.
+        ``implied`` is Σ w μ of eq. (7) and ``unexplained`` the rest of the rate, both for these questions;
+        ``implied_status`` is why both are withheld, or ``prior-driven`` with the range of the implied rate with other
+        archetypes and with none, which exceeds its interval (:mod:`simulacra.inference.sensitivity`). Where personas
+        miss two rates by as much, the difference appears explained in :meth:`contrasts`, and the rates do not here. For
+        a partition, there is a row for every category, named in the column ``category``; the rates of a group sum to
+        one.
 
         Raises:
             InputError: there is no outcome, one of its thresholds is not a bin edge, or an unknown scope.
@@ -434,7 +441,8 @@ class Result:
         terms = self._terms(ci_prob, withhold=withhold)
 
         def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
-            return rate_table(draws, self._implied(chosen, scope), rates, scope_name(scope), terms)
+            found = rate_table(draws, self._implied(chosen, scope), rates, scope_name(scope), terms)
+            return self._with_implied_marks(found, chosen)
 
         chosen = chosen_outcome(outcome, self.prepared)
         if isinstance(chosen, Partition):
@@ -453,6 +461,8 @@ class Result:
     @computed_once
     def unexplained(self) -> pd.DataFrame:
         """What the personas do not account for in every condition and context, by measurement and jointly.
+
+        ``print(result.unexplained().to_string())`` shows the whole table, of which pandas leaves columns out.
 
         Columns ``condition``, the contexts if the log has any, ``unexplained``, one column ``in_<measurement>`` per
         measurement, ``p_value, most_missed``. ``unexplained`` is the total variation distance between logged and
@@ -491,9 +501,13 @@ class Result:
         """
         own = {name: [each[f"{name}_probs"] for each in self.posteriors] for name in self.model.measurements}
         diagnostics = {name: self.diagnostics[f"{name}_probs"] for name in own}
-        for name in {"outcome_given_persona"} & set(self.posterior.data_vars):
-            own[name], diagnostics[name] = self._in_readings(name), self.diagnostics[name]
-        return tables.emission_table(own, diagnostics, self._terms(ci_prob, withhold=withhold).of("emissions"))
+        terms = self._terms(ci_prob, withhold=withhold).of("emissions")
+        table = tables.emission_table(own, diagnostics, terms)
+        if self.model.outcome is None:
+            return table
+        events = self.outcome_given_persona(ci_prob=ci_prob, withhold=withhold)
+        events.insert(0, "measurement", "outcome_given_persona")
+        return pd.concat([table, events], ignore_index=True)
 
     @computed_once
     def outcome_given_persona(
@@ -501,14 +515,19 @@ class Result:
     ) -> pd.DataFrame:
         """P(outcome | persona), μ of eq. (7); by default for the outcome of the model.
 
-        Columns ``persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
+        Columns ``persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``. A ``status`` of
+        ``prior-driven`` gives the range of the mean with other archetypes and with none, which exceeds the interval:
+        the archetype, and not the log, says how often the persona shows the event
+        (:mod:`simulacra.inference.sensitivity`). With several readings, marks are those of the first.
 
         Raises:
             InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
         draws, *others = self._in_readings("outcome_given_persona", outcome=outcome)
         terms = self._terms(ci_prob, withhold=withhold).of("outcome_given_persona")
-        return tables.summary_table(draws, terms, others=others)
+        table = tables.summary_table(draws, terms, others=others)
+        moved = outcome_sensitivity(draws, chosen_outcome(outcome, self.prepared), self.posterior, self.prepared)
+        return marked_prior(table, moved.to_numpy(), tables.bounds(ci_prob))
 
     @computed_once
     def scales(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
@@ -746,6 +765,14 @@ class Result:
         return [
             take_draws(name, posterior, self.prepared, self._rates_of, outcome=outcome) for posterior in self.posteriors
         ]
+
+    def _with_implied_marks(self, table: pd.DataFrame, outcome: Outcome, baseline: str | None = None) -> pd.DataFrame:
+        """A table of rates, or of their contrasts with a baseline, with marks of what the personas imply for them."""
+        if "implied" not in table:
+            return table
+        moved = implied_sensitivity(self._implied(outcome, "these")[0], outcome, self.posterior, self.prepared)
+        means = moved if baseline is None else against_baseline(moved, baseline)
+        return marked_prior(table, means.to_numpy(), ("implied_lb", "implied_ub"), "implied_status")
 
     def _implied(self, outcome: Outcome, scope: Scope) -> list[xr.DataArray]:
         """Draws of the implied rates along ``group`` in every reading, on these questions; none for any other scope."""

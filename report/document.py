@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ATTRIBUTIONS", "write_report", "write_reports"]
+__all__ = ["ATTRIBUTIONS", "WITHOUT_TEXTS", "write_report", "write_reports"]
 
 ATTRIBUTIONS = "responsibilities.parquet"
 """The file with the responsibilities of all completions, in the folder of the reports."""
+WITHOUT_TEXTS = "responsibilities-no-texts.parquet"
+"""The same without texts, where the folder has a file with them, which stays."""
 _TEMPLATES = {".html": "report.html.jinja", ".md": "report.md.jinja"}
 _SIGNS = {"increase": "▲", "decrease": "▼", "equivalent": "=", "undecided": "?", "withheld": "✕", "baseline": "·"}
 
@@ -80,7 +82,9 @@ def write_reports(
     """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
 
     With the log, the file ``responsibilities.parquet`` has all completions of
-    :meth:`~simulacra.inference.Result.attributions`. It is written even if the extra ``report`` is not installed.
+    :meth:`~simulacra.inference.Result.attributions`. It is written even if the extra ``report`` is not installed. If
+    the folder has this file with texts, it is not replaced by one without: ``responsibilities-no-texts.parquet`` is
+    written instead.
 
     Raises:
         InputError: as :func:`write_report`.
@@ -90,8 +94,21 @@ def write_reports(
     if log is None:
         return _write(result, reports, None, None, rope, ci_prob)
     attributed, path = result.attributions(log, texts=texts), Path(folder) / ATTRIBUTIONS
+    if not texts and _has_texts(path):
+        path = path.with_name(WITHOUT_TEXTS)
     write_atomically(path, functools.partial(attributed.to_parquet, index=False, compression="zstd"))
     return (*_write(result, reports, log, attributed, rope, ci_prob), path)
+
+
+def _has_texts(path: Path) -> bool:
+    """Whether this is a table of completions with their texts."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return path.is_file() and "completion" in parquet.read_schema(path).names
+    except pa.ArrowInvalid:  # damaged, so that nothing is lost if it is replaced
+        return False
 
 
 def _check_arguments(result: object, place: object, call: str, argument: str) -> None:

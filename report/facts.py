@@ -27,6 +27,7 @@ from simulacra.report.prose import (
     fitted_sentence,
     headline,
     interval,
+    marked_number,
     number,
     percent,
     place_of,
@@ -207,10 +208,10 @@ def make_facts(
 def _headline(result: Result, contrasts: pd.DataFrame, outcome: Outcome, rope: float | int) -> str:
     """All claims on these questions, and on new ones."""
     by_scope = {scope: contrasts[contrasts["scope"] == scope] for scope in SCOPES}
-    said = [
-        headline(own, outcome, result.model.baseline, result.in_words(scope), rope) for scope, own in by_scope.items()
-    ]
-    return " ".join(filter(None, (*said, unjudged_sentence(by_scope["these"]))))
+    said = headline(
+        {result.in_words(scope): own for scope, own in by_scope.items()}, outcome, result.model.baseline, rope
+    )
+    return " ".join(filter(None, (said, unjudged_sentence(by_scope["these"]))))
 
 
 def _claims(
@@ -238,7 +239,7 @@ def _claims(
                 events=f"{grouped(row['events'])} / {grouped(row['total'])}",
                 rate=share(*interval(row, "rate", ci_prob=ci_prob)),
                 new=share(*interval(rates["new", place], "rate", ci_prob=ci_prob)),
-                implied=share(*interval(row, "implied", ci_prob=ci_prob)),
+                implied=marked_number(share(*interval(row, "implied", ci_prob=ci_prob)), row["implied_status"]),
             )
         )
     return claims
@@ -260,7 +261,9 @@ def _portraits(
                 name=name,
                 description=_described(persona, name, gates),
                 color=colors[name],
-                acts=number(*interval(acts[name], ci_prob=ci_prob)) if name in acts else None,
+                acts=marked_number(number(*interval(acts[name], ci_prob=ci_prob)), acts[name]["status"])
+                if name in acts
+                else None,
                 gates=gates,
                 withheld=withheld,
                 examples=None if examples is None else examples[name] if not withheld else (),

@@ -13,6 +13,7 @@ from simulacra.formalism.display import place
 from simulacra.formalism.rates import unseen_share
 from simulacra.inference import Check, Result, Thresholds
 from simulacra.inference.citation import decimals
+from simulacra.inference.marks import is_marked
 from simulacra.inference.rate_tables import rest_is_clear
 from simulacra.inference.rates import in_common
 from simulacra.inference.tables import CI_PROB, bounds, level
@@ -31,6 +32,7 @@ __all__ = [
     "headline",
     "interval",
     "listed",
+    "marked_number",
     "number",
     "percent",
     "place_of",
@@ -91,6 +93,11 @@ def difference(mean: float, lower: float, upper: float) -> tuple[str, str, str]:
     """A difference and its interval in percentage points, ``("+2.1", "−0.4", "+4.6")``."""
     mean_text, lower_text, upper_text = (points(each, decimals(lower, upper) - 2) for each in (mean, lower, upper))
     return mean_text, lower_text, upper_text
+
+
+def marked_number(text: str, status: str) -> str:
+    """A number with its mark, if it has one: ``"0.779 (.735–.823), prior-driven (0.774 to 0.935)"``."""
+    return f"{text}, {status}" if is_marked(status) else text
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -163,13 +170,16 @@ def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
     if math.isnan(row["implied"]):
         return "What the personas account for is withheld."
     share = "" if math.isnan(row["explained"]) else f" ({row['explained']:.0%})"
+    mark = f", {row['implied_status']}" if is_marked(row["implied_status"]) else ""
+    explained = f"Personas account for {points(row['implied'])} points{share}{mark}"
     if abs(row["unexplained"]) > rope:
-        return (
-            f"Personas account for {points(row['implied'])} points{share}; {points(row['unexplained'])} points of the "
-            "difference are not explained by personas."
-        )
-    claimed = row["claim"] in ("increase", "decrease")
-    return f"Personas account for {points(row['implied'])} points{share}." if claimed else ""
+        return f"{explained}; {_rest(row)} points of the difference are not explained by personas."
+    return f"{explained}." if row["claim"] in ("increase", "decrease") or mark else ""
+
+
+def _rest(row: Mapping[str, Any]) -> str:
+    """What personas do not explain, with its interval, in percentage points."""
+    return "{} ({} to {})".format(*difference(*interval(row, "unexplained")))
 
 
 def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
@@ -183,9 +193,9 @@ def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
     if not rest_is_clear(row, rope):  # or it is withheld
         return ""
     return (
-        f"Personas account for a rate of {percent(row['implied'])}; {points(row['unexplained'])} points are not "
-        "explained by personas. If they miss the rate of another condition by as much, the difference from it appears "
-        "explained, although neither rate is."
+        f"Personas account for a rate of {marked_number(percent(row['implied']), row['implied_status'])}; {_rest(row)} "
+        "points are not explained by personas. If they miss the rate of another condition by as much, the difference "
+        "from it appears explained, although neither rate is."
     )
 
 
@@ -219,16 +229,27 @@ def unjudged_clause(judged: float, outcome: Outcome) -> str:
     return f"{percent(1 - judged)} of its completions {lack} and cannot count as {outcome.name}; {rest} can be judged."
 
 
-def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, words: str, rope: float | int) -> str:
-    """All claims in one scope in one sentence.
+def headline(claims: Mapping[str, pd.DataFrame], outcome: Outcome, baseline: str, rope: float | int) -> str:
+    """All claims in one sentence, in which scopes with the same claims share a clause.
 
     Args:
-        contrasts: the claims in that scope.
+        claims: the claims in every scope, by the scope in words.
         outcome: the event.
         baseline: the condition that the others are compared with.
-        words: the scope in words.
         rope: half-width of the region of practical equivalence.
     """
+    scopes: dict[tuple[str, ...], list[str]] = {}
+    for words, own in claims.items():
+        scopes.setdefault(tuple(own["claim"]), []).append(words)
+    contrasts = next(iter(claims.values()))
+    split = len(contrasts) > contrasts["condition"].nunique()
+    compared = f"{len(contrasts)} {'comparison' if split else 'condition'}{'s' * (len(contrasts) != 1)}"
+    said = "; ".join(f"{_counted(own, outcome, rope)} {listed(words)}" for own, words in scopes.items())
+    return f"Of {compared} {'with' if split else 'compared with'} {baseline}, {said}."
+
+
+def _counted(claims: Sequence[str], outcome: Outcome, rope: float | int) -> str:
+    """How many claims there are of every kind."""
     limit = rope_width(rope)
     phrases = {
         "increase": (
@@ -243,11 +264,8 @@ def headline(contrasts: pd.DataFrame, outcome: Outcome, baseline: str, words: st
         "undecided": ("is undecided", "are undecided"),
         WITHHELD: ("is withheld", "are withheld"),
     }
-    count = contrasts["claim"].value_counts()
-    parts = [f"{count[name]} {phrase[int(count[name] > 1)]}" for name, phrase in phrases.items() if name in count]
-    split = len(contrasts) > contrasts["condition"].nunique()
-    compared = f"{len(contrasts)} {'comparison' if split else 'condition'}{'s' * (len(contrasts) != 1)}"
-    return f"Of {compared} {'with' if split else 'compared with'} {baseline}, {listed(parts)} {words}."
+    count = {name: claims.count(name) for name in phrases}
+    return listed([f"{count[name]} {own[int(count[name] > 1)]}" for name, own in phrases.items() if count[name]])
 
 
 def unjudged_sentence(contrasts: pd.DataFrame) -> str:

@@ -11,7 +11,11 @@ from simulacra.report import bibliography, format_citation
 
 def test_citations_are_those_of_python(run: Callable[..., Result], passing: FitResult, tmp_path) -> None:
     passing.save(tmp_path / "out" / "fit.nc")
-    assert run("cite", "out").stdout.splitlines() == list(passing.citable)
+    listed = run("cite", "out").stdout.splitlines()
+    assert [line.partition("]")[0] + "]" for line in listed] == list(passing.citable)
+    cited = passing.cite("rate[insecure]")
+    assert any(line.split("]")[1].strip() == cited.in_brief for line in listed if line.startswith("rate[insecure]"))
+    assert cited.in_brief in f"{cited.rounded(cited.value)} {str(cited)[str(cited).index('(') :].split(';')[0]})"
     key = "rate[insecure]"
     ended = run("cite", "out", key, "--style", "latex", "--ci-prob", "0.95", "--bibtex")
     expected = format_citation(passing.cite(key, ci_prob=0.95), "latex")

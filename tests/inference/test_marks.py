@@ -10,8 +10,8 @@ import xarray as xr
 
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds
-from simulacra.inference.marks import PRIOR_DRIVEN, SAME_OUTCOME, is_marked, marked, same_outcome
-from simulacra.inference.sensitivity import weight_sensitivity
+from simulacra.inference.marks import PRIOR_DRIVEN, SAME_OUTCOME, is_marked, marked, marked_prior, same_outcome
+from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity, prior_sensitivity
 from simulacra.inference.tables import Terms
 
 _MODEL = PersonaMixture(
@@ -38,7 +38,7 @@ def test_weights_respond_to_the_concentration_as_a_conjugate_posterior_does(rng:
     theta = rng.beta(88, 42, size=(4, 25_000))
     grade = np.stack([np.stack([theta, 1 - theta, np.full_like(theta, 1e-9)], axis=-1)] * 2, axis=2)
     posterior = _posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade)
-    found = weight_sensitivity(posterior["weights"], posterior, _MODEL)
+    found = prior_sensitivity(posterior["weights"], posterior, _MODEL)
     assert found.dims == ("factor", "condition", "persona")
     slope = (8 * 130 - 10 * 88) / 130**2
     moved = found.sel(condition="base", persona="yes").to_numpy() - theta.mean()
@@ -52,8 +52,53 @@ def test_only_archetypes_have_a_concentration(rng: np.random.Generator) -> None:
     grade = np.full((2, 500, 2, 3), 1 / 3)
     grade[:, :, 1] = np.stack([theta, (1 - theta) / 2, (1 - theta) / 2], axis=-1)
     posterior = _posterior(np.stack([theta, 1 - theta], axis=-1)[:, :, None], grade)
-    found = weight_sensitivity(posterior["weights"], posterior, _MODEL)
+    found = prior_sensitivity(posterior["weights"], posterior, _MODEL)
     np.testing.assert_allclose(found.isel(factor=0), found.isel(factor=1), atol=1e-12)
+
+
+def test_without_archetypes_personas_do_what_their_completions_show_and_imply_the_observed_rates(
+    fitted: Result,
+) -> None:
+    """Attributed completions are those of the log: their events add up to all events, up to dependence of the scores.
+
+    A persona that explains hardly anything has Jeffreys' prior for its event, with the mean ½.
+    """
+    outcome, posterior, prepared = fitted.model.outcome, fitted.posterior, fitted.prepared
+    assert outcome is not None
+    draws = fitted.draws("outcome_given_persona")
+    acts = outcome_sensitivity(draws, outcome, posterior, prepared)
+    assert acts.dims == ("factor", "persona")
+    xr.testing.assert_allclose(acts.sel(factor=[0.5, 2.0]), prior_sensitivity(draws, posterior, fitted.model))
+    responsible = fitted.responsibilities().sum()
+    rates = fitted.rates().set_index("condition")
+    events = acts.sel(factor=0).to_series() * responsible
+    assert events.sum() == pytest.approx(rates["events"].sum(), abs=0.02 * rates["total"].sum())
+    implied = implied_sensitivity(fitted._implied(outcome, "these")[0], outcome, posterior, prepared)
+    assert implied.dims == ("factor", "group")
+    alone = implied.sel(factor=0).to_series().to_numpy() * rates["total"]
+    assert alone.sum() == pytest.approx(rates["events"].sum(), abs=0.02 * rates["total"].sum())
+
+
+def test_what_the_archetype_alone_says_is_marked(fitted: Result) -> None:
+    """Archetypes worth a million completions: P(outcome | persona) stays theirs whatever their concentration."""
+    assert not fitted.outcome_given_persona()["status"].str.contains("prior-driven").any()
+    assert set(fitted.rates()["implied_status"]) == set(fitted.contrasts()["implied_status"]) == {"ok"}
+    tree = fitted.tree.copy()
+    posterior = tree["posterior"].to_dataset()
+    tree["posterior"] = xr.DataTree(posterior.assign(outcome_given_persona=0.5 * posterior["outcome_given_persona"]))
+    result = dataclasses.replace(fitted, tree=tree)
+    known = result.outcome_given_persona().set_index("persona")["status"]
+    assert known["misaligned"].startswith("prior-driven (")
+    rows = result.emissions().query("measurement == 'outcome_given_persona'").set_index("persona")["status"]
+    pd.testing.assert_series_equal(rows, known)
+    assert "prior-driven" in str(result.cite("outcome_given_persona[misaligned]"))
+
+
+def test_an_estimate_that_leaves_its_interval_without_archetypes_is_marked() -> None:
+    table = pd.DataFrame({"low": [0.1, 0.1, np.nan], "high": 0.3, "implied_status": ["ok", "ok", "withheld: r_hat"]})
+    means = np.array([[0.2, 0.2, 0.2], [0.2, 0.4, 0.4]])
+    found = marked_prior(table, means, ("low", "high"), "implied_status")["implied_status"].tolist()
+    assert found == ["ok", "prior-driven (0.200 to 0.400)", "withheld: r_hat"]
 
 
 _TABLE = pd.DataFrame(

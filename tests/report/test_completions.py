@@ -92,6 +92,13 @@ def test_without_texts_no_file_has_any(passing: Result, log: CompletionLog, tmp_
     page, text, table = write_reports(passing, tmp_path, log=log, texts=False)
     assert [path.name for path in (page, text, table)] == ["report.html", "report.md", "responsibilities.parquet"]
     assert "completion" not in pd.read_parquet(table)
+    whole = write_reports(passing, tmp_path, log=log)[-1]  # replaces the one without texts
+    assert whole == table
+    kept = whole.read_bytes()
+    other = write_reports(passing, tmp_path, log=log, texts=False)[-1]
+    assert other.name == "responsibilities-no-texts.parquet"
+    assert "completion" not in pd.read_parquet(other)
+    assert whole.read_bytes() == kept
     made = browser.make_browser(passing, log, passing.attributions(log, texts=False))
     assert unpacked(made)["text"] is None
     for path in (page, text):

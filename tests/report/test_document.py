@@ -220,7 +220,7 @@ def test_only_their_own_convergence_withholds_rates_and_claims(passing: Result) 
     assert {claim.rate for claim in facts.claims} == {claim.new for claim in facts.claims} == {"withheld"}
     assert all(claim.sentence.startswith("claim withheld (R-hat ") for claim in facts.claims[1:])
     assert facts.withheld.startswith("Withheld: all 6 rates, all 4 claims, ")
-    assert "2 are withheld on these 4 questions." in facts.headline
+    assert "2 are withheld on these 4 questions and for new questions of this kind." in facts.headline
 
 
 def test_rates_and_claims_name_their_context(triggered: Result, tmp_path: Path) -> None:

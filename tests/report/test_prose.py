@@ -31,8 +31,12 @@ _ROW = {
     "implied": -0.001,
     "explained": math.nan,
     "unexplained": -0.001,
+    "unexplained_lb": -0.006,
+    "unexplained_ub": 0.004,
+    "implied_status": "ok",
     "judged": 1.0,
 }
+_DRIVEN = "prior-driven (0.1 to 0.2)"
 _NEW = {"claim": "undecided", "rate_difference": 0.01, "eti89_lb": -0.03, "eti89_ub": 0.05, "judged": 1.0}
 _WORDS = "on these 4 questions"
 
@@ -79,11 +83,13 @@ def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones(
 
 def test_a_baseline_says_that_personas_do_not_account_for_its_rate() -> None:
     row = {"implied": 0.099, "unexplained": -0.015, "unexplained_lb": -0.025, "unexplained_ub": -0.005}
+    row["implied_status"] = "ok"
     assert baseline_clause(row, 0.01) == (
-        "Personas account for a rate of 9.9%; −1.5 points are not explained by personas. If they "
+        "Personas account for a rate of 9.9%; −1.5 (−2.5 to −0.5) points are not explained by personas. If they "
         "miss the rate of another condition by as much, the difference from it appears explained, although neither "
         "rate is."
     )
+    assert "9.9%, prior-driven (0.1 to 0.2); −1.5" in baseline_clause({**row, "implied_status": _DRIVEN}, 0.01)
     assert baseline_clause(row, 0.02) == ""
     assert baseline_clause({**row, "unexplained_ub": 0.001}, 0.01) == ""
     assert baseline_clause(dict.fromkeys(row, math.nan), 0.01) == ""
@@ -92,7 +98,11 @@ def test_a_baseline_says_that_personas_do_not_account_for_its_rate() -> None:
 def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> None:
     increase = {**_ROW, "claim": "increase", "rate_difference": 0.2, "eti89_lb": 0.15, "eti89_ub": 0.25}
     both = {**increase, "implied": 0.12, "explained": 0.6, "unexplained": 0.08}
-    missed = "Personas account for +12.0 points (60%); +8.0 points of the difference are not explained by personas."
+    both |= {"unexplained_lb": 0.02, "unexplained_ub": 0.14}
+    missed = (
+        "Personas account for +12.0 points (60%); +8.0 (+2.0 to +14.0) points of the difference are not explained by "
+        "personas."
+    )
     assert explained_clause(both, 0.01) == missed
     assert missed in _sentence(both)
     assert (
@@ -100,6 +110,7 @@ def test_a_claim_says_what_the_personas_account_for_and_what_they_do_not() -> No
         == "Personas account for +19.5 points (98%)."
     )
     assert explained_clause(_ROW, 0.01) == ""
+    assert "(60%), prior-driven (0.1 to 0.2); +8.0" in explained_clause({**both, "implied_status": _DRIVEN}, 0.01)
     assert explained_clause({**_ROW, "unexplained": -0.03, "implied": 0.028}, 0.01).endswith(
         "not explained by personas."
     )
@@ -128,7 +139,7 @@ def test_every_claim_is_qualified_if_most_completions_cannot_be_judged(
 ) -> None:
     row = {**_ROW, "claim": claim, "judged": judged}
     assert ("can be judged" in _sentence(row)) == qualified
-    found = headline(pd.DataFrame([row]), _OUTCOME, "base", _WORDS, 0.01)
+    found = headline({_WORDS: pd.DataFrame([row])}, _OUTCOME, "base", 0.01)
     assert ("In 1 of these, most" in unjudged_sentence(pd.DataFrame([row]))) == qualified
     assert found.startswith("Of 1 condition compared with base, 1 ")
     assert f" {_WORDS}." in found
@@ -138,10 +149,15 @@ def test_a_headline_counts_claims_of_one_condition_in_several_contexts_as_compar
     rows = [
         {**_ROW, "trigger": trigger, "claim": claim} for trigger, claim in (("off", "equivalent"), ("on", "increase"))
     ]
-    assert headline(pd.DataFrame(rows), _OUTCOME, "base", _WORDS, 0.01) == (
+    own = pd.DataFrame(rows)
+    said = (
         "Of 2 comparisons with base, 1 raises the misaligned rate by more than 1 percentage point and 1 stays within "
-        "±1 percentage point on these 4 questions."
+        "±1 percentage point on these 4 questions"
     )
+    assert headline({_WORDS: own}, _OUTCOME, "base", 0.01) == f"{said}."
+    assert headline({_WORDS: own, "for new ones": own}, _OUTCOME, "base", 0.01) == f"{said} and for new ones."
+    other = own.assign(claim=own["claim"][::-1].to_numpy())  # as many of every kind, of other conditions
+    assert headline({_WORDS: own, "for new ones": other}, _OUTCOME, "base", 0.01).startswith(f"{said}; 1 raises")
 
 
 def test_the_clause_names_what_the_outcome_asks_for() -> None:
