@@ -13,7 +13,7 @@ from rich.table import Table
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome, Partition
 from simulacra.inference import Result
-from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN
+from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN, PURITY_DRIVEN
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.prose import (
     baseline_clause,
@@ -36,6 +36,10 @@ __all__ = ["print_checks", "print_rates", "print_result", "print_table", "simple
 _SIGNS = {
     "small": ("*", "small: R-hat and ESS are not checked"),
     PRIOR_DRIVEN: ("†", f"{PRIOR_DRIVEN}: outside its interval with half or twice the concentration of the archetypes"),
+    PURITY_DRIVEN: (
+        "¶",
+        f"{PURITY_DRIVEN}: outside its interval with prompts as impure, or as pure, as the prior allows",
+    ),
     CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only other conditions define the personas"),
     ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),
 }
