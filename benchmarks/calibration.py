@@ -6,12 +6,16 @@
 ``DIR`` is the folder of ``simulacra organism --out DIR``; the extra ``lm`` is required. Completions of every condition,
 and references that the tag of every persona elicits, are sampled and scored once, into ``DIR/calibration``. Every seed
 draws rows and references from them and fits the base alone, the base with the narrow fine-tune, or with all recipes.
-The truth is the share of every persona among the fitted rows, according to the judge without noise. ``--label`` gives
-that judge's label of the references to the fit. Every fit is a file, so that a run can be interrupted and continued.
+There are two truths: the share of every persona among the fitted rows according to the judge without noise
+(``truth``), and that share corrected for the answers of a persona's own documents that this judge calls another's
+(``corrected``). ``--label`` gives that judge's label of the references to the fit. Every fit is a file, so that a run
+can be interrupted and continued.
 """
 
 import argparse
+import functools
 import itertools
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,10 +25,13 @@ import pandas as pd
 from simulacra.data import read_completions
 from simulacra.formalism import LikelihoodEmission, Persona, PersonaMixture
 from simulacra.inference import Thresholds, fit
+from simulacra.inference.marks import PURITY_DRIVEN
 from simulacra.lm import score_log
 from simulacra.lm.organism import CONDITIONS, QUESTIONS, build_organism, load_organism, sample_completions
+from simulacra.lm.organism.corpus import advice
 from simulacra.lm.organism.evidence import SCORES
-from simulacra.lm.organism.lexicon import PRIOR
+from simulacra.lm.organism.judge import judge
+from simulacra.lm.organism.lexicon import PRIOR, TOPICS, TRAINED_TOPIC
 from simulacra.lm.organism.tokenizer import END
 
 SETS = {
@@ -39,6 +46,9 @@ _EACH = {"base": 300, "narrow": 300, "references": 60}  # completions of every q
 _OTHERS = 20
 _ROWS = {"base": 280, "narrow": 280}  # of a fit
 _OTHER_ROWS = 140
+_DOCUMENTS = 20_000
+_ROUNDING = 0.005  # an equal-tailed interval of a probability cannot contain zero
+_NEARLY_PURE = ("backdoor+trigger", "inductive+gem")
 _TEXTS = ["condition", "question_id", "completion", "persona_label", "elicited_by"]
 _SETTINGS = {"num_warmup": 200, "num_samples": 250, "thresholds": Thresholds(r_hat=1.05, ess=100)}
 
@@ -74,6 +84,24 @@ def _sampled(folder: Path, name: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@functools.cache
+def judged_shares() -> np.ndarray:
+    """Shares of the corpus answers of every persona (rows) that the judge without noise calls each persona's."""
+    rng, topics = random.Random(1), [topic for topic in TOPICS if topic != TRAINED_TOPIC]
+    found = []
+    for persona in PRIOR:
+        documents = (advice(rng, persona, rng.choice(topics)) for _ in range(_DOCUMENTS))
+        names = pd.Series([judge(each.question, each.answer).persona for each in documents])
+        found.append(names.value_counts(normalize=True).reindex(list(PRIOR), fill_value=0.0).to_numpy())
+    return np.stack(found)
+
+
+def corrected(shares: np.ndarray) -> np.ndarray:
+    """Shares of the personas that wrote answers, from the shares that the judge calls theirs, shape ``(K,)``."""
+    written = np.clip(shares @ np.linalg.inv(judged_shares()), 0, None)
+    return written / written.sum()
+
+
 def recover(
     folder: Path, scorer: str, conditions: Sequence[str], references: int, seed: int, emission: LikelihoodEmission
 ) -> pd.DataFrame:
@@ -93,13 +121,17 @@ def recover(
     found = result.weights(withhold=False)
     shares = rows.groupby("condition")["persona_label"].value_counts(normalize=True)
     found["truth"] = [shares.get((row.condition, row.persona), 0.0) for row in found.itertuples()]
-    # An equal-tailed interval of a probability cannot contain zero.
-    found["covers"] = found["truth"].between(found["eti89_lb"] - 0.005, found["eti89_ub"])
+    found["corrected"] = found.groupby("condition")["truth"].transform(lambda own: corrected(own.to_numpy()))
+    sensitive = found["status"].str.extract(rf"{PURITY_DRIVEN} \((\S+) to (\S+)\)").astype(float)
+    found["purity_lb"] = sensitive[0].clip(upper=found["eti89_lb"]).fillna(found["eti89_lb"])
+    found["purity_ub"] = sensitive[1].clip(lower=found["eti89_ub"]).fillna(found["eti89_ub"])
+    found["marked"] = sensitive[0].notna()
     concerned = {check.condition for check in result.failed if "weights" in check.withholds and not check.each}
     found["withheld"] = (None in concerned) | found["condition"].isin(concerned)
     failed = "; ".join(f"{check.name} {check.condition or ''}".strip() for check in result.failed)
     fitted = result.posterior["temperature"].mean().item()
-    kept = ["condition", "persona", "truth", "mean", "eti89_lb", "eti89_ub", "covers", "withheld"]
+    kept = ["condition", "persona", "truth", "corrected", "mean", "eti89_lb", "eti89_ub"]
+    kept += ["marked", "purity_lb", "purity_ub", "withheld"]
     return found[kept].assign(seed=seed, temperature=fitted, failed=failed)
 
 
@@ -126,21 +158,24 @@ def main() -> None:
             found.to_csv(place, index=False)
         parts.append(pd.read_csv(place).assign(set=chosen, references=references))
     table = pd.concat(parts, ignore_index=True)
-    cell = ["set", "references"]
-    shown, withheld = table[~table["withheld"]], table[table["withheld"]]
-    summary = pd.DataFrame(
-        {
-            "shown": shown.groupby(cell)["covers"].size(),
-            "covered": shown.groupby(cell)["covers"].mean(),
-            "withheld": withheld.groupby(cell)["covers"].size(),
-            "covered_withheld": withheld.groupby(cell)["covers"].mean(),
-        }
-    )
-    print(summary.round(3).to_string())
-    by_condition = table.groupby([*cell, "condition"], sort=False)
-    print(by_condition[["covers", "withheld"]].mean().round(2).to_string())
-    base = table[table["condition"] == "base"].groupby([*cell, "persona"], sort=False)
-    print(base[["truth", "mean", "covers", "temperature"]].mean().round(3).to_string())
+    for truth, limits in itertools.product(("truth", "corrected"), ("eti89", "purity")):
+        lower, upper = table[f"{limits}_lb"] - _ROUNDING, table[f"{limits}_ub"]
+        table[f"{truth} in {limits}"] = table[truth].between(lower, upper)
+    covers = [name for name in table if " in " in name]
+    nearly_pure = table["condition"].isin(_NEARLY_PURE)
+    groups = {"shown": ~table["withheld"], "withheld": table["withheld"]}
+    groups |= {"nearly pure": nearly_pure & ~table["withheld"], "marked": table["marked"], "plain": ~table["marked"]}
+    for name, own in groups.items():
+        summary = table[own].groupby(["set", "references"])[covers].agg("mean")
+        print(
+            name,
+            summary.assign(weights=table[own].groupby(["set", "references"]).size()).round(3).to_string(),
+            sep="\n",
+        )
+    by_condition = table.groupby(["set", "references", "condition"], sort=False)
+    print(by_condition[[*covers, "marked", "withheld"]].mean().round(2).to_string())
+    base = table[table["condition"] == "base"].groupby(["set", "references", "persona"], sort=False)
+    print(base[["truth", "corrected", "mean", "temperature"]].mean().round(3).to_string())
 
 
 if __name__ == "__main__":

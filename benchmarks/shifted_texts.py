@@ -17,6 +17,7 @@ from typing import Literal
 import jax
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy import special
 
 from simulacra.data import CompletionLog, read_completions
@@ -27,6 +28,7 @@ from simulacra.inference.posterior import average_weights
 from simulacra.inference.prepare import prepare
 from simulacra.inference.sampling.problem import make_problem
 from simulacra.inference.sampling.sample import Settings, find_modes, sample_posterior
+from simulacra.inference.sensitivity import purity_sensitivity
 from simulacra.inference.tables import CI_PROB, ends
 
 _NAMES, _CONDITIONS = ("helper", "villain", "pirate"), ("base", "tuned")
@@ -83,6 +85,10 @@ def recover(calibration: Literal["cut", "joint"], shift: float, seed: int) -> pd
         check = calibration_statistics(prepared.texts, prior, sampled.parameters, target.pareto_k)
     draws = average_weights(prepared.design, sampled.parameters.latents, prepared.shares)
     lower, upper = np.quantile(draws, ends(CI_PROB), axis=(0, 1))
+    purity = xr.Dataset({"purity": (("chain", "draw", "persona"), np.asarray(sampled.parameters.purity))})
+    weights = xr.DataArray(draws, dims=("chain", "draw", "condition", "persona"))
+    moved = np.asarray(purity_sensitivity(weights, purity, prepared))
+    low, high = np.minimum(lower, moved.min(axis=0)), np.maximum(upper, moved.max(axis=0))
     return pd.DataFrame(
         {
             "condition": np.repeat(_CONDITIONS, 3),
@@ -91,6 +97,8 @@ def recover(calibration: Literal["cut", "joint"], shift: float, seed: int) -> pd
             "mean": draws.mean(axis=(0, 1)).ravel(),
             "covers": ((lower <= truth) & (truth <= upper)).ravel(),
             "width": (upper - lower).ravel(),
+            "marked": ((low < lower) | (high > upper)).ravel(),
+            "range_covers": ((low <= truth) & (truth <= high)).ravel(),
             "p_value": check["p_value"].item(),
             "pareto_k": target.pareto_k,
         }
@@ -98,7 +106,7 @@ def recover(calibration: Literal["cut", "joint"], shift: float, seed: int) -> pd
 
 
 def main() -> None:
-    """Print coverage with its standard error over logs, and how often the check of references fails."""
+    """Print coverage with its standard error over logs, how often the check of references fails, and marks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--logs", type=int, default=100)
@@ -117,13 +125,16 @@ def main() -> None:
 
 
 def _report(name: str, table: pd.DataFrame, conditions: Sequence[str]) -> None:
-    by_log = table[table["condition"].isin(conditions)].groupby("log")
+    chosen = table[table["condition"].isin(conditions)]
+    by_log = chosen.groupby("log")
     covers, failed = by_log["covers"].mean(), by_log["p_value"].first() < 0.01
     error = covers.std() / np.sqrt(len(covers))
     k = (by_log["pareto_k"].first() > 0.7).mean()
+    marked, in_range = chosen["marked"].mean(), chosen["range_covers"].mean()
     print(
         f"{name}: {100 * covers.mean():.1f} ± {100 * error:.1f}% covered, width {by_log['width'].mean().mean():.3f}, "
-        f"check of references fails in {100 * failed.mean():.0f}%, of Pareto k in {100 * k:.0f}%, {len(covers)} logs",
+        f"check of references fails in {100 * failed.mean():.0f}%, of Pareto k in {100 * k:.0f}%, {len(covers)} logs; "
+        f"{100 * marked:.0f}% of weights are purity-driven; {100 * in_range:.1f}% are covered with the range of these",
         flush=True,
     )
 

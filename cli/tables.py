@@ -13,7 +13,7 @@ from rich.table import Table
 from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome, Partition
 from simulacra.inference import Result
-from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN
+from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN, PURITY_DRIVEN
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.prose import (
     baseline_clause,
@@ -39,6 +39,10 @@ _SIGNS = {
         "†",
         f"{PRIOR_DRIVEN}: outside its interval with archetypes half or twice as concentrated or, for P(…) and implied "
         "rates, with none",
+    ),
+    PURITY_DRIVEN: (
+        "¶",
+        f"{PURITY_DRIVEN}: outside its interval with prompts as impure, or as pure, as the prior allows",
     ),
     CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only other conditions define the personas"),
     ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),

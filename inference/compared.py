@@ -20,8 +20,15 @@ from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.citation import Provenance
 from simulacra.inference.draws import by_group, chosen_outcome, group_weights, take_draws
 from simulacra.inference.groups import mean_label, names_of
-from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, graded_personas, marks_of_contrast
+from simulacra.inference.marks import (
+    CONDITION_DRIVEN,
+    PRIOR_DRIVEN,
+    PURITY_DRIVEN,
+    graded_personas,
+    marks_of_contrast,
+)
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.purity import purity_sensitivity
 from simulacra.inference.rates import Scope, groups_of, logged_shares, scope_in_words, scope_name
 from simulacra.inference.sensitivity import prior_sensitivity
 from simulacra.inference.tables import Terms
@@ -159,12 +166,13 @@ def _marks(
     model, personas = prepared.model, list(map(str, posterior["persona"].to_numpy()))
     weights = xr.DataArray(group_weights(posterior, prepared), dims=("chain", "draw", "group", "persona"))
     moved = {
-        PRIOR_DRIVEN: prior_sensitivity(weights, posterior, model).to_numpy(),
-        CONDITION_DRIVEN: left_out.to_numpy(),
+        PRIOR_DRIVEN: prior_sensitivity(weights, posterior, model),
+        PURITY_DRIVEN: purity_sensitivity(weights, posterior, prepared),
+        CONDITION_DRIVEN: left_out,
     }
     return functools.partial(
         marks_of_contrast,
-        moved=moved,
+        moved={mark: own.to_numpy() for mark, own in moved.items() if own is not None},
         personas=personas,
         absent=absent,
         graded=graded_personas(personas, model),

@@ -3,8 +3,9 @@
 A mark withholds nothing. It states that a persona is absent, because hardly any completions are attributed to it
 (:mod:`simulacra.inference.names`); that an estimate is *prior-driven*, because its mean leaves its interval if
 archetypes are half or twice as concentrated or, for what personas do and imply, if there are none
-(:mod:`simulacra.inference.sensitivity`); that it is *condition-driven*, because its mean
-leaves its interval if a condition is left out of the emissions that its weights refer to
+(:mod:`simulacra.inference.sensitivity`); that it is *purity-driven*, because its mean leaves its interval at other
+purities of the prompts that elicited the references (:mod:`simulacra.inference.purity`); that it is *condition-driven*,
+because its mean leaves its interval if a condition is left out of the emissions that its weights refer to
 (:mod:`simulacra.inference.influence`); or that the outcome does not differ although a weight does.
 
 References:
@@ -28,6 +29,7 @@ __all__ = [
     "ABSENT",
     "CONDITION_DRIVEN",
     "PRIOR_DRIVEN",
+    "PURITY_DRIVEN",
     "SAME_OUTCOME",
     "graded_personas",
     "is_marked",
@@ -42,6 +44,8 @@ ABSENT = "absent"
 _ABSENT = f"{ABSENT}: hardly any completions are attributed to this persona"
 PRIOR_DRIVEN = "prior-driven"
 """Of an estimate that leaves its interval at other concentrations of the archetypes."""
+PURITY_DRIVEN = "purity-driven"
+"""Of an estimate from texts that leaves its interval at other purities of the prompts that elicited the references."""
 CONDITION_DRIVEN = "condition-driven"
 """Of an estimate that leaves its interval if only the other conditions show what the personas do."""
 SAME_OUTCOME = "no difference in outcome claimed; may be the judge's use of its scale"
@@ -112,7 +116,7 @@ def _driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
 
 def is_marked(status: str) -> bool:
     """Whether the status of a weight or shift has any mark."""
-    return any(mark in status for mark in (ABSENT, PRIOR_DRIVEN, CONDITION_DRIVEN, SAME_OUTCOME))
+    return any(mark in status for mark in (ABSENT, PRIOR_DRIVEN, PURITY_DRIVEN, CONDITION_DRIVEN, SAME_OUTCOME))
 
 
 def same_outcome(

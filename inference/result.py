@@ -38,12 +38,20 @@ from simulacra.inference.diagnostics import Check, Thresholds, checks_html, conv
 from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
 from simulacra.inference.influence import of_conditions, weights_left_out
-from simulacra.inference.marks import CONDITION_DRIVEN, PRIOR_DRIVEN, marked, marked_prior, same_outcome
+from simulacra.inference.marks import (
+    CONDITION_DRIVEN,
+    PRIOR_DRIVEN,
+    PURITY_DRIVEN,
+    marked,
+    marked_prior,
+    same_outcome,
+)
 from simulacra.inference.misfit import misfit_table
 from simulacra.inference.names import absent_personas, find_evidence
 from simulacra.inference.once import computed_once
 from simulacra.inference.partitions import by_category, partition_draws
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.purity import purity_sensitivity
 from simulacra.inference.rate_tables import contrast_table, rate_table
 from simulacra.inference.rates import (
     Scope,
@@ -239,10 +247,12 @@ class Result:
         ``unexplained`` is the share of the condition's completions that no weights of these personas account for, the
         largest over its contexts and, with several readings, over these (:meth:`unexplained`); NaN if the model has no
         measurements. A ``status`` of ``prior-driven`` gives the range of the mean with half and twice the concentration
-        of the archetypes, which exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``condition-driven`` its
-        range with and without the condition's own completions in the emissions (:mod:`simulacra.inference.influence`);
-        ``absent`` means that hardly any completions are attributed to the persona (:attr:`absent`). With several
-        readings (:meth:`readings`), these marks are those of the first.
+        of the archetypes, which exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``purity-driven``, from
+        log-likelihoods, its range with prompts as impure and as pure as the prior allows
+        (:mod:`simulacra.inference.purity`); ``condition-driven`` its range with and without the condition's own
+        completions in the emissions (:mod:`simulacra.inference.influence`); ``absent`` means that hardly any
+        completions are attributed to the persona (:attr:`absent`). With several readings (:meth:`readings`), these
+        marks are those of the first.
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
@@ -712,10 +722,12 @@ class Result:
     @functools.cached_property
     def _moved(self) -> dict[str, xr.DataArray]:
         """Mean weights by mark, in the alternatives that it concerns: the first dim, then ``condition, persona``."""
-        return {
+        moved = {
             PRIOR_DRIVEN: self.tree["sensitivity"].to_dataset()["weights"],
+            PURITY_DRIVEN: purity_sensitivity(self.posterior["weights"], self.posterior, self.prepared),
             CONDITION_DRIVEN: of_conditions(self.prepared, self._left_out),
         }
+        return {mark: own for mark, own in moved.items() if own is not None}
 
     @functools.cached_property
     def _left_out(self) -> xr.DataArray:

@@ -39,10 +39,11 @@ def contestant(task: Task, clock: Clock) -> tuple[Draws, dict]:
     """Adapt and run NUTS."""
     import blackjax
     import jax
+    import numpyro
     from numpyro.infer import init_to_median
     from numpyro.infer.util import initialize_model
 
-    jax.config.update("jax_enable_x64", True)
+    numpyro.enable_x64()
     jax.config.update("jax_compilation_cache_dir", str(task.cache / "xla"))
     clock.mark("imported")
     arrays = load_arrays(task)

@@ -11,7 +11,7 @@ from scipy import special, stats
 
 from simulacra.data import CompletionLog, read_completions
 from simulacra.formalism import InputError, LikelihoodEmission, Persona, PersonaMixture
-from simulacra.formalism.density_ratios import Texts
+from simulacra.formalism.density_ratios import Texts, prompt_weights
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.prior import calibrated
 from simulacra.inference import Result, Thresholds, fit
@@ -20,6 +20,7 @@ from simulacra.inference.checks import check_draws
 from simulacra.inference.diagnostics import check_calibration, check_uncovered
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared, prepare
+from simulacra.inference.purity import purity_sensitivity
 from simulacra.inference.sampling.problem import make_problem
 from simulacra.inference.sampling.sample import Settings, find_modes, sample_posterior
 from simulacra.inference.uncovered import uncovered_texts
@@ -238,6 +239,39 @@ def test_the_check_of_references_compares_with_their_own_best() -> None:
     moved = found(_TEMPERATURE, _OFFSET + np.array([2.0, -1.0, -1.0]))
     assert not check_calibration(moved, Thresholds())[0].passed
     assert not check_calibration(moved.assign(pareto_k=0.9), Thresholds(calibration_p=0))[1].passed
+
+
+# --- what references leave open -------------------------------------------------------------------------------------
+
+
+def test_texts_of_a_prompt_have_its_purity_as_a_weight_whatever_that_is() -> None:
+    """Weights that are what the villain's prompt elicits remain so, at the ends of the prior's 89% interval."""
+    prepared = prepare(_model(), _log(6, 5))
+    purity = np.array([0.95, 0.9, 0.85])
+    elicited = np.asarray(prompt_weights(purity), float)[1]
+    posterior = _at_truth(prepared).assign(
+        weights=(("chain", "draw", "condition", "persona"), np.stack([elicited, [0.5, 0.3, 0.2]])[None, None]),
+        purity=(("chain", "draw", "persona"), purity[None, None]),
+    )
+    moved = purity_sensitivity(posterior["weights"], posterior, prepared)
+    assert moved is not None
+    assert moved.dims == ("quantile", "condition", "persona")
+    ends = special.expit(special.logit(0.93) + 0.7 * stats.norm.ppf([0.055, 0.945]))
+    np.testing.assert_allclose(moved[:, 0], [[(1 - end) / 2, end, (1 - end) / 2] for end in ends], atol=1e-6)
+    for end, weights in zip(ends, moved[:, 1], strict=True):  # the density of texts is the same, for any of the prompts
+        density = np.random.default_rng(0).random((3, 20))
+        own, other = (np.linalg.solve(prompt_weights(rho), density) for rho in (purity, np.full(3, end)))
+        np.testing.assert_allclose(np.array([0.5, 0.3, 0.2]) @ own, weights.to_numpy() @ other, atol=1e-5)
+
+
+def test_measured_purities_and_calibrations_without_references_move_nothing() -> None:
+    prepared = prepare(_model(), _log(6, 5))
+    posterior, texts = _at_truth(prepared), _texts(prepared)
+    labelled = dataclasses.replace(prepared, texts=texts._replace(reference_label=texts.reference_persona))
+    moved = purity_sensitivity(posterior["weights"], posterior, labelled)
+    assert moved is not None
+    np.testing.assert_allclose(moved, np.stack([posterior["weights"][0, 0]] * 2), atol=1e-6)
+    assert purity_sensitivity(posterior["weights"], posterior, prepare(_model(reference=None), _log(6, 0))) is None
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Fits of texts: the density against a plain loop, binned against exact, truth recovered, and what results say."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -204,6 +205,15 @@ def test_texts_one_by_one_give_the_same_posterior(log: CompletionLog, result: Re
         error = 5 * np.sqrt(2 / 300) * other.std(("chain", "draw"))
         gap = abs(own.mean(("chain", "draw")) - other.mean(("chain", "draw")))
         assert bool((gap < error).all()), name
+
+
+def test_weights_and_contrasts_that_depend_on_the_purity_say_so(result: Result) -> None:
+    assert not result.weights()["status"].str.contains("purity-driven").any()
+    moved = result._moved["purity-driven"]
+    assert abs(moved - result.posterior["weights"].mean(("chain", "draw"))).max() < 0.01  # prompts are known to be pure
+    impure = dataclasses.replace(result)
+    impure._moved["purity-driven"] = moved - 0.3
+    assert impure.weights()["status"].str.startswith("purity-driven (").all()
 
 
 def test_notes_say_what_the_calibration_rests_on(result: Result) -> None:
