@@ -41,7 +41,8 @@ class ScannedFile:
 class ScannedLog:
     """A log whose columns are known and whose rows have not been read. Returned by :func:`scan_completions`.
 
-    Copies of the same file and repeated judgments are rejected; other repeated rows are not detected. Values are checked when the log is collapsed.
+    Copies of the same file and repeated judgments are rejected; other repeated rows are not detected. Values are
+    checked when the log is collapsed.
 
     Attributes:
         files: the files, each with its column map.
