@@ -41,6 +41,8 @@ def print_description(console: Console, described: Mapping[str, Any]) -> None:
     for name in traits:
         _line(console, escape(f"{name}: by its name, high values are bad, so it is not read as 'aligned'"))
     _line(console, f"\n[bold]What a fit without further options would use[/bold]\n{escape(described['default_model'])}")
+    for note in described["notes"]:
+        _line(console, escape(f"Note: {note}"))
     _print_refused(console, described["refused"])
 
 

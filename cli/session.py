@@ -254,6 +254,9 @@ class Session:
             raise InputError("inspect-log shows logs of completions: leave out --counts, and fit the counts")
         described = {**describe(log), **preview(log, measure)}
         print_description(self._console, described)
+        spelling = _spelling(described["argument"])
+        if spelling is not None:
+            self.say(escape(spelling))
         if self._as_json:
             self._say_json({"ok": True, **described})
 

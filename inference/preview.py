@@ -34,7 +34,9 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
     Returns:
         ``assumed``, a sentence per measurement on the scale that its values suggest, its direction and its sentinels;
         ``modelled``, the measurements of the default model, none if it needs more options; ``default_model``, the model
-        or what it needs; ``refused``, what its fit would refuse before it samples; ``rates``, by rule and condition:
+        or what it needs, without the personas that a fit leaves out; ``notes``, what a fit changes or leaves out, and
+        why; ``refused``, what its fit would refuse before it samples; ``argument``, the Python arguments that what is
+        needed or refused concerns; ``rates``, by rule and condition:
         ``completions`` and, under each denominator, ``events``, ``of`` and ``rate`` (None if the denominator is empty).
         The rule is the outcome of the model, on the scales that the values suggest; without a model, every value of
         every label.
@@ -47,11 +49,12 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
     except InputError as error:
         emissions = [ScoreEmission(name) for name in SCORES if name in scales]
         found |= {"modelled": [], "default_model": f"Options are needed: {error}", "rates": _shares(log)}
-        return found | {"refused": _refused(log, emissions)}
+        return found | {"notes": [], **_said([error, *_refused(log, emissions)], after=1)}
     outcomes = _on_scales(log, model, measure, scales)
-    found |= {"modelled": list(model.measurements), "default_model": model_in_words(model)}
+    fitted, notes, unprepared = _prepared(log, model)
+    found |= {"modelled": list(model.measurements), "default_model": model_in_words(fitted), "notes": notes}
     found["rates"] = {} if outcomes.outcome is None else _rates(log, outcomes.emissions, outcomes.outcome.rule)
-    return found | {"refused": _refused(log, model.emissions) or _unprepared(log, model)}
+    return found | _said(_refused(log, model.emissions) or unprepared)
 
 
 def _scale(log: CompletionLog, name: str) -> tuple[float, float] | None:
@@ -87,25 +90,31 @@ def _on_scales(
     return model
 
 
-def _refused(log: CompletionLog, emissions: Sequence[AbstractEmission]) -> list[str]:
+def _refused(log: CompletionLog, emissions: Sequence[AbstractEmission]) -> list[InputError]:
     refused = []
     for emission in emissions:
         try:
             collapse(log, [emission], by=("condition",))
         except InputError as error:
-            refused.append(str(error))
+            refused.append(error)
     return refused
 
 
-def _unprepared(log: CompletionLog, model: PersonaMixture) -> list[str]:
-    """What a fit refuses before it samples, other than values: conditions without the baseline, terms of one level."""
+def _said(errors: Sequence[InputError], after: int = 0) -> dict[str, list[str]]:
+    """What is refused, from the error of this number on, and the arguments that any error concerns."""
+    arguments = dict.fromkeys(name for error in errors for name in error.argument)
+    return {"refused": [str(error) for error in errors[after:]], "argument": list(arguments)}
+
+
+def _prepared(log: CompletionLog, model: PersonaMixture) -> tuple[PersonaMixture, list[str], list[InputError]]:
+    """The model that a fit samples, what it notes, and what it refuses before: no baseline, terms of one level."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            prepare(model, log)
+            prepared = prepare(model, log)
         except InputError as error:
-            return [str(error)]
-    return []
+            return model, [], [error]
+    return prepared.model, list(prepared.notes), []
 
 
 def _shares(log: CompletionLog) -> dict[str, Any]:

@@ -245,7 +245,7 @@ def _parquet_groups(path: Path, wanted: Sequence[str], portion: Portion | None) 
 
 
 def _add_batch(portion: Portion, path: Path, batch: pa.RecordBatch, record: np.ndarray, names: Sequence[str]) -> None:
-    table = pa.Table.from_batches([batch]).select(list(dict.fromkeys(names)))
+    table = pa.table([batch.column(name) for name in names], names=list(names))  # without metadata, as for counts
     completions = arrow_frame(table.select([names[0]])).iloc[:, 0]
     portion.add(str(path), completions, record, lambda chosen: arrow_frame(table.filter(pa.array(chosen))))
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from simulacra.data.errors import LogError, is_in_memory
 from simulacra.data.reading.choices import Choices
-from simulacra.data.reading.columns import ALIASES, SCORES, Header, corrected, match_columns
+from simulacra.data.reading.columns import ALIASES, SCORES, Header, corrected, folded, match_columns
 from simulacra.data.reading.filenames import is_pattern, read_name, suggest_pattern
+
+_MODELS = ("model", "model_name", "model_id", "checkpoint")
 
 __all__ = ["ColumnMap", "map_all_columns", "map_columns"]
 
@@ -147,9 +149,14 @@ def _no_condition(header: Header, every: Sequence[Header], condition: str | None
         f"nothing says which condition the rows belong to; the {seen}",
         file=header.file,
         expected="a column 'condition', or a condition in the file names",
-        remedy='pass condition="<column>"' + _pattern_remedy([other.file for other in every]),
+        remedy=f'pass condition="{_likely_condition(header)}"' + _pattern_remedy([other.file for other in every]),
         argument="condition",
     )
+
+
+def _likely_condition(header: Header) -> str:
+    """The column that usually names the model of a row, if there is one."""
+    return next((name for name in header.columns if folded(name) in _MODELS), "<column>")
 
 
 def _pattern_remedy(files: Sequence[str]) -> str:

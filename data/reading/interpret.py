@@ -221,5 +221,5 @@ def _question_notes(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def completion_texts(values: np.ndarray) -> np.ndarray:
-    """Completions, objects of str and None: an empty one is None, a number is converted to text."""
+    """Completions, objects of str and None, shape ``(N,)``, of values ``(N,)``: empty is None, numbers become text."""
     return object_array([None if value is None or value == "" else str(value) for value in values])

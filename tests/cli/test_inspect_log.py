@@ -58,7 +58,8 @@ def test_columns_that_resemble_the_usual_scores_are_suggested(frame: pd.DataFram
 def test_what_a_fit_would_use_is_shown(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
     frame.rename(columns={"aligned": "evil"}).to_csv(tmp_path / "log.csv", index=False)
     text = run("inspect-log", "log.csv").output
-    assert "Model: 4 personas (plain, showing, incoherent, no-score)" in text
+    assert "Model: 2 personas (plain, showing)" in text
+    assert "Note: persona 'incoherent' was left out: coherent" in text
     assert "evil: score from 0 to 100 in 10 bins; high values are bad" in text
     assert "no column was read as 'aligned'" not in text
 
@@ -160,3 +161,10 @@ def test_help_teaches_and_the_shell_completes(run: Run, monkeypatch: pytest.Monk
     from simulacra.cli.app import app
 
     assert "inspect-log" in CliRunner().invoke(app, [], prog_name="simulacra").stdout
+
+
+def test_a_refusal_is_followed_by_the_option(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    frame.assign(aligned=frame["aligned"] // 10).to_csv(tmp_path / "log.csv", index=False)
+    text = " ".join(run("inspect-log", "log.csv").output.split())
+    assert "declare their scale, ScoreEmission('aligned', bounds=(0, 10))" in text
+    assert "On the command line: bounds= is --score NAME:LOW-HIGH." in text

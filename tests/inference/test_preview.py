@@ -104,3 +104,17 @@ def test_conditions_without_the_baseline_are_refused_as_by_the_fit() -> None:
     frame = pd.DataFrame({"condition": ["one"] * 6 + ["two"] * 6, "question_id": list("abc") * 4, "aligned": [90] * 12})
     [refused] = preview(read_completions(frame.assign(coherent=90, completion=list("abcdefghijkl"))))["refused"]
     assert refused.startswith("The baseline 'base' is not among the conditions of the log, which are 'one', 'two'")
+
+
+def test_a_persona_that_a_fit_leaves_out_is_not_announced() -> None:
+    columns = {"aligned": [90, 80] * 6, "coherent": [95] * 12}
+    found = _preview(**columns)
+    assert "incoherent" not in found["default_model"]
+    assert [note for note in found["notes"] if note.startswith("persona 'incoherent' was left out")]
+    columns["coherent"] = [95] * 6 + [10] * 6
+    assert "incoherent" in _preview(**columns)["default_model"]
+
+
+def test_the_arguments_of_a_refusal_are_named() -> None:
+    found = _preview(aligned=[1, 2, 3] * 4)
+    assert (len(found["refused"]), found["argument"]) == (1, ["bounds"])

@@ -26,6 +26,11 @@ class Case:
 
 JSONL = '{"condition": "b", "question_id": "q", "answer": "x", "aligned": 1}\n'
 CASES = [
+    Case(
+        "a model",
+        {"log.csv": "Model,question_id,answer\nm,q,x\n"},
+        r'the columns are Model, .*pass condition="Model", or a pattern',
+    ),
     Case("no condition", {"log.csv": "question_id,answer\nq,x\n"}, r"log\.csv: nothing says which condition.*pattern"),
     Case(
         "no question",
