@@ -55,6 +55,7 @@ __all__ = [
     "scope_in_words",
     "scope_name",
     "shows_event",
+    "signs_agree",
 ]
 
 Scope = str | Mapping[str, Mapping[Hashable, float]]
@@ -66,6 +67,9 @@ _BLOCKS = 4
 _QUESTION = "base_question"
 _MANY_QUESTIONS = 20
 """Base questions from which the interval for new ones is extended to that of a paired t-test in any case."""
+_DISAGREE = 0.02
+"""Proportion of logs without a difference whose base questions are taken to agree in its sign."""
+_CHANGES = 4096  # of signs: all of them up to 12 questions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -341,6 +345,29 @@ def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, floa
     sem = scipy.stats.sem(difference)
     lower, upper = scipy.stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), sem)
     return float(lower), float(upper)
+
+
+def signs_agree(difference: np.ndarray) -> bool:
+    """Whether base questions agree in the sign of a difference, by a randomization test of its mean at 2%.
+
+    If it is as likely to be positive as to be negative on every question, whatever its size, all changes of its signs
+    are equally likely, and the mean is among the 2% that are farthest from zero in 2% of logs at most. It can only be
+    with seven questions or more on which there is a difference. A few questions of the kind with large differences that
+    none of the logged ones shows are not noticed.
+
+    Args:
+        difference: the difference of logged shares by base question, shape ``(Q,)``; NaN if a group was not asked it.
+
+    References:
+        Ernst (2004), Permutation methods: a basis for exact inference, doi:10.1214/088342304000000396.
+    """
+    differing = difference[np.isfinite(difference) & (difference != 0)]
+    if 0.5 ** (len(differing) - 1) > _DISAGREE:
+        return False
+    found = scipy.stats.permutation_test(
+        (differing,), np.mean, permutation_type="samples", n_resamples=_CHANGES, random_state=0
+    )
+    return bool(found.pvalue <= _DISAGREE)
 
 
 def scope_name(scope: Scope) -> str:
