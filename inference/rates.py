@@ -128,8 +128,8 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
     """Posterior of the rate model: ``logits, location, cell_scale, question_scale``, with the counts.
 
     Dims ``chain, draw, group, base_question``; the groups have the coordinates ``condition`` and those of the contexts.
-    There are ``num_draws`` draws at least, in 8 chains. They continue until R-hat and ESS of all rates, for these and
-    for new questions, pass the thresholds, or to four times this number.
+    There are ``num_draws`` draws at least, in 8 chains. They continue until R-hat and ESS of all rates, and of
+    their differences from the first group, pass the thresholds for both scopes, or to four times this number.
     """
     prior, each = rate_prior(len(counts.questions)), max(math.ceil(num_draws / CHAINS), _FEWEST)
     sampling = sample_rates(counts.events, counts.totals, prior, num_samples=each, seed=seed)
@@ -159,15 +159,31 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
 
 def rate_diagnostics(rates: xr.Dataset) -> xr.DataArray:
     """R-hat, bulk and tail ESS of every rate, dims ``(diagnostic, scope, group)``; NaN for a rate of no completions."""
-    drawn = xr.concat([rates_in(rates, scope) for scope in ("these", "new")], pd.Index(["these", "new"], name="scope"))
-    possible = np.isfinite(drawn.isel(chain=0, draw=0, drop=True))
-    return convergence(drawn.to_dataset(name="rate"), ["rate"])["rate"].where(possible)
+    return _diagnosed(_in_both_scopes(rates))
+
+
+def _in_both_scopes(rates: xr.Dataset) -> xr.DataArray:
+    scopes = pd.Index(["these", "new"], name="scope")
+    return xr.concat([rates_in(rates, scope) for scope in scopes], scopes)
+
+
+def _diagnosed(draws: xr.DataArray) -> xr.DataArray:
+    possible = np.isfinite(draws.isel(chain=0, draw=0, drop=True))
+    return convergence(draws.to_dataset(name="rate"), ["rate"])["rate"].where(possible)
 
 
 def _converged(rates: xr.Dataset, thresholds: Thresholds) -> bool:
-    found = rate_diagnostics(rates)
-    least = found.sel(diagnostic=["ess_bulk", "ess_tail"]).min()
-    return bool(found.sel(diagnostic="r_hat").max() <= thresholds.r_hat and least >= thresholds.ess)
+    """Whether R-hat and ESS of all rates pass, and those of their differences from the first group."""
+    drawn = _in_both_scopes(rates)
+    others = drawn.isel(group=slice(1, None))
+    for own in (drawn, others.copy(data=others.to_numpy() - drawn.isel(group=[0]).to_numpy())):
+        if not np.isfinite(own).any():  # there is one group, or no completion of the first
+            continue
+        found = _diagnosed(own)
+        least = found.sel(diagnostic=["ess_bulk", "ess_tail"]).min()
+        if not (found.sel(diagnostic="r_hat").max() <= thresholds.r_hat and least >= thresholds.ess):
+            return False
+    return True
 
 
 def rates_in(rates: xr.Dataset, scope: Scope) -> xr.DataArray:
