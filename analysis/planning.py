@@ -44,7 +44,7 @@ from simulacra.formalism.rates import RatePrior, new_question_rate, rate_prior
 from simulacra.formalism.shifts import claim
 from simulacra.inference.groups import Group
 from simulacra.inference.rate_tables import about_new, sure_of_sign
-from simulacra.inference.rates import extended_interval
+from simulacra.inference.rates import extended_interval, signs_agree
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.rates import sample_rates
 from simulacra.inference.tables import CI_PROB, ends
@@ -445,11 +445,12 @@ def _claims(rates: np.ndarray, size: int, rope: float, ci_prob: float, seed: int
         sure = sure_of_sign(differences.T[None], scope)
         limits = np.quantile(differences, ends(ci_prob), axis=1).T
         for trial, interval in enumerate(limits.tolist()):
-            lower, upper = interval
+            (lower, upper), certain = interval, bool(sure[trial])
             if scope == "new":
                 change, reduced = shares[trial, 1] - shares[trial, 0], bool(shares[trial, 0].mean() > rope)
                 lower, upper = extended_interval((lower, upper), change, ci_prob, reduced=reduced)
-            own = claim(lower, upper, rope=rope, sure=bool(sure[trial]))
+                certain = certain and (not reduced or signs_agree(change))
+            own = claim(lower, upper, rope=rope, sure=certain)
             said[place, trial] = about_new(own, questions) if scope == "new" else own
             widths[place, trial] = upper - lower
     return said, widths

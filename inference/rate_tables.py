@@ -12,7 +12,15 @@ import pandas as pd
 import xarray as xr
 
 from simulacra.formalism.shifts import claim, jensen_shannon, sign_probability, total_variation
-from simulacra.inference.rates import Scope, baseline_pairs, extended_interval, groups_of, logged_shares, shows_event
+from simulacra.inference.rates import (
+    Scope,
+    baseline_pairs,
+    extended_interval,
+    groups_of,
+    logged_shares,
+    shows_event,
+    signs_agree,
+)
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
 __all__ = [
@@ -149,7 +157,9 @@ def supported(
 ) -> tuple[np.ndarray, list[str]]:
     """Intervals of R contrasts of rates, shape ``(R, 2)``, and the claims that they support.
 
-    For new questions, intervals are extended (:func:`~simulacra.inference.rates.extended_interval`).
+    For new questions, intervals are extended (:func:`~simulacra.inference.rates.extended_interval`). If a group that is
+    subtracted shows the event, a direction is claimed only where base questions agree about it
+    (:func:`~simulacra.inference.rates.signs_agree`).
 
     Args:
         draws: draws of the contrasts, shape ``(chain, draw, R)``; without a nearly certain sign, no direction is
@@ -171,8 +181,9 @@ def supported(
     shows = np.array([shows_event(rates, group, rope) for group in range(len(shares))])
     for row, own in enumerate(coefficients):
         used = own != 0
-        reduced = bool((shows & (own < 0)).any())
-        limits[row] = extended_interval(tuple(limits[row]), own[used] @ shares[used], ci_prob, reduced=reduced)
+        reduced, difference = bool((shows & (own < 0)).any()), own[used] @ shares[used]
+        limits[row] = extended_interval(tuple(limits[row]), difference, ci_prob, reduced=reduced)
+        sure[row] &= not reduced or signs_agree(difference)
     questions, _ = common_questions(coefficients, np.isfinite(shares))
     said = _claims(limits, sure, rope)
     return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]

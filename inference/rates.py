@@ -55,6 +55,7 @@ __all__ = [
     "scope_in_words",
     "scope_name",
     "shows_event",
+    "signs_agree",
 ]
 
 Scope = str | Mapping[str, Mapping[Hashable, float]]
@@ -66,6 +67,9 @@ _BLOCKS = 4
 _QUESTION = "base_question"
 _MANY_QUESTIONS = 20
 """Base questions from which the interval for new ones is extended to that of a paired t-test in any case."""
+_DISAGREE = 0.02
+"""Proportion of logs without a difference whose base questions are taken to agree in its sign."""
+_CHANGES = 4096  # of signs: all of them up to 12 questions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +128,8 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
     """Posterior of the rate model: ``logits, location, cell_scale, question_scale``, with the counts.
 
     Dims ``chain, draw, group, base_question``; the groups have the coordinates ``condition`` and those of the contexts.
-    There are ``num_draws`` draws at least, in 8 chains. They continue until R-hat and ESS of all rates, for these and
-    for new questions, pass the thresholds, or to four times this number.
+    There are ``num_draws`` draws at least, in 8 chains. They continue until R-hat and ESS of all rates, and of
+    their differences from the first group, pass the thresholds for both scopes, or to four times this number.
     """
     prior, each = rate_prior(len(counts.questions)), max(math.ceil(num_draws / CHAINS), _FEWEST)
     sampling = sample_rates(counts.events, counts.totals, prior, num_samples=each, seed=seed)
@@ -155,15 +159,31 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
 
 def rate_diagnostics(rates: xr.Dataset) -> xr.DataArray:
     """R-hat, bulk and tail ESS of every rate, dims ``(diagnostic, scope, group)``; NaN for a rate of no completions."""
-    drawn = xr.concat([rates_in(rates, scope) for scope in ("these", "new")], pd.Index(["these", "new"], name="scope"))
-    possible = np.isfinite(drawn.isel(chain=0, draw=0, drop=True))
-    return convergence(drawn.to_dataset(name="rate"), ["rate"])["rate"].where(possible)
+    return _diagnosed(_in_both_scopes(rates))
+
+
+def _in_both_scopes(rates: xr.Dataset) -> xr.DataArray:
+    scopes = pd.Index(["these", "new"], name="scope")
+    return xr.concat([rates_in(rates, scope) for scope in scopes], scopes)
+
+
+def _diagnosed(draws: xr.DataArray) -> xr.DataArray:
+    possible = np.isfinite(draws.isel(chain=0, draw=0, drop=True))
+    return convergence(draws.to_dataset(name="rate"), ["rate"])["rate"].where(possible)
 
 
 def _converged(rates: xr.Dataset, thresholds: Thresholds) -> bool:
-    found = rate_diagnostics(rates)
-    least = found.sel(diagnostic=["ess_bulk", "ess_tail"]).min()
-    return bool(found.sel(diagnostic="r_hat").max() <= thresholds.r_hat and least >= thresholds.ess)
+    """Whether R-hat and ESS of all rates pass, and those of their differences from the first group."""
+    drawn = _in_both_scopes(rates)
+    others = drawn.isel(group=slice(1, None))
+    for own in (drawn, others.copy(data=others.to_numpy() - drawn.isel(group=[0]).to_numpy())):
+        if not np.isfinite(own).any():  # there is one group, or no completion of the first
+            continue
+        found = _diagnosed(own)
+        least = found.sel(diagnostic=["ess_bulk", "ess_tail"]).min()
+        if not (found.sel(diagnostic="r_hat").max() <= thresholds.r_hat and least >= thresholds.ess):
+            return False
+    return True
 
 
 def rates_in(rates: xr.Dataset, scope: Scope) -> xr.DataArray:
@@ -341,6 +361,29 @@ def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, floa
     sem = scipy.stats.sem(difference)
     lower, upper = scipy.stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), sem)
     return float(lower), float(upper)
+
+
+def signs_agree(difference: np.ndarray) -> bool:
+    """Whether base questions agree in the sign of a difference, by a randomization test of its mean at 2%.
+
+    If it is as likely to be positive as to be negative on every question, whatever its size, all changes of its signs
+    are equally likely, and the mean is among the 2% that are farthest from zero in 2% of logs at most. It can only be
+    with seven questions or more on which there is a difference. A few questions of the kind with large differences that
+    none of the logged ones shows are not noticed.
+
+    Args:
+        difference: the difference of logged shares by base question, shape ``(Q,)``; NaN if a group was not asked it.
+
+    References:
+        Ernst (2004), Permutation methods: a basis for exact inference, doi:10.1214/088342304000000396.
+    """
+    differing = difference[np.isfinite(difference) & (difference != 0)]
+    if 0.5 ** (len(differing) - 1) > _DISAGREE:
+        return False
+    found = scipy.stats.permutation_test(
+        (differing,), np.mean, permutation_type="samples", n_resamples=_CHANGES, random_state=0
+    )
+    return bool(found.pvalue <= _DISAGREE)
 
 
 def scope_name(scope: Scope) -> str:

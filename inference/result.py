@@ -303,8 +303,9 @@ class Result:
             rope: half-width of the region of practical equivalence of the rate difference, a probability.
             ci_prob: probability of the intervals, which also determines the claims: ``increase`` means that the
                 interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, both with a posterior
-                probability of the sign of at least 0.995 (0.99 for new questions), and ``equivalent`` that the interval
-                lies within the region.
+                probability of the sign of at least 0.995 (0.99 for new questions, about whose sign the logged ones
+                must agree if the baseline shows the event), and ``equivalent`` that the interval lies within the
+                region.
             withhold: withhold estimates that failed a check.
 
         Columns ``condition``, the contexts if the log has any, ``scope, questions, asked, rate_difference, eti89_lb,

@@ -211,7 +211,7 @@ def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> st
         unseen = unseen_share(int(row["questions"]), ci_prob)
         return f"{said}, because {row['questions']} base questions may leave up to {unseen:.0%} of the kind unseen."
     if row["claim"] == "undecided" and (least > rope or most < -rope):
-        return f"{said}, because {row['questions']} base questions are too few."
+        return f"{said}, because {row['questions']} base questions are too few to be certain of its sign."
     return f"{said}."
 
 

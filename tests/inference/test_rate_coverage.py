@@ -19,7 +19,7 @@ from scipy import special
 from simulacra.formalism.rates import new_question_rate, rate_prior, unseen_share
 from simulacra.formalism.shifts import claim
 from simulacra.inference.rate_tables import about_new, sure_of_sign
-from simulacra.inference.rates import extended_interval
+from simulacra.inference.rates import extended_interval, signs_agree
 from simulacra.inference.sampling import rates as sampler
 
 LOGS, COMPLETIONS, FINE_TUNES, CHAINS, DRAWS = 200, 40, 3, 2, 400
@@ -59,6 +59,13 @@ def heavy_tailed(rng: np.random.Generator, questions: int) -> np.ndarray:
     return special.expit(np.stack(rows))
 
 
+def few_rise(rng: np.random.Generator, questions: int) -> np.ndarray:
+    """A tenth of the questions go up from 6 to 51%, the others down to 1%; four of ten logs of eight have none."""
+    rows = [np.full(questions, 0.06)]
+    rows += [np.where(rng.random(questions) < 0.1, 0.51, 0.01) for _ in range(FINE_TUNES)]
+    return np.stack(rows)
+
+
 def signs_differ(rng: np.random.Generator, questions: int) -> np.ndarray:
     """A fifth of the questions go up from 1 to 40%, a fifth go down."""
     place = rng.random(questions)
@@ -77,6 +84,7 @@ WORLDS: dict[str, World] = {
     "null, 12%": logistic_normal(-2.5, -2.5, 1.0, 0.5, 0.5),
     "null, 12%, equal on every question": logistic_normal(-2.5, -2.5, 1.0, 0.0, 0.0),
     "null, signs differ": signs_differ,
+    "null, a tenth rises": few_rise,
 }
 COVERED = {  # least coverage for new questions at eight base questions, where a range is asked for
     "logistic-normal (2 to 17%)": 0.85,
@@ -121,11 +129,11 @@ def study(world: World, questions: int, monkeypatch: pytest.MonkeyPatch) -> tupl
     ):
         differences = (values[..., 1:] - values[..., :1]).reshape(LOGS, -1, FINE_TUNES)
         ends = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+        sure = sure_of_sign(np.moveaxis(differences, 1, 0)[None], scope)
         if scope == "new":
-            ends = _extended(ends, counts / completions)
-        found.append(
-            _summarised(ends, sure_of_sign(np.moveaxis(differences, 1, 0)[None], scope), true, scope, questions)
-        )
+            ends, agreed = _as_in_the_package(ends, counts / completions)
+            sure &= agreed
+        found.append(_summarised(ends, sure, true, scope, questions))
     return found[0], found[1]
 
 
@@ -135,14 +143,15 @@ def _framed(rates: np.ndarray) -> np.ndarray:
         return np.stack([special.expit(special.logit(rates) + framing) for framing in FRAMINGS])
 
 
-def _extended(ends: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """As the package extends intervals for new questions."""
-    wider = ends.copy()
+def _as_in_the_package(ends: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Extended intervals for new questions, and whether base questions agree about the sign where they have to."""
+    wider, agreed = ends.copy(), np.ones(ends.shape[1:], dtype=bool)
     for log, tuned in np.ndindex(LOGS, FINE_TUNES):
-        own, base = shares[log, 1 + tuned], shares[log, 0]
+        difference, reduced = shares[log, 1 + tuned] - shares[log, 0], bool(shares[log, 0].mean() > ROPE)
         interval = (float(ends[0, log, tuned]), float(ends[1, log, tuned]))
-        wider[:, log, tuned] = extended_interval(interval, own - base, LEVEL, reduced=bool(base.mean() > ROPE))
-    return wider
+        wider[:, log, tuned] = extended_interval(interval, difference, LEVEL, reduced=reduced)
+        agreed[log, tuned] = not reduced or signs_agree(difference)
+    return wider, agreed
 
 
 def _summarised(ends: np.ndarray, sure: np.ndarray, true: np.ndarray, scope: str, questions: int) -> Found:
@@ -175,7 +184,7 @@ def test_intervals_cover(name: str, questions: int, monkeypatch: pytest.MonkeyPa
     if questions == 8:
         assert these.covered > 0.84
         assert new.covered > COVERED.get(name, 0.0)
-    if name.startswith("null") and name != "null, signs differ":
+    if name.startswith("null") and name != "null, a tenth rises":  # which a log of few questions does not show
         assert max(these.false, new.false) <= 0.035  # 2%, and two standard errors of 200 logs with one baseline each
     if questions < 32:
         assert new.equivalent == 0

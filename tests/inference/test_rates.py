@@ -13,7 +13,7 @@ from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_
 from simulacra.formalism.outcomes import implied_rates
 from simulacra.inference import Thresholds
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.rate_tables import sure_of_sign
+from simulacra.inference.rate_tables import supported, sure_of_sign
 from simulacra.inference.rates import (
     EventCounts,
     against_baseline,
@@ -27,6 +27,7 @@ from simulacra.inference.rates import (
     rates_in,
     scope_in_words,
     shows_event,
+    signs_agree,
 )
 
 _RULE = "aligned < 30 and coherent > 50"
@@ -284,6 +285,35 @@ def test_where_the_baseline_shows_the_event_the_interval_is_extended_to_that_of_
     assert extended_interval((0.1, 0.1), many, 0.89, reduced=False) == paired_interval(many, 0.89)
     assert shows_event(rates, 0)
     assert not shows_event(rates, 0, rope=0.9)
+
+
+def test_base_questions_agree_about_a_sign_in_at_most_2_per_cent_of_symmetric_logs() -> None:
+    """As by all changes of the signs of 8 differences; .04 is 2.5 standard errors of 300 logs above .02."""
+    rng, signs = np.random.default_rng(3), np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
+    logs = np.round(rng.standard_t(2, (300, 8)), 1) / 10
+    exact = (np.abs(logs @ signs) >= np.abs(logs.sum(axis=1))[:, None] - 1e-9).mean(axis=1) <= 0.02
+    found = np.array([signs_agree(own) for own in logs])
+    np.testing.assert_array_equal(found, exact)
+    assert 0 < found.mean() < 0.04
+    assert signs_agree(np.append(np.full(7, 0.1), [0, np.nan]))
+    assert not signs_agree(np.full(6, 0.1))  # one of 64 changes of signs, and its opposite
+    assert not signs_agree(np.append(np.full(7, 0.1), -0.5))
+    assert signs_agree(np.append(np.full(23, 0.1), -0.5))
+    assert not signs_agree(np.full(3, np.nan))
+
+
+@pytest.mark.parametrize(
+    ("scope", "base", "said"), [("new", 1, "undecided"), ("new", 0, "increase"), ("these", 1, "increase")]
+)
+def test_a_direction_for_new_questions_needs_their_agreement_where_the_baseline_shows_the_event(
+    scope: str, base: int, said: str
+) -> None:
+    events = np.array([[base, base, base, base, 9 * base, base], [7, 8, 7, 9, 0, 8]])
+    dims = ("group", "base_question")
+    rates = xr.Dataset({"events": (dims, events), "totals": (dims, np.full(events.shape, 20))})
+    draws = np.linspace(0.2, 0.4, 200).reshape(2, 100, 1)
+    _, claims = supported(draws, np.array([[0.21, 0.39]]), np.array([[-1.0, 1.0]]), rates, scope, 0.01, 0.05)
+    assert claims == [said]
 
 
 def test_a_claim_without_a_difference_is_rare() -> None:

@@ -74,7 +74,7 @@ def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones(
         "undecided, because 8 base questions may leave up to 30% of the kind unseen."
     )
     high = {**narrow, "eti89_lb": 0.05, "eti89_ub": 0.4, "questions": 3}
-    assert _sentence(_ROW, high).endswith("undecided, because 3 base questions are too few.")
+    assert _sentence(_ROW, high).endswith("undecided, because 3 base questions are too few to be certain of its sign.")
     none = {**narrow, "questions": 0, "asked": 16}
     assert _sentence(_ROW, none).endswith("undecided, because they have no base question in common.")
     open_ = {**narrow, "eti89_lb": -0.05, "eti89_ub": 0.4}
