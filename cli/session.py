@@ -402,7 +402,7 @@ class Session:
             raise
         without = "" if logs else ", without completions (use --log to include them)"
         self.say(f"[bold]Written[/bold]: {escape(', '.join(map(str, written)))}{without}")
-        if written[-1].name == WITHOUT_TEXTS:
+        if any(each.name == WITHOUT_TEXTS for each in written):
             self.say(f"[yellow]Note:[/yellow] {ATTRIBUTIONS} of the fit, which has texts, was left as it is")
         self._finish(result, {"ok": result.ok, "files": list(map(str, written))}, printed=False)
 
