@@ -55,7 +55,7 @@ def _run_once(entry: Entry, folder: Path, cache: Path, *, personas: int, seed: i
     given |= {name: value for name, value in entry._asdict().items() if name != "name" and value is not None}
     for name, value in given.items():
         command += [f"--{name}", str(value)]
-    environment = {**os.environ, **_caches(cache), STARTED: repr(time.time())}
+    environment = {**_inherited(), **_caches(cache), STARTED: repr(time.time())}
     try:
         done = subprocess.run(command, env=environment, timeout=limit, capture_output=True, text=True, check=False)
     except subprocess.TimeoutExpired:
@@ -64,6 +64,11 @@ def _run_once(entry: Entry, folder: Path, cache: Path, *, personas: int, seed: i
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         return {"failed": last}
     return json.loads(out.read_text())
+
+
+def _inherited() -> dict[str, str]:
+    """The environment, in which Python may keep byte code: else every process would compile all of its libraries."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _caches(cache: Path) -> dict[str, str]:
@@ -87,4 +92,5 @@ def warm_up_disk(names: list[str]) -> None:
         "stepmix": "stepmix",
     }
     for name in names:
-        subprocess.run([sys.executable, "-c", f"import {libraries[name]}"], check=True, capture_output=True)
+        command = [sys.executable, "-c", f"import {libraries[name]}"]
+        subprocess.run(command, check=True, capture_output=True, env=_inherited())
