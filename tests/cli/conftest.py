@@ -73,15 +73,20 @@ def fitted(frame: pd.DataFrame) -> FitResult:
     return fit(default_model(log), log, num_warmup=200, num_samples=100, num_chains=2)
 
 
-@pytest.fixture
-def passing(fitted: FitResult, monkeypatch: pytest.MonkeyPatch) -> FitResult:
-    """Every fit of the command is this one, with all checks passed."""
+@pytest.fixture(scope="session")
+def passed(fitted: FitResult) -> FitResult:
+    """The same with all checks passed; one object, which computes its tables once."""
     checks = tuple(dataclasses.replace(check, passed=True) for check in fitted.checks)
     easy = {"r_hat": 10.0, "ess": 1.0, "small_weight": 0.01}
-    result = dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})
-    monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: result)
+    return dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})
+
+
+@pytest.fixture
+def passing(passed: FitResult, monkeypatch: pytest.MonkeyPatch) -> FitResult:
+    """Every fit of the command is this one."""
+    monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: passed)
     monkeypatch.setattr("simulacra.cli.session.write_reports", _stub_reports)
-    return result
+    return passed
 
 
 def _stub_reports(result: FitResult, folder: Path, **_: object) -> tuple[Path, ...]:

@@ -124,6 +124,7 @@ def test_shifts_have_sentences() -> None:
     assert "excludes zero. These are not claims" in printed
 
 
+@pytest.mark.long
 def test_demo_finds_the_truth(demonstration: Demonstration) -> None:
     truth = pd.DataFrame(demonstration.said["truth"])
     assert len(truth) == 4 * len(MAIN)

@@ -132,6 +132,7 @@ def test_the_prior_of_a_logged_rate_is_that_of_the_rate_model() -> None:
     assert 0.4 * own.sd < logged_rate_prior(5).sd < 0.9 * own.sd
 
 
+@pytest.mark.long
 def test_paths_crossings_and_steps_are_recovered(rng: np.random.Generator) -> None:
     """Forty curves, half of them sudden, with 60 completions at every checkpoint, under both assumptions.
 
