@@ -3,6 +3,10 @@
 Weights of new cells follow from the formula (:mod:`simulacra.formalism.new_cells`), and rates from weights and
 personas, eq. (7). Effects of new questions are drawn from their prior at the posterior scales, so the interval is wider
 than the in-sample one by the variation between questions.
+
+References:
+    Gelman & Hill (2007), Data analysis using regression and multilevel/hierarchical models, section 12.8
+    (predictions for new groups), doi:10.1017/CBO9780511790942.
 """
 
 import dataclasses

@@ -1,10 +1,11 @@
 """Growth of a fit with the number of conditions: the mixtures of the benchmark log, repeated with effects of their own.
 
     python -m benchmarks.growth [--conditions 14,50,100,300] [--questions 50] [--completions 50] [--personas 3]
-        [--json out.json]
+        [--json out.json] [--figure growth.png]
 
 Every log is fitted once, with the defaults of the package, in a separate process that reads it from a Parquet file.
-Wall and processor seconds include imports and all checks.
+Wall and processor seconds include imports and all checks. The figure shows them on logarithmic scales, next to growth
+in proportion to the number of conditions. Runs that the JSON file has are not repeated.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.logs import bench_model, bench_truth
 from benchmarks.machine import describe_machine
@@ -32,20 +35,42 @@ def main() -> None:
     parser.add_argument("--completions", type=int, default=50, help="per condition and question")
     parser.add_argument("--personas", type=int, choices=(3, 5), default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--figure", type=Path, help="needs matplotlib")
     arguments = parser.parse_args()
     warm_up_disk(["ours"])
-    record = {
-        "personas": arguments.personas,
-        "questions": arguments.questions,
-        "machine": describe_machine(),
-        "runs": [],
-    }
+    settings = {name: getattr(arguments, name) for name in ("personas", "questions", "completions")}
+    record = {**settings, "machine": describe_machine(), "runs": []}
+    if arguments.json and arguments.json.exists():
+        record = json.loads(arguments.json.read_text())
+        if {name: record[name] for name in settings} != settings:
+            raise SystemExit(f"{arguments.json} is of other logs")
+    known = {run["conditions"] for run in record["runs"]}
     for conditions in map(int, arguments.conditions.split(",")):
-        record["runs"].append(_measure(conditions, arguments))
-        print(record["runs"][-1], file=sys.stderr, flush=True)
+        if conditions not in known:
+            record["runs"].append(_measure(conditions, arguments))
+            print(record["runs"][-1], file=sys.stderr, flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps(record, indent=1))
-    show_growth(record["runs"])
+    runs = sorted(record["runs"], key=lambda run: run["conditions"])
+    show_growth(runs)
+    if arguments.figure:
+        _draw(runs, arguments.figure)
+
+
+def _draw(runs: list[dict], path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    conditions = np.array([run["conditions"] for run in runs])
+    figure, axes = plt.subplots(figsize=(4.5, 3), layout="constrained")
+    for name, key, marker in (("wall", "wall", "o"), ("processor", "cpu", "s")):
+        seconds = np.array([run["report"][key] for run in runs])
+        axes.loglog(conditions, seconds, marker=marker, label=name)
+    axes.loglog(conditions, seconds[0] * conditions / conditions[0], color="0.6", ls="--", label="in proportion")
+    axes.set(xlabel="conditions", ylabel="seconds")
+    axes.set_xticks(conditions, [str(number) for number in conditions])
+    axes.minorticks_off()
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
 def _measure(conditions: int, arguments: argparse.Namespace) -> dict:
