@@ -28,7 +28,7 @@ def shorter_scale(values: np.ndarray) -> tuple[float, float] | None:
     """
     low, high = float(values.min()), float(values.max())
     integers = bool((values == np.floor(values)).all())
-    by_fives = bool((values % 5 == 0).all())
+    by_fives = bool((values == 5 * np.floor(values / 5)).all())
     if low < 0 or high > (_SHORT_OF_INTEGERS if integers and not by_fives else _SHORT):
         return None
     top = next(top for top in _TOPS if high <= top)

@@ -49,7 +49,9 @@ def test_a_shorter_scale_is_refused_with_its_declaration(values, declared, tmp_p
         assert "bounds" in caught.value.argument
 
 
-@pytest.mark.parametrize("values", [[0, 5, 10, 15, 20], [0.3, 12.5, 2, 4], [30, 100, 2, 3], [21, 3, 4, 5], [-3, 4, 5]])
+@pytest.mark.parametrize(
+    "values", [[0, 5, 10, 15, 20], [0.3, 12.5, 2, 4], [30, 100, 2, 3], [21, 3, 4, 5], [-3, 4, 5], [1, 5, np.inf]]
+)
 def test_scores_that_may_be_from_0_to_100_are_not_refused(values):
     assert shorter_scale(np.array(values, dtype=float)) is None
 
