@@ -1,7 +1,7 @@
 """The portion of a scanned log in which repeated judgments are looked for: all rows of some of its completions.
 
 A reading of the log looks at the same rows (:func:`~simulacra.data.reading.duplicates.portion_bound`), so that both
-refuse the same logs. No more than about a quarter of a million rows are held at any time.
+refuse the same logs. No more than about 65 000 rows, and one batch, are held at any time.
 """
 
 from collections.abc import Callable, Mapping

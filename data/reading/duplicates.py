@@ -12,7 +12,7 @@ from simulacra.data.fingerprint import row_hashes, text_hashes
 __all__ = ["MOST_JUDGED", "find_duplicates", "portion_bound", "refuse_judgments"]
 
 _EXAMPLES = 3
-MOST_JUDGED = 1 << 17
+MOST_JUDGED = 1 << 15
 """Rows that are searched for repeated judgments: all, or the portion that :func:`portion_bound` defines."""
 
 _LEAST, _MOSTLY = 10, 0.5  # completions; fewer may occur equally often by chance, and equal ones with equal scores
