@@ -49,8 +49,8 @@ def main() -> None:
         if conditions not in known:
             record["runs"].append(_measure(conditions, arguments))
             print(record["runs"][-1], file=sys.stderr, flush=True)
-        if arguments.json:
-            arguments.json.write_text(json.dumps(record, indent=1))
+            if arguments.json:
+                arguments.json.write_text(json.dumps(record, indent=1))
     runs = sorted(record["runs"], key=lambda run: run["conditions"])
     show_growth(runs)
     if arguments.figure:

@@ -9,9 +9,9 @@ from simulacra.data.reading.choices import Choices
 from simulacra.data.reading.columns import ALIASES, SCORES, Header, corrected, folded, match_columns
 from simulacra.data.reading.filenames import is_pattern, read_name, suggest_pattern
 
-_MODELS = ("model", "model_name", "model_id", "checkpoint")
-
 __all__ = ["ColumnMap", "map_all_columns", "map_columns"]
+
+_MODELS = ("model", "model_name", "model_id", "checkpoint")
 
 
 @dataclasses.dataclass(frozen=True)
