@@ -63,10 +63,10 @@ class Arrow(NamedTuple):
     """The map T and its transpose; see the module.
 
     Attributes:
-        border: x = v @ border, shape ``(g, g)``; in single precision if the map is dense.
+        border: x = v @ border, shape ``(g, g)``, in single precision.
         root: transposed inverse roots of D, shape ``(k, k, O)``.
-        linear: D⁻¹ B of the first e border coordinates, shape ``(k O, e)``, in single precision, because reading it
-            dominates large fits. The density is evaluated at the point that the rounded map gives.
+        linear: D⁻¹ B of the first e border coordinates, shape ``(k O, e)``, in single precision with contiguous columns.
+            Reading it dominates large fits, and the density is evaluated at the point that the rounded map gives.
         effects: D⁻¹ B of the sum of shared effects in the cell, shape ``(k, k, O)``.
         shared: the rows of A of the cells, ``(O, S)``, dense or sparse, and its transpose.
         units: the effects h are these times the coordinates, shape ``(k, S)``.
@@ -143,9 +143,9 @@ def factorise(precision: Precision) -> Arrow:
     schur[first:, first:] -= gram(matrix, inner, precision.units)
     border = linalg.solve_triangular(linalg.cholesky(schur, lower=True), np.eye(len(schur)), lower=True)
     return Arrow(
-        border=border,
+        border=border.astype(np.float32),
         root=np.ascontiguousarray(root.transpose(1, 2, 0)),
-        linear=np.ascontiguousarray(_flat(linear.transpose(2, 1, 0)).T, dtype=np.float32),
+        linear=_flat(linear.transpose(2, 1, 0)).astype(np.float32).T,
         effects=np.ascontiguousarray(effects.transpose(1, 2, 0)),
         shared=matrix,
         shared_transposed=light(precision.shared.T),
@@ -201,23 +201,22 @@ def follow(arrow: Arrow, draws: np.ndarray, given: slice) -> Arrow:
     x, z = arrow.parts(own)
     left = _flat(z) - arrow.conditional_means(x)
     response, of_cells = (np.linalg.lstsq(own[:, given], each, rcond=None)[0] for each in (x, left))
-    border, linear = arrow.border.copy(), arrow.linear.copy()
+    border, linear = arrow.border.copy(), arrow.linear.copy(order="F")
     border[given] = arrow.border[given, given] @ response.astype(border.dtype)
     linear[:, given] -= of_cells.T.astype(linear.dtype)
     return arrow._replace(border=border, linear=linear)
 
 
 def light(matrix: np.ndarray) -> Any:
-    """A matrix for products, of the same shape, sparse if it is large."""
-    return sparse.csr_array(matrix) if matrix.size > _DENSE else np.ascontiguousarray(matrix)
+    """A matrix for :func:`through`, of the same shape: sparse if it is large, else with contiguous columns."""
+    return sparse.csr_array(matrix) if matrix.size > _DENSE else np.asfortranarray(matrix)
 
 
 def through(matrix: Any, values: Any) -> Any:
     """Apply a matrix ``(m, n)``, dense or sparse, to the last axis of values ``(..., n)``; shape ``(..., m)``."""
-    if not sparse.issparse(matrix):
-        return values @ matrix.T
-    mapped = matrix @ values.reshape(math.prod(values.shape[:-1]), values.shape[-1]).T
-    return np.ascontiguousarray(mapped.T).reshape(*values.shape[:-1], matrix.shape[0])
+    flat = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
+    mapped = np.ascontiguousarray((matrix @ flat.T).T) if sparse.issparse(matrix) else flat @ matrix.T
+    return mapped.reshape(*values.shape[:-1], matrix.shape[0])
 
 
 def gram(matrix: Any, blocks: np.ndarray, units: np.ndarray) -> np.ndarray:

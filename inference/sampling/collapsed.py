@@ -83,6 +83,7 @@ class CollapsedDensity:
         self.problem, self.chart = problem, chart
         self._exponent = np.asarray(chart.noncentring)
         self._counts = np.ascontiguousarray(problem.counts.T)
+        self._counts_single = self._counts.astype(np.float32)
         shared = np.asarray(problem.shared)
         self._by_cell, self._by_pattern = problem.counts.sum(axis=1), problem.counts.sum(axis=0)
         self._contrasts = ilr_basis(problem.num_personas)
@@ -120,7 +121,11 @@ class CollapsedDensity:
         return self._evaluate(points, value=True)
 
     def gradient(self, points: Any) -> Any:
-        """The gradient alone, shape ``(point, D)``, in two thirds of the time."""
+        """The gradient alone, shape ``(point, D)``, with sums over patterns and cells in single precision.
+
+        It serves for steps within a trajectory, which stay reversible and preserve volume: the draws do not depend on
+        its accuracy, because the density at the end, in double precision, decides on acceptance.
+        """
         return self._evaluate(points, value=False)[1]
 
     def _evaluate(self, points: Any, *, value: bool) -> tuple[Any, Any]:
@@ -148,11 +153,12 @@ class CollapsedDensity:
     def _of_patterns(self, calibration: Any, components: Any, weights: Any, *, value: bool) -> tuple[Any, Any, Any]:
         """Sums over patterns f r, shape ``(point, K, C)``, over cells w rᵀ, ``(point, K, P)``, and over both n log p.
 
-        Without ``value``, the last is zero. NumPy takes few points at a time, whose probabilities stay in the
-        processor's cache.
+        Without ``value``, the last is zero, and the others have single precision. NumPy takes few points at a time,
+        whose probabilities stay in the processor's cache.
         """
         del calibration  # there is none
-        xp, counts = namespace(weights), self._counts
+        xp, counts = namespace(weights), self._counts if value else self._counts_single
+        components, weights = components.astype(counts.dtype), weights.astype(counts.dtype)
         length = len(weights) if xp is not np else max(_IN_CACHE // counts.size, 1)
         sums = []
         for start in range(0, len(weights), length):

@@ -175,7 +175,8 @@ def assert_counts_have_the_engines_density_and_gradient(case: ModelCase) -> None
             expected, slope = automatic(chart, jnp.asarray(point))
             assert value == pytest.approx(float(expected), rel=0, abs=1e-8)
             np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-8)
-        np.testing.assert_array_equal(density.gradient(points), gradients)
+        single = 1e-5 * problem.counts.sum()  # the precision of the sums within trajectories
+        np.testing.assert_allclose(density.gradient(points), gradients, rtol=0, atol=single)
 
 
 def assert_the_preconditioner_is_the_information(case: ModelCase) -> None:
@@ -200,7 +201,8 @@ def assert_the_preconditioner_is_the_information(case: ModelCase) -> None:
     assert (np.diag(rest) > 0).all()
     scales = layout(problem).parts[2]
     rest[scales, scales] = 0.0
-    np.testing.assert_allclose(rest, np.diag(np.diag(rest)), atol=1e-6)  # one factor is in single precision
+    single = 1e-6 * np.abs(information).max()  # the precision of the factor
+    np.testing.assert_allclose(rest, np.diag(np.diag(rest)), atol=single)
 
 
 def _conditional_log_density(problem: Problem, chart: Chart, vector: jax.Array) -> jax.Array:

@@ -18,14 +18,15 @@ _STEP = 0.2
 
 
 def _space(case: ModelCase, rng: np.random.Generator) -> Space:
-    """A random chart; all of the map in double precision, so that both are compared as exactly as they are."""
+    """A random chart; all in double precision, so that both are compared as exactly as they are."""
     problem = make_problem(case.model, case.design, case.patterns, case.counts)
     latents, coordinates = problem.prior.multiplicity.shape[0], problem.num_personas - 1
     tails = rng.normal(-1, 1, (problem.num_personas, sum(problem.categories)))
     chart = Chart(tails, rng.uniform(size=(coordinates, latents)), rng.lognormal(size=latents))
     density, centre = CollapsedDensity(problem, chart), 0.1 * rng.standard_normal(sum(problem.sizes))
+    density._counts_single = density._counts
     own = density.arrow(centre[None])
-    return Space(density, centre, own._replace(linear=own.linear.astype(float)))
+    return Space(density, centre, own._replace(linear=own.linear.astype(float), border=own.border.astype(float)))
 
 
 @pytest.mark.parametrize("name", [name for name, case in MODELS.items() if case.texts is None])
