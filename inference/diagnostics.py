@@ -208,12 +208,12 @@ _KEPT = 500
 def _diagnostics_of(draws: np.ndarray) -> np.ndarray:
     """R-hat, bulk ESS and tail ESS of draws of shape ``(chain, draw, ...)``, shape ``(3, ...)``.
 
-    An estimate takes a millisecond, and checks, tables, reports and files ask for the same ones: they are kept in memory
-    under the hash of the draws.
+    One estimate takes up to a millisecond, and checks, tables and reports ask for the same ones again: what was
+    computed last is kept in memory, under the hash of the draws.
     """
     from arviz_stats.sampling_diagnostics import ess, rhat
 
-    key = (draws.shape, draws.dtype.str, hashlib.sha256(np.ascontiguousarray(draws)).digest())
+    key = (draws.shape, draws.dtype.str, hashlib.sha256(np.ascontiguousarray(draws).data).digest())
     if key in _diagnosed:
         return _diagnosed[key].copy()
     with np.errstate(invalid="ignore"):  # constant draws have no R-hat

@@ -17,10 +17,8 @@ from filelock import FileLock
 
 # Modules whose annotations have shapes, or names that only type checkers import, are checked by jaxtyping
 # (pyproject.toml). A call costs several times as much there, which would slow down readers, rules and the sampler.
-beartype_packages(
-    [f"simulacra.{room}" for room in ("formalism", "data", "lm", "inference", "analysis")],
-    conf=BeartypeConf(claw_is_pep526=False),
-)
+BEARTYPED = ("formalism", "data", "lm", "inference", "analysis")
+beartype_packages([f"simulacra.{room}" for room in BEARTYPED], conf=BeartypeConf(claw_is_pep526=False))
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
