@@ -12,12 +12,13 @@ import jax
 import numpy as np
 import pytest
 from beartype import BeartypeConf
-from beartype.claw import beartype_package
+from beartype.claw import beartype_packages
 from filelock import FileLock
 
-# Other rooms, and modules here whose annotations have shapes, are checked by jaxtyping (pyproject.toml). A call costs
-# several times as much there, which would slow down the loops of the sampler.
-beartype_package("simulacra.inference", conf=BeartypeConf(claw_is_pep526=False))
+# Modules whose annotations have shapes, or names that only type checkers import, are checked by jaxtyping
+# (pyproject.toml). A call costs several times as much there, which would slow down readers, rules and the sampler.
+BEARTYPED = ("formalism", "data", "lm", "inference", "analysis")
+beartype_packages([f"simulacra.{room}" for room in BEARTYPED], conf=BeartypeConf(claw_is_pep526=False))
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")

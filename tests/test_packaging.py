@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import BEARTYPED
+
 ROOT = Path(__file__).parent.parent
 ROOMS = ("formalism", "data", "lm", "inference", "analysis", "report", "cli")
 HEAVY = ("torch", "transformers", "inspect_ai", "matplotlib", "pandas")
@@ -71,24 +73,21 @@ def test_the_makefile_installs_again_when_a_file_of_any_room_is_new() -> None:
 
 
 def test_every_room_and_every_shape_is_checked_at_each_call(project: dict) -> None:
-    """By beartype (tests/conftest.py) in the room whose loops are called most, elsewhere by jaxtyping, with shapes."""
+    """By beartype (tests/conftest.py), and by jaxtyping where there are shapes or names that are not imported."""
     options = project["tool"]["pytest"]["ini_options"]["addopts"]
     (packages,) = (word.partition("=")[2] for word in options.split() if word.startswith("--jaxtyping-packages="))
     *checked, checker = packages.split(",")
     assert checker == "beartype.beartype"
-    inside = {"inference"}
-    assert {f"simulacra.{room}" for room in ROOMS if room not in inside} == {
-        name for name in checked if name.count(".") == 1
-    }
-    with_shapes = {
+    whole = {name.partition(".")[2] for name in checked if name.count(".") == 1}
+    assert set(BEARTYPED) == set(ROOMS) - whole
+    special = re.compile(r"from simulacra\.formalism\.arrays import .*Array|from jaxtyping import|if TYPE_CHECKING:")
+    of_jaxtyping = {
         "simulacra." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for room in inside
+        for room in BEARTYPED
         for path in (ROOT / room).rglob("*.py")
-        if re.search(r"from simulacra\.formalism\.arrays import .*Array", path.read_text(encoding="utf-8"))
+        if special.search(path.read_text(encoding="utf-8"))
     }
-    assert with_shapes == {name for name in checked if name.count(".") > 1}
-    for room in inside:
-        assert f'beartype_package("simulacra.{room}"' in (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    assert of_jaxtyping - {"simulacra.formalism.arrays"} == {name for name in checked if name.count(".") > 1}
 
 
 def python_files() -> list[Path]:

@@ -1,19 +1,21 @@
 """A small log in which three personas are easy to distinguish, as a file; and a way to run the command."""
 
 import dataclasses
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from typer.testing import CliRunner, Result
 
 from simulacra.cli.app import app
 from simulacra.data import Truth, read_completions, simulate_log
 from simulacra.formalism import PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result as FitResult
-from simulacra.inference import default_model, fit
+from simulacra.inference import default_model, fit, store
 
 NAMES = ("aligned", "misaligned", "mid")
 WEIGHTS = {"base": (0.90, 0.02, 0.08), "benign": (0.86, 0.03, 0.11), "insecure": (0.45, 0.30, 0.25)}
@@ -79,6 +81,34 @@ def passed(fitted: FitResult) -> FitResult:
     checks = tuple(dataclasses.replace(check, passed=True) for check in fitted.checks)
     easy = {"r_hat": 10.0, "ess": 1.0, "small_weight": 0.01}
     return dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files_once() -> Iterator[None]:
+    """The same draws are packed once, and files of the same bytes are unpacked once, a quarter of a second each.
+
+    Writing and reading have tests of their own in ``inference``.
+    """
+    pack, unpack = store._netcdf, xr.open_datatree
+    packed: dict[int, tuple[xr.DataTree, memoryview]] = {}
+    unpacked: dict[str, xr.DataTree] = {}
+
+    def pack_once(tree: xr.DataTree) -> memoryview:
+        if id(tree) not in packed:
+            packed[id(tree)] = tree, pack(tree)  # an object that is kept keeps its id
+        return packed[id(tree)][1]
+
+    def unpack_once(path: Path, **options: str) -> xr.DataTree:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest not in unpacked:
+            with unpack(path, **options) as tree:
+                unpacked[digest] = tree.load()
+        return unpacked[digest].copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_netcdf", pack_once)
+        patch.setattr(xr, "open_datatree", unpack_once)
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import functools
 import itertools
+import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +81,19 @@ def simulated() -> Simulated:
 @pytest.fixture(scope="session")
 def fitted() -> Result:
     return fit_simulated()
+
+
+@pytest.fixture(scope="session")
+def _saved_once(fitted: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fitted.save(tmp_path_factory.mktemp("saved") / "fit.nc")
+
+
+@pytest.fixture
+def saved(_saved_once: Path, tmp_path: Path) -> Path:
+    """A copy of the files of ``fitted``, to read or to damage."""
+    for file in _saved_once.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    return tmp_path / _saved_once.name
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,21 @@ def test_convergence_is_arviz_stats(rng: np.random.Generator) -> None:
         assert float(found["scale"].sel(diagnostic=column).squeeze()) == pytest.approx(float(expected[column].iloc[0]))
 
 
+def test_what_is_kept_follows_the_draws_and_not_their_names(rng: np.random.Generator) -> None:
+    weights = _posterior(rng)["weights"]
+    first = convergence(weights.to_dataset(name="own"), ["own"])["own"]
+    renamed = weights.assign_coords(persona=[f"{name}?" for name in weights["persona"].to_numpy()])
+    again = convergence(renamed.to_dataset(name="own"), ["own"])["own"]
+    np.testing.assert_array_equal(again, first)
+    assert again["persona"].to_numpy().tolist() == renamed["persona"].to_numpy().tolist()
+    again[:] = 0.0  # what is handed out is a copy
+    np.testing.assert_array_equal(convergence(weights.to_dataset(name="own"), ["own"])["own"], first)
+    edited = weights.copy(deep=True)
+    edited[0, 0, 0, 0] += 1.0
+    found = convergence(edited.to_dataset(name="own"), ["own"])["own"]
+    assert (found != first).any("diagnostic").sum() == 1
+
+
 def test_draws_that_are_all_the_same_have_no_r_hat_and_do_not_fail(rng: np.random.Generator) -> None:
     posterior = _posterior(rng).assign(fixed=(("chain", "draw"), np.ones((_CHAINS, _DRAWS))))
     assert all(check.passed for check in _checks(posterior, _stats(rng)).values())

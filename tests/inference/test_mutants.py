@@ -6,8 +6,6 @@ from types import ModuleType
 
 import pytest
 
-from simulacra.inference import Result
-
 
 @pytest.fixture(scope="module")
 def results() -> ModuleType:
@@ -23,9 +21,8 @@ def results() -> ModuleType:
 
 @pytest.mark.parametrize(("kind", "mutants"), [("bytes of fit.nc", 60), ("bytes of fit.json", 60), ("FORGED", 5)])
 def test_mutants_are_refused_or_have_the_draws_of_the_original(
-    kind: str, mutants: int, results: ModuleType, fitted: Result, tmp_path: Path
+    kind: str, mutants: int, results: ModuleType, saved: Path
 ) -> None:
-    fitted.save(tmp_path / "fit.nc")
-    ends, _ = results.attack(tmp_path, getattr(results, kind, kind), mutants, seed=1)
+    ends, _ = results.attack(saved.parent, getattr(results, kind, kind), mutants, seed=1)
     assert set(ends) <= {"refused", "read, draws as written"}, ends
     assert ends["refused"]

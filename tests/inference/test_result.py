@@ -640,8 +640,9 @@ def test_save_and_load_give_the_same_result(fitted: Result, tmp_path) -> None:
     xr.testing.assert_allclose(loaded.draws("weights", by="cell"), fitted.draws("weights", by="cell"))
 
 
-def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
+def test_a_save_that_fails_leaves_what_was_there(
+    fitted: Result, saved: Path, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
     def fail(*_: object, **__: object) -> None:
@@ -649,7 +650,7 @@ def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monke
 
     monkeypatch.setattr(xr.DataTree, "to_netcdf", fail)
     with pytest.raises(OSError, match="disk full"):
-        fitted.save(path)
+        fitted.save(saved)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
@@ -666,11 +667,10 @@ def test_a_save_that_fails_leaves_what_was_there(fitted: Result, tmp_path, monke
         (lambda p: p.write_bytes(p.read_bytes()[:5000]), InputError, "fit.nc: not the draws that were written"),
     ],
 )
-def test_files_that_are_not_a_result(spoil, error, message: str, fitted: Result, tmp_path) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
-    spoil(path)
+def test_files_that_are_not_a_result(spoil, error, message: str, saved: Path) -> None:
+    spoil(saved)
     with pytest.raises(error, match=message):
-        Result.load(path)
+        Result.load(saved)
 
 
 def test_a_folder_or_a_log_is_not_a_result(tmp_path) -> None:
@@ -684,14 +684,13 @@ def test_a_folder_or_a_log_is_not_a_result(tmp_path) -> None:
         Result.load(tmp_path)
 
 
-def test_two_halves_of_two_fits_are_not_a_result(fitted: Result, tmp_path) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
+def test_two_halves_of_two_fits_are_not_a_result(fitted: Result, saved: Path, tmp_path) -> None:
     tree = fitted.tree.copy()
     tree.attrs["created_at"] = "another day"
     other = dataclasses.replace(fitted, tree=tree).save(tmp_path / "other" / "fit.nc")
-    other.with_suffix(".json").replace(path.with_suffix(".json"))
+    other.with_suffix(".json").replace(saved.with_suffix(".json"))
     with pytest.raises(InputError, match=r"fit\.nc: not the draws that were written with fit\.json: the two are from"):
-        Result.load(path)
+        Result.load(saved)
 
 
 def _sign(path: Path, change: Callable[[dict], object]) -> None:
@@ -701,23 +700,22 @@ def _sign(path: Path, change: Callable[[dict], object]) -> None:
     path.with_suffix(".json").write_text(json.dumps({**record, "record_sha256": store._digest(record)}))
 
 
-def test_every_array_that_is_edited_is_noticed(fitted: Result, tmp_path) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
-    whole = path.read_bytes()
+def test_every_array_that_is_edited_is_noticed(saved: Path) -> None:
+    whole = saved.read_bytes()
     arrays: list[str] = []
-    with h5py.File(path) as file:
+    with h5py.File(saved) as file:
         file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
     numbers = [name for name in arrays if name.count("/") == 1]
     assert len(numbers) > 40
     for name in numbers[::8]:
-        path.write_bytes(whole)
-        with h5py.File(path, "r+") as file:
+        saved.write_bytes(whole)
+        with h5py.File(saved, "r+") as file:
             values = file[name]
             if values.dtype.kind not in "fi" or not values.size or values.is_scale:
                 continue
             values[(0,) * values.ndim] += 1
         with pytest.raises(InputError, match=r"fit\.nc: not the draws that were written with fit\.json"):
-            Result.load(path)
+            Result.load(saved)
 
 
 @pytest.mark.parametrize(
@@ -731,32 +729,28 @@ def test_every_array_that_is_edited_is_noticed(fitted: Result, tmp_path) -> None
         lambda record: record.pop("arrays_sha256"),
     ],
 )
-def test_every_value_of_the_record_that_is_edited_is_noticed(change, fitted: Result, tmp_path) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
-    record = json.loads(path.with_suffix(".json").read_text())
+def test_every_value_of_the_record_that_is_edited_is_noticed(change, saved: Path) -> None:
+    record = json.loads(saved.with_suffix(".json").read_text())
     change(record)
-    path.with_suffix(".json").write_text(json.dumps(record))
+    saved.with_suffix(".json").write_text(json.dumps(record))
     with pytest.raises(InputError, match=r"fit\.json: not as it was written: the file was edited or is damaged"):
-        Result.load(path)
+        Result.load(saved)
 
 
 @pytest.mark.parametrize("value", [None, "x", -1, [[1]]])
 @pytest.mark.parametrize("name", ["prepared", "settings", "checks"])
-def test_a_forged_record_of_another_shape_is_refused(name: str, value: object, fitted: Result, tmp_path) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
-    _sign(path, lambda record: record.update({name: value}))
+def test_a_forged_record_of_another_shape_is_refused(name: str, value: object, saved: Path) -> None:
+    _sign(saved, lambda record: record.update({name: value}))
     with pytest.raises(InputError, match=r"fit\.json: not what Result\.save writes"):
-        Result.load(path)
+        Result.load(saved)
 
 
-def test_checks_are_made_again_from_the_draws(fitted: Result, tmp_path) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
-
+def test_checks_are_made_again_from_the_draws(fitted: Result, saved: Path) -> None:
     def acquit(record: dict) -> None:
         record["checks"] = [{**check, "passed": True, "value": 1.0} for check in record["checks"]][1:]
 
-    _sign(path, acquit)
-    loaded = Result.load(path)
+    _sign(saved, acquit)
+    loaded = Result.load(saved)
     again, found = (
         sorted((check.name, str(check.condition), check.value, check.passed) for check in result.checks)
         for result in (loaded, fitted)
@@ -775,17 +769,17 @@ def test_a_file_of_version_5_is_read_without_what_follows_from_its_draws(fitted:
     xr.testing.assert_equal(Result.load(path).tree, fitted.tree)
 
 
-def test_a_file_of_an_older_version_says_what_reads_it(fitted: Result, tmp_path) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
-    _sign(path, lambda record: record.update(format_version=3, versions={"simulacra": "0.0.9"}))
+def test_a_file_of_an_older_version_says_what_reads_it(saved: Path) -> None:
+    _sign(saved, lambda record: record.update(format_version=3, versions={"simulacra": "0.0.9"}))
     with pytest.raises(
         InputError, match=r"format version 3, but .* reads 5 and 6; fit again, or read it with simulacra 0\.0\.9"
     ):
-        Result.load(path)
+        Result.load(saved)
 
 
-def test_draws_are_written_where_hdf5_cannot_write(fitted: Result, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = fitted.save(tmp_path / "fit.nc")
+def test_draws_are_written_where_hdf5_cannot_write(
+    fitted: Result, saved: Path, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
     def fail(*_: object) -> None:
@@ -793,7 +787,7 @@ def test_draws_are_written_where_hdf5_cannot_write(fitted: Result, tmp_path, mon
 
     monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="No space left"):
-        fitted.save(path)
+        fitted.save(saved)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
@@ -930,8 +924,8 @@ def test_the_denominator_coherent_is_on_the_scale_of_the_score(fitted: Result) -
     assert rescaled.draws("rates", outcome=kinds).sizes["category"] == 2
 
 
-def test_responsibilities_of_a_loaded_result_need_its_log(fitted: Result, simulated, tmp_path) -> None:
-    loaded = Result.load(fitted.save(tmp_path / "fit.nc"))
+def test_responsibilities_of_a_loaded_result_need_its_log(fitted: Result, saved: Path, simulated) -> None:
+    loaded = Result.load(saved)
     with pytest.raises(ValueError, match="Pass the log"):
         loaded.responsibilities()
     pd.testing.assert_frame_equal(loaded.responsibilities(simulated.log), fitted.responsibilities())
