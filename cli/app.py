@@ -808,6 +808,10 @@ def personas(
         str,
         typer.Option(metavar="NAME", help="Measurement of the sets trait, likert and event.", rich_help_panel=MODEL),
     ] = "evil",
+    coherent: Annotated[
+        bool,
+        typer.Option(help="For the set trait, whether the log has a score 'coherent' as well.", rich_help_panel=MODEL),
+    ] = True,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE.toml", help="Write the set as a file, to be edited.", rich_help_panel=OUTPUT),
@@ -819,7 +823,7 @@ def personas(
 
       [bold]simulacra personas[/bold]
 
-      [bold]simulacra personas trait --measure sycophancy --out my.toml[/bold]
+      [bold]simulacra personas trait --measure sycophancy --no-coherent --out my.toml[/bold]
 
       [bold]simulacra fit log.csv --personas my.toml[/bold]
     """
@@ -832,7 +836,7 @@ def personas(
         if name is None:
             print_sets(session.console)
         else:
-            model = set_as_model(name, measure)
+            model = set_as_model(name, measure, coherent=coherent)
             print_personas(session.console, model)
             if out is not None:
                 session.say(f"[bold]Written[/bold] to {escape(str(write_template(model, out)))}")

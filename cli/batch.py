@@ -33,8 +33,7 @@ from simulacra.cli.folder import read_summary
 from simulacra.cli.tables import simple_table
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.toml_files import read_toml
-from simulacra.inference.tables import CI_PROB, level, probability_of
-from simulacra.report.prose import WITHHELD, difference, interval, place_of, records
+from simulacra.report.comparison import claims_of_runs
 from simulacra.report.tables import format_table
 
 __all__ = ["Run", "compare_runs", "print_batch", "read_batch", "run_batch"]
@@ -149,16 +148,8 @@ def print_batch(console: Console, tables: Mapping[str, pd.DataFrame], withheld: 
     if "contrasts" in tables:
         columns = ("run", "condition", "claim", "percentage points", "interval", "for new questions")
         table = simple_table(columns, texts=3)
-        for run, own in tables["contrasts"].groupby("run", sort=False):
-            contrasts = own.drop(columns="run").dropna(axis=1, how="all")
-            probability = probability_of(contrasts) or CI_PROB
-            new = {place_of(row): row["claim"] for row in records(contrasts[contrasts["scope"] == "new"])}
-            for row in records(contrasts[contrasts["scope"] == "these"]):
-                place, shown = place_of(row), ("", "")
-                if row["claim"] != WITHHELD:
-                    mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=probability))
-                    shown = f"{mean} ({lower} to {upper})", level(probability)
-                table.add_row(escape(str(run)), escape(place), row["claim"], *shown, new[place])
+        for claim in claims_of_runs(tables["contrasts"]):
+            table.add_row(*map(escape, claim))
         console.print("[bold]Claims of all runs[/bold], each relative to its baseline", highlight=False)
         console.print(table)
     if withheld:

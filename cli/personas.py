@@ -38,12 +38,13 @@ def print_sets(console: Console) -> None:
     )
 
 
-def set_as_model(name: str, measure: str) -> PersonaMixture:
+def set_as_model(name: str, measure: str, *, coherent: bool = True) -> PersonaMixture:
     """A shipped set or a file as a model of the measurements that it describes.
 
     Args:
         name: the set, or the path of a TOML file.
         measure: the measurement of sets that are made for one.
+        coherent: whether a score ``coherent`` is measured as well, for the set ``trait``.
 
     Raises:
         InputError: no such set, or a file that is not valid.
@@ -52,7 +53,7 @@ def set_as_model(name: str, measure: str) -> PersonaMixture:
         return PersonaMixture.from_toml(name)
     if name in OPEN_SETS:
         emissions: dict[str, list[str | AbstractEmission]] = {
-            "trait": [ScoreEmission(measure, high="bad"), "coherent"],
+            "trait": [ScoreEmission(measure, high="bad"), *(["coherent"] if coherent else [])],
             "likert": [LabelEmission(measure, [1, 2, 3, 4, 5], high="bad")],
             "event": [LabelEmission(measure, ["no", "yes"])],
             "judges": [LabelEmission(f"{measure}_{judge}", ["no", "yes"]) for judge in "abc"],

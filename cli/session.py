@@ -56,6 +56,7 @@ from simulacra.report import (
     write_report,
     write_reports,
 )
+from simulacra.report.comparison import write_comparison
 from simulacra.report.document import ATTRIBUTIONS, WITHOUT_TEXTS
 from simulacra.report.prose import WITHHELD, marked_number
 from simulacra.report.tables import json_rows, tables_of_rates
@@ -444,7 +445,16 @@ class Session:
         withheld = [run.name for run in runs if run.name not in failed and not read_summary(run.folder).get("ok")]
         print_batch(self._console, tables, withheld)
         if tables:
-            self.say(f"[bold]Written[/bold] to {escape(str(out))}: {', '.join(f'{name}.csv' for name in tables)}")
+            written = [f"{name}.csv" for name in tables]
+            try:
+                reports = {run.name: f"{run.name}/report.html" for run in runs if (run.folder / "report.html").exists()}
+                page = write_comparison(
+                    out / "batch.html", tables, links=reports, withheld=withheld, failed=tuple(failed)
+                )
+                written.append(page.name)
+            except MissingExtraError as error:  # the tables are useful without the page
+                self.say(escape(str(error)))
+            self.say(f"[bold]Written[/bold] to {escape(str(out))}: {', '.join(written)}")
         if self._as_json:
             found = {"ok": not (failed or withheld), "failed": failed, "withheld": withheld}
             self._say_json({**found, "tables": {name: json_rows(table) for name, table in tables.items()}})

@@ -8,6 +8,7 @@ import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from simulacra.data.numerals import grouped
@@ -59,7 +60,10 @@ def simple_table(columns: tuple[str, ...], *, texts: int = 1) -> Table:
 
 
 def print_table(console: Console, table: pd.DataFrame) -> None:
-    """Print any table of an analysis; columns without values, and a status that is always ok, are left out."""
+    """Print any table of an analysis; columns without values, and a status that is always ok, are left out.
+
+    A single row that is wider than the terminal is printed as a list, because headings would break within words.
+    """
     kept = table.dropna(axis=1, how="all")
     if "status" in kept and (kept["status"] == "ok").all():
         kept = kept.drop(columns="status")
@@ -67,6 +71,12 @@ def print_table(console: Console, table: pd.DataFrame) -> None:
     shown = simple_table(tuple(map(str, kept)), texts=(*texts, False).index(False))
     for row in kept.itertuples(index=False):
         shown.add_row(*(escape(_in_a_cell(value)) for value in row))
+    whole = console.options.update(max_width=10_000)
+    if len(kept) == 1 and Measurement.get(console, whole, shown).maximum > console.width:
+        shown = simple_table(("", ""), texts=2)
+        shown.show_header = False
+        for name, value in kept.iloc[0].items():
+            shown.add_row(escape(str(name)), escape(_in_a_cell(value)))
     console.print(shown)
 
 

@@ -30,7 +30,7 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.open_sets import open_set
 from simulacra.formalism.outcomes import Outcome, Rule, as_outcome
 from simulacra.formalism.persona_files import read_personas
-from simulacra.formalism.persona_sets import OPEN_SETS, RESIDUAL, base_set, persona_set
+from simulacra.formalism.persona_sets import OPEN_SETS, RESIDUAL, base_set, left_out_of_set, persona_set
 from simulacra.formalism.personas import Gate, Persona
 from simulacra.formalism.scales import bounds_of, coherent_on_scale, rescaled_personas, rescaled_rule
 from simulacra.formalism.simplex import ilr_basis, log_weights
@@ -186,6 +186,7 @@ class PersonaMixture:
         return card(
             f"PersonaMixture of {len(self.personas)} personas, baseline {self.baseline!r}",
             f"personas: {listing(self.names)}",
+            f"set: {self.left_out}" if self.left_out else "",
             f"measurements: {listing(measured)}",
             "likelihood: log-likelihoods under persona prompts" if self.likelihood else "",
             f"weights: {self.weights}",
@@ -243,6 +244,12 @@ class PersonaMixture:
     def names(self) -> tuple[str, ...]:
         """Names of the personas, the first axis of every per-persona parameter."""
         return tuple(persona.name for persona in self.personas)
+
+    @property
+    def left_out(self) -> str:
+        """Which personas of a shipped set the model lacks, for display: ``"organism without pirate"``; or empty."""
+        found = left_out_of_set(self.personas)
+        return f"{found[0]} without {', '.join(found[1])}" if found else ""
 
     def gates(self, persona: Persona) -> tuple[Gate, ...]:
         """The gates of a persona's name: its own, and one on coherence for *misaligned* if scores define it.

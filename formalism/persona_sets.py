@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.personas import Archetype, Gate, Persona
 
-__all__ = ["OPEN_SETS", "PERSONA_SETS", "RESIDUAL", "SUMMARIES", "adjusted_personas", "persona_set"]
+__all__ = ["OPEN_SETS", "PERSONA_SETS", "RESIDUAL", "SUMMARIES", "adjusted_personas", "left_out_of_set", "persona_set"]
 
 _TENS = tuple(float(edge) for edge in range(0, 101, 10))
 _COHERENT = (0.0, 25.0, 50.0, 75.0, 90.0, 100.0)
@@ -181,6 +181,26 @@ def persona_set(name: str) -> tuple[Persona, ...]:
             argument="personas",
         )
     return PERSONA_SETS[name]
+
+
+def left_out_of_set(personas: Sequence[Persona]) -> tuple[str, tuple[str, ...]] | None:
+    """The shipped set of which these personas are all but some, and the names of those that are left out.
+
+    Personas are recognised by name and description, whatever their archetypes' scales and concentrations.
+
+    Returns:
+        ``("emergent-misalignment", ("incoherent",))``; None if they are a whole set, or if one is of no such set.
+    """
+    own = {(each.name, each.description) for each in personas} - {(RESIDUAL.name, RESIDUAL.description)}
+    lacking = {
+        name: tuple(each.name for each in known if (each.name, each.description) not in own)
+        for name, known in PERSONA_SETS.items()
+        if own <= {(each.name, each.description) for each in known}
+    }
+    if not own or not lacking:
+        return None
+    name = min(lacking, key=lambda each: len(lacking[each]))
+    return (name, lacking[name]) if lacking[name] else None
 
 
 def adjusted_personas(

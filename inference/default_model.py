@@ -143,7 +143,9 @@ def model_in_words(model: PersonaMixture) -> str:
     outcome = "none" if model.outcome is None else f"{model.outcome.rule}, of {model.outcome.of} completions"
     return "\n".join(
         [
-            f"Model: {len(model.personas)} personas ({', '.join(model.names)}); baseline {model.baseline!r}",
+            f"Model: {len(model.personas)} personas ({', '.join(model.names)}"
+            + (f"; {model.left_out}" if model.left_out else "")
+            + f"); baseline {model.baseline!r}",
             *(f"  measurement {_emission_in_words(each)}" for each in model.emissions),
             *(["  log-likelihoods under persona prompts"] if model.likelihood else []),
             f"  outcome     {outcome}",

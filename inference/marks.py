@@ -36,6 +36,7 @@ __all__ = [
     "marked",
     "marked_prior",
     "marks_of_contrast",
+    "range_of_mark",
     "same_outcome",
 ]
 
@@ -112,6 +113,12 @@ def _driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
     if not (low < limits[0] or high > limits[1]):
         return ""
     return f"{mark} ({low:.3f} to {high:.3f})".replace("(-", "(−").replace(" -", " −")
+
+
+def range_of_mark(status: str, mark: str) -> str:
+    """The range that a mark of a status states, ``"0.774 to 0.935"``; empty without this mark."""
+    _, found, rest = status.partition(f"{mark} (")
+    return rest.partition(")")[0] if found else ""
 
 
 def is_marked(status: str) -> bool:

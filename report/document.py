@@ -20,7 +20,7 @@ from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.tables import CI_PROB
 from simulacra.report import figures
-from simulacra.report.facts import Facts, make_facts
+from simulacra.report.facts import make_facts
 from simulacra.report.figures.style import matplotlib_defaults
 from simulacra.report.prose import failure, gate_sentence
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ATTRIBUTIONS", "WITHOUT_TEXTS", "write_report", "write_reports"]
+__all__ = ["ATTRIBUTIONS", "WITHOUT_TEXTS", "render_template", "write_report", "write_reports"]
 
 ATTRIBUTIONS = "responsibilities.parquet"
 """The file with the responsibilities of all completions, in the folder of the reports."""
@@ -131,19 +131,25 @@ def _write(
                 f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
                 argument="path",
             )
-    facts = make_facts(result, log=log, attributed=attributed, rope=rope, ci_prob=ci_prob)
+    browsed = any(path.suffix == ".html" for path in paths)
+    facts = make_facts(result, log=log, attributed=attributed, browsed=browsed, rope=rope, ci_prob=ci_prob)
     draw = _painter(result, {"rope": rope, "ci_prob": ci_prob})
-    texts = [_render(path.suffix, facts, draw) for path in paths]
+    texts = [render_template(_TEMPLATES[path.suffix], facts=facts, draw=draw, signs=_SIGNS) for path in paths]
     for path, text in zip(paths, texts, strict=True):
         write_atomically(path, functools.partial(Path.write_text, data=text, encoding="utf-8"))
     return tuple(paths)
 
 
-def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
+def render_template(name: str, **content: Any) -> str:
+    """A template of this folder with its content; texts are escaped in HTML, and invisible characters shown in both.
+
+    Raises:
+        MissingExtraError: the extra ``report`` is not installed.
+    """
     jinja2 = import_extra("jinja2", "report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("simulacra.report", "templates"),
-        autoescape=suffix == ".html",
+        autoescape=".html" in name,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: visible(value) if type(value) is str else value,  # and not markup, which is ours
         trim_blocks=True,
@@ -151,7 +157,7 @@ def _render(suffix: str, facts: Facts, draw: Callable[..., "_Picture"]) -> str:
     )
     environment.filters |= {"breakable": _breakable, "cell": _cell, "fence": _fence, "table": _bare_table}
     environment.filters |= {"failure": failure, "gate": gate_sentence}
-    return environment.get_template(_TEMPLATES[suffix]).render(facts=facts, draw=draw, signs=_SIGNS)
+    return str(environment.get_template(name).render(**content))
 
 
 class _Picture(NamedTuple):

@@ -13,6 +13,7 @@ from simulacra.data import CompletionLog
 from simulacra.data.numerals import grouped
 from simulacra.formalism import InputError, Outcome, Persona
 from simulacra.inference import Check, Result
+from simulacra.inference.marks import PRIOR_DRIVEN, range_of_mark
 from simulacra.inference.tables import CI_PROB, level
 from simulacra.report.browser import Browser, make_browser
 from simulacra.report.examples import Example, choose_examples
@@ -32,6 +33,7 @@ from simulacra.report.prose import (
     percent,
     place_of,
     records,
+    sensitivity_sentence,
     share,
     unjudged_clause,
     unjudged_sentence,
@@ -113,9 +115,11 @@ class Facts:
         weights: columns condition, persona, weight, shift, R-hat, ESS, status; texts.
         unexplained: columns condition, unexplained share, p, most missed; texts. Empty without measurements.
         checks: columns check, result, value, threshold, where; texts.
+        prior_driven: what depends on the archetypes: columns estimate, value, other archetypes; texts.
+        sensitivity: how many estimates depend on them, in a sentence; empty without measurements.
         data: rows and columns read, excluded and duplicated; label and lines.
         provenance: versions, seed, hashes, model; label and text.
-        browser: the completions, to be filtered and sorted; None without the log.
+        browser: the completions, to be filtered and sorted; None without the log, and if they are not packed.
         citations: citable keys with their citations, one of each kind.
         measurements: names of the measurements.
         level: probability of all intervals, for display.
@@ -138,6 +142,8 @@ class Facts:
     weights: pd.DataFrame
     unexplained: pd.DataFrame
     checks: pd.DataFrame
+    prior_driven: pd.DataFrame
+    sensitivity: str
     data: Mapping[str, tuple[str, ...]]
     provenance: Mapping[str, str]
     browser: Browser | None
@@ -151,6 +157,7 @@ def make_facts(
     *,
     log: CompletionLog | None = None,
     attributed: pd.DataFrame | None = None,
+    browsed: bool = True,
     rope: float | int = 0.01,
     ci_prob: float = CI_PROB,
 ) -> Facts:
@@ -161,6 +168,7 @@ def make_facts(
         log: the log that was fitted.
         attributed: its completions with responsibilities, with or without their texts
             (:meth:`~simulacra.inference.Result.attributions`). Default: with texts.
+        browsed: whether all completions are packed for the table in the page, and not only those shown as examples.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
         ci_prob: probability of all intervals.
 
@@ -172,6 +180,7 @@ def make_facts(
         attributed = result.attributions(log)
     texts = attributed is not None and "completion" in attributed
     tables = result_tables(result, rope=rope, ci_prob=ci_prob)
+    driven, examined = _prior_driven(tables, outcome, ci_prob)
     claimed = () if outcome is None else tuple(_claims(result, tables, outcome, rope, ci_prob))
     missed = any(
         table["status"].str.startswith(WITHHELD).any()
@@ -196,9 +205,11 @@ def make_facts(
         weights=_weights(tables, ci_prob),
         unexplained=_unexplained(tables),
         checks=_checks(result.checks),
+        prior_driven=driven,
+        sensitivity=sensitivity_sentence(len(driven), examined) if result.model.measurements else "",
         data=_data(result, log),
         provenance=_provenance(result, log),
-        browser=None if log is None or attributed is None else make_browser(result, log, attributed),
+        browser=None if log is None or attributed is None or not browsed else make_browser(result, log, attributed),
         citations=tuple(_citations(result, ci_prob)),
         measurements=result.model.measurements,
         level=level(ci_prob),
@@ -311,6 +322,36 @@ def _unexplained(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         }
         for row in (records(tables["unexplained"]) if "unexplained" in tables else ())
     )
+
+
+def _prior_driven(
+    tables: Mapping[str, pd.DataFrame], outcome: Outcome | None, ci_prob: float
+) -> tuple[pd.DataFrame, int]:
+    """The estimates whose mean leaves its interval with other archetypes, and how many were examined.
+
+    These are the weights, what personas do, and the rates that they imply, as far as they are shown.
+    """
+    examined = [
+        (f"weight of {row['persona']} in {row['condition']}", number(*interval(row, ci_prob=ci_prob)), row["status"])
+        for row in records(tables["weights"])
+    ]
+    if outcome is not None:
+        emissions, rates = tables["emissions"], tables["rates"]
+        examined += [
+            (f"P({outcome.name} | {row['persona']})", number(*interval(row, ci_prob=ci_prob)), row["status"])
+            for row in records(emissions[emissions["measurement"] == "outcome_given_persona"])
+        ]
+        examined += [
+            (
+                f"implied rate of {place_of(row)}",
+                share(*interval(row, "implied", ci_prob=ci_prob)),
+                row["implied_status"],
+            )
+            for row in records(rates[rates["scope"] == "these"])
+        ]
+    shown = [row for row in examined if not row[2].startswith(WITHHELD)]
+    driven = [(*row[:2], ends) for row in shown if (ends := range_of_mark(row[2], PRIOR_DRIVEN))]
+    return pd.DataFrame(driven, columns=["estimate", "value", "other archetypes"]), len(shown)
 
 
 def _shift(row: Mapping[str, object], ci_prob: float) -> str:

@@ -98,6 +98,12 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
     assert run("batch", "runs.toml", "--out", "out").exit_code == 0
     assert fitted_runs == ["out/b"]  # without an option, it has its default again
     assert set(json.loads(ended.stdout)["tables"]) == {"rates", "contrasts", "weights", "shifts"}
+    page = Path("out/batch.html").read_text()
+    assert [f'<a href="{name}/report.html">' in page for name in "abc"] == [True] * 3
+    assert "Checks: all passed in every run." in page
+    weights = pd.read_csv("out/a/weights.csv")
+    assert page.count("<h3>") == 3
+    assert all(f"<th>{name}</th>" in page for name in weights["persona"].unique())
 
 
 @pytest.mark.parametrize(

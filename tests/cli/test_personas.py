@@ -26,6 +26,8 @@ def test_every_set_is_listed_and_explained(run: Run) -> None:
     assert "keeps its name if P(sycophancy >= 50) ≥ 0.6" in text
     assert "is left out where hardly any completion satisfies missing(sycophancy)" in text
     assert "[90, 100] 76%" in text
+    assert "coherent" in text
+    assert "coherent" not in run("personas", "trait", "--no-coherent").output
 
 
 @pytest.mark.parametrize("name", SUMMARIES)

@@ -1,5 +1,7 @@
 """Archetypes, persona sets, and the mixtures that they may form."""
 
+import dataclasses
+
 import pytest
 
 from simulacra.formalism import (
@@ -103,6 +105,17 @@ def test_the_usual_outcome_is_not_asked_of_another_scale() -> None:
         Persona("b", "High.", {"aligned": Archetype((0.0, 5.0, 10.0), (1, 2))}),
     ]
     assert PersonaMixture(personas, emissions=[ScoreEmission("aligned", bounds=(0, 10))]).outcome is None
+
+
+def test_a_model_says_which_personas_of_a_set_it_lacks() -> None:
+    whole = PersonaMixture("emergent-misalignment+residual", emissions=["aligned", "coherent"])
+    assert whole.left_out == ""
+    assert " without " not in repr(whole)
+    kept = [each for each in whole.personas if each.name not in ("incoherent", "mid")]
+    assert whole.with_personas(kept).left_out == "emergent-misalignment without mid, incoherent"
+    assert "set: emergent-misalignment without mid, incoherent\n" in repr(whole.with_personas(kept))
+    other = dataclasses.replace(kept[0], description="Somebody else.")
+    assert whole.with_personas([other, *kept[1:]]).left_out == ""
 
 
 def test_with_personas_changes_nothing_else() -> None:

@@ -50,7 +50,7 @@ def report(passing: Result, log: CompletionLog, tmp_path_factory: pytest.TempPat
 
 def rows_of(view: Any) -> list[str]:
     """The status of the table of completions, when it is there, and its first cells."""
-    view.wait_for_function("!document.querySelector('#completions-filters').hidden")
+    view.locator("#completions-filters").wait_for()  # no function: the policy of the page forbids evaluating one
     return view.locator(".tabulator-row .probability").all_inner_texts()
 
 

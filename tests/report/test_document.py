@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import xarray as xr
 from markdown_it import MarkdownIt
@@ -15,7 +16,7 @@ from simulacra.data import CompletionLog
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result
 from simulacra.report import write_report
-from simulacra.report.facts import make_facts
+from simulacra.report.facts import _prior_driven, make_facts
 from simulacra.report.prose import explanations, interval, number
 from tests.report.conftest import ATTACK, LONG, OTHER
 
@@ -99,7 +100,7 @@ def test_names_that_act_are_shown_in_tables_and_figures(passing: Result, tmp_pat
         if "condition" not in data.coords:
             return data
         names = data["condition"]
-        return data.assign_coords(condition=(names.dims, [odd if name == OTHER else name for name in names.values]))
+        return data.assign_coords(condition=(names.dims, [odd if name == OTHER else name for name in names.to_numpy()]))
 
     tree = passing.tree.map_over_datasets(rename)
     cells = passing.collapsed.cells.replace({"condition": {OTHER: odd}})
@@ -283,3 +284,35 @@ def test_a_nuisance_that_failed_does_not_redden_the_claims(passing: Result) -> N
     facts = make_facts(result)
     assert facts.verdict == "fair"
     assert facts.withheld.endswith("no rate, claim, weight or shift.")
+
+
+def test_the_report_lists_what_depends_on_archetypes_and_not_what_is_withheld(
+    passing: Result, page: Page, folder: Path
+) -> None:
+    facts = make_facts(passing)
+    assert facts.sensitivity in page.words
+    assert f"the mean of {len(facts.prior_driven)} of " in facts.sensitivity
+    assert "## Sensitivity to the priors" in (folder / "report.md").read_text(encoding="utf-8")
+    statuses = [
+        "ok",
+        "absent: x; prior-driven (0.774 to 0.935); y",
+        "withheld: prior-driven (0.1 to 0.2)",
+        "purity-driven (0 to 1)",
+    ]
+    rows = [(f"c{n}", "p", 0.8, 0.7, 0.9, own) for n, own in enumerate(statuses)]
+    weights = pd.DataFrame(rows, columns=["condition", "persona", "mean", "eti89_lb", "eti89_ub", "status"])
+    driven, examined = _prior_driven({"weights": weights}, None, 0.89)
+    assert examined == 3
+    assert driven.to_numpy().tolist() == [["weight of p in c1", "0.800 (.700–.900)", "0.774 to 0.935"]]
+
+
+def test_only_the_page_has_all_completions(
+    passing: Result, log: CompletionLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("simulacra.report.facts.make_browser", refuse)
+    write_report(passing, tmp_path / "report.md", log=log)
+    with pytest.raises(AssertionError):
+        write_report(passing, tmp_path / "report.html", log=log)
