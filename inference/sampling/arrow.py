@@ -65,7 +65,7 @@ class Arrow(NamedTuple):
     Attributes:
         border: x = v @ border, shape ``(g, g)``, in single precision.
         root: transposed inverse roots of D, shape ``(k, k, O)``.
-        linear: D⁻¹ B of the first e border coordinates, shape ``(k O, e)``, in single precision with contiguous columns.
+        linear: D⁻¹ B of the first e border coordinates, shape ``(k O, e)``, in single precision, column by column.
             Reading it dominates large fits, and the density is evaluated at the point that the rounded map gives.
         effects: D⁻¹ B of the sum of shared effects in the cell, shape ``(k, k, O)``.
         shared: the rows of A of the cells, ``(O, S)``, dense or sparse, and its transpose.
