@@ -158,6 +158,7 @@ def test_the_readme_prints_what_it_says(
             assert ours == {"1000,": "500,"}.get(theirs, theirs)
 
 
+@pytest.mark.long
 def test_the_first_lines_of_the_readme_draw_its_picture(
     demonstration: Demonstration, monkeypatch: pytest.MonkeyPatch
 ) -> None:

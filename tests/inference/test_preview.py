@@ -109,10 +109,12 @@ def test_conditions_without_the_baseline_are_refused_as_by_the_fit() -> None:
 def test_a_persona_that_a_fit_leaves_out_is_not_announced() -> None:
     columns = {"aligned": [90, 80] * 6, "coherent": [95] * 12}
     found = _preview(**columns)
-    assert "incoherent" not in found["default_model"]
+    assert found["default_model"].count("incoherent") == found["default_model"].count("without incoherent") == 1
     assert [note for note in found["notes"] if note.startswith("persona 'incoherent' was left out")]
     columns["coherent"] = [95] * 6 + [10] * 6
-    assert "incoherent" in _preview(**columns)["default_model"]
+    announced = _preview(**columns)["default_model"]
+    assert "incoherent" in announced
+    assert "without incoherent" not in announced
 
 
 def test_the_arguments_of_a_refusal_are_named() -> None:
