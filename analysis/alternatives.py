@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from simulacra.analysis.checks import expect_result
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.persona_sets import PERSONA_SETS, RESIDUAL
 from simulacra.formalism.personas import Persona
 from simulacra.formalism.scales import bounds_of, rescaled_personas
@@ -51,12 +51,18 @@ def try_persona_sets(
         fit resolves, or why one of the default sets cannot be fitted; and ``passed``, whether there are none of either.
 
     Raises:
-        InputError: the model has likelihoods of texts or no measurements.
+        InputError: the model has likelihoods of texts or no measurements; no sets, or one that cannot be fitted; a seed
+            that is not a whole number.
     """
     expect_result(result, "try_persona_sets")
     model = result.model
     if model.likelihood is not None or not model.measurements:
         raise InputError("try_persona_sets: the model describes texts", expected="a fit of scores or labels")
+    expected = "persona sets by name, such as {'larger': persona_set('emergent-misalignment-6')}"
+    expect_type(sets, (Mapping, type(None)), "sets", "try_persona_sets", expected=expected)
+    if sets is not None and not sets:
+        raise InputError("try_persona_sets: there are no sets", expected=expected, argument="sets")
+    expect_whole(seed, "seed", "try_persona_sets")
     rows = [{"personas": "as fitted", **_verdict(result)}]
     for name, personas in (_usual_sets(result) if sets is None else sets).items():
         try:

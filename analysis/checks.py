@@ -2,10 +2,14 @@
 
 import dataclasses
 
+import numpy as np
+import pandas as pd
+
+from simulacra.data import CollapsedLog
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.result import Result
 
-__all__ = ["expect_passed", "expect_result", "withheld_emissions"]
+__all__ = ["expect_own_categories", "expect_passed", "expect_result", "numbers_of", "withheld_emissions"]
 
 _UNWARRANTED = ("withheld: R-hat", "withheld: readings")
 
@@ -36,6 +40,37 @@ def expect_passed(result: Result, consequence: str, quantity: str) -> None:
             f"{consequence} because this fit failed its checks: {'; '.join(concerned)}",
             remedy="Result.failed lists the checks with their remedies",
         )
+
+
+def expect_own_categories(counts: CollapsedLog, result: Result, call: str) -> None:
+    """Refuse counts that were not made with the emissions of a result: their codes would mean something else.
+
+    Raises:
+        InputError: other measurements, in another order, or other categories of them.
+    """
+    model = result.model
+    known = (model.measurements, tuple(tuple(own.categories) for own in model.emissions))
+    if (tuple(counts.measurements), counts.categories) != known:
+        raise InputError(
+            f"{call}: the counts are of {', '.join(counts.measurements)}, in categories that are not those of the fit",
+            expected=f"counts of {', '.join(model.measurements)} in the categories of the fit",
+            remedy="collapse the log with result.model.emissions",
+            argument="log",
+        )
+
+
+def numbers_of(table: pd.DataFrame, call: str, argument: str) -> np.ndarray:
+    """The values of a table as floating-point numbers, shape of the table.
+
+    Raises:
+        InputError: a value that is not a number.
+    """
+    try:
+        return table.to_numpy(dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{call}: {argument} has values that are no numbers ({error})", expected="numbers", argument=argument
+        ) from error
 
 
 def withheld_emissions(result: Result) -> dict[str, str]:

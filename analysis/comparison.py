@@ -22,7 +22,6 @@ References:
 
 import dataclasses
 import itertools
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +34,7 @@ from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, shorten
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.weights import named_columns
 from simulacra.inference.prepare import prepare
@@ -263,9 +262,7 @@ def compare(
         ("num_samples", num_samples, 50),
         ("num_chains", num_chains, 2),
     ):
-        expect_type(value, numbers.Integral, name, "compare", expected="a whole number")
-        if value < least:
-            raise InputError(f"compare: {name} is {value}", expected=f"{least} or more", argument=name)
+        expect_whole(value, name, "compare", least=least)
     counts = _collapsed(models, log)
     for model in models.values():
         prepare(model, counts)  # raises before anything is fitted

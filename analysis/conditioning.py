@@ -24,11 +24,11 @@ import pandas as pd
 import scipy  # loads scipy.stats when it is used
 import xarray as xr
 
-from simulacra.analysis.checks import expect_passed, expect_result
+from simulacra.analysis.checks import expect_passed, expect_result, numbers_of
 from simulacra.analysis.meta_regression import MetaRegression
 from simulacra.formalism.conditioning import conditioned_log_weights, weight_velocity
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.result import Result
 from simulacra.inference.tables import CI_PROB, bounds, ends
@@ -192,6 +192,7 @@ def fit_conditioning(
     limited by the resolution of the completions, so λ of a condition whose weights are near 0 and 1 is rather a lower
     bound. A λ fitted to these training sets carries no information about other models or schedules.
     """
+    expect_whole(seed, "seed", "fit_conditioning")
     rows = _evidence(result, evidence)
     names = [str(name) for name in evidence.index]
     known = [str(name) for name in result.posterior["condition"].to_numpy()]
@@ -244,7 +245,9 @@ def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
             + (" and duplicate rows" if evidence.index.has_duplicates else ""),
             argument="evidence",
         )
-    rows = evidence[list(result.personas)].to_numpy(dtype=float)
+    if evidence.empty:
+        raise InputError("Evidence: there are no rows", expected="one row per fine-tune", argument="evidence")
+    rows = numbers_of(evidence[list(result.personas)], "Evidence", "evidence")
     unusable = evidence.index[np.flatnonzero(~np.isfinite(rows).all(axis=1))]
     if len(unusable):
         raise InputError(
@@ -265,6 +268,8 @@ def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:
 
 def _starts(result: Result, evidence: pd.DataFrame, over: Mapping[str, str] | None) -> list[str]:
     """The condition that every fine-tune started from."""
+    expected = "the condition that a fine-tune started from, such as {'untargeted': 'narrow'}"
+    expect_type(over, (Mapping, type(None)), "over", "Conditioning", expected=expected)
     known = [str(name) for name in result.posterior["condition"].to_numpy()]
     names = [str(name) for name in evidence.index]
     unknown = [name for name in over or {} if name not in names]

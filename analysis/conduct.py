@@ -22,7 +22,6 @@ References:
 
 import dataclasses
 import importlib.metadata
-import numbers
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,7 +35,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing, place
 from simulacra.formalism.emissions import AbstractEmission
 from simulacra.formalism.emissions_by_name import emission_by_name
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.scales import bounds_of, coherent_on_scale
 from simulacra.formalism.shifts import claim
@@ -48,7 +47,7 @@ from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 __all__ = ["Conduct", "conduct"]
 
 _CHAINS, _DRAWS = 4, 500
-_LEAST = {"num_samples": 2, "num_chains": 1}
+_LEAST = {"num_samples": 2, "num_chains": 1, "seed": 0}
 _OF_PERSONAS = (
     "outcome_given_persona",
     "total_variation",
@@ -182,6 +181,7 @@ class Conduct:
 
     def _summary(self, quantity: str, rope: float, ci_prob: float) -> pd.DataFrame:
         """The rows of a quantity in :meth:`table` or :meth:`split`."""
+        claim(0.0, 0.0, rope=rope)  # raises also if all rows are withheld
         table = self._estimates(quantity, ci_prob)
         limits, sure = table[list(bounds(ci_prob))].to_numpy(), sure_of_sign(self._summed(quantity).to_numpy(), "these")
         said = [
@@ -297,11 +297,10 @@ def conduct(
     and it is withheld where the completions without prompt are not a mixture of those with one.
     """
     expect_type(log, CompletionLog, "log", "conduct", expected="a log in memory, as read_completions returns")
-    for argument, number in (("num_samples", num_samples), ("num_chains", num_chains)):
-        expect_type(number, numbers.Integral, argument, "conduct", expected="a whole number")
-        if number < _LEAST[argument]:
-            least = f"at least {_LEAST[argument]}"
-            raise InputError(f"conduct: {argument} is {number}", expected=least, argument=argument)
+    for argument, number in (("num_samples", num_samples), ("num_chains", num_chains), ("seed", seed)):
+        expect_whole(number, argument, "conduct", least=_LEAST[argument])
+    expected = "a list such as ['aligned', ScoreEmission('coherent')]"
+    expect_type(emissions, (list, tuple), "emissions", "conduct", expected=expected)
     outcome = None if outcome is None else as_outcome(outcome, "conduct")
     rules = [] if outcome is None else [outcome.event]
     own = [emission_by_name(each, (), rules) if isinstance(each, str) else each for each in emissions]

@@ -159,6 +159,7 @@ def compare_in_context(
     When not to trust it: with few conversations the standard error of a difference is itself uncertain. Differences of
     less than 4 nats say nothing.
     """
+    expect_type(variants, Mapping, "variants", "compare_in_context", expected="ContextModel by name")
     for one in variants.values():
         expect_type(one, ContextModel, "variants", "compare_in_context", expected="ContextModel by name")
     if len(variants) < 2:

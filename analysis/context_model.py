@@ -23,7 +23,7 @@ from numpyro.infer import MCMC, NUTS
 from simulacra.analysis.contexts import Contexts
 from simulacra.formalism.arrays import Array
 from simulacra.formalism.conditioning import context_weights
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.simplex import log_weights
 
 __all__ = ["ContextModel", "ContextSampler", "conversation_log_likelihood"]
@@ -53,6 +53,7 @@ class ContextModel:
     training: bool = False
 
     def __post_init__(self) -> None:
+        expect_type(self.separate, tuple, "separate", "ContextModel", expected="a tuple such as ('lapse',)")
         own = {"temperature", "lapse"} if self.lapse else {"temperature"}
         if not set(self.separate) <= own:
             found = f"ContextModel: separate is {self.separate!r}"
@@ -78,13 +79,21 @@ class ContextSampler:
         model: the model.
 
     Raises:
-        InputError: the contexts lack the turns or the evidence of training sets that the model needs.
+        InputError: the contexts lack the turns or the evidence of training sets that the model needs; no model; fewer
+            than 50 draws or two chains.
     """
 
     def __init__(
         self, model: ContextModel, contexts: Contexts, *, num_warmup: int, num_samples: int, num_chains: int
     ) -> None:
         """Set up the sampler for contexts of this shape, with these conditions and training sets."""
+        expect_type(model, ContextModel, "model", "fit_in_context", expected="a ContextModel, such as ContextModel()")
+        for name, value, least in (
+            ("num_warmup", num_warmup, 1),
+            ("num_samples", num_samples, 50),
+            ("num_chains", num_chains, 2),
+        ):
+            expect_whole(value, name, "fit_in_context", least=least)
         if model.exponent and not contexts.turns.any():
             raise InputError("An exponent needs the number of turns of every context", argument="turns")
         if model.training and contexts.training is None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simulacra.analysis.checks import numbers_of
 from simulacra.formalism.errors import InputError, expect_type
 
 __all__ = ["Column", "Contexts", "read_contexts"]
@@ -71,14 +72,20 @@ def read_contexts(
     _check(evidence, answers, call)
     columns = {"turns": turns, "conversations": conversations, "conditions": conditions}
     for name, column in columns.items():
+        expected = "a list, array or column with one value for each context"
+        expect_type(column, (Sequence, np.ndarray, pd.Series, type(None)), name, call, expected=expected)
+        if column is not None and len(column) == len(evidence) and pd.isna(pd.Series(list(column))).any():
+            raise InputError(f"{call}: {name} has missing values", expected=expected, argument=name)
         if column is not None and len(column) != len(evidence):
             raise InputError(
                 f"{call}: {name} has {len(column)} values",
                 expected=f"one for each of {len(evidence)} contexts",
                 argument=name,
             )
-    ell = _centred(evidence.to_numpy(dtype=float))
-    number = np.zeros(len(ell)) if turns is None else np.asarray(turns, dtype=float)
+    ell = _centred(numbers_of(evidence, call, "evidence"))
+    number = (
+        np.zeros(len(ell)) if turns is None else numbers_of(pd.DataFrame({"turns": list(turns)}), call, "turns")[:, 0]
+    )
     counted = (number >= 0) & (number == np.round(number)) & ((turns is None) | (number > 0) | ~ell.any(axis=1))
     if not counted.all():
         place = evidence.index[int(counted.argmin())]
@@ -119,7 +126,7 @@ def _training(training: pd.DataFrame, evidence: pd.DataFrame, conditions: Sequen
             f"columns {', '.join(map(str, evidence.columns))}",
             argument="training",
         )
-    rows = _centred(named.loc[list(conditions), list(evidence.columns)].to_numpy(dtype=float))
+    rows = _centred(numbers_of(named.loc[list(conditions), list(evidence.columns)], call, "training"))
     if not np.isfinite(rows).all() or not rows.any():
         raise InputError(
             f"{call}: training evidence",
@@ -132,9 +139,10 @@ def _training(training: pd.DataFrame, evidence: pd.DataFrame, conditions: Sequen
 def _check(evidence: pd.DataFrame, answers: pd.DataFrame, call: str) -> None:
     for name, table in (("evidence", evidence), ("answers", answers)):
         expect_type(table, pd.DataFrame, name, call, expected="a DataFrame with one row per context")
-    if evidence.shape[1] < 2:
-        found = f"{call}: evidence has {evidence.shape[1]} column(s)"
-        raise InputError(found, expected="one column per persona, at least two", argument="evidence")
+    if evidence.shape[1] < 2 or evidence.columns.has_duplicates or not len(evidence):
+        found = f"{call}: evidence has {len(evidence)} row(s) and the columns {', '.join(map(str, evidence.columns))}"
+        expected = "a row for every context, and one column per persona, at least two"
+        raise InputError(found, expected=expected, argument="evidence")
     if set(evidence.columns) != set(answers.columns) or not evidence.index.equals(answers.index):
         raise InputError(
             f"{call}: expected evidence and answers with the same personas as columns and the same contexts as rows; "
@@ -142,8 +150,8 @@ def _check(evidence: pd.DataFrame, answers: pd.DataFrame, call: str) -> None:
             f"{len(answers)} rows of {', '.join(map(str, answers.columns))}",
             argument=("evidence", "answers"),
         )
-    finite = np.isfinite(evidence.to_numpy(dtype=float)).all(axis=1)
-    counts = answers.to_numpy(dtype=float)
+    finite = np.isfinite(numbers_of(evidence, call, "evidence")).all(axis=1)
+    counts = numbers_of(answers, call, "answers")
     counted = ((counts >= 0) & (counts == np.round(counts))).all(axis=1)
     for good, what in (
         (finite, "evidence that is not finite"),

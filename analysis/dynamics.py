@@ -28,7 +28,7 @@ from scipy import special
 from simulacra.analysis.checks import expect_result
 from simulacra.analysis.paths import SCALES, Alone, TrainingPath
 from simulacra.formalism.dynamics import LogitPrior, effective_counts, monotone_path, random_walk
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.new_cells import logits_of_new_cells
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import logged_rate_prior
@@ -41,7 +41,7 @@ from simulacra.inference.result import Result
 __all__ = ["training_path"]
 
 _SHAPES = ("walk", "monotone")
-_NAMES = ("draw", "checkpoint", "scope", "mean", "alone", "status")
+_NAMES = ("draw", "checkpoint", "scope", "mean", "alone", "ess_bulk", "ess_tail", "r_hat", "status")
 _FEWEST = 3
 _PRIOR_DRAWS = 1000
 
@@ -94,12 +94,11 @@ def training_path(
     values = _ordered(checkpoints)
     positions = _positions(np.array(list(values.values()), dtype=float), scale)
     expect_type(covariate, str, "covariate", "training_path", expected="a name such as 'step'")
-    if covariate in _NAMES:
-        found = f"training_path: covariate={covariate!r} is the name of another column"
+    if not covariate or covariate in _NAMES or covariate.endswith(("_lb", "_ub")):
+        found = f"training_path: covariate={covariate!r} is {'the name of another column' if covariate else 'no name'}"
         raise InputError(found, expected="a name such as 'step'", argument="covariate")
-    expect_type(num_draws, numbers.Integral, "num_draws", "training_path", expected="a whole number")
-    if num_draws < 1:
-        raise InputError(f"training_path: num_draws is {num_draws}", expected="1 or more", argument="num_draws")
+    expect_whole(num_draws, "num_draws", "training_path", least=1)
+    expect_whole(seed, "seed", "training_path")
     if shape not in _SHAPES:
         raise InputError(f"training_path: shape={shape!r}", expected="'walk' or 'monotone'", argument="shape")
     alone = _estimates(result, list(values), of, persona, outcome)

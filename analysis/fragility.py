@@ -75,9 +75,18 @@ def ratio_set(part: np.ndarray, whole: np.ndarray, ci_prob: float = CI_PROB) -> 
         part: joint draws of the numerator, any shape.
         whole: draws of the denominator, the same shape.
         ci_prob: probability of the interval.
+
+    Raises:
+        InputError: draws of different shapes, or a probability outside (0, 1).
     """
     low, high = ends(ci_prob)
-    part, whole = part.ravel(), whole.ravel()
+    if np.shape(part) != np.shape(whole):
+        raise InputError(
+            f"ratio_set: part has the shape {np.shape(part)} and whole {np.shape(whole)}",
+            expected="joint draws, one of each for every draw",
+            argument=("part", "whole"),
+        )
+    part, whole = np.ravel(part), np.ravel(whole)
     if (whole > 0).mean() < 0.5:
         part, whole = -part, -whole
     if not (whole > 0).mean() > high:
@@ -234,8 +243,7 @@ def fragility(
         against: the model before training. Default: the baseline of the fit.
 
     Raises:
-        InputError: no intervention, an intervention that changed nothing, a capability with weights or without a rate,
-            and whatever ``Result.contrast`` raises.
+        InputError: no intervention, an intervention that changed nothing, and whatever ``Result.contrast`` raises.
 
     When not to trust it: an interval says nothing about interventions that were not tried, or about other amounts of
     the same training. A share below zero or above one is possible: the intervention went beyond the base model, or
@@ -249,11 +257,11 @@ def fragility(
     for organism, after in interventions.items():
         expect_type(after, Mapping, "interventions", "fragility", expected=expected)
         for name, group in after.items():
-            if group == organism:
-                found = f"fragility: {organism} after {name} is {organism} itself"
-                raise InputError(found, expected="another condition", argument="interventions")
             shift = result.contrast(organism, base, of=of, persona=persona, scope=scope, outcome=outcome)
             remains = result.contrast(group, base, of=of, persona=persona, scope=scope, outcome=outcome)
+            if np.array_equal(shift.coefficients, remains.coefficients):
+                found = f"fragility: {organism} after {name} is {organism} itself"
+                raise InputError(found, expected="another condition", argument="interventions")
             able = None if capability is None else result.contrast(group, organism, scope=scope, outcome=capability)
             rows.append(_Retained(str(organism), str(name), shift, remains, able))
     if not rows:

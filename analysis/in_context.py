@@ -27,7 +27,7 @@ from simulacra.analysis.clustered_rate import clustered_rate
 from simulacra.analysis.context_model import ContextModel, ContextSampler, conversation_log_likelihood
 from simulacra.analysis.contexts import Column, Contexts, read_contexts
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
 from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_table
 
@@ -181,8 +181,8 @@ def fit_in_context(
 
     Raises:
         InputError: columns, rows or lengths that differ, evidence that is not finite, counts that are negative or not
-            whole numbers, a context without answers, an exponent without turns, or a model with training without its
-            evidence.
+            whole numbers, a context without answers, missing values, an exponent without turns, a model with training
+            without its evidence, or fewer than 50 draws or two chains.
 
     When not to trust it: contexts that continue one another, such as the turns of a conversation, are treated as
     independent given the parameters, so intervals are too narrow. To see by how much, fit one context per conversation.
@@ -206,7 +206,14 @@ def fit_in_context(
 def fit_contexts(
     contexts: Contexts, sampler: ContextSampler, seed: int, thresholds: Thresholds | None = None
 ) -> InContext:
-    """Fit a model to validated contexts."""
+    """Fit a model to validated contexts.
+
+    Raises:
+        InputError: a seed that is not a whole number, or other thresholds.
+    """
+    expect_whole(seed, "seed", "fit_in_context")
+    expected = "Thresholds, such as Thresholds(ess=200)"
+    expect_type(thresholds, (Thresholds, type(None)), "thresholds", "fit_in_context", expected=expected)
     posterior, stats = sampler.run(contexts, seed)
     gated = [str(name) for name in posterior if name != "weights"]
     checks = check_sampling(convergence(posterior, gated), posterior[gated], stats, thresholds or Thresholds())

@@ -31,7 +31,7 @@ from scipy import special
 from simulacra.analysis.checks import expect_result, withheld_emissions
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.emissions.base import AbstractEmission
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_whole
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.misfit import misfit_of_counts
 from simulacra.inference.result import Result
@@ -142,7 +142,11 @@ class Judges:
         discovery rate at which this pair is found, whatever the dependence between pairs (Benjamini and Yekutieli);
         and ``status``. A small ``p_adjusted`` means that two judges share errors: join them in a family. Pairs are
         withheld if emissions of either judge failed a check.
+
+        Raises:
+            InputError: a seed that is not a whole number.
         """
+        expect_whole(seed, "seed", "pairs")
         rng, rows = np.random.default_rng([seed, 3]), []
         counts = self.counts.sum(axis=0)
         for first, second in itertools.combinations(range(len(self.names)), 2):

@@ -45,12 +45,12 @@ import pandas as pd
 import xarray as xr
 from scipy import special
 
-from simulacra.analysis.checks import expect_result, withheld_emissions
+from simulacra.analysis.checks import expect_own_categories, expect_result, withheld_emissions
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.mixture import PersonaMixture, component_probabilities
 from simulacra.inference.citation import Citation, cited
 from simulacra.inference.known_personas import sample_weights
@@ -309,6 +309,8 @@ def update(
     with similar questions. ``new_questions`` counts those that the fit does not have.
     """
     expect_log(log, "update")
+    expect_type(name, (str, type(None)), "name", "update", expected="a name such as 'week 2'")
+    expect_whole(seed, "seed", "update")
     before = source if isinstance(source, Monitor) else None
     if before is not None and (reference is not None or alpha is not None):
         found = "update: reference and alpha are those of the first window"
@@ -336,14 +338,7 @@ def _collapsed(log: CompletionLog | ScannedLog | CollapsedLog, result: Result) -
     emissions = result.model.emissions
     if not isinstance(log, CollapsedLog):
         return collapse(log, emissions, ("condition", result.collapsed.question_column))
-    known = (result.model.measurements, tuple(tuple(own.categories) for own in emissions))
-    if (tuple(log.measurements), log.categories) != known:
-        raise InputError(
-            f"update: the counts are of {', '.join(log.measurements)}, in categories that are not those of the fit",
-            expected=f"counts of {', '.join(result.model.measurements)} in the categories of the fit",
-            remedy="collapse the log with result.model.emissions",
-            argument="log",
-        )
+    expect_own_categories(log, result, "update")
     return log
 
 

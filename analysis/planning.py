@@ -38,7 +38,7 @@ from scipy import optimize, special
 from simulacra.analysis.checks import expect_result
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import RatePrior, new_question_rate, rate_prior
 from simulacra.formalism.shifts import claim
@@ -59,6 +59,8 @@ _WARMUP, _DRAWS = 60, 330
 A sign that must have a probability of .995 may be wrong in one of 330 draws, and one of .99 in three. Both happen in
 about half of the trials in which the probability is exactly that, so that few draws hardly bias the power.
 """
+_WIDEST = 10.0
+"""Scale, in logits, beyond which all rates are near zero or one."""
 _SCOPES = ("these", "new")
 _GROUPS = 2
 
@@ -76,7 +78,7 @@ class Guess:
             are medians of the prior of the rate model.
 
     Raises:
-        InputError: rates outside (0, 1), or a scale that is not positive.
+        InputError: rates outside (0, 1), or a scale that is not positive or above 10.
     """
 
     rate: float
@@ -95,10 +97,10 @@ class Guess:
                 remedy="for an event that was never seen, state a small rate, such as 0.001",
                 argument=("rate", "difference"),
             )
-        if min(self.question_scale, self.cell_scale) <= 0:
+        if not all(0 < own <= _WIDEST for own in (self.question_scale, self.cell_scale)):
             raise InputError(
                 f"Guess: the scales are {self.question_scale:g} and {self.cell_scale:g}",
-                expected="positive numbers, in logits",
+                expected=f"positive numbers of {_WIDEST:g} at most, in logits",
                 argument=("question_scale", "cell_scale"),
             )
 
@@ -287,16 +289,18 @@ def plan(
             "questions": questions,
             "samples": (10, 50) if samples is None else samples,
             "judges": judges,
-            "trials": trials,
-            "budget": 1 if budget is None else budget,
         }.items()
     }
     if budget is not None and samples is not None:
         raise InputError("plan: a budget determines the samples", remedy="pass one of them", argument="samples")
     expect_type(agreement, numbers.Real, "agreement", "plan", expected="a number in [0, 1]")
-    expect_type(seed, numbers.Integral, "seed", "plan", expected="a whole number")
-    if seed < 0:
-        raise InputError(f"plan: seed is {seed}", expected="0 or more", argument="seed")
+    expect_whole(seed, "seed", "plan")
+    expect_whole(trials, "trials", "plan", least=1)
+    expect_whole(1 if budget is None else budget, "budget", "plan", least=1)
+    expect_type(difference, (numbers.Real, type(None)), "difference", "plan", expected="a number such as 0.05")
+    expect_type(rope, numbers.Real, "rope", "plan", expected="a number such as 0.01")
+    if not 0 <= rope < 1:
+        raise InputError(f"plan: rope is {rope!r}", expected="a number in [0, 1)", argument="rope")
     if not 0 <= agreement <= 1:
         raise InputError(f"plan: agreement is {agreement!r}", expected="a number in [0, 1]", argument="agreement")
     ends(ci_prob)

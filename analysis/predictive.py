@@ -10,19 +10,18 @@ References:
 """
 
 import dataclasses
-import numbers
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.analysis.checks import expect_passed, expect_result
+from simulacra.analysis.checks import expect_own_categories, expect_passed, expect_result
 from simulacra.data import CollapsedLog, CompletionLog, ScannedLog, collapse
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.errors import InputError, expect_type
+from simulacra.formalism.errors import InputError, expect_whole
 from simulacra.formalism.new_cells import logits_of_new_cells
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.simplex import inverse_ilr
@@ -135,10 +134,7 @@ def predict(
     swapped = "the result comes first: predict(result, log)" if isinstance(log, Result) else None
     expect_result(result, "predict", swapped)
     for name, value in (("num_draws", num_draws), ("seed", seed)):
-        expect_type(value, numbers.Integral, name, "predict", expected="a whole number")
-        least = int(name == "num_draws")
-        if value < least:
-            raise InputError(f"predict: {name} is {value}", expected=f"{least} or more", argument=name)
+        expect_whole(value, name, "predict", least=int(name == "num_draws"))
     outcome = chosen_outcome(outcome, result.prepared)
     if isinstance(log, pd.DataFrame):
         cells, counts = _given(result, log), None
@@ -203,7 +199,10 @@ def predict_rates(
 def _collapsed(result: Result, log: CompletionLog | ScannedLog | CollapsedLog) -> CollapsedLog:
     """The counts of the log, in cells by the columns of the formula."""
     by = tuple(map(str, result.design.cells.columns))
-    return log if isinstance(log, CollapsedLog) else collapse(log, result.model.emissions, by=by)
+    if not isinstance(log, CollapsedLog):
+        return collapse(log, result.model.emissions, by=by)
+    expect_own_categories(log, result, "predict")
+    return log
 
 
 def _given(result: Result, table: pd.DataFrame) -> pd.DataFrame:
@@ -215,6 +214,15 @@ def _given(result: Result, table: pd.DataFrame) -> pd.DataFrame:
             f"predict: the table has {f'a column {unknown[0]!r}' if unknown else f'the columns {list(table)}'}",
             expected=f"one row per cell, with condition and columns among {', '.join(columns)}",
             remedy="read a table of completions first: read_completions(...)" if unknown else None,
+            argument="log",
+        )
+    asked = [name for name in _QUESTIONS if name in table]
+    unnamed = [name for name in ("condition", *asked) if not table[name].map(lambda own: isinstance(own, str)).all()]
+    if unnamed:
+        raise InputError(
+            f"predict: the column {unnamed[0]!r} of the table has values that are no text",
+            expected="names of conditions and questions",
+            remedy=f"table.astype({{{unnamed[0]!r}: str}}), without empty cells",
             argument="log",
         )
     if "question_id" in table:

@@ -37,7 +37,7 @@ import xarray as xr
 from simulacra.analysis.checks import expect_result
 from simulacra.data.numerals import grouped
 from simulacra.formalism.display import card, listing
-from simulacra.formalism.errors import InputError
+from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.shifts import total_variation
 from simulacra.inference.contrasts import Contrast
@@ -141,6 +141,7 @@ class Reweighting:
         Raises:
             InputError: there is no such comparison, or it is withheld (with the reason).
         """
+        expect_type(comparison, str, "comparison", "cite", expected=f"one of {listing(self.comparisons, 300)}")
         comparison = comparison.replace(" - ", " − ")
         if comparison not in self.comparisons:
             known = listing(self.comparisons, 300)
@@ -236,6 +237,12 @@ def reweighting(
             remedy="fit with wider bins, ScoreEmission(..., cuts=[...]), or with fewer measurements",
             argument="result",
         )
+    expect_whole(seed, "seed", "reweighting")
+    expected = "a list of pairs of groups, such as [('tuned', 'base')]"
+    expect_type(comparisons, (list, tuple, type(None)), "comparisons", "reweighting", expected=expected)
+    for own in comparisons or ():
+        if not isinstance(own, (list, tuple)) or len(own) != 2:
+            raise InputError(f"reweighting: {own!r} is no pair", expected=expected, argument="comparisons")
     pairs = _against_baseline(prepared.groups, result.model.baseline) if comparisons is None else comparisons
     if not pairs:
         raise InputError(

@@ -19,6 +19,7 @@ References:
 """
 
 import dataclasses
+import numbers
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -170,8 +171,8 @@ def scorecard(
 
     Raises:
         InputError: fewer than two organisms, an unknown one, or the baseline among them; no outcome; a margin outside
-            (0, 1); doses that are not positive, or without the organism itself; or a rule that the model cannot
-            evaluate.
+            (0, 1); doses that are not positive, finite numbers, that name the baseline or lack the organism itself; an
+            intervention that leaves the organism as it is; or a rule that the model cannot evaluate.
 
     When not to trust it: quantities are about the logged questions. Breadth and reliability are bounded by the number
     of base questions, and depend on which were asked; with fewer than eight they say little. Ranks compare organisms on
@@ -179,6 +180,7 @@ def scorecard(
     """
     expect_result(result, "scorecard")
     chosen = chosen_outcome(outcome, result.prepared)
+    expect_type(margin, numbers.Real, "margin", "scorecard", expected="between 0 and 1")
     if not 0 < margin < 1:
         raise InputError(f"scorecard: margin is {margin!r}", expected="between 0 and 1", argument="margin")
     rates = _Rates(result, chosen)
@@ -207,10 +209,17 @@ def scorecard(
                 withheld[metric, name] = _NO_INCREASE if name in given else "it was not given for this organism"
             elif doses is not None and metric == "dose":
                 series = _increasing(doses[name], name)
+                if baselines[place] in [find_group(rates.groups, each, "doses") for each in series]:
+                    raise InputError(
+                        f"scorecard: the doses of {name} name the baseline, whose dose is zero", argument="doses"
+                    )
                 increase = rates.draws[..., [find_group(rates.groups, each, "doses") for each in series]]
                 increase = np.concatenate([np.zeros_like(rise[..., :1]), increase - base[..., [place]]], axis=-1)
                 values[metric][..., place] = half_dose(np.array([0.0, *series.values()]), increase)
             else:
+                if find_group(rates.groups, given[name], "after") == rows[place]:
+                    itself = f"scorecard: {name} after the intervention is {name} itself"
+                    raise InputError(itself, expected="another condition", argument="after")
                 remains = rates.draws[..., find_group(rates.groups, given[name], "after")] - base[..., place]
                 values[metric][..., place] = remains / rise[..., place]
     dims, coords = ("chain", "draw", "organism"), {"organism": names}
@@ -235,11 +244,16 @@ def _increasing(series: Mapping[str, float], organism: str) -> dict[str, float]:
     Raises:
         InputError: doses that are not positive or not different, or an organism whose own is not the largest.
     """
+    expected = f"a mapping of conditions to doses, such as {{{organism!r}: 32}}"
+    expect_type(series, Mapping, "doses", f"scorecard: the series of {organism}", expected=expected)
+    for name, dose in series.items():
+        expect_type(dose, numbers.Real, "doses", f"scorecard: the dose of {name}", expected="a number")
     ordered = dict(sorted(series.items(), key=lambda item: item[1]))
-    if list(ordered)[-1:] != [organism] or min(ordered.values()) <= 0 or len(set(ordered.values())) < len(ordered):
+    usable = bool(ordered) and all(0 < dose < np.inf for dose in ordered.values())
+    if not usable or list(ordered)[-1:] != [organism] or len(set(ordered.values())) < len(ordered):
         raise InputError(
             f"scorecard: the doses of {organism} are {ordered}",
-            expected=f"different positive numbers, that of {organism} the largest",
+            expected=f"different positive, finite numbers, that of {organism} the largest",
             argument="doses",
         )
     return ordered

@@ -1,10 +1,11 @@
 """The class of errors that a user can fix; the message states what is wrong, what was expected, and the remedy."""
 
+import numbers
 from collections.abc import Sequence
 
 from simulacra.formalism.visible import visible
 
-__all__ = ["InputError", "expect_type"]
+__all__ = ["InputError", "expect_type", "expect_whole"]
 
 
 class InputError(ValueError):
@@ -64,3 +65,20 @@ def expect_type(
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
         shown = repr(value) if isinstance(value, (str, int, float)) else f"of type {type(value).__name__}"
         raise InputError(f"{call}: {argument} is {shown}", expected=expected, remedy=remedy, argument=argument)
+
+
+def expect_whole(value: object, argument: str, call: str, *, least: int = 0) -> None:
+    """Check that an argument, such as a seed or a number of draws, is a whole number and not too small.
+
+    Args:
+        value: the argument.
+        argument: its name.
+        call: the function that it was passed to.
+        least: the smallest number that is accepted.
+
+    Raises:
+        InputError: the argument is no whole number, or smaller.
+    """
+    expect_type(value, numbers.Integral, argument, call, expected="a whole number")
+    if value < least:  # type: ignore[operator]
+        raise InputError(f"{call}: {argument} is {value}", expected=f"{least} or more", argument=argument)

@@ -79,7 +79,9 @@ def test_errors_say_what_is_wrong(fitted: Result) -> None:
         scorecard(fitted, ["base", "bad"])
     with pytest.raises(ValueError, match="margin is 2"):
         scorecard(fitted, margin=2.0)
-    with pytest.raises(ValueError, match=r"the doses of bad are .*; expected different positive numbers, that of bad"):
+    with pytest.raises(
+        ValueError, match=r"the doses of bad are .*; expected different positive, finite numbers, that of bad"
+    ):
         scorecard(fitted, doses={"bad": {"bad": 10.0, "mild": 40.0}})
     with pytest.raises(ValueError, match="scorecard: after has 'base'; expected a mapping with organisms among bad"):
         scorecard(fitted, after={"base": "mild"})
