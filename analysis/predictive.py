@@ -125,7 +125,8 @@ def predict(
         num_draws: number of posterior draws used, evenly spaced.
         seed: random seed of the prediction.
 
-    Values outside the logged range of a covariate are predicted by extrapolation of the formula.
+    When not to trust it: values of a covariate that were not logged are predicted by the formula, whose own error the
+    interval does not contain; and the prediction is that of the personas, without what they leave unexplained.
 
     Raises:
         InputError: a column that the formula names is absent; a condition, or another level of a common effect, that
