@@ -50,8 +50,8 @@ def try_persona_sets(
         check; ``failed``, the other failed checks of the personas, apart from those of R-hat and ESS, which a longer
         fit resolves, or why one of the default sets cannot be fitted; and ``passed``, whether there are none of either.
 
-    When not to trust it: the sets are tried on the data that raised the question. A larger set leaves less unexplained
-    whether or not it describes new questions better (:func:`~simulacra.analysis.compare`).
+    When not to trust it: the sets are tried on the data that raised the question. A larger set usually leaves less
+    unexplained, whether or not it describes new questions better (:func:`~simulacra.analysis.compare`).
 
     Raises:
         InputError: the model has likelihoods of texts or no measurements; no sets, or one that cannot be fitted; a seed

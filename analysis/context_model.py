@@ -87,13 +87,13 @@ class ContextSampler:
         self, model: ContextModel, contexts: Contexts, *, num_warmup: int, num_samples: int, num_chains: int
     ) -> None:
         """Set up the sampler for contexts of this shape, with these conditions and training sets."""
-        expect_type(model, ContextModel, "model", "fit_in_context", expected="a ContextModel, such as ContextModel()")
+        expect_type(model, ContextModel, "model", "In-context model", expected="a ContextModel, such as ContextModel()")
         for name, value, least in (
             ("num_warmup", num_warmup, 1),
             ("num_samples", num_samples, 50),
             ("num_chains", num_chains, 2),
         ):
-            expect_whole(value, name, "fit_in_context", least=least)
+            expect_whole(value, name, "In-context model", least=least)
         if model.exponent and not contexts.turns.any():
             raise InputError("An exponent needs the number of turns of every context", argument="turns")
         if model.training and contexts.training is None:

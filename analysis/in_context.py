@@ -211,9 +211,9 @@ def fit_contexts(
     Raises:
         InputError: a seed that is not a whole number, or other thresholds.
     """
-    expect_whole(seed, "seed", "fit_in_context")
+    expect_whole(seed, "seed", "In-context model")
     expected = "Thresholds, such as Thresholds(ess=200)"
-    expect_type(thresholds, (Thresholds, type(None)), "thresholds", "fit_in_context", expected=expected)
+    expect_type(thresholds, (Thresholds, type(None)), "thresholds", "In-context model", expected=expected)
     posterior, stats = sampler.run(contexts, seed)
     gated = [str(name) for name in posterior if name != "weights"]
     checks = check_sampling(convergence(posterior, gated), posterior[gated], stats, thresholds or Thresholds())

@@ -211,7 +211,10 @@ def scorecard(
                 series = _increasing(doses[name], name)
                 if baselines[place] in [find_group(rates.groups, each, "doses") for each in series]:
                     raise InputError(
-                        f"scorecard: the doses of {name} name the baseline, whose dose is zero", argument="doses"
+                        f"scorecard: the doses of {name} name the baseline, whose dose is zero",
+                        expected="the fine-tunes at each dose",
+                        remedy="leave the baseline out",
+                        argument="doses",
                     )
                 increase = rates.draws[..., [find_group(rates.groups, each, "doses") for each in series]]
                 increase = np.concatenate([np.zeros_like(rise[..., :1]), increase - base[..., [place]]], axis=-1)

@@ -47,8 +47,12 @@ def set_as_model(name: str, measure: str, *, coherent: bool = True) -> PersonaMi
         coherent: whether a score ``coherent`` is measured as well, for the set ``trait``.
 
     Raises:
-        InputError: no such set, or a file that is not valid.
+        InputError: no such set, a file that is not valid, or a set that never has a score ``coherent``.
     """
+    if not coherent and name != "trait":
+        raise InputError(
+            f"personas {name}: --no-coherent has no effect", expected="it with the set trait", argument="coherent"
+        )
     if is_persona_file(name):
         return PersonaMixture.from_toml(name)
     if name in OPEN_SETS:

@@ -186,7 +186,7 @@ class PersonaMixture:
         return card(
             f"PersonaMixture of {len(self.personas)} personas, baseline {self.baseline!r}",
             f"personas: {listing(self.names)}",
-            f"set: {self.left_out}" if self.left_out else "",
+            f"set: {self.set_in_words}" if self.set_in_words else "",
             f"measurements: {listing(measured)}",
             "likelihood: log-likelihoods under persona prompts" if self.likelihood else "",
             f"weights: {self.weights}",
@@ -246,7 +246,7 @@ class PersonaMixture:
         return tuple(persona.name for persona in self.personas)
 
     @property
-    def left_out(self) -> str:
+    def set_in_words(self) -> str:
         """Which personas of a shipped set the model lacks, for display: ``"organism without pirate"``; or empty."""
         found = left_out_of_set(self.personas)
         return f"{found[0]} without {', '.join(found[1])}" if found else ""

@@ -144,7 +144,7 @@ def model_in_words(model: PersonaMixture) -> str:
     return "\n".join(
         [
             f"Model: {len(model.personas)} personas ({', '.join(model.names)}"
-            + (f"; {model.left_out}" if model.left_out else "")
+            + (f"; {model.set_in_words}" if model.set_in_words else "")
             + f"); baseline {model.baseline!r}",
             *(f"  measurement {_emission_in_words(each)}" for each in model.emissions),
             *(["  log-likelihoods under persona prompts"] if model.likelihood else []),

@@ -201,27 +201,27 @@ def convergence(posterior: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
     return xr.Dataset(found)
 
 
-_diagnosed: dict[tuple, np.ndarray] = {}
-_KEPT = 500
+_known: dict[tuple, np.ndarray] = {}
+_KEPT = 500  # arrays of a few kilobytes: those of several results
 
 
 def _diagnostics_of(draws: np.ndarray) -> np.ndarray:
     """R-hat, bulk ESS and tail ESS of draws of shape ``(chain, draw, ...)``, shape ``(3, ...)``.
 
-    One estimate takes up to a millisecond, and checks, tables and reports ask for the same ones again: what was
-    computed last is kept in memory, under the hash of the draws.
+    One estimate takes up to a millisecond, and checks, tables and reports ask for the same ones again: the last
+    that were computed are kept in memory, under the hash of the draws.
     """
     from arviz_stats.sampling_diagnostics import ess, rhat
 
     key = (draws.shape, draws.dtype.str, hashlib.sha256(np.ascontiguousarray(draws).data).digest())
-    if key in _diagnosed:
-        return _diagnosed[key].copy()
+    if key in _known:
+        return _known[key].copy()
     with np.errstate(invalid="ignore"):  # constant draws have no R-hat
         found = np.stack([rhat(draws), ess(draws, method="bulk"), ess(draws, method="tail", prob=(0.05, 0.95))])
     found[:, ~np.isfinite(draws).all(axis=(0, 1))] = np.array([np.inf, 0.0, 0.0])[:, None]  # useless
-    if len(_diagnosed) >= _KEPT:
-        _diagnosed.pop(next(iter(_diagnosed)), None)
-    _diagnosed[key] = found
+    if len(_known) >= _KEPT:
+        _known.pop(next(iter(_known)), None)
+    _known[key] = found
     return found.copy()
 
 

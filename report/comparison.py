@@ -1,16 +1,16 @@
 """The page of a batch: claims, rates and weights of all its runs, with links to their reports."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from simulacra.data.atomic import write_atomically
 from simulacra.inference.tables import CI_PROB, level, probability_of
 from simulacra.report.document import render_template
-from simulacra.report.prose import WITHHELD, difference, interval, number, place_of, records, share
+from simulacra.report.prose import WITHHELD, difference, interval, marked_number, number, place_of, records, share
 
 __all__ = ["ClaimOfRun", "claims_of_runs", "write_comparison"]
 
@@ -94,28 +94,37 @@ def write_comparison(
     return path
 
 
-def _rates(table: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Condition, rate on the logged questions and rate for new ones, of one run."""
-    probability = probability_of(table) or CI_PROB
+def _rates(table: pd.DataFrame) -> list[tuple[str, str, str, str]]:
+    """Condition, rate on the logged questions and rate for new ones, and the level of both intervals, of one run."""
+    probability = probability_of(table)
     shown = {
         scope: {
-            place_of(row): share(*interval(row, "rate", ci_prob=probability))
+            place_of(row): _shown(row, "rate", probability, share)
             for row in records(table[table["scope"] == scope].drop(columns="run"))
         }
         for scope in ("these", "new")
     }
-    return [(place, own, shown["new"][place]) for place, own in shown["these"].items()]
+    said = level(probability) if probability else ""
+    return [(place, own, shown["new"][place], said) for place, own in shown["these"].items()]
 
 
-def _weights(table: pd.DataFrame) -> tuple[list[str], dict[str, list[str]]]:
-    """The personas of one run, and their weights in every condition."""
-    probability = probability_of(table) or CI_PROB
+def _weights(table: pd.DataFrame) -> tuple[list[str], dict[str, list[str]], str]:
+    """The personas of one run, their weights in every condition with their marks, and the level of the intervals."""
+    probability = probability_of(table)
     personas = [str(name) for name in table["persona"].unique()]
     rows = {
         str(condition): {
-            row["persona"]: number(*(float(each) for each in interval(row, ci_prob=probability)))
+            row["persona"]: marked_number(_shown(row, "mean", probability, number), row["status"])
             for row in records(own)
         }
         for condition, own in table.groupby("condition", sort=False)
     }
-    return personas, {condition: [own.get(name, "") for name in personas] for condition, own in rows.items()}
+    cells = {condition: [own.get(name, "") for name in personas] for condition, own in rows.items()}
+    return personas, cells, level(probability) if probability else ""
+
+
+def _shown(row: Mapping[str, Any], mean: str, probability: float | None, show: Callable[..., str]) -> str:
+    """An estimate of a run with its interval; the columns are absent where the run withholds all of its kind."""
+    if probability is None or pd.isna(row.get(mean)):
+        return WITHHELD
+    return show(*interval(row, mean, ci_prob=probability))

@@ -206,7 +206,7 @@ def make_facts(
         unexplained=_unexplained(tables),
         checks=_checks(result.checks),
         prior_driven=driven,
-        sensitivity=sensitivity_sentence(len(driven), examined) if result.model.measurements else "",
+        sensitivity=sensitivity_sentence(len(driven), examined, outcome) if result.model.measurements else "",
         data=_data(result, log),
         provenance=_provenance(result, log),
         browser=None if log is None or attributed is None or not browsed else make_browser(result, log, attributed),
@@ -329,7 +329,7 @@ def _prior_driven(
 ) -> tuple[pd.DataFrame, int]:
     """The estimates whose mean leaves its interval with other archetypes, and how many were examined.
 
-    These are the weights, what personas do, and the rates that they imply, as far as they are shown.
+    These are the weights, P(outcome | persona), and the rates that they imply, as far as they are shown.
     """
     examined = [
         (f"weight of {row['persona']} in {row['condition']}", number(*interval(row, ci_prob=ci_prob)), row["status"])

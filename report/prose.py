@@ -332,20 +332,24 @@ def explanations(
     }
 
 
-def sensitivity_sentence(driven: int, examined: int) -> str:
+def sensitivity_sentence(driven: int, examined: int, outcome: Outcome | None) -> str:
     """How many estimates leave their interval with other archetypes, and what that means.
 
     Args:
         driven: their number.
         examined: the number of all estimates that depend on archetypes and are shown.
+        outcome: the outcome, without which only weights were examined.
     """
+    if not examined:
+        return "Personas have archetypes, which are a prior. No estimate that depends on them is shown."
+    kinds = "weights" if outcome is None else "weights, P(outcome | persona) and implied rates"
     meaning = (
         "For these, archetypes separate personas that the log does not: state them with this range. " if driven else ""
     )
     return (
         f"Personas have archetypes, which are a prior. With archetypes half or twice as concentrated and, for what "
-        f"personas do and imply, with none, the mean of {grouped(driven)} of {grouped(examined)} weights, "
-        f"probabilities and implied rates leaves its interval. {meaning}Rates and claims do not depend on archetypes."
+        f"personas do and imply, with none, the mean of {grouped(driven)} of {grouped(examined)} {kinds} leaves its "
+        f"interval. {meaning}Rates and claims do not depend on archetypes."
     )
 
 

@@ -121,10 +121,10 @@ class CollapsedDensity:
         return self._evaluate(points, value=True)
 
     def gradient(self, points: Any) -> Any:
-        """The gradient alone, shape ``(point, D)``, with sums over patterns and cells in single precision.
+        """The gradient alone, shape ``(point, D)``; for counts with sums over patterns and cells in single precision.
 
-        It serves for steps within a trajectory, which stay reversible and preserve volume: the draws do not depend on
-        its accuracy, because the density at the end, in double precision, decides on acceptance.
+        It serves for steps within a trajectory, which stay reversible and preserve volume. The distribution of the
+        draws does not depend on its accuracy: the density at the end, in double precision, decides on acceptance.
         """
         return self._evaluate(points, value=False)[1]
 
@@ -165,7 +165,10 @@ class CollapsedDensity:
             f, w = components[start : start + length], weights[start : start + length]
             probability = f.swapaxes(1, 2) @ w
             log_likelihood = (counts * xp.log(probability)).sum(axis=(1, 2)) if value else xp.zeros(len(w))
-            ratio = xp.divide(counts, probability, **({"out": probability} if xp is np else {}))
+            there = {"out": probability} if xp is np else {}
+            if not value:  # 0 / 0 where a pattern that did not occur has a probability below the smallest number
+                probability = xp.maximum(probability, np.finfo(counts.dtype).tiny, **there)
+            ratio = xp.divide(counts, probability, **there)
             sums.append((f @ ratio, w @ ratio.swapaxes(1, 2), log_likelihood))
         return tuple(xp.concatenate(parts) for parts in zip(*sums, strict=True))
 

@@ -25,7 +25,7 @@ __all__ = ["begin", "run"]
 _LARGE = 2_000_000
 """Entries of the largest array of one chain, persona by cell by pattern or by text, from which ensembles have two.
 
-With half as many, two threads take a fifth longer than one.
+With half as many, two threads take a quarter longer than one.
 """
 
 
