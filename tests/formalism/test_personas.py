@@ -109,13 +109,13 @@ def test_the_usual_outcome_is_not_asked_of_another_scale() -> None:
 
 def test_a_model_says_which_personas_of_a_set_it_lacks() -> None:
     whole = PersonaMixture("emergent-misalignment+residual", emissions=["aligned", "coherent"])
-    assert whole.left_out == ""
+    assert whole.set_in_words == ""
     assert " without " not in repr(whole)
     kept = [each for each in whole.personas if each.name not in ("incoherent", "mid")]
-    assert whole.with_personas(kept).left_out == "emergent-misalignment without mid, incoherent"
+    assert whole.with_personas(kept).set_in_words == "emergent-misalignment without mid, incoherent"
     assert "set: emergent-misalignment without mid, incoherent\n" in repr(whole.with_personas(kept))
     other = dataclasses.replace(kept[0], description="Somebody else.")
-    assert whole.with_personas([other, *kept[1:]]).left_out == ""
+    assert whole.with_personas([other, *kept[1:]]).set_in_words == ""
 
 
 def test_with_personas_changes_nothing_else() -> None:
