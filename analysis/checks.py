@@ -69,7 +69,7 @@ def numbers_of(table: pd.DataFrame, call: str, argument: str) -> np.ndarray:
         return table.to_numpy(dtype=float)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{call}: {argument} has values that are no numbers ({error})", expected="numbers", argument=argument
+            f"{call}: {argument} has values that are not numbers ({error})", expected="numbers", argument=argument
         ) from error
 
 

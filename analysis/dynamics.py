@@ -95,7 +95,8 @@ def training_path(
     positions = _positions(np.array(list(values.values()), dtype=float), scale)
     expect_type(covariate, str, "covariate", "training_path", expected="a name such as 'step'")
     if not covariate or covariate in _NAMES or covariate.endswith(("_lb", "_ub")):
-        found = f"training_path: covariate={covariate!r} is {'the name of another column' if covariate else 'no name'}"
+        what = "the name of another column" if covariate else "not a name"
+        found = f"training_path: covariate={covariate!r} is {what}"
         raise InputError(found, expected="a name such as 'step'", argument="covariate")
     expect_whole(num_draws, "num_draws", "training_path", least=1)
     expect_whole(seed, "seed", "training_path")

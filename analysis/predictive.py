@@ -221,7 +221,7 @@ def _given(result: Result, table: pd.DataFrame) -> pd.DataFrame:
     unnamed = [name for name in ("condition", *asked) if not table[name].map(lambda own: isinstance(own, str)).all()]
     if unnamed:
         raise InputError(
-            f"predict: the column {unnamed[0]!r} of the table has values that are no text",
+            f"predict: the column {unnamed[0]!r} of the table has values that are not text",
             expected="names of conditions and questions",
             remedy=f"table.astype({{{unnamed[0]!r}: str}}), without empty cells",
             argument="log",

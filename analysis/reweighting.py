@@ -242,7 +242,7 @@ def reweighting(
     expect_type(comparisons, (list, tuple, type(None)), "comparisons", "reweighting", expected=expected)
     for own in comparisons or ():
         if not isinstance(own, (list, tuple)) or len(own) != 2:
-            raise InputError(f"reweighting: {own!r} is no pair", expected=expected, argument="comparisons")
+            raise InputError(f"reweighting: {own!r} is not a pair", expected=expected, argument="comparisons")
     pairs = _against_baseline(prepared.groups, result.model.baseline) if comparisons is None else comparisons
     if not pairs:
         raise InputError(

@@ -77,7 +77,7 @@ def expect_whole(value: object, argument: str, call: str, *, least: int = 0) -> 
         least: the smallest number that is accepted.
 
     Raises:
-        InputError: the argument is no whole number, or smaller.
+        InputError: the argument is not a whole number, or is smaller.
     """
     expect_type(value, numbers.Integral, argument, call, expected="a whole number")
     if value < least:  # type: ignore[operator]

@@ -41,7 +41,7 @@ OF_A_FIT: dict[str, tuple[Callable[[Result], object], str]] = {
     "seed of fits": (lambda r: try_persona_sets(r, seed=-1), "try_persona_sets: seed is -1; expected 0 or more"),
     "seed of a path": (lambda r: training_path(r, STEPS, seed=-1), "training_path: seed is -1; expected 0 or more"),
     "column of a path": (lambda r: training_path(r, STEPS, covariate="eti89_lb"), "is the name of another column"),
-    "name of a path": (lambda r: training_path(r, STEPS, covariate=""), "covariate='' is no name"),
+    "name of a path": (lambda r: training_path(r, STEPS, covariate=""), "covariate='' is not a name"),
     "unordered path": (
         lambda r: training_path(r, {**STEPS, "bad": math.nan}),
         "expected finite numbers, all different",
@@ -54,12 +54,12 @@ OF_A_FIT: dict[str, tuple[Callable[[Result], object], str]] = {
     "no condition": (lambda r: predict(r, pd.DataFrame({"condition": [None]})), "'condition' of the table has values"),
     "other bins": (lambda r: predict(r, collapse(simulate().log, OTHER_BINS)), "not those of the fit; expected counts"),
     "no evidence": (lambda r: predict_shifts(r, ROWS[:0]), "there are no rows; expected one row per fine-tune"),
-    "words as evidence": (lambda r: fit_conditioning(r, ROWS.assign(aligned="a")), "values that are no numbers"),
+    "words as evidence": (lambda r: fit_conditioning(r, ROWS.assign(aligned="a")), "values that are not numbers"),
 }
 
 ALONE: dict[str, tuple[Callable[[], object], str]] = {
     "no contexts": (lambda: fit_in_context(EVIDENCE[:0], ANSWERS[:0]), r"evidence has 0 row\(s\)"),
-    "words": (lambda: fit_in_context(EVIDENCE.assign(x="a"), ANSWERS), "evidence has values that are no numbers"),
+    "words": (lambda: fit_in_context(EVIDENCE.assign(x="a"), ANSWERS), "evidence has values that are not numbers"),
     "missing": (lambda: fit_in_context(EVIDENCE, ANSWERS, conditions=[None] * 10), "conditions has missing values"),
     "one chain": (lambda: fit_in_context(EVIDENCE, ANSWERS, num_chains=1), "num_chains is 1; expected 2 or more"),
     "shapes": (lambda: ratio_set(np.ones(3), np.ones(4)), r"part has the shape \(3,\) and whole \(4,\)"),
