@@ -6,11 +6,13 @@ Every iteration updates all chains at once, in blocks:
 2. locations and questions given the logits, one Gaussian of G + Q numbers;
 3. the scale of every group and of the questions given the deviations (centred);
 4. location and scale of every group with the standardised deviations fixed, so that its cells move along
-   (non-centred), in random directions of the plane, whose covariance is learnt during warm-up; and the scale of the
-   questions likewise.
+   (non-centred), in random directions of the plane, whose covariance is learnt during warm-up;
+5. likewise, in turn, the effect of every question with its deviations fixed, and the scale of the questions with their
+   standardised effects fixed.
 
 Blocks 3 and 4 complement each other: the first mixes if the data determine the cells, the second if they do not, as in
-a condition without a single event.
+a condition without a single event. Block 5 is needed likewise: if the conditions have nearly the same profile over the
+questions, their deviations are small, and an effect hardly moves while the logits are fixed.
 
 References:
     Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014 (centred and non-centred updates);
@@ -18,6 +20,7 @@ References:
 """
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -124,10 +127,12 @@ class _Chains:
         )
         self.root = np.broadcast_to(np.diag([1.0, 0.5]), (groups, 2, 2))  # of the covariance of location and log scale
         self.history: list[np.ndarray] = []
+        self.turns = itertools.cycle((self._questions, self._question_scale))
 
     def iterate(self) -> None:
         """One iteration of all blocks."""
-        for block in (self._cells, self._centres, self._scales, self._groups, self._questions):
+        last = next(self.turns)
+        for block in (self._cells, self._centres, self._scales, self._groups, last):
             self.state = block(self.state)
         if len(self.history) < self.warmup:
             self._learn()
@@ -194,15 +199,24 @@ class _Chains:
         return _log_likelihood(events, totals, logits).sum(axis=-1) + prior + _log_prior(log_cell, self.prior.cell)
 
     def _questions(self, now: _State) -> _State:
+        """The effect of every question, with the deviations of its cells fixed."""
+        precision = np.broadcast_to(np.exp(-2 * now.log_question)[:, None], now.question.shape)
+        width = _WIDE / np.sqrt(precision + self.information.sum(axis=-2))
+        of_question = [np.swapaxes(own, 1, 2) for own in (now.logits, self.events, self.totals)]
+        fixed = (now.question, precision, *of_question)
+        step = slice_sample(_of_question, np.zeros(width.shape), width, self.rng, fixed)
+        return now._replace(logits=now.logits + step[:, None, :], question=now.question + step)
+
+    def _question_scale(self, now: _State) -> _State:
         """The scale of the questions, with their standardised effects fixed."""
         width = np.full(now.log_question.shape, _WIDE * self.prior.question[1])
         fixed = (now.log_question, now.question, now.logits, self.events, self.totals)
-        drawn = slice_sample(self._of_questions, now.log_question, width, self.rng, fixed)
+        drawn = slice_sample(self._of_question_scale, now.log_question, width, self.rng, fixed)
         question = now.question * np.exp(drawn - now.log_question)[:, None]
         logits = now.logits + (question - now.question)[:, None, :]
         return now._replace(logits=logits, question=question, log_question=drawn)
 
-    def _of_questions(self, log_question: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
+    def _of_question_scale(self, log_question: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
         before, question, logits, events, totals = fixed
         moved = question * np.expm1(log_question - before)[..., None]
         likelihood = _log_likelihood(events, totals, logits + moved[..., None, :]).sum(axis=(-2, -1))
@@ -239,6 +253,12 @@ def _log_likelihood(events: np.ndarray, totals: np.ndarray, logits: np.ndarray) 
 def _of_cells(logits: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
     centre, precision, events, totals = fixed
     return _log_likelihood(events, totals, logits) - 0.5 * precision * (logits - centre) ** 2
+
+
+def _of_question(step: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
+    question, precision, logits, events, totals = fixed
+    likelihood = _log_likelihood(events, totals, logits + step[..., None]).sum(axis=-1)
+    return np.asarray(likelihood - 0.5 * precision * (question + step) ** 2)
 
 
 def _of_scale(count: int, log_scale: np.ndarray, *fixed: np.ndarray) -> np.ndarray:

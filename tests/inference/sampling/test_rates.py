@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from arviz_stats.sampling_diagnostics import ess
 from scipy import special, stats
 
 from simulacra.formalism.rates import RatePrior, rate_prior
@@ -64,6 +65,18 @@ def test_the_posterior_is_that_of_brute_force(name: str, prior: RateDraws) -> No
     np.testing.assert_allclose(ours, theirs, atol=0.25)
     cells = 3 * events.size
     np.testing.assert_allclose(ours[:cells], theirs[:cells], atol=0.02)
+
+
+def test_the_scale_of_questions_mixes_if_conditions_have_the_same_profile() -> None:
+    """Deviations are then small and pin the effects of questions while logits are fixed.
+
+    With every effect moved along with its cells, the ESS is 540 to 680 for seeds 0 to 4; without, 58 to 380.
+    """
+    rng = np.random.default_rng(5)
+    rates = special.expit(-3 + 1.5 * rng.standard_normal(24) + np.zeros((4, 1)))
+    events, totals = np.vstack([np.zeros((1, 24), int), rng.binomial(50, rates)]), np.full((5, 24), 50)
+    drawn = next(sample_rates(events, totals, rate_prior(24), num_samples=250, seed=0))
+    assert ess(np.log(drawn.question_scale), method="bulk") > 400
 
 
 def test_more_draws_continue_the_chains_and_the_seed_determines_them() -> None:
