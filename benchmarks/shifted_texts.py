@@ -85,9 +85,10 @@ def recover(calibration: Literal["cut", "joint"], shift: float, seed: int) -> pd
         check = calibration_statistics(prepared.texts, prior, sampled.parameters, target.pareto_k)
     draws = average_weights(prepared.design, sampled.parameters.latents, prepared.shares)
     lower, upper = np.quantile(draws, ends(CI_PROB), axis=(0, 1))
-    purity = xr.Dataset({"purity": (("chain", "draw", "persona"), np.asarray(sampled.parameters.purity))})
     weights = xr.DataArray(draws, dims=("chain", "draw", "condition", "persona"))
-    moved = np.asarray(purity_sensitivity(weights, purity, prepared))
+    purity = (("chain", "draw", "persona"), np.asarray(sampled.parameters.purity))
+    posterior = xr.Dataset({"weights": weights, "purity": purity})
+    moved = np.asarray(purity_sensitivity(weights, posterior, prepared))
     low, high = np.minimum(lower, moved.min(axis=0)), np.maximum(upper, moved.max(axis=0))
     return pd.DataFrame(
         {
