@@ -9,7 +9,8 @@ same texts have
 .. math:: w' = M'^\top M(ρ)^{-\top} w.
 
 A fit takes what a prompt elicits of other personas to be even. By eq. (6), a lapse returns to the weights of the
-baseline. Both are computed. Measurements beside the texts, such as scores, can narrow the range, which is then too wide.
+baseline. Both are computed. The range is too wide if measurements beside the texts, such as scores, also determine the
+weights.
 
 References:
     Katz-Samuels, Blanchard & Scott (2019), Decontamination of mutual contamination models, arXiv:1710.01167 (which
