@@ -26,9 +26,9 @@ from simulacra.formalism.prior import calibrated
 from simulacra.inference.calibration import calibration_statistics
 from simulacra.inference.posterior import average_weights
 from simulacra.inference.prepare import prepare
+from simulacra.inference.purity import purity_sensitivity
 from simulacra.inference.sampling.problem import make_problem
 from simulacra.inference.sampling.sample import Settings, find_modes, sample_posterior
-from simulacra.inference.sensitivity import purity_sensitivity
 from simulacra.inference.tables import CI_PROB, ends
 
 _NAMES, _CONDITIONS = ("helper", "villain", "pirate"), ("base", "tuned")

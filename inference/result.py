@@ -593,8 +593,8 @@ class Result:
     def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, implied rates, emissions and scales.
 
-        Nothing is withheld, even if checks failed. For numbers in a paper use :meth:`cite` or the other tables, which
-        withhold estimates that failed a check.
+        Nothing is withheld, even if checks failed, and intervals are those of the draws. For numbers in a paper use
+        :meth:`cite` or the other tables, which withhold estimates that failed a check and extend some intervals.
         """
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
         return tables.arviz_table(self.tree, names, ci_prob)
