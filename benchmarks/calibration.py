@@ -8,8 +8,9 @@ and references that the tag of every persona elicits, are sampled and scored onc
 draws rows and references from them and fits the base alone, the base with the narrow fine-tune, or with all recipes.
 There are two truths: the share of every persona among the fitted rows according to the judge without noise
 (``truth``), and that share corrected for the answers of a persona's own documents that this judge calls another's
-(``corrected``). ``--label`` gives that judge's label of the references to the fit. Every fit is a file, so that a run
-can be interrupted and continued.
+(``corrected``). ``--label`` gives that judge's label of the references to the fit. The *shown* interval is that of
+``Result.weights``, which contains the range of a weight that is marked as purity-driven; the *plain* one is that of the
+draws. Every fit is a file, so that a run can be interrupted and continued.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from simulacra.data import read_completions
 from simulacra.formalism import LikelihoodEmission, Persona, PersonaMixture
 from simulacra.inference import Thresholds, fit
 from simulacra.inference.marks import PURITY_DRIVEN
+from simulacra.inference.tables import ends
 from simulacra.lm import score_log
 from simulacra.lm.organism import CONDITIONS, QUESTIONS, build_organism, load_organism, sample_completions
 from simulacra.lm.organism.corpus import advice
@@ -105,7 +107,7 @@ def corrected(shares: np.ndarray) -> np.ndarray:
 def recover(
     folder: Path, scorer: str, conditions: Sequence[str], references: int, seed: int, emission: LikelihoodEmission
 ) -> pd.DataFrame:
-    """One row per condition and persona: logged share, estimate, whether its interval covers, failed checks."""
+    """One row per condition and persona: shares, estimate, its plain and its shown interval, failed checks."""
     rng = np.random.default_rng(seed)
     pool = texts_of(folder, "references", scorer)
     parts = [pool[pool["elicited_by"] == persona].sample(references, random_state=rng) for persona in PRIOR]
@@ -122,21 +124,20 @@ def recover(
     shares = rows.groupby("condition")["persona_label"].value_counts(normalize=True)
     found["truth"] = [shares.get((row.condition, row.persona), 0.0) for row in found.itertuples()]
     found["corrected"] = found.groupby("condition")["truth"].transform(lambda own: corrected(own.to_numpy()))
-    sensitive = found["status"].str.extract(rf"{PURITY_DRIVEN} \((\S+) to (\S+)\)").astype(float)
-    found["purity_lb"] = sensitive[0].clip(upper=found["eti89_lb"]).fillna(found["eti89_lb"])
-    found["purity_ub"] = sensitive[1].clip(lower=found["eti89_ub"]).fillna(found["eti89_ub"])
-    found["marked"] = sensitive[0].notna()
+    found["plain_lb"], found["plain_ub"] = np.quantile(result.draws("weights"), ends(), axis=(0, 1)).reshape(2, -1)
+    found = found.rename(columns={"eti89_lb": "shown_lb", "eti89_ub": "shown_ub"})
+    found["marked"] = found["status"].str.contains(PURITY_DRIVEN)
     concerned = {check.condition for check in result.failed if "weights" in check.withholds and not check.each}
     found["withheld"] = (None in concerned) | found["condition"].isin(concerned)
     failed = "; ".join(f"{check.name} {check.condition or ''}".strip() for check in result.failed)
     fitted = result.posterior["temperature"].mean().item()
-    kept = ["condition", "persona", "truth", "corrected", "mean", "eti89_lb", "eti89_ub"]
-    kept += ["marked", "purity_lb", "purity_ub", "withheld"]
+    kept = ["condition", "persona", "truth", "corrected", "mean", "plain_lb", "plain_ub", "shown_lb", "shown_ub"]
+    kept += ["marked", "withheld"]
     return found[kept].assign(seed=seed, temperature=fitted, failed=failed)
 
 
 def main() -> None:
-    """Print coverage of shown and withheld intervals by set and number of references, and estimates of the base."""
+    """Print coverage of intervals by set, kind of condition and number of references, and estimates of the base."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scorer", choices=("base", "small"), default="base")
@@ -158,24 +159,25 @@ def main() -> None:
             found.to_csv(place, index=False)
         parts.append(pd.read_csv(place).assign(set=chosen, references=references))
     table = pd.concat(parts, ignore_index=True)
-    for truth, limits in itertools.product(("truth", "corrected"), ("eti89", "purity")):
-        lower, upper = table[f"{limits}_lb"] - _ROUNDING, table[f"{limits}_ub"]
-        table[f"{truth} in {limits}"] = table[truth].between(lower, upper)
-    covers = [name for name in table if " in " in name]
-    nearly_pure = table["condition"].isin(_NEARLY_PURE)
-    groups = {"shown": ~table["withheld"], "withheld": table["withheld"]}
-    groups |= {"nearly pure": nearly_pure & ~table["withheld"], "marked": table["marked"], "plain": ~table["marked"]}
-    for name, own in groups.items():
-        summary = table[own].groupby(["set", "references"])[covers].agg("mean")
-        print(
-            name,
-            summary.assign(weights=table[own].groupby(["set", "references"]).size()).round(3).to_string(),
-            sep="\n",
-        )
-    by_condition = table.groupby(["set", "references", "condition"], sort=False)
-    print(by_condition[[*covers, "marked", "withheld"]].mean().round(2).to_string())
+    for limits, truth in itertools.product(("plain", "shown"), ("truth", "corrected")):
+        lower, upper = table[f"{limits}_lb"], table[f"{limits}_ub"]
+        table[f"{truth} in {limits}"] = table[truth].between(lower - _ROUNDING, upper)
+        table[f"{limits} width"] = upper - lower
+    table["nearly pure"] = table["condition"].isin(_NEARLY_PURE)
+    given = table[~table["withheld"]]
+    for by in (["set"], ["nearly pure"], ["set", "condition"], ["set", "condition", "persona"]):
+        print(_summary(given, table, [*by, "references"]).to_string())
+    print("withheld", _summary(table[table["withheld"]], table, ["set", "references"]).to_string(), sep="\n")
     base = table[table["condition"] == "base"].groupby(["set", "references", "persona"], sort=False)
-    print(base[["truth", "corrected", "mean", "temperature"]].mean().round(3).to_string())
+    print(base[["truth", "corrected", "mean", "plain width", "temperature"]].mean().round(3).to_string())
+
+
+def _summary(chosen: pd.DataFrame, table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Coverage, width and marks of the chosen weights, and the share of weights of the table that are withheld."""
+    groups = chosen.groupby(list(by), sort=False)
+    kept = [name for name in chosen if " in " in name or "width" in name]
+    found = groups[[*kept, "marked"]].mean().round(3).assign(weights=groups.size())
+    return found.assign(withheld=table.groupby(list(by), sort=False)["withheld"].mean().round(3))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from simulacra.formalism.prior import calibrated
 from simulacra.inference.calibration import calibration_statistics
 from simulacra.inference.posterior import average_weights
 from simulacra.inference.prepare import prepare
+from simulacra.inference.purity import purity_sensitivity
 from simulacra.inference.sampling.problem import make_problem
 from simulacra.inference.sampling.sample import Settings, find_modes, sample_posterior
-from simulacra.inference.sensitivity import purity_sensitivity
 from simulacra.inference.tables import CI_PROB, ends
 
 _NAMES, _CONDITIONS = ("helper", "villain", "pirate"), ("base", "tuned")
@@ -85,9 +85,10 @@ def recover(calibration: Literal["cut", "joint"], shift: float, seed: int) -> pd
         check = calibration_statistics(prepared.texts, prior, sampled.parameters, target.pareto_k)
     draws = average_weights(prepared.design, sampled.parameters.latents, prepared.shares)
     lower, upper = np.quantile(draws, ends(CI_PROB), axis=(0, 1))
-    purity = xr.Dataset({"purity": (("chain", "draw", "persona"), np.asarray(sampled.parameters.purity))})
     weights = xr.DataArray(draws, dims=("chain", "draw", "condition", "persona"))
-    moved = np.asarray(purity_sensitivity(weights, purity, prepared))
+    purity = (("chain", "draw", "persona"), np.asarray(sampled.parameters.purity))
+    posterior = xr.Dataset({"weights": weights, "purity": purity})
+    moved = np.asarray(purity_sensitivity(weights, posterior, prepared))
     low, high = np.minimum(lower, moved.min(axis=0)), np.maximum(upper, moved.max(axis=0))
     return pd.DataFrame(
         {

@@ -43,7 +43,7 @@ _SIGNS = {
     ),
     PURITY_DRIVEN: (
         "¶",
-        f"{PURITY_DRIVEN}: outside its interval with prompts as impure, or as pure, as the prior allows",
+        f"{PURITY_DRIVEN}: interval extended to what prompts as impure, or as pure, as the prior allows would give",
     ),
     CONDITION_DRIVEN: ("§", f"{CONDITION_DRIVEN}: outside its interval if only other conditions define the personas"),
     ABSENT: ("‡", f"{ABSENT}: hardly any completions are attributed to this persona"),

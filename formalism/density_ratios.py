@@ -204,11 +204,21 @@ def rows_log_likelihood(
     return jnp.dot(texts.total, _points_log_probs(texts, log_w, log_f, ratios))
 
 
-def prompt_weights(purity: Float[Array | np.ndarray, " persona"]) -> Float[Array, "persona persona"]:
-    """M, the weights of the personas in what every prompt elicits, shape ``(K, K)``; rows sum to one."""
+def prompt_weights(
+    purity: Float[Array | np.ndarray, " persona"], lapse: Float[Array | np.ndarray, " persona"] | None = None
+) -> Float[Array, "persona persona"]:
+    """M, the weights of the personas in what every prompt elicits, shape ``(K, K)``; rows sum to one.
+
+    Args:
+        purity: ρ.
+        lapse: positive weights in proportion to which a prompt elicits the other personas; the model has even ones.
+    """
     size = len(purity)
-    other = (1 - purity) / (size - 1)
-    return jnp.where(jnp.eye(size, dtype=bool), purity[:, None], other[:, None])
+    own, missing = jnp.eye(size, dtype=bool), (1 - purity)[:, None]
+    if lapse is None:
+        return jnp.where(own, purity[:, None], missing / (size - 1))
+    others = jnp.where(own, 0.0, lapse)
+    return jnp.where(own, purity[:, None], missing * others / others.sum(axis=1, keepdims=True))
 
 
 def _references_log_probs(texts: Texts, log_r: Array, purity: Array) -> Array:

@@ -6,7 +6,6 @@ References:
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,10 +43,13 @@ _KINDS = {
 """What is compared, and how it is called in keys of citations."""
 
 
-def _no_marks(coefficients: np.ndarray, limits: tuple[float, float], ci_prob: float) -> str:
+_Marks = Callable[[np.ndarray, tuple[float, float], float], tuple[str, tuple[float, float]]]
+
+
+def _no_marks(coefficients: np.ndarray, limits: tuple[float, float], ci_prob: float) -> tuple[str, tuple[float, float]]:
     """Only weights have marks."""
-    del coefficients, limits, ci_prob
-    return ""
+    del coefficients, ci_prob
+    return "", limits
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -66,7 +68,8 @@ class Compared:
         rates: counts of events, for rates on these or new questions.
         terms: what is withheld.
         provenance: model, data, seed and version.
-        marks: returns the marks of a contrast from its coefficients, shape ``(G,)``, interval and its probability.
+        marks: returns the marks of a contrast and the interval that is shown, from its coefficients, shape ``(G,)``,
+            interval and its probability.
     """
 
     of: str
@@ -79,7 +82,7 @@ class Compared:
     rates: xr.Dataset | None
     terms: Terms
     provenance: Provenance
-    marks: Callable[[np.ndarray, tuple[float, float], float], str] = _no_marks
+    marks: _Marks = _no_marks
 
     def equals(self, other: "Compared") -> bool:
         """Whether this is the same quantity, outcome, scope and fit, so that contrasts of both can be subtracted."""
@@ -161,23 +164,31 @@ def _marks(
     rates_of: Callable[[Outcome], xr.Dataset],
     absent: Sequence[str],
     left_out: xr.DataArray,
-) -> Callable[[np.ndarray, tuple[float, float], float], str]:
+) -> _Marks:
     """The marks of contrasts of weights."""
     model, personas = prepared.model, list(map(str, posterior["persona"].to_numpy()))
     weights = xr.DataArray(group_weights(posterior, prepared), dims=("chain", "draw", "group", "persona"))
-    moved = {
-        PRIOR_DRIVEN: prior_sensitivity(weights, posterior, model),
-        PURITY_DRIVEN: purity_sensitivity(weights, posterior, prepared),
-        CONDITION_DRIVEN: left_out,
-    }
-    return functools.partial(
-        marks_of_contrast,
-        moved={mark: own.to_numpy() for mark, own in moved.items() if own is not None},
-        personas=personas,
-        absent=absent,
-        graded=graded_personas(personas, model),
-        rates=None if model.outcome is None else rates_of(model.outcome),
-    )
+    prior_driven = prior_sensitivity(weights, posterior, model)
+    rates = None if model.outcome is None else rates_of(model.outcome)
+
+    def marks(coefficients: np.ndarray, limits: tuple[float, float], ci_prob: float) -> tuple[str, tuple[float, float]]:
+        moved = {
+            PRIOR_DRIVEN: prior_driven,
+            PURITY_DRIVEN: purity_sensitivity(weights, posterior, prepared, ci_prob),
+            CONDITION_DRIVEN: left_out,
+        }
+        return marks_of_contrast(
+            coefficients,
+            limits,
+            ci_prob,
+            moved={mark: own.to_numpy() for mark, own in moved.items() if own is not None},
+            personas=personas,
+            absent=absent,
+            graded=graded_personas(personas, model),
+            rates=rates,
+        )
+
+    return marks
 
 
 def _weights(posterior: xr.Dataset, prepared: Prepared, personas: Sequence[str]) -> xr.DataArray:

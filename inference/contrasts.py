@@ -107,7 +107,7 @@ class Contrast:
         ``questions``, ``asked``, ``claim`` and ``comparisons`` as in :meth:`~simulacra.inference.Result.contrasts`,
         followed by ``ess_bulk, ess_tail, r_hat, status``; ``claim`` follows from the interval and the sign. There is no
         claim for weights and implied rates, because a difference of weights alone does not support one; the status of
-        weights has the marks of :meth:`~simulacra.inference.Result.shifts`. For new
+        weights has the marks of :meth:`~simulacra.inference.Result.shifts`, which may extend the interval. For new
         questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
         shows the event, or if there are 20 of them.
 
@@ -132,8 +132,9 @@ class Contrast:
         held = table["status"].iloc[0].startswith("withheld")
         if said and held:
             said = {"claim": "withheld"}
-        marks = "" if held else self.compared.marks(self.coefficients, tuple(table[numbers[1:]].iloc[0]), ci_prob)
-        table["status"] = marks or table["status"]
+        if not held:
+            found, shown = self.compared.marks(self.coefficients, tuple(table[numbers[1:]].iloc[0]), ci_prob)
+            table[numbers[1:]], table["status"] = [shown], found or table["status"]
         about: dict[str, Any] = {"scope": scope_name(self.compared.scope), **self._questions}
         table = table.assign(**about, **said, comparisons=self.comparisons)
         return table[["contrast", *about, *numbers, *said, "comparisons", "ess_bulk", "ess_tail", "r_hat", "status"]]

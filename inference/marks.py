@@ -8,6 +8,10 @@ purities of the prompts that elicited the references (:mod:`simulacra.inference.
 because its mean leaves its interval if a condition is left out of the emissions that its weights refer to
 (:mod:`simulacra.inference.influence`); or that the outcome does not differ although a weight does.
 
+The interval of a *purity-driven* estimate is extended to the range of its mean at these purities. They have a prior,
+which belongs to the model, and data hardly inform them, so an interval at fitted ones alone is too narrow. The
+alternatives of the other marks are outside the model that was fitted, and change no interval.
+
 References:
     Kallioinen et al. (2023), Detecting and diagnosing prior and likelihood sensitivity with power-scaling,
     doi:10.1007/s11222-023-10366-5.
@@ -65,6 +69,8 @@ def marked(
 ) -> pd.DataFrame:
     """A table of weights or shifts with marks in the status of the rows that are not withheld.
 
+    The intervals of rows that are marked as purity-driven contain the range of that mark.
+
     Args:
         table: one row per condition and persona.
         moved: by mark, their means in the alternatives that it concerns: the first dim, before ``condition, persona``.
@@ -74,18 +80,23 @@ def marked(
             whose shift that concerns.
     """
     lower, upper = bounds(terms.ci_prob)
-    statuses = []
+    statuses, intervals = [], []
     for row in table.to_dict("records"):
         place, limits = {name: row[name] for name in ("condition", "persona")}, (row[lower], row[upper])
-        marks = [
-            _ABSENT if row["persona"] in absent else "",
-            *(_driven(mark, own.sel(place).to_numpy(), limits) for mark, own in moved.items()),
-        ]
-        if row["persona"] in (same or {}).get(row["condition"], ()) and not row[lower] <= 0 <= row[upper]:
+        if row["status"].startswith("withheld"):
+            statuses.append(row["status"])
+            intervals.append(limits)
+            continue
+        means = {mark: own.sel(place).to_numpy() for mark, own in moved.items()}
+        marks, shown = _driven_marks(means, limits)
+        if row["persona"] in absent:
+            marks.insert(0, _ABSENT)
+        if row["persona"] in (same or {}).get(row["condition"], ()) and not shown[0] <= 0 <= shown[1]:
             marks.append(SAME_OUTCOME)
-        found = "; ".join(filter(None, marks))
-        statuses.append(found if found and not row["status"].startswith("withheld") else row["status"])
-    return table.assign(status=statuses)
+        statuses.append("; ".join(marks) or row["status"])
+        intervals.append(shown)
+    ends_shown = np.reshape(np.asarray(intervals, dtype=float), (-1, 2)).T
+    return table.assign(status=statuses, **dict(zip((lower, upper), ends_shown, strict=True)))
 
 
 def marked_prior(
@@ -105,6 +116,17 @@ def marked_prior(
         for own, row, (low, high) in zip(table[status], means.T, limits, strict=True)
     ]
     return table.assign(**{status: found})
+
+
+def _driven_marks(
+    moved: Mapping[str, np.ndarray], limits: tuple[float, float]
+) -> tuple[list[str], tuple[float, float]]:
+    """The marks of an estimate whose means, by mark, leave its interval, and the interval that is shown."""
+    marks = {mark: _driven(mark, means, limits) for mark, means in moved.items()}
+    if marks.get(PURITY_DRIVEN):
+        means = moved[PURITY_DRIVEN]
+        limits = min(limits[0], float(means.min())), max(limits[1], float(means.max()))
+    return [*filter(None, marks.values())], limits
 
 
 def _driven(mark: str, means: np.ndarray, limits: tuple[float, float]) -> str:
@@ -173,8 +195,8 @@ def marks_of_contrast(
     absent: Sequence[str],
     graded: Sequence[str],
     rates: xr.Dataset | None,
-) -> str:
-    """The marks of a contrast of weights; empty if there are none.
+) -> tuple[str, tuple[float, float]]:
+    """The marks of a contrast of weights, empty if there are none, and its interval, extended as in :func:`marked`.
 
     Args:
         coefficients: the coefficient of every group and persona, K of each group in turn, shape ``(G K,)``.
@@ -189,12 +211,14 @@ def marks_of_contrast(
     coefficients = coefficients.reshape(-1, len(personas))
     used = np.flatnonzero(coefficients.any(axis=0)).tolist()
     own = {personas[persona] for persona in used}
-    marks = [_ABSENT] if own & set(absent) else []
-    marks += [_driven(mark, np.einsum("agk,gk->a", means, coefficients), limits) for mark, means in moved.items()]
-    changes = not limits[0] <= 0 <= limits[1]
+    means = {mark: np.einsum("agk,gk->a", each, coefficients) for mark, each in moved.items()}
+    marks, shown = _driven_marks(means, limits)
+    if own & set(absent):
+        marks.insert(0, _ABSENT)
+    changes = not shown[0] <= 0 <= shown[1]
     if rates is not None and changes and own <= set(graded) and _no_claim(rates, coefficients[:, used], ci_prob):
         marks.append(SAME_OUTCOME)
-    return "; ".join(filter(None, marks))
+    return "; ".join(marks), shown
 
 
 def _no_claim(rates: xr.Dataset, coefficients: np.ndarray, ci_prob: float) -> bool:

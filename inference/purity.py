@@ -3,14 +3,21 @@ r"""Sensitivity of weights from texts to the purity of the prompts that elicited
 References determine what prompts elicit, the densities g = M(ρ) f, but hardly the purity ρ itself: an impure prompt and
 a persona that behaves like others in part give the same texts. What they say about ρ comes from the form of f,
 K softmax(τ ℓ + b), which is a convenience. Texts with weights w of the personas have weights :math:`M(ρ)^{-\top} w` of
-the prompts. At a purity ρ' the same texts have
+the prompts. If prompts have another purity ρ', or elicit the other personas in other proportions, as M' states, the
+same texts have
 
-.. math:: w' = M(ρ')^\top M(ρ)^{-\top} w.
+.. math:: w' = M'^\top M(ρ)^{-\top} w.
+
+A fit takes what a prompt elicits of other personas to be even. By eq. (6), a lapse returns to the weights of the
+baseline. Both are computed. The range is too wide if measurements beside the texts, such as scores, also determine the
+weights.
 
 References:
     Katz-Samuels, Blanchard & Scott (2019), Decontamination of mutual contamination models, arXiv:1710.01167 (which
     mixing proportions samples of contaminated distributions leave open).
 """
+
+import itertools
 
 import numpy as np
 import xarray as xr
@@ -23,15 +30,20 @@ from simulacra.inference.tables import CI_PROB, ends
 __all__ = ["purity_sensitivity"]
 
 
-def purity_sensitivity(weights: xr.DataArray, posterior: xr.Dataset, prepared: Prepared) -> xr.DataArray | None:
-    """Mean weights at the ends of the prior's 89% interval of all purities, dims ``quantile`` and those of the weights.
+def purity_sensitivity(
+    weights: xr.DataArray, posterior: xr.Dataset, prepared: Prepared, ci_prob: float = CI_PROB
+) -> xr.DataArray | None:
+    """Mean weights if prompts are as impure, or as pure, as the prior allows; dims ``alternative`` and the weights'.
 
-    The purity of a prompt with references that a judge labelled is measured, and stays at its posterior mean.
+    All purities are at either end of the prior's interval; the other personas that prompts then elicit are spread
+    evenly, or as in the baseline. What the prompt of a persona elicits stays as fitted, at the posterior mean of its
+    purity, if a judge labelled references of it: these measure the purity.
 
     Args:
         weights: draws of weights, dims ``chain, draw`` and, for example, ``condition, persona``; persona is the last.
         posterior: the posterior group of the fit.
         prepared: data and model.
+        ci_prob: probability of the interval of the prior.
 
     Returns:
         Weights in [0, 1] that sum to one; ``None`` if the model has no texts, or these have no references.
@@ -42,16 +54,19 @@ def purity_sensitivity(weights: xr.DataArray, posterior: xr.Dataset, prepared: P
     labelled = np.unique(np.asarray(texts.reference_persona)[np.asarray(texts.reference_label) >= 0])
     measured = np.isin(np.arange(texts.num_personas), labelled)
     fitted = posterior["purity"].mean(("chain", "draw")).to_numpy()
+    elicited = np.asarray(prompt_weights(fitted), float)
     location, spread = emission.purity_prior
-    levels = ends(CI_PROB)
+    purities = special.expit(location + spread * special.ndtri(ends(ci_prob)))
+    baseline = posterior["weights"].isel(condition=prepared.conditions.index(prepared.model.baseline))
+    base = baseline.mean(("chain", "draw")).to_numpy()
     mean = weights.mean(("chain", "draw"))
-    of_prompts = mean.to_numpy() @ np.linalg.inv(np.asarray(prompt_weights(fitted), float))
-    moved = [
-        of_prompts @ np.asarray(prompt_weights(np.where(measured, fitted, special.expit(value))), float)
-        for value in location + spread * special.ndtri(levels)
-    ]
+    of_prompts = mean.to_numpy() @ np.linalg.inv(elicited)
+    moved = []
+    for purity, lapse in itertools.product(purities, (None, base)):
+        other = np.asarray(prompt_weights(np.full(len(fitted), purity), lapse), float)
+        moved.append(of_prompts @ np.where(measured[:, None], elicited, other))
     # A purity below the share of a persona in a condition would need others below zero.
     inside = np.clip(moved, 0, None)
     values = inside / inside.sum(axis=-1, keepdims=True)
     coords = {name: mean[name] for name in mean.dims if name in mean.coords}
-    return xr.DataArray(values, dims=("quantile", *mean.dims), coords={"quantile": list(levels), **coords})
+    return xr.DataArray(values, dims=("alternative", *mean.dims), coords=coords)

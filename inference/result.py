@@ -249,17 +249,17 @@ class Result:
         measurements. A ``status`` of ``prior-driven`` gives the range of the mean with half and twice the concentration
         of the archetypes, which exceeds the interval (:mod:`simulacra.inference.sensitivity`); ``purity-driven``, from
         log-likelihoods, its range with prompts as impure and as pure as the prior allows
-        (:mod:`simulacra.inference.purity`); ``condition-driven`` its range with and without the condition's own
-        completions in the emissions (:mod:`simulacra.inference.influence`); ``absent`` means that hardly any
-        completions are attributed to the persona (:attr:`absent`). With several readings (:meth:`readings`), these
-        marks are those of the first.
+        (:mod:`simulacra.inference.purity`), to which the interval is extended, because that of the draws is too narrow;
+        ``condition-driven`` its range with and without the condition's own completions in the emissions
+        (:mod:`simulacra.inference.influence`); ``absent`` means that hardly any completions are attributed to the
+        persona (:attr:`absent`). With several readings (:meth:`readings`), these marks are those of the first.
         """
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
         others = self._in_readings("weights")[1:]
         table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
-        table = marked(table, self._moved, terms, absent=self.absent)
+        table = marked(table, self._moved(ci_prob), terms, absent=self.absent)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
@@ -277,7 +277,7 @@ class Result:
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
         table = tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
-        moved = {mark: differences(own, self.model.baseline) for mark, own in self._moved.items()}
+        moved = {mark: differences(own, self.model.baseline) for mark, own in self._moved(ci_prob).items()}
         outcome = self.model.outcome
         same = {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, ci_prob)
         return marked(table, moved, terms, absent=self.absent, same=same)
@@ -593,8 +593,8 @@ class Result:
     def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float = CI_PROB) -> pd.DataFrame:
         """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, implied rates, emissions and scales.
 
-        Nothing is withheld, even if checks failed. For numbers in a paper use :meth:`cite` or the other tables, which
-        withhold estimates that failed a check.
+        Nothing is withheld, even if checks failed, and intervals are those of the draws. For numbers in a paper use
+        :meth:`cite` or the other tables, which withhold estimates that failed a check and extend some intervals.
         """
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
         return tables.arviz_table(self.tree, names, ci_prob)
@@ -720,12 +720,11 @@ class Result:
     def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
         return Terms(self.failed, self.thresholds, ci_prob, withhold, self.absent)
 
-    @functools.cached_property
-    def _moved(self) -> dict[str, xr.DataArray]:
+    def _moved(self, ci_prob: float) -> dict[str, xr.DataArray]:
         """Mean weights by mark, in the alternatives that it concerns: the first dim, then ``condition, persona``."""
         moved = {
             PRIOR_DRIVEN: self.tree["sensitivity"].to_dataset()["weights"],
-            PURITY_DRIVEN: purity_sensitivity(self.posterior["weights"], self.posterior, self.prepared),
+            PURITY_DRIVEN: purity_sensitivity(self.posterior["weights"], self.posterior, self.prepared, ci_prob),
             CONDITION_DRIVEN: of_conditions(self.prepared, self._left_out),
         }
         return {mark: own for mark, own in moved.items() if own is not None}

@@ -58,7 +58,7 @@ class LikelihoodEmission:
             τ = 0.10 and 2.5.
         median_purity: prior median of ρ_z.
         purity_spread: prior standard deviation of logit ρ_z. With the defaults, 89% of the prior lies between
-            ρ = 0.81 and 0.98.
+            ρ = 0.81 and 0.98. The intervals of weights contain what both would give.
         bin_width: texts of one cell and pattern whose log-likelihood ratios fall into the same box of this width (nats)
             are represented by their mean. 0 keeps every text; the default is the widest for which the total log
             likelihood provably changes by at most half a nat at any τ ≤ 1.

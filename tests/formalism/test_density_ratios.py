@@ -226,6 +226,11 @@ def test_what_a_prompt_elicits_is_a_mixture_of_all_personas() -> None:
     np.testing.assert_allclose(found, [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0, 0, 1]], atol=1e-15)
 
 
+def test_prompts_may_elicit_others_in_proportion_to_a_lapse_even_if_nearly_all_of_it_is_one_persona() -> None:
+    found = np.asarray(prompt_weights(np.array([0.9, 0.8, 1.0]), np.array([1.0, 1e-9, 3e-9])))
+    np.testing.assert_allclose(found, [[0.9, 0.025, 0.075], [0.2, 0.8, 6e-10], [0, 0, 1]], rtol=1e-5)
+
+
 def test_given_the_calibration_rows_are_a_mixture_of_known_densities(rng: np.random.Generator) -> None:
     """The joint likelihood of the rows, but for a term that does not depend on their weights."""
     texts, (log_w, log_f, temperature, offset) = _texts(rng, references=0), _state(rng)

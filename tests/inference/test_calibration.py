@@ -245,23 +245,32 @@ def test_the_check_of_references_compares_with_their_own_best() -> None:
 
 
 def test_texts_of_a_prompt_have_its_purity_as_a_weight_whatever_that_is() -> None:
-    """Weights that are what the villain's prompt elicits remain so, at the ends of the prior's 89% interval."""
+    """Weights that are what the villain's prompt elicits remain so, at the ends of the prior's 89% interval.
+
+    Lapses are spread evenly or as in the baseline, whose weights are .5, .3 and .2: of the others, helper .5 / .7.
+    """
     prepared = prepare(_model(), _log(6, 5))
     purity = np.array([0.95, 0.9, 0.85])
     elicited = np.asarray(prompt_weights(purity), float)[1]
     posterior = _at_truth(prepared).assign(
-        weights=(("chain", "draw", "condition", "persona"), np.stack([elicited, [0.5, 0.3, 0.2]])[None, None]),
+        weights=(("chain", "draw", "condition", "persona"), np.stack([[0.5, 0.3, 0.2], elicited])[None, None]),
         purity=(("chain", "draw", "persona"), purity[None, None]),
     )
     moved = purity_sensitivity(posterior["weights"], posterior, prepared)
     assert moved is not None
-    assert moved.dims == ("quantile", "condition", "persona")
+    assert moved.dims == ("alternative", "condition", "persona")
     ends = special.expit(special.logit(0.93) + 0.7 * stats.norm.ppf([0.055, 0.945]))
-    np.testing.assert_allclose(moved[:, 0], [[(1 - end) / 2, end, (1 - end) / 2] for end in ends], atol=1e-6)
-    for end, weights in zip(ends, moved[:, 1], strict=True):  # the density of texts is the same, for any of the prompts
+    lapses = np.array([[0.5, 0, 0.5], [0.5 / 0.7, 0, 0.2 / 0.7]])
+    expected = [(1 - end) * lapse + end * np.array([0, 1, 0]) for end in ends for lapse in lapses]
+    np.testing.assert_allclose(moved[:, 1], expected, atol=1e-6)
+    alternatives = [(np.full(3, end), lapse) for end in ends for lapse in (None, np.array([0.5, 0.3, 0.2]))]
+    for other, weights in zip(alternatives, moved[:, 0], strict=True):  # the density of texts is the same
         density = np.random.default_rng(0).random((3, 20))
-        own, other = (np.linalg.solve(prompt_weights(rho), density) for rho in (purity, np.full(3, end)))
-        np.testing.assert_allclose(np.array([0.5, 0.3, 0.2]) @ own, weights.to_numpy() @ other, atol=1e-5)
+        own, moved_to = (np.linalg.solve(prompt_weights(*each), density) for each in ((purity,), other))
+        np.testing.assert_allclose(np.array([0.5, 0.3, 0.2]) @ own, weights.to_numpy() @ moved_to, atol=1e-5)
+    wider = purity_sensitivity(posterior["weights"], posterior, prepared, 0.97)
+    assert wider is not None
+    assert np.ptp(wider.to_numpy()[:, 1, 1]) > 1.3 * np.ptp(moved.to_numpy()[:, 1, 1])
 
 
 def test_measured_purities_and_calibrations_without_references_move_nothing() -> None:
@@ -270,7 +279,7 @@ def test_measured_purities_and_calibrations_without_references_move_nothing() ->
     labelled = dataclasses.replace(prepared, texts=texts._replace(reference_label=texts.reference_persona))
     moved = purity_sensitivity(posterior["weights"], posterior, labelled)
     assert moved is not None
-    np.testing.assert_allclose(moved, np.stack([posterior["weights"][0, 0]] * 2), atol=1e-6)
+    np.testing.assert_allclose(moved, np.stack([posterior["weights"][0, 0]] * 4), atol=1e-6)
     assert purity_sensitivity(posterior["weights"], posterior, prepare(_model(reference=None), _log(6, 0))) is None
 
 

@@ -10,7 +10,16 @@ import xarray as xr
 
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds
-from simulacra.inference.marks import PRIOR_DRIVEN, SAME_OUTCOME, is_marked, marked, marked_prior, same_outcome
+from simulacra.inference.marks import (
+    CONDITION_DRIVEN,
+    PRIOR_DRIVEN,
+    PURITY_DRIVEN,
+    SAME_OUTCOME,
+    is_marked,
+    marked,
+    marked_prior,
+    same_outcome,
+)
 from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity, prior_sensitivity
 from simulacra.inference.tables import Terms
 
@@ -129,6 +138,25 @@ def test_estimates_that_leave_their_interval_are_prior_driven() -> None:
     ]
 
 
+def test_the_purity_extends_intervals_that_are_shown_and_nothing_else_does() -> None:
+    coords = {"alternative": [0, 1], "condition": ["a"], "persona": _TABLE["persona"].to_numpy()}
+    means = xr.DataArray([[[0.05, 0.15, 0.2, 0.5]], [[0.2, 0.25, 0.0, 0.6]]], dims=tuple(coords), coords=coords)
+    terms = Terms((), Thresholds())
+    found = marked(_TABLE, {PURITY_DRIVEN: means}, terms, absent=())
+    assert found["eti89_lb"].tolist() == pytest.approx([0.05, 0.1, -0.1, np.nan], nan_ok=True)
+    assert found["eti89_ub"].tolist() == pytest.approx([0.3, 0.3, 0.2, np.nan], nan_ok=True)
+    assert found["status"].tolist() == [
+        "purity-driven (0.050 to 0.200)",
+        "ok",
+        "purity-driven (0.000 to 0.200)",
+        "withheld: r_hat failed",
+    ]
+    others = marked(_TABLE, {PRIOR_DRIVEN: means, CONDITION_DRIVEN: means}, terms, absent=())
+    limits = ["eti89_lb", "eti89_ub"]
+    pd.testing.assert_frame_equal(others[limits], _TABLE[limits])
+    assert marked(_TABLE[:0], {PURITY_DRIVEN: means}, terms, absent=()).empty
+
+
 def test_only_marks_are_marks() -> None:
     assert is_marked("prior-driven (0.090 to 0.200)")
     assert is_marked(f"condition-driven (0.1 to 0.2); {SAME_OUTCOME}")
@@ -197,15 +225,16 @@ def test_a_prior_driven_weight_says_so_in_its_table_and_citation(
     assert not result.shifts()["status"].str.contains("prior-driven").any()  # they move with the baseline
 
 
-def test_a_weight_that_its_own_condition_defines_says_so(fitted: Result) -> None:
+def test_a_weight_that_its_own_condition_defines_says_so(fitted: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not fitted.weights()["status"].str.contains("condition-driven").any()
     result = dataclasses.replace(fitted)
-    moved = result._moved["condition-driven"].copy()
+    moved = result._moved(0.89)["condition-driven"].copy()
     moved.loc[{"left_out": "base", "condition": "base"}] += 0.2
-    result._moved["condition-driven"] = moved
+    monkeypatch.setattr("simulacra.inference.result.of_conditions", lambda *_: moved)
     driven = result.weights().set_index("condition")["status"].str.startswith("condition-driven (")
     assert driven["base"].all()
     assert not driven.drop("base").any()
+    pd.testing.assert_frame_equal(result.weights().drop(columns="status"), fitted.weights().drop(columns="status"))
     assert result.shifts()["status"].str.startswith("condition-driven (").all()  # they are relative to the baseline
 
 

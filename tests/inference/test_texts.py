@@ -207,13 +207,35 @@ def test_texts_one_by_one_give_the_same_posterior(log: CompletionLog, result: Re
         assert bool((gap < error).all()), name
 
 
-def test_weights_and_contrasts_that_depend_on_the_purity_say_so(result: Result) -> None:
+def test_weights_of_pure_prompts_do_not_depend_on_the_purity(result: Result) -> None:
     assert not result.weights()["status"].str.contains("purity-driven").any()
-    moved = result._moved["purity-driven"]
-    assert abs(moved - result.posterior["weights"].mean(("chain", "draw"))).max() < 0.01  # prompts are known to be pure
-    impure = dataclasses.replace(result)
-    impure._moved["purity-driven"] = moved - 0.3
-    assert impure.weights()["status"].str.startswith("purity-driven (").all()
+    moved = result._moved(0.89)["purity-driven"]
+    assert abs(moved - result.posterior["weights"].mean(("chain", "draw"))).max() < 0.01
+
+
+def test_intervals_that_depend_on_the_purity_are_extended_and_say_so(result: Result) -> None:
+    """The same draws, of a model whose prompts may be as impure as .6: every interval contains what these give.
+
+    Weights that are even remain so at any purity.
+    """
+    model = _model(median_purity=0.9, purity_spread=1.0)
+    impure = dataclasses.replace(result, prepared=dataclasses.replace(result.prepared, model=model))
+    plain, table, moved = result.weights(), impure.weights(), impure._moved(0.89)["purity-driven"]
+    low, high = (getattr(moved, end)("alternative").to_numpy().ravel() for end in ("min", "max"))
+    np.testing.assert_allclose(table["eti89_lb"], np.minimum(plain["eti89_lb"], low))
+    np.testing.assert_allclose(table["eti89_ub"], np.maximum(plain["eti89_ub"], high))
+    pd.testing.assert_series_equal(table["mean"], plain["mean"])
+    assert table["status"].str.startswith("purity-driven (").tolist() == [True, True, False, False]
+    row = table.set_index(["condition", "persona"]).loc["base", "villain"]
+    cited = impure.cite("weight[base, villain]")
+    assert (cited.lower, cited.upper) == (row["eti89_lb"], row["eti89_ub"])
+    assert "purity-driven (" in str(cited)
+    shift = impure.shifts().set_index("persona").loc["villain"]
+    contrast = impure.contrast("tuned", "base", of="weights", persona="villain").table().iloc[0]
+    least = float((moved.sel(condition="tuned") - moved.sel(condition="base")).sel(persona="villain").min())
+    for own in (shift, contrast):
+        assert own["status"].startswith("purity-driven (")
+        assert own["eti89_lb"] == pytest.approx(least, abs=1e-3)
 
 
 def test_notes_say_what_the_calibration_rests_on(result: Result) -> None:
