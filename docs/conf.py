@@ -44,7 +44,8 @@ nb_merge_streams = True
 nb_output_stderr = "remove"
 nb_execution_in_temp = True  # pages write files
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pages run the command
-os.environ["COLUMNS"] = "100"  # of the command's tables in executed pages
+# Width of the command's tables. Pages pipe the command through cat, because IPython breaks lines of a terminal.
+os.environ["COLUMNS"] = "100"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
