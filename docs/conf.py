@@ -6,6 +6,8 @@ Pages with formulas load MathJax from a public server (jsDelivr) when they are r
 import importlib
 import importlib.metadata
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -40,7 +42,10 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_output_stderr = "remove"
-os.environ["COLUMNS"] = "100"  # of the command's tables in executed pages
+nb_execution_in_temp = True  # pages write files
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pages run the command
+# Width of the command's tables. Pages pipe the command through cat, because IPython breaks lines of a terminal.
+os.environ["COLUMNS"] = "100"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -28,6 +28,7 @@ LINES, WIDTH = 8, 86
 
 _ROWS = 40
 _CELL = "text-align: left; vertical-align: top; padding: 0.15em 1em 0.15em 0; background: none"
+_TEXT = f"{_CELL}; min-width: 16em"  # of sentences, which a narrow page would break after every word
 
 
 def shorten(name: str, limit: int = 24) -> str:
@@ -75,7 +76,10 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def html_table_of_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose cells are already HTML."""
     head = "".join(f'<th style="{_CELL}">{escaped(name)}</th>' for name in columns)
-    lines = ["".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) for row in rows[:_ROWS]]
+    lines = [
+        "".join(f'<td style="{_TEXT if len(cell) > 100 else _CELL}">{cell}</td>' for cell in row)
+        for row in rows[:_ROWS]
+    ]
     if len(rows) > _ROWS:
         lines.append(f'<td style="{_CELL}" colspan="{len(columns)}">… and {len(rows) - _ROWS} more</td>')
     body = "".join(f"<tr>{line}</tr>" for line in lines)

@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
+from simulacra.data.progress import progress_console
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
@@ -110,9 +111,9 @@ def fit(
         num_starts: number of EM runs that search for modes, at least 10. The search does not depend on ``seed``. Modes
             whose log evidence is close to that of the best are sampled as well (:meth:`Result.readings`).
         thresholds: thresholds of the checks.
-        progress_bar: whether to show progress on standard error; ``None`` shows it in terminals and notebooks. Unless
-            it is false, a fit that will take longer than a minute or more memory than there is says so there before
-            its chains run; the time is that of the first ``num_samples``, within a factor of about two.
+        progress_bar: whether to show progress on standard error; ``None`` shows it in terminals, and in notebooks with
+            ipywidgets. Unless it is false, a fit that will take longer than a minute or more memory than there is says
+            so there before its chains run; the time is that of the first ``num_samples``, within a factor of about two.
         checkpoint: a folder in which the chains are kept while they run. If the process is killed, the same call
             resumes from it, says so on standard error unless ``progress_bar`` is false, and returns the draws of an
             uninterrupted call, bit for bit. It is created, and remains when ``fit`` returns: delete it when the result
@@ -397,7 +398,6 @@ def _resumed(
 
 @contextlib.contextmanager
 def _progress(total: int, *, show: bool | None) -> Iterator[Callable[[str, int], None]]:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -407,7 +407,7 @@ def _progress(total: int, *, show: bool | None) -> Iterator[Callable[[str, int],
         TimeRemainingColumn,
     )
 
-    console = Console(file=sys.stderr)
+    console = progress_console()
     wanted = (console.is_terminal or console.is_jupyter) if show is None else show
     if not wanted:
         yield lambda stage, iterations: None

@@ -131,10 +131,12 @@ def _check_gate(
     rule = Rule(gate.rule)
     drawn = rule.probability(model.emissions, probabilities)[..., index]
     value, where = float((drawn >= gate.at_least).mean()), f"{statement}; mean {drawn.mean():.2f}"
+    name_of_set = model.personas[index].name
     remedy = (
         "This persona does not behave as its name states, so it is reported as unnamed. The log may contain no such "
-        "persona: exclude it, or try another persona set. Alternatively, the wrong column may have been read as the "
-        f"score: name the intended one when reading, columns={{'{rule.measurements[0]}': '<its name>'}}."
+        f"persona: leave it out (without=['{name_of_set}']), or try another persona set. Alternatively, the wrong "
+        "column may have been read as the score: name the intended one when reading, "
+        f"columns={{'{rule.measurements[0]}': '<its name>'}}."
     )
     if evidence is not None:
         alone = _alone(gate, model, evidence, index)
@@ -145,7 +147,7 @@ def _check_gate(
                 "The completions that are attributed to this persona do not show, without its archetype, that it "
                 f"behaves as its name states, so it is reported as unnamed. {remedy.partition('. ')[2]}"
             )
-    argument = ("personas", "columns")
+    argument = ("without", "personas", "columns")
     return Check(name, value >= limit, value, limit, where, remedy, _WITHHOLDS, persona=persona, argument=argument)
 
 

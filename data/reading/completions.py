@@ -78,7 +78,8 @@ def read_completions(
             list of objects, or a usual name such as ``results``.
         errors: ``"keep"`` reads samples of Inspect logs that ended in an error and have scores (``score_on_error``);
             by default they are excluded and counted.
-        progress_bar: for Inspect logs, on standard error; None shows it in terminals and notebooks.
+        progress_bar: for Inspect logs, on standard error; None shows it in terminals, and in notebooks with
+            ipywidgets.
 
     Raises:
         LogError: anything that cannot be read without guessing, with file, line, column and remedy.

@@ -25,7 +25,7 @@
     const code = letter.codePointAt(0), [mark, digits] = code < 256 ? ["x", 2] : code < 65536 ? ["u", 4] : ["U", 8];
     return `\\${mark}${code.toString(16).padStart(digits, "0")}`;
   });
-  const grouped = (number) => (number < 10000 ? `${number}` : `${number}`.replace(/\B(?=(\d{3})+$)/g, "\u202f"));
+  const grouped = (number) => `${number}`.replace(/\B(?=(\d{3})+$)/g, "\u202f");
   const score = (value) =>
     value === null ? "missing" : typeof value === "number" ? `${Number(value.toPrecision(6))}` : visible(value);
 

@@ -18,6 +18,7 @@ from typing import Any
 from simulacra.data.account import LeftOut
 from simulacra.data.errors import LogError, place
 from simulacra.data.extras import import_extra
+from simulacra.data.progress import progress_console
 from simulacra.data.reading.columns import suffixed
 from simulacra.data.reading.formats.expansion import refuse_archive
 from simulacra.data.reading.formats.records import flat, sheet_of_records
@@ -46,7 +47,7 @@ def read_inspect(path: Path, *, errors: str = "exclude", progress_bar: bool | No
     Args:
         path: the log.
         errors: ``"keep"`` keeps samples that ended in an error and have scores.
-        progress_bar: show progress on standard error; None does so in terminals and notebooks.
+        progress_bar: show progress on standard error; None does so in terminals, and in notebooks with ipywidgets.
 
     Raises:
         MissingExtraError: inspect_ai is not installed.
@@ -120,10 +121,9 @@ def _samples(api: Any, path: Path, *, progress_bar: bool | None) -> Iterator[Any
 
 
 def _tracked(items: list[Any], path: Path, *, show: bool | None) -> Iterable[Any]:
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    console = progress_console()
     wanted = (console.is_terminal or console.is_jupyter) if show is None else show
     return track(items, f"reading {path.name}", console=console, transient=True, disable=not wanted)
 
