@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -83,15 +84,24 @@ def passed(fitted: FitResult) -> FitResult:
     return dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _files_once() -> Iterator[None]:
+class _Files(NamedTuple):
+    packed: dict[int, tuple[xr.DataTree, memoryview]]
+    unpacked: dict[str, xr.DataTree]
+
+
+@pytest.fixture(scope="session")
+def _files() -> _Files:
+    return _Files({}, {})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _files_once(_files: _Files) -> Iterator[None]:
     """The same draws are packed once, and files of the same bytes are unpacked once, a quarter of a second each.
 
-    Writing and reading have tests of their own in ``inference``.
+    Writing and reading have tests of their own in ``inference``, which a worker may run after some of these.
     """
     pack, unpack = store._netcdf, xr.open_datatree
-    packed: dict[int, tuple[xr.DataTree, memoryview]] = {}
-    unpacked: dict[str, xr.DataTree] = {}
+    packed, unpacked = _files
 
     def pack_once(tree: xr.DataTree) -> memoryview:
         if id(tree) not in packed:
