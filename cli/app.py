@@ -20,6 +20,7 @@ from simulacra.cli.options import (
     OUTPUT,
     SAMPLING,
     AsJson,
+    ChosenCiProb,
     CiProb,
     Out,
     Quiet,
@@ -313,6 +314,7 @@ def fit(
             target_accept_prob=target_accept_prob,
             engine=engine,
             device=device,
+            ci_prob=ci_prob,
         )
 
 
@@ -569,7 +571,7 @@ def show(
     result: Saved,
     *,
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
     """Show the tables of a saved result."""
@@ -596,7 +598,7 @@ def rates(
         str, typer.Option(metavar="all|coherent|scored", help="Completions that form the denominator.")
     ] = "all",
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
     """Estimate rates of another event, or of several categories, from a saved result.
@@ -636,7 +638,7 @@ def report(
     ] = None,
     reading: Reading,
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -695,7 +697,7 @@ def figures(
         typer.Option(help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=MODEL),
     ] = None,
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder. Default: figures, next to the result.", rich_help_panel=OUTPUT),
@@ -722,7 +724,7 @@ def _listed(names: str) -> tuple[str, ...]:
 def judges(
     result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
     *,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -750,7 +752,7 @@ def cite(
     bibtex: Annotated[
         bool, typer.Option("--bibtex", help="Add the methods that this fit used, in BibTeX.", rich_help_panel=OUTPUT)
     ] = False,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
     r"""Print numbers of a saved result with interval, scope and provenance, for a paper.
@@ -873,6 +875,7 @@ def demo(
             default_model(log, personas="organism", silent=True),
             log,
             seed=seed,
+            ci_prob=ci_prob,
             truth=persona_shares(log),
             described=described,
         )
