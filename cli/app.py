@@ -279,6 +279,12 @@ def fit(
         options = options_of(invocation)
         if save_config is not None:
             write_config(save_config, options)
+        declared = request.parse_declarations(score or (), cuts or ())  # before anything is read
+        weighed = request.parse_concentrations(concentration or ())
+        joint = request.parse_families(family or ())
+        texts_used = request.likelihoods_of(
+            reference=references, label=reference_label, calibration=calibration, used=likelihoods
+        )
         # Naming measurements excludes all others, including likelihoods.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
@@ -287,17 +293,15 @@ def fit(
             log,
             personas=personas,
             emissions=reading.measure or (),
-            declared=request.parse_declarations(score or (), cuts or ()),
+            declared=declared,
             weights=weights,
             baseline=baseline,
             outcome=outcome,
             of=of,
-            likelihoods=request.likelihoods_of(
-                reference=references, label=reference_label, calibration=calibration, used=likelihoods
-            ),
+            likelihoods=texts_used,
             without=without or (),
-            concentration=request.parse_concentrations(concentration or ()),
-            families=request.parse_families(family or ()),
+            concentration=weighed,
+            families=joint,
             silent=True,
         )
         session.show_model(model)

@@ -388,6 +388,13 @@ class Session:
                 f"{path}: is not a result; expected {RESULT} or its folder, before the logs. The shell expands an "
                 "unquoted glob to several files, but --log takes one value: quote it, --log 'logs/*.csv'."
             )
+        if out is not None and out.suffix.lower() == ".pdf":
+            raise InputError(
+                f"{out}: reports are written as HTML and Markdown",
+                expected="a file that ends in .html or .md, or a folder",
+                remedy="print the HTML from a browser to make a PDF",
+                argument="out",
+            )
         result = Result.load(path)
         summary = read_summary(path)
         fitted = summary.get("log", {})

@@ -261,6 +261,20 @@ def test_report_writes_both_files_next_to_the_result(run: Run, fitted: Result, t
     assert (tmp_path / "out" / "report.html").is_file()
 
 
+def test_a_report_is_no_pdf(run: Run, tmp_path: Path) -> None:
+    ended = run("report", "out", "--out", "report.pdf")
+    assert ended.exit_code == 2
+    assert "print the HTML from a browser" in ended.stderr
+    assert not (tmp_path / "report.pdf").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--concentration", "mid=abc"), ("--score", "evil:0-100:hi-is-bad"), ("--family", "gpt=a")]
+)
+def test_options_are_checked_before_the_log_is_read(run: Run, option: str, value: str) -> None:
+    assert f"{option} '{value}'" in run("fit", "nowhere.csv", option, value).stderr
+
+
 def test_report_with_the_log_shows_completions(run: Run, fitted: Result, log_file: Path, tmp_path: Path) -> None:
     fitted.save(tmp_path / "fit.nc")
     ended = run("report", "fit.nc", "--log", log_file, "--out", "there/page.md", "--json")
