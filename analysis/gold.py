@@ -84,9 +84,9 @@ def gold_slice(
     Args:
         result: a fit, for example with the persona set ``judges``.
         log: the log that was fitted.
-        labels: one for every row of the log, None or NaN without a label: the name of a persona or, of a true class,
-            its verdict, such as 1 for ``class 1``. Completions must have been chosen for labelling at random within a
-            condition, and not because of what judges say of them.
+        labels: shape ``(N,)``, one for every row of the log, None or NaN without: the name of a persona or, of a true
+            class, its verdict, such as 1 for ``class 1``. Completions must have been chosen for labelling at random
+            within a condition, and not because of what judges say of them.
         ci_prob: probability of the intervals. Default: that of the fit.
 
     Returns:
