@@ -24,6 +24,7 @@ from simulacra.analysis.fragility import Fragility as Fragility
 from simulacra.analysis.fragility import Ratio as Ratio
 from simulacra.analysis.fragility import fragility as fragility
 from simulacra.analysis.fragility import ratio_set as ratio_set
+from simulacra.analysis.gold import gold_slice as gold_slice
 from simulacra.analysis.in_context import InContext as InContext
 from simulacra.analysis.in_context import fit_in_context as fit_in_context
 from simulacra.analysis.judges import Judges as Judges

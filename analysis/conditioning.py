@@ -31,7 +31,7 @@ from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.simplex import ilr_basis
 from simulacra.inference.result import Result
-from simulacra.inference.tables import CI_PROB, bounds, ends
+from simulacra.inference.tables import CI_PROB, bounds, chosen_probability, ends
 
 __all__ = ["Conditioning", "fit_conditioning", "predict_shifts"]
 
@@ -50,9 +50,11 @@ class Conditioning:
             ``condition, persona``: ``predicted`` with the λ of all conditions, ``left_out`` with the λ of the other
             conditions, ``left_out_predictive`` (the same, with the discrepancy σ added) and ``estimated``. Draws of λ
             and σ are independent.
+        ci_prob: probability of the intervals of its tables, by default: that of the fit.
     """
 
     tree: xr.DataTree
+    ci_prob: float = CI_PROB
 
     def __repr__(self) -> str:
         posterior = self.tree["posterior"].to_dataset()
@@ -66,7 +68,7 @@ class Conditioning:
             "next: .table(), .strengths(), .explained(); .tree has the draws",
         )
 
-    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """Predicted and estimated shift of every condition and persona.
 
         Columns ``condition, persona, predicted, predicted_lb, predicted_ub, estimated, eti89_lb, eti89_ub, covered,
@@ -74,6 +76,7 @@ class Conditioning:
         interval includes σ. ``covered``: the interval of the difference between the two shifts contains zero.
         ``same_direction`` is None if the interval of the estimated shift contains zero.
         """
+        ci_prob = chosen_probability(ci_prob, self.ci_prob)
         posterior, quantiles, (lower, upper) = self.tree["posterior"], ends(ci_prob), bounds(ci_prob)
         arrays = {name: posterior[name].to_numpy() for name in _SHIFTS}
         draws = {name: array.reshape(-1, array.shape[2] * array.shape[3]) for name, array in arrays.items()}
@@ -90,7 +93,7 @@ class Conditioning:
         table["same_direction"] = same.astype(object).where(excludes_zero, None)
         return table
 
-    def strengths(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def strengths(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """λ of all conditions together and of each condition alone, in training examples.
 
         Columns ``condition`` (``"all"`` first), ``mean, eti89_lb, eti89_ub``. If fine-tuning were conditioning and
@@ -100,9 +103,9 @@ class Conditioning:
         each = posterior["condition_strength"]
         names = each["condition"].to_numpy()
         draws = {"all": posterior["strength"].to_numpy(), **dict(zip(names, each.to_numpy().T, strict=True))}
-        return _summary("condition", draws, ci_prob)
+        return _summary("condition", draws, chosen_probability(ci_prob, self.ci_prob))
 
-    def explained(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def explained(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """Proportion of the squared shifts of weights that the prediction explains, and how well it predicts the order.
 
         Columns ``what, mean, eti89_lb, eti89_ub``. ``shifts`` is 1 - Σ (estimated - predicted)² / Σ estimated² over
@@ -119,11 +122,11 @@ class Conditioning:
         for index, persona in enumerate(posterior["persona"].to_numpy()):
             ranks = _standard_ranks(predicted[None, :, index]) * _standard_ranks(estimated[:, :, index])
             found[f"order of {persona}"] = ranks.mean(axis=1)
-        return _summary("what", found, ci_prob)
+        return _summary("what", found, chosen_probability(ci_prob, self.ci_prob))
 
 
 def predict_shifts(
-    result: Result, evidence: pd.DataFrame, *, over: Mapping[str, str] | None = None, ci_prob: float = CI_PROB
+    result: Result, evidence: pd.DataFrame, *, over: Mapping[str, str] | None = None, ci_prob: float | None = None
 ) -> pd.DataFrame:
     """Direction and order of small persona shifts, from training data and the weights before training.
 
@@ -134,7 +137,7 @@ def predict_shifts(
             :func:`~simulacra.formalism.conditioning.mean_evidence`, or the evidence of training examples beyond their
             contexts. Only differences between personas matter.
         over: for fine-tunes that did not start from the baseline, the condition of the fit that they started from.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
 
     Returns:
         Columns ``condition, persona, evidence`` (nats, relative to the mean over personas), ``velocity`` (posterior
@@ -145,8 +148,9 @@ def predict_shifts(
     Raises:
         InputError: the fit failed its checks, or the evidence does not match it.
     """
-    lower, upper = bounds(ci_prob)
     rows = _evidence(result, evidence)
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
+    lower, upper = bounds(ci_prob)
     before = _before(result, _starts(result, evidence, over))
     with jax.enable_x64(True):  # noqa: FBT003 (JAX's signature)
         velocity = np.asarray(weight_velocity(jnp.asarray(before), jnp.broadcast_to(rows, before.shape)))
@@ -230,7 +234,7 @@ def fit_conditioning(
         },
         coords={"condition": names, "persona": list(result.personas)},
     )
-    return Conditioning(xr.DataTree.from_dict({"/posterior": posterior}))
+    return Conditioning(xr.DataTree.from_dict({"/posterior": posterior}), result.ci_prob)
 
 
 def _evidence(result: Result, evidence: pd.DataFrame) -> np.ndarray:

@@ -155,7 +155,7 @@ class Fragility:
             "next: .table(), .cite(organism, intervention)",
         )
 
-    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per organism and intervention.
 
         Columns ``organism, intervention, scope, shift, shift_lb, shift_ub`` (before the intervention), ``retained,
@@ -167,9 +167,9 @@ class Fragility:
         Raises:
             InputError: a probability outside (0, 1).
         """
-        return pd.DataFrame([self._row(own, ci_prob) for own in self.rows])
+        return pd.DataFrame([self._row(own, self._probability(ci_prob)) for own in self.rows])
 
-    def cite(self, organism: str, intervention: str, *, ci_prob: float = CI_PROB) -> Citation:
+    def cite(self, organism: str, intervention: str, *, ci_prob: float | None = None) -> Citation:
         """The share that an organism retains after an intervention, with interval, scope and provenance.
 
         Raises:
@@ -183,9 +183,14 @@ class Fragility:
                 expected=f"one of {known}",
                 argument=("organism", "intervention"),
             )
+        ci_prob = self._probability(ci_prob)
         row, columns = self._row(own[0], ci_prob), ("retained", *bounds(ci_prob))
         words, provenance = own[0].shift.words, own[0].shift.compared.provenance
         return cited(f"retained[{organism}, {intervention}]", row, columns, words, provenance, probability=ci_prob)
+
+    def _probability(self, ci_prob: float | None) -> float:
+        own: Contrast = self.rows[0].shift
+        return own.compared.terms.at(ci_prob).ci_prob
 
     def _row(self, own: _Retained, ci_prob: float) -> dict[Any, Any]:
         lower, upper = bounds(ci_prob)

@@ -36,7 +36,7 @@ from simulacra.formalism.shifts import total_variation
 from simulacra.inference.misfit import misfit_of_counts
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.initialise import weights_given
-from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_table
+from simulacra.inference.tables import Terms, bounds, ends, summary_table
 
 __all__ = ["Judges", "judges"]
 
@@ -74,7 +74,7 @@ class Judges:
     terms: Terms
     withheld: Mapping[str, str]
 
-    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per judge: ``judge, family, information, added, moves, worth, status``.
 
         ``information`` and ``added`` are in nats, each followed by an equal-tailed interval of probability ``ci_prob``,
@@ -87,6 +87,7 @@ class Judges:
         Raises:
             InputError: a probability outside (0, 1).
         """
+        ci_prob = self.terms.at(ci_prob).ci_prob
         prior = self.joint.reshape(*self.joint.shape[:2], -1).sum(axis=-1)
         least = _NEGLIGIBLE * float(special.entr(prior).sum(axis=1).mean())
         whole, rows = _information(self.joint), []
@@ -120,7 +121,7 @@ class Judges:
         without = self.emissions.sum(axis=1 + place)[:, *kept.T]
         return float(total_variation(_weights(self.counts, components), _weights(self.counts, without)).max())
 
-    def confusions(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def confusions(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """P(verdict | persona) of every judge, in families or not, as in :meth:`~simulacra.inference.Result.emissions`.
 
         Columns ``judge, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
@@ -128,7 +129,7 @@ class Judges:
         Raises:
             InputError: a probability outside (0, 1).
         """
-        terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
+        terms = self.terms.at(ci_prob)
         parts = [summary_table(draws, terms, others=others) for draws, *others in self.tables]
         return pd.concat(parts, keys=self.names, names=["judge"]).reset_index(0).reset_index(drop=True)
 
@@ -242,7 +243,7 @@ def judges(result: Result) -> Judges:
             axis=1,
         ),
         emissions=_product(means, shapes)[0],
-        terms=Terms(result.failed, result.thresholds, absent=result.absent).of("emissions"),
+        terms=Terms(result.failed, result.thresholds, result.ci_prob, absent=result.absent).of("emissions"),
         withheld=withheld_emissions(result),
     )
 

@@ -56,7 +56,7 @@ from simulacra.inference.citation import Citation, cited
 from simulacra.inference.known_personas import sample_weights
 from simulacra.inference.misfit import described, every_pattern, misfit_of_counts, pattern_bins
 from simulacra.inference.result import Result
-from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
+from simulacra.inference.tables import Terms, bounds, chosen_probability, summary_table
 
 __all__ = ["Monitor", "Window", "update"]
 
@@ -65,6 +65,8 @@ _CONCENTRATION = 0.5
 _DECAY = 1.6
 _WRONG_BY = 0.3
 """Standard deviation of the factor by which personas are wrong about the share of a bin."""
+_COUNTED = ("window", "condition", "completions", "new_questions", "events", "total")
+_TESTED = ("unexplained", "p_value", "level", "alarm", "excess")
 _ALARM = "withheld: behaviour that no persona describes"
 
 
@@ -154,7 +156,7 @@ class Monitor:
             "next: update(monitor, log), .table(), .weights(), .cite(metric, window)",
         )
 
-    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per window.
 
         Columns ``window, condition, completions, new_questions`` (how many base questions the fit does not have),
@@ -166,10 +168,12 @@ class Monitor:
         Raises:
             InputError: a probability outside (0, 1).
         """
-        table = pd.DataFrame([self._row(window, ci_prob) for window in self.windows])
+        ci_prob = chosen_probability(ci_prob, self.result.ci_prob)
+        columns = [*_COUNTED, "rate", *bounds(ci_prob), *_TESTED, "status"]
+        table = pd.DataFrame([self._row(window, ci_prob) for window in self.windows], columns=columns)
         return table.astype({"alarm": "boolean"})
 
-    def weights(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def weights(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per window and persona.
 
         Columns ``window, persona, mean, eti89_lb, eti89_ub, shift, shift_lb, shift_ub`` (difference from the
@@ -180,8 +184,11 @@ class Monitor:
         Raises:
             InputError: a probability outside (0, 1).
         """
+        ci_prob = chosen_probability(ci_prob, self.result.ci_prob)
         lower, upper = bounds(ci_prob)
-        parts = []
+        columns = ["window", "persona", "mean", lower, upper, "shift", "shift_lb", "shift_ub"]
+        columns += ["ess_bulk", "ess_tail", "r_hat", "status"]
+        parts = [pd.DataFrame(columns=columns)] if not self.windows else []
         for window in self.windows:
             table, shifts = self._summaries(window, ci_prob)
             for name, column in (("shift", "mean"), ("shift_lb", lower), ("shift_ub", upper)):
@@ -190,11 +197,10 @@ class Monitor:
                 table["status"] = window.withheld or _ALARM
                 table[["mean", lower, upper, "shift", "shift_lb", "shift_ub"]] = np.nan
             parts.append(table.drop(columns="condition").assign(window=window.name))
-        table = pd.concat(parts, ignore_index=True)
-        return table[["window", *(name for name in table if name != "window")]]
+        return pd.concat(parts, ignore_index=True)[columns]
 
     def cite(
-        self, metric: str, window: str | None = None, persona: str | None = None, *, ci_prob: float = CI_PROB
+        self, metric: str, window: str | None = None, persona: str | None = None, *, ci_prob: float | None = None
     ) -> Citation:
         """One estimate of a window, with its interval and provenance.
 
@@ -207,6 +213,7 @@ class Monitor:
         Raises:
             InputError: there is no such estimate, or it is withheld (with the reason).
         """
+        ci_prob = chosen_probability(ci_prob, self.result.ci_prob)
         names = [own.name for own in self.windows]
         if metric not in ("rate", "weight", "shift") or window not in names or (persona is None) != (metric == "rate"):
             place = "without a window" if window is None else f"in window {window!r}"

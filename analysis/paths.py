@@ -22,7 +22,7 @@ from simulacra.inference.citation import Citation, cited
 from simulacra.inference.compared import Compared
 from simulacra.inference.diagnostics import convergence
 from simulacra.inference.rate_tables import sure_of_sign
-from simulacra.inference.tables import CI_PROB, bounds, ends, summary_table
+from simulacra.inference.tables import bounds, ends, summary_table
 
 __all__ = ["SCALES", "Alone", "TrainingPath"]
 
@@ -78,7 +78,7 @@ class TrainingPath:
     def _values(self) -> np.ndarray:
         return self.draws[self.covariate].to_numpy()
 
-    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per checkpoint.
 
         Columns ``checkpoint, <covariate>, scope, mean, eti89_lb, eti89_ub`` (the path), ``alone, alone_lb, alone_ub``
@@ -89,6 +89,7 @@ class TrainingPath:
         Raises:
             InputError: a probability outside (0, 1).
         """
+        ci_prob = self._probability(ci_prob)
         lower, upper = bounds(ci_prob)
         alone = self.alone.table(ci_prob)
         low, high = np.quantile(self.draws.to_numpy(), ends(ci_prob), axis=0)
@@ -114,7 +115,7 @@ class TrainingPath:
         return table
 
     def crossing(
-        self, level: float | int | None = None, *, share: float | int | None = None, ci_prob: float = CI_PROB
+        self, level: float | int | None = None, *, share: float | int | None = None, ci_prob: float | None = None
     ) -> pd.DataFrame:
         """When the path first reaches a level, or a share of its total change.
 
@@ -149,7 +150,7 @@ class TrainingPath:
             raise InputError(f"crossing: {name} is {target!r}", expected="a number between 0 and 1", argument=name)
         sign = self._sign if level is None else self._sign_to(float(level))
         draws = self._crossing_draws(level, share, sign)
-        first = float(self._values[0])
+        first, ci_prob = float(self._values[0]), self._probability(ci_prob)
         # infinity is a value like any other: quantiles are draws, not means of two
         middle, low, high = np.quantile(draws, [0.5, *ends(ci_prob)], method="inverted_cdf")
         status = self._withheld or ("" if share is None or self._changes else f"withheld: {_NO_CHANGE}")
@@ -176,7 +177,7 @@ class TrainingPath:
             found = first_crossing(positions, sign * paths, sign * float(level or 0))
         return np.asarray(SCALES[self.scale][1](found))
 
-    def steps(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def steps(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per step between neighbouring checkpoints: how much of the total change falls into it.
 
         Columns ``step_from, step_to`` (values of the covariate), ``scope, change`` (posterior mean of the change in
@@ -188,6 +189,7 @@ class TrainingPath:
         Raises:
             InputError: a probability outside (0, 1).
         """
+        ci_prob = self._probability(ci_prob)
         lower, upper = bounds(ci_prob)
         paths, positions = self.draws.to_numpy(), SCALES[self.scale][0](self._values)
         steps, total = np.diff(paths, axis=1), paths[:, -1] - paths[:, 0]
@@ -217,7 +219,7 @@ class TrainingPath:
             table["change"] = np.nan
         return table
 
-    def steepest(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def steepest(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """The row of :meth:`steps` with the step that most probably has the largest share of the change.
 
         The change is sudden if most of it falls into one step although a straight path would put little there: compare
@@ -230,7 +232,7 @@ class TrainingPath:
         place = int(steps["p_steepest"].fillna(0).to_numpy().argmax())
         return steps.iloc[[place]].reset_index(drop=True)
 
-    def cite(self, checkpoint: str, *, ci_prob: float = CI_PROB) -> Citation:
+    def cite(self, checkpoint: str, *, ci_prob: float | None = None) -> Citation:
         """The path at one checkpoint, with its interval, scope and provenance.
 
         Raises:
@@ -244,7 +246,7 @@ class TrainingPath:
         return self._cited("path", checkpoint, own, "mean", ci_prob)
 
     def cite_crossing(
-        self, level: float | int | None = None, *, share: float | int | None = None, ci_prob: float = CI_PROB
+        self, level: float | int | None = None, *, share: float | int | None = None, ci_prob: float | None = None
     ) -> Citation:
         """The value of the covariate at which the path reaches a level, or a share of its change.
 
@@ -253,7 +255,7 @@ class TrainingPath:
         """
         table = self.crossing(level, share=share, ci_prob=ci_prob)
         row = table.iloc[0]
-        if np.isinf(row[bounds(ci_prob)[1]]):
+        if np.isinf(row[bounds(self._probability(ci_prob))[1]]):
             raise InputError(
                 f"cite_crossing: {self._what} reaches {row['crossing']} within the observed range with probability "
                 f"{row['p_crossed']:.2f}, so the interval has no upper end",
@@ -261,7 +263,7 @@ class TrainingPath:
             )
         return self._cited("crossing", row["crossing"], table, "median", ci_prob)
 
-    def cite_steepest(self, *, ci_prob: float = CI_PROB) -> Citation:
+    def cite_steepest(self, *, ci_prob: float | None = None) -> Citation:
         """The share of the total change that falls into the steepest step.
 
         Raises:
@@ -271,11 +273,15 @@ class TrainingPath:
         start, end = table[["step_from", "step_to"]].to_numpy()[0]
         return self._cited("share", f"{self.covariate} {start:g} to {end:g}", table, "share", ci_prob)
 
-    def _cited(self, quantity: str, place: str, table: pd.DataFrame, value: str, ci_prob: float) -> Citation:
+    def _cited(self, quantity: str, place: str, table: pd.DataFrame, value: str, ci_prob: float | None) -> Citation:
+        ci_prob = self._probability(ci_prob)
         row, columns = table.to_dict("records")[0], (value, *bounds(ci_prob))
         own = self.alone.compared
         kind = "rate" if self.persona is None else self.persona
         return cited(f"{quantity}[{kind}, {place}]", row, columns, own.words, own.provenance, probability=ci_prob)
+
+    def _probability(self, ci_prob: float | None) -> float:
+        return self.alone.compared.terms.at(ci_prob).ci_prob
 
     @property
     def _sign(self) -> int:
@@ -293,7 +299,7 @@ class TrainingPath:
     @property
     def _withheld(self) -> str:
         """Why the path is withheld; empty if it is not."""
-        table = self.alone.table(CI_PROB)
+        table = self.alone.table()
         for name, status in zip(self.draws["checkpoint"].to_numpy(), table["status"], strict=True):
             if status.startswith("withheld"):
                 return f"withheld: the estimate of {name} is withheld ({status.removeprefix('withheld: ')})"
@@ -332,9 +338,9 @@ class Alone:
         values = self.compared.draws.to_numpy()
         return np.asarray(values[..., self.rows[later]] - values[..., self.rows[earlier]])
 
-    def table(self, ci_prob: float) -> pd.DataFrame:
+    def table(self, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per checkpoint: ``mean``, interval, ``ess_bulk, ess_tail, r_hat, status``."""
-        terms = dataclasses.replace(self.compared.terms, ci_prob=ci_prob)
+        terms = self.compared.terms.at(ci_prob)
         own, *others = (self._at(draws) for draws in (self.compared.draws, *self.compared.others))
         size = own.mean(("chain", "draw")).to_numpy() if self.compared.of == "weights" else None
         return summary_table(own, terms, diagnostics=self._diagnostics, size=size, others=others)
@@ -346,7 +352,7 @@ class Alone:
     @property
     def worst(self) -> dict[str, float]:
         """The smallest effective sample sizes and the largest R-hat of the checkpoints."""
-        table = self.table(CI_PROB)
+        table = self.table()
         return {"ess_bulk": table["ess_bulk"].min(), "ess_tail": table["ess_tail"].min(), "r_hat": table["r_hat"].max()}
 
     def _at(self, draws: xr.DataArray) -> xr.DataArray:

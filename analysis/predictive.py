@@ -32,7 +32,7 @@ from simulacra.inference.draws import chosen_outcome
 from simulacra.inference.groups import Group, names_of
 from simulacra.inference.posterior import parameters_of
 from simulacra.inference.result import Result
-from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, places
+from simulacra.inference.tables import Terms, bounds, ends, places
 
 __all__ = ["Prediction", "predict", "predict_rates"]
 
@@ -60,12 +60,13 @@ class Prediction:
         """Draws of the predicted rates, dims ``(chain, draw, group)``, in [0, 1], as ``Result.draws("rates")``."""
         return self.compared.draws
 
-    def rates(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def rates(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per group: its columns, what was observed, and what is predicted; see :func:`predict_rates`.
 
         Raises:
             InputError: a probability outside (0, 1).
         """
+        ci_prob = self.compared.terms.at(ci_prob).ci_prob
         flat = self.draws.stack(sample=("chain", "draw")).transpose("group", "sample").to_numpy()  # noqa: PD013
         table = places(self.draws)
         if self.counted is not None:
@@ -159,7 +160,10 @@ def predict(
         events = rng.binomial(totals, np.clip(happens / np.maximum(inside, _NOTHING), 0, 1))
         replicated = ((events @ within) / np.maximum(totals @ within, 1)).reshape(-1, len(groups))
         counted = within.T @ _observed(result, counts, outcome)
-    terms, provenance = Terms(result.failed, result.thresholds).of("implied_rates"), result.provenance(outcome)
+    terms, provenance = (
+        Terms(result.failed, result.thresholds, result.ci_prob).of("implied_rates"),
+        result.provenance(outcome),
+    )
     compared = Compared("predicted_rates", "these", _words(cells), groups, draws, (), None, None, terms, provenance)
     return Prediction(compared, replicated, counted)
 
@@ -171,7 +175,7 @@ def predict_rates(
     *,
     num_draws: int = 1000,
     seed: int = 0,
-    ci_prob: float = CI_PROB,
+    ci_prob: float | None = None,
 ) -> pd.DataFrame:
     """Predict rates and compare them with the observed ones; :func:`predict` also returns draws and contrasts.
 
@@ -193,7 +197,8 @@ def predict_rates(
     Raises:
         InputError: as :func:`predict`, or a probability outside (0, 1).
     """
-    bounds(ci_prob)  # raises before anything is drawn
+    if ci_prob is not None:
+        bounds(ci_prob)  # raises before anything is drawn
     return predict(result, log, outcome, num_draws=num_draws, seed=seed).rates(ci_prob=ci_prob)
 
 

@@ -46,7 +46,7 @@ from simulacra.inference.groups import Group, mean_label
 from simulacra.inference.misfit import MOST_PATTERNS, every_pattern, in_points, pattern_bins
 from simulacra.inference.rates import baseline_pairs
 from simulacra.inference.result import Result
-from simulacra.inference.tables import CI_PROB, Terms, bounds, level, summary_table
+from simulacra.inference.tables import Terms, bounds, level, summary_table
 
 __all__ = ["LEVEL", "Reweighting", "reweighting"]
 
@@ -112,7 +112,7 @@ class Reweighting:
     data_hash: str
     version: str
 
-    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per comparison.
 
         Columns ``comparison, scope, questions, asked`` (base questions that all of its conditions were asked, and that
@@ -132,10 +132,10 @@ class Reweighting:
         Raises:
             InputError: a probability outside (0, 1).
         """
-        rows = [self._row(name, own, ci_prob) for name, own in self.comparisons.items()]
+        rows = [self._row(name, own, self.terms.at(ci_prob)) for name, own in self.comparisons.items()]
         return pd.DataFrame(rows)
 
-    def cite(self, comparison: str, *, ci_prob: float = CI_PROB) -> str:
+    def cite(self, comparison: str, *, ci_prob: float | None = None) -> str:
         """One comparison in one line, with scope and provenance; ``"ft - base"`` is understood as ``"ft − base"``.
 
         Raises:
@@ -146,14 +146,15 @@ class Reweighting:
         if comparison not in self.comparisons:
             known = listing(self.comparisons, 300)
             raise InputError(f"cite: there is no {comparison!r}", expected=f"one of {known}", argument="comparison")
-        row, own = self._row(comparison, self.comparisons[comparison], ci_prob), self.comparisons[comparison]
+        terms, own = self.terms.at(ci_prob), self.comparisons[comparison]
+        row = self._row(comparison, own, terms)
         if row["verdict"] == "withheld":
             raise InputError(f"{comparison} is {row['status']}")
-        low, high = (f"{row[name]:.3f}" for name in bounds(ci_prob))
+        shown = "–".join(f"{row[name]:.3f}" for name in bounds(terms.ci_prob))
         family = f"; one of {row['comparisons']} comparisons" if row["comparisons"] > 1 else ""
         return (
             f"{comparison}: {row['verdict']} {own.contrast.words} (total variation of weights "
-            f"{row['total_variation']:.3f}, {level(ci_prob)} ETI {low}–{high}, p {_shown(row['p_selection'])}; share "
+            f"{row['total_variation']:.3f}, {level(terms.ci_prob)} ETI {shown}, p {_shown(row['p_selection'])}; share "
             f"that no reweighting accounts for {row['unexplained']:.3f}, p {_shown(row['p_conduct'])}{family}; "
             f"simulacra {self.version}, data {self.data_hash[:8]}…)"
         )
@@ -167,15 +168,14 @@ class Reweighting:
             "next: .table(), .cite(comparison)",
         )
 
-    def _row(self, name: str, own: _Compared, ci_prob: float) -> dict[Any, Any]:
+    def _row(self, name: str, own: _Compared, terms: Terms) -> dict[Any, Any]:
         first, residual = own.contrast, own.residual
         distance, *others = (_distance(moved).expand_dims(comparison=[name], axis=-1) for moved in own.moved)
         free = [moved[..., :-1] for moved in own.moved]  # the last weight follows from the others
         p_selection = max(_joint_tail(moved.reshape(-1, moved.shape[-1])) for moved in free)
-        terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
         summary = summary_table(distance, terms, others=others).iloc[0].to_dict()
         if float(distance.max()) < _EQUAL:  # the formula gives both sides the same weights
-            summary |= {"mean": 0.0, **dict.fromkeys(bounds(ci_prob), 0.0), "status": "ok"}
+            summary |= {"mean": 0.0, **dict.fromkeys(bounds(terms.ci_prob), 0.0), "status": "ok"}
         status = f"withheld: {own.withheld}" if own.withheld else summary["status"]
         verdict = "selection" if p_selection <= LEVEL else "undecided"
         if verdict == "selection" and self.adaptable:
@@ -190,7 +190,7 @@ class Reweighting:
             "p_conduct": residual.p_value,
             "most_changed": own.most_changed,
             "total_variation": summary["mean"],
-            **{column: summary[column] for column in bounds(ci_prob)},
+            **{column: summary[column] for column in bounds(terms.ci_prob)},
             "p_selection": p_selection,
             "verdict": verdict,
             "comparisons": len(self.comparisons),
@@ -198,7 +198,14 @@ class Reweighting:
             "status": status,
         }
         if status.startswith("withheld"):
-            hidden = ("unexplained", "noticeable", "p_conduct", "total_variation", *bounds(ci_prob), "p_selection")
+            hidden = (
+                "unexplained",
+                "noticeable",
+                "p_conduct",
+                "total_variation",
+                *bounds(terms.ci_prob),
+                "p_selection",
+            )
             row |= {**dict.fromkeys(hidden, np.nan), "most_changed": "", "verdict": "withheld"}
         return row
 
@@ -255,7 +262,9 @@ def reweighting(
         found[_name(contrast)] = _examined(result, contrast, rng)
     provenance = result.provenance()
     adaptable = len(prepared.conditions) <= len(set(result.personas) - set(result.absent))
-    return Reweighting(found, adaptable, Terms((), result.thresholds), provenance.data_hash, provenance.version)
+    return Reweighting(
+        found, adaptable, Terms((), result.thresholds, result.ci_prob), provenance.data_hash, provenance.version
+    )
 
 
 def _against_baseline(groups: pd.DataFrame, baseline: str) -> list[tuple[Group, Group]]:

@@ -39,7 +39,7 @@ from simulacra.inference.groups import Group, find_group, names_of
 from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import baseline_pairs, groups_of
 from simulacra.inference.result import Result
-from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_table
+from simulacra.inference.tables import Terms, bounds, ends, summary_table
 
 __all__ = ["METRICS", "Scorecard", "breadth", "half_dose", "scorecard"]
 
@@ -85,7 +85,7 @@ class Scorecard:
             "next: .table(), .cite(metric, organism); .draws[metric]",
         )
 
-    def table(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per quantity and organism.
 
         Columns ``metric, organism, scope, mean, eti89_lb, eti89_ub, rank, rank_lb, rank_ub, p_best, ess_bulk, ess_tail,
@@ -96,7 +96,8 @@ class Scorecard:
         Raises:
             InputError: a probability outside (0, 1).
         """
-        terms = dataclasses.replace(self.terms, ci_prob=ci_prob)
+        terms = self.terms.at(ci_prob)
+        limits = bounds(terms.ci_prob)
         parts = []
         for metric, draws in self.draws.items():
             # what follows from the rate has its diagnostics, because a share of questions may be the same in all draws
@@ -107,8 +108,8 @@ class Scorecard:
                 if (metric, name) in self.withheld:
                     table.loc[row, "status"] = f"withheld: {self.withheld[metric, name]}"
             hidden = table["status"].str.startswith("withheld").to_numpy()
-            table.loc[hidden, ["mean", *bounds(ci_prob)]] = np.nan
-            for name, values in _ranks(draws.to_numpy()[..., ~hidden], METRICS[metric], ci_prob).items():
+            table.loc[hidden, ["mean", *limits]] = np.nan
+            for name, values in _ranks(draws.to_numpy()[..., ~hidden], METRICS[metric], terms.ci_prob).items():
                 table.loc[~hidden, name] = values
             parts.append(table.assign(metric=metric, scope="these"))
         columns = [
@@ -116,7 +117,7 @@ class Scorecard:
             "organism",
             "scope",
             "mean",
-            *bounds(ci_prob),
+            *limits,
             *_RANKS,
             "ess_bulk",
             "ess_tail",
@@ -125,12 +126,13 @@ class Scorecard:
         ]
         return pd.concat(parts, ignore_index=True)[columns]
 
-    def cite(self, metric: str, organism: str, *, ci_prob: float = CI_PROB) -> Citation:
+    def cite(self, metric: str, organism: str, *, ci_prob: float | None = None) -> Citation:
         """One quantity of one organism, with its interval, scope and provenance.
 
         Raises:
             InputError: there is no such row, or it is withheld (with the reason).
         """
+        ci_prob = self.terms.at(ci_prob).ci_prob
         table = self.table(ci_prob=ci_prob)
         own = table[(table["metric"] == metric) & (table["organism"] == organism)]
         if own.empty:
@@ -227,7 +229,7 @@ def scorecard(
                 values[metric][..., place] = remains / rise[..., place]
     dims, coords = ("chain", "draw", "organism"), {"organism": names}
     found = {name: xr.DataArray(values[name], dims=dims, coords=coords) for name in METRICS if name in values}
-    terms = Terms(result.failed, result.thresholds).of("rates")
+    terms = Terms(result.failed, result.thresholds, result.ci_prob).of("rates")
     return Scorecard(found, withheld, result.in_words(), terms, result.provenance(chosen))
 
 

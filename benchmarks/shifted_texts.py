@@ -88,7 +88,7 @@ def recover(calibration: Literal["cut", "joint"], shift: float, seed: int) -> pd
     weights = xr.DataArray(draws, dims=("chain", "draw", "condition", "persona"))
     purity = (("chain", "draw", "persona"), np.asarray(sampled.parameters.purity))
     posterior = xr.Dataset({"weights": weights, "purity": purity})
-    moved = np.asarray(purity_sensitivity(weights, posterior, prepared))
+    moved = np.asarray(purity_sensitivity(weights, posterior, prepared, CI_PROB))
     low, high = np.minimum(lower, moved.min(axis=0)), np.maximum(upper, moved.max(axis=0))
     return pd.DataFrame(
         {

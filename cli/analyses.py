@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from simulacra.cli.options import MODEL, OUTPUT, SAMPLING, AsJson, CiProb, Quiet, Rope, Saved, Seed
+from simulacra.cli.options import MODEL, OUTPUT, SAMPLING, AsJson, ChosenCiProb, CiProb, Quiet, Rope, Saved, Seed
 from simulacra.cli.reading import Logs, Reading, reading_options
 
 __all__ = ["compare", "contrast", "dose", "plan", "scorecard"]
@@ -24,7 +24,7 @@ def contrast(
     *,
     scope: _Scope = "these",
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,7 +66,7 @@ def dose(
         typer.Option(help="Also show when the quantity reaches this value, in [0, 1].", rich_help_panel=OUTPUT),
     ] = None,
     seed: Seed = 0,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -163,7 +163,7 @@ def scorecard(
         float,
         typer.Option(help="Difference from which a question counts for reliability.", rich_help_panel=MODEL),
     ] = 0.05,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -20,6 +20,7 @@ from simulacra.cli.options import (
     OUTPUT,
     SAMPLING,
     AsJson,
+    ChosenCiProb,
     CiProb,
     Out,
     Quiet,
@@ -278,6 +279,12 @@ def fit(
         options = options_of(invocation)
         if save_config is not None:
             write_config(save_config, options)
+        declared = request.parse_declarations(score or (), cuts or ())  # before anything is read
+        weighed = request.parse_concentrations(concentration or ())
+        joint = request.parse_families(family or ())
+        texts_used = request.likelihoods_of(
+            reference=references, label=reference_label, calibration=calibration, used=likelihoods
+        )
         # Naming measurements excludes all others, including likelihoods.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
@@ -286,17 +293,15 @@ def fit(
             log,
             personas=personas,
             emissions=reading.measure or (),
-            declared=request.parse_declarations(score or (), cuts or ()),
+            declared=declared,
             weights=weights,
             baseline=baseline,
             outcome=outcome,
             of=of,
-            likelihoods=request.likelihoods_of(
-                reference=references, label=reference_label, calibration=calibration, used=likelihoods
-            ),
+            likelihoods=texts_used,
             without=without or (),
-            concentration=request.parse_concentrations(concentration or ()),
-            families=request.parse_families(family or ()),
+            concentration=weighed,
+            families=joint,
             silent=True,
         )
         session.show_model(model)
@@ -313,6 +318,7 @@ def fit(
             target_accept_prob=target_accept_prob,
             engine=engine,
             device=device,
+            ci_prob=ci_prob,
         )
 
 
@@ -569,7 +575,7 @@ def show(
     result: Saved,
     *,
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
     """Show the tables of a saved result."""
@@ -596,7 +602,7 @@ def rates(
         str, typer.Option(metavar="all|coherent|scored", help="Completions that form the denominator.")
     ] = "all",
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
     """Estimate rates of another event, or of several categories, from a saved result.
@@ -636,7 +642,7 @@ def report(
     ] = None,
     reading: Reading,
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -695,7 +701,7 @@ def figures(
         typer.Option(help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=MODEL),
     ] = None,
     rope: Rope = 0.01,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder. Default: figures, next to the result.", rich_help_panel=OUTPUT),
@@ -722,7 +728,7 @@ def _listed(names: str) -> tuple[str, ...]:
 def judges(
     result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
     *,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -750,7 +756,7 @@ def cite(
     bibtex: Annotated[
         bool, typer.Option("--bibtex", help="Add the methods that this fit used, in BibTeX.", rich_help_panel=OUTPUT)
     ] = False,
-    ci_prob: CiProb = 0.89,
+    ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
     r"""Print numbers of a saved result with interval, scope and provenance, for a paper.
@@ -873,6 +879,7 @@ def demo(
             default_model(log, personas="organism", silent=True),
             log,
             seed=seed,
+            ci_prob=ci_prob,
             truth=persona_shares(log),
             described=described,
         )

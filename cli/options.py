@@ -11,6 +11,7 @@ __all__ = [
     "OUTPUT",
     "SAMPLING",
     "AsJson",
+    "ChosenCiProb",
     "CiProb",
     "Out",
     "Quiet",
@@ -38,10 +39,9 @@ Rope = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
-CiProb = Annotated[
-    float,
-    typer.Option(help="Probability of all intervals, between 0 and 1. Claims depend on it.", rich_help_panel=OUTPUT),
-]
+_CI_PROB = "Probability of all intervals, between 0 and 1. Claims depend on it."
+CiProb = Annotated[float, typer.Option(help=_CI_PROB, rich_help_panel=OUTPUT)]
+ChosenCiProb = Annotated[float | None, typer.Option(help=f"{_CI_PROB} Default: as in the fit.", rich_help_panel=OUTPUT)]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed.", rich_help_panel=SAMPLING)]
 Texts = Annotated[
     bool,

@@ -23,6 +23,7 @@ from simulacra.cli.folder import (
     FIGURES,
     RESULT,
     Reserved,
+    checkpoint_of,
     read_summary,
     rescue_result,
     reserve_folder,
@@ -46,7 +47,7 @@ from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.default_model import model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.preview import preview
-from simulacra.inference.tables import CI_PROB, ends
+from simulacra.inference.tables import chosen_probability, ends
 from simulacra.report import (
     bibliography,
     format_citation,
@@ -160,7 +161,7 @@ class Session:
         as_json: print a JSON object instead of text.
         quiet: print errors only.
         rope: half-width of the region of practical equivalence.
-        ci_prob: probability of intervals.
+        ci_prob: probability of intervals. Default: that of the fit.
         texts: whether the texts of completions are written; None is as in the fit of a report.
     """
 
@@ -171,7 +172,7 @@ class Session:
         as_json: bool = False,
         quiet: bool = False,
         rope: float = 0.01,
-        ci_prob: float = CI_PROB,
+        ci_prob: float | None = None,
         texts: bool | None = True,
     ) -> None:
         self._out, self._as_json, self._quiet = out, as_json, quiet
@@ -183,7 +184,8 @@ class Session:
 
     def __enter__(self) -> "Session":
         try:
-            ends(self._ci_prob)  # rejected before anything is computed
+            if self._ci_prob is not None:
+                ends(self._ci_prob)  # rejected before anything is computed
             if self._out is not None:
                 self._reserved = reserve_folder(self._out)
         except (InputError, OSError) as error:
@@ -209,6 +211,10 @@ class Session:
     def _shown(self) -> dict[str, Any]:
         """What reports show of a result."""
         return {"rope": self._rope, "ci_prob": self._ci_prob, "texts": self._texts}
+
+    def _probability(self, result: Result) -> float:
+        """The probability of the intervals that are printed."""
+        return chosen_probability(self._ci_prob, result.ci_prob)
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -343,7 +349,7 @@ class Session:
             "log": {**(read or {}), **log_summary(log, result)},
         }
         if truth is not None:
-            tables[TRUTH] = compare_truth(truth, tables["weights"], ci_prob=self._ci_prob)
+            tables[TRUTH] = compare_truth(truth, tables["weights"], ci_prob=self._probability(result))
             summary[TRUTH] = json_rows(tables[TRUTH])
         return tables, summary
 
@@ -358,7 +364,7 @@ class Session:
         """Load a saved result and print the rates of another outcome, or of the categories of a partition."""
         result = Result.load(path)
         tables = tables_of_rates(result, outcome, rope=self._rope, ci_prob=self._ci_prob)
-        print_rates(self._console, result, tables, outcome, rope=self._rope, ci_prob=self._ci_prob)
+        print_rates(self._console, result, tables, outcome, rope=self._rope, ci_prob=self._probability(result))
         held = _withholds(tables)
         if self._as_json:
             rows = {name: json_rows(table) for name, table in tables.items()}
@@ -381,6 +387,13 @@ class Session:
             raise InputError(
                 f"{path}: is not a result; expected {RESULT} or its folder, before the logs. The shell expands an "
                 "unquoted glob to several files, but --log takes one value: quote it, --log 'logs/*.csv'."
+            )
+        if out is not None and out.suffix.lower() == ".pdf":
+            raise InputError(
+                f"{out}: reports are written as HTML and Markdown",
+                expected="a file that ends in .html or .md, or a folder",
+                remedy="print the HTML from a browser to make a PDF",
+                argument="out",
             )
         result = Result.load(path)
         summary = read_summary(path)
@@ -434,6 +447,9 @@ class Session:
         """
         runs = read_batch(file, out, command)
         todo = [run for run in runs if not run.done]
+        for run in runs:
+            if run.done:  # of a batch that was killed between the result and its clean-up
+                remove_checkpoint(checkpoint_of(run.folder))
         self.say(f"{len(runs)} runs, of which {len(runs) - len(todo)} are done")
         failed = {}
         for run, code, said in run_batch(todo, jobs=jobs):
@@ -466,7 +482,7 @@ class Session:
         result = Result.load(path)
         found = judges(result)
         table, pairs = found.table(ci_prob=self._ci_prob), found.pairs()
-        print_judges(self._console, table, pairs, ci_prob=self._ci_prob)
+        print_judges(self._console, table, pairs, ci_prob=self._probability(result))
         self._finish(result, {"ok": result.ok, "judges": json_rows(table), "pairs": json_rows(pairs)}, printed=False)
 
     def cite(self, path: Path, keys: Sequence[str], style: str, *, bibtex: bool) -> None:
@@ -551,8 +567,9 @@ class Session:
     ) -> None:
         for note in (*warned, *result.notes):
             self.say(f"[yellow]Note:[/yellow] {escape(note)}")
-        print_result(self._console, result, tables, rope=self._rope, ci_prob=self._ci_prob)
-        print_shifts(self._console, tables["shifts"], result.model.baseline, described or {}, ci_prob=self._ci_prob)
+        ci_prob = self._probability(result)
+        print_result(self._console, result, tables, rope=self._rope, ci_prob=ci_prob)
+        print_shifts(self._console, tables["shifts"], result.model.baseline, described or {}, ci_prob=ci_prob)
         if TRUTH in tables:
             print_truth(self._console, tables[TRUTH], result.conditions)
         print_checks(self._console, result, tables)
@@ -619,7 +636,7 @@ class Session:
         raise typer.Exit(code) from error
 
 
-def _value_of(result: Result, key: str, ci_prob: float) -> str:
+def _value_of(result: Result, key: str, ci_prob: float | None) -> str:
     """The number of a key with its interval and its mark, or why it is withheld."""
     try:
         cited = result.cite(key, ci_prob=ci_prob)

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from simulacra.cli.tables import simple_table
 from simulacra.inference.marks import ABSENT, SAME_OUTCOME
-from simulacra.inference.tables import CI_PROB, bounds, level
+from simulacra.inference.tables import bounds, level
 from simulacra.report.prose import difference, interval, points
 
 __all__ = ["print_shifts"]
@@ -26,7 +26,7 @@ def print_shifts(
     baseline: str,
     described: Mapping[str, str],
     *,
-    ci_prob: float = CI_PROB,
+    ci_prob: float,
 ) -> None:
     """Print the shift of every persona in every condition, with a sentence about each condition.
 
@@ -40,7 +40,7 @@ def print_shifts(
     personas = tuple(shifts["persona"].unique())
     table = simple_table(("condition", *personas))
     for condition, rows in shifts.groupby("condition", sort=False):
-        table.add_row(escape(str(condition)), *(_signed_interval(row, ci_prob) for row in rows.to_dict("records")))
+        table.add_row(escape(str(condition)), *(_signed_interval(row) for row in rows.to_dict("records")))
     heading = f"[bold]Persona shifts[/bold] relative to {escape(baseline)} in percentage points"
     console.print(f"{heading}, mean and {level(ci_prob)} interval", highlight=False)
     console.print(table)
@@ -70,7 +70,7 @@ def _reading(rows: pd.DataFrame, ci_prob: float) -> str:
     return f"{found}{'; the rest is withheld, see the checks' if held.any() else ''}."
 
 
-def _signed_interval(row: Mapping[Any, Any], ci_prob: float) -> str:
+def _signed_interval(row: Mapping[Any, Any]) -> str:
     if pd.isna(row["mean"]):
         return "withheld"
-    return "{}\n({} to {})".format(*difference(*interval(row, ci_prob=ci_prob)))
+    return "{}\n({} to {})".format(*difference(*interval(row)))

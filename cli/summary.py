@@ -11,7 +11,7 @@ import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.inference import Check, Result
-from simulacra.inference.tables import CI_PROB
+from simulacra.inference.tables import chosen_probability
 from simulacra.inference.versions import library_versions
 from simulacra.report.tables import json_rows
 
@@ -25,7 +25,7 @@ def summarise(
     tables: Mapping[str, pd.DataFrame],
     *,
     rope: float,
-    ci_prob: float = CI_PROB,
+    ci_prob: float | None = None,
     warnings: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Everything about a result except its draws."""
@@ -43,7 +43,7 @@ def summarise(
             "outcome": None if model.outcome is None else {"rule": model.outcome.rule, "of": model.outcome.of},
             "rope": rope,
         },
-        "ci_prob": ci_prob,
+        "ci_prob": chosen_probability(ci_prob, result.ci_prob),
         "settings": dict(result.settings),
         "notes": list(result.notes),
         "warnings": list(warnings),

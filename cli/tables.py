@@ -15,7 +15,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome, Partition
 from simulacra.inference import Result
 from simulacra.inference.marks import ABSENT, CONDITION_DRIVEN, PRIOR_DRIVEN, PURITY_DRIVEN
-from simulacra.inference.tables import CI_PROB, level
+from simulacra.inference.tables import level
 from simulacra.report.prose import (
     baseline_clause,
     checks_sentence,
@@ -88,7 +88,7 @@ def _in_a_cell(value: Any) -> str:
 
 
 def print_result(
-    console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float, ci_prob: float = CI_PROB
+    console: Console, result: Result, tables: Mapping[str, pd.DataFrame], *, rope: float, ci_prob: float
 ) -> None:
     """Print rates, claims and weights with P(outcome | persona); ``ci_prob`` must be that of the tables."""
     outcome = result.model.outcome
@@ -106,7 +106,7 @@ def print_rates(
     outcome: Outcome | Partition,
     *,
     rope: float,
-    ci_prob: float = CI_PROB,
+    ci_prob: float,
 ) -> None:
     """Print rates and claims of an outcome, or of all categories of a partition; ``tables`` have both scopes."""
     _print_rates(console, result, tables["rates"], str(outcome), ci_prob)
@@ -119,13 +119,13 @@ def _print_weights(console: Console, result: Result, tables: Mapping[str, pd.Dat
     table = simple_table(("condition", *result.personas, *(() if misfit is None else ("unexplained share",))))
     for condition in result.conditions:
         rows = records(weights[weights["condition"] == condition])
-        cells = [_two_lines(number(*interval(row, ci_prob=ci_prob)), _signs(row["status"])) for row in rows]
+        cells = [_two_lines(number(*interval(row)), _signs(row["status"])) for row in rows]
         table.add_row(escape(condition), *cells, *(() if misfit is None else (percent(float(misfit[condition])),)))
     outcome = result.model.outcome
     if outcome is not None:
         table.add_section()
         rows = records(emissions[emissions["measurement"] == "outcome_given_persona"])
-        cells = [_two_lines(number(*interval(row, ci_prob=ci_prob)), _signs(row["status"])) for row in rows]
+        cells = [_two_lines(number(*interval(row)), _signs(row["status"])) for row in rows]
         table.add_row(f"P({escape(outcome.name)} | persona)", *cells, style="italic")
     console.print(f"[bold]Persona weights[/bold], mean and {level(ci_prob)} interval", highlight=False)
     console.print(table)
@@ -158,9 +158,9 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, words: s
         table.add_row(
             escape(place_of(row)),
             f"{grouped(row['events'])} / {grouped(row['total'])}",
-            share(*interval(row, "rate", ci_prob=ci_prob)) if row["total"] else "no completions",
-            share(*interval(new[place_of(row)], "rate", ci_prob=ci_prob)),
-            share(*interval(row, "implied", ci_prob=ci_prob)) + _signs(row["implied_status"]),
+            share(*interval(row, "rate")) if row["total"] else "no completions",
+            share(*interval(new[place_of(row)], "rate")),
+            share(*interval(row, "implied")) + _signs(row["implied_status"]),
         )
     heading = f"[bold]Rates[/bold] with {level(ci_prob)} intervals, {escape(words)}"
     console.print(heading, highlight=False)

@@ -23,7 +23,7 @@ def persona_shares(log: CompletionLog) -> pd.DataFrame:
     return pd.crosstab(log.table["condition"], log.table["persona_label"], normalize="index")
 
 
-def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+def compare_truth(shares: pd.DataFrame, weights: pd.DataFrame, *, ci_prob: float) -> pd.DataFrame:
     """One row per condition and persona.
 
     Args:

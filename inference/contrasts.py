@@ -26,7 +26,7 @@ from simulacra.inference.compared import Compared
 from simulacra.inference.groups import Group, names_of, shares_of
 from simulacra.inference.rate_tables import common_questions, no_common_question, supported
 from simulacra.inference.rates import in_common, scope_name
-from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
+from simulacra.inference.tables import Terms, bounds, summary_table
 
 __all__ = ["Contrast", "Contrasts", "all_pairs", "contrast_of"]
 
@@ -101,7 +101,7 @@ class Contrast:
         questions, asked = common_questions(self.coefficients[None], self.compared.asked)
         return {"questions": int(questions[0]), "asked": int(asked[0])}
 
-    def table(self, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, rope: float = 0.01, ci_prob: float | None = None) -> pd.DataFrame:
         """One row: ``contrast, scope, questions, asked, mean, eti89_lb, eti89_ub, claim, comparisons, ess_bulk, …``.
 
         ``questions``, ``asked``, ``claim`` and ``comparisons`` as in :meth:`~simulacra.inference.Result.contrasts`,
@@ -114,8 +114,8 @@ class Contrast:
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.
         """
-        numbers = ["mean", *bounds(ci_prob)]
-        terms = dataclasses.replace(self._terms, ci_prob=ci_prob)
+        terms = self._terms.at(ci_prob)
+        numbers = ["mean", *bounds(terms.ci_prob)]
         draws, *others = (
             self._combined(own).expand_dims(contrast=[self.name], axis=-1)
             for own in (self.compared.draws, *self.compared.others)
@@ -125,7 +125,7 @@ class Contrast:
         if self.compared.of == "rates":
             coefficients, rates, scope = self.coefficients[None], self.compared.rates, self.compared.scope
             limits = table[numbers[1:]].to_numpy()
-            limits, claims = supported(draws.to_numpy(), limits, coefficients, rates, scope, rope, ci_prob)
+            limits, claims = supported(draws.to_numpy(), limits, coefficients, rates, scope, rope, terms.ci_prob)
             table[numbers[1:]], said = limits, {"claim": claims}
         if self.impossible:
             table[numbers], table["status"] = np.nan, f"withheld: {self.impossible}"
@@ -133,21 +133,22 @@ class Contrast:
         if said and held:
             said = {"claim": "withheld"}
         if not held:
-            found, shown = self.compared.marks(self.coefficients, tuple(table[numbers[1:]].iloc[0]), ci_prob)
+            found, shown = self.compared.marks(self.coefficients, tuple(table[numbers[1:]].iloc[0]), terms.ci_prob)
             table[numbers[1:]], table["status"] = [shown], found or table["status"]
         about: dict[str, Any] = {"scope": scope_name(self.compared.scope), **self._questions}
         table = table.assign(**about, **said, comparisons=self.comparisons)
         return table[["contrast", *about, *numbers, *said, "comparisons", "ess_bulk", "ess_tail", "r_hat", "status"]]
 
-    def cite(self, *, ci_prob: float = CI_PROB) -> Citation:
+    def cite(self, *, ci_prob: float | None = None) -> Citation:
         """The contrast with its interval, scope, diagnostics and provenance.
 
         Raises:
             InputError: it is withheld (with the reason).
         """
-        row = self.table(ci_prob=ci_prob).to_dict("records")[0]
-        columns = ("mean", *bounds(ci_prob))
-        return cited(self.name, row, columns, self.compared.words, self.compared.provenance, probability=ci_prob)
+        probability = self._terms.at(ci_prob).ci_prob
+        row = self.table(ci_prob=probability).to_dict("records")[0]
+        columns = ("mean", *bounds(probability))
+        return cited(self.name, row, columns, self.compared.words, self.compared.provenance, probability=probability)
 
     @property
     def _terms(self) -> Terms:
@@ -165,7 +166,7 @@ class Contrast:
 
     def __repr__(self) -> str:
         row = self.table().to_dict("records")[0]
-        mean, lower, upper = (f"{row[name]:+.4f}".replace("-", "−") for name in ("mean", *bounds()))
+        mean, lower, upper = (f"{row[name]:+.4f}".replace("-", "−") for name in ("mean", *bounds(self._terms.ci_prob)))
         return card(
             f"Contrast {self.name}",
             f"{mean} ({lower} to {upper}) {self.words}",
@@ -206,7 +207,7 @@ class Contrasts(Sequence[Contrast]):
             raise InputError(f"There is no contrast {key!r} among {len(names)}", expected=listing(names, 300))
         return self.members[names.index(key) if isinstance(key, str) else key]
 
-    def table(self, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def table(self, *, rope: float = 0.01, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per contrast, with the columns of :meth:`Contrast.table`.
 
         Raises:

@@ -59,6 +59,7 @@ from simulacra.inference.sampling.sample import (
     sample_posterior,
 )
 from simulacra.inference.sensitivity import prior_sensitivity
+from simulacra.inference.tables import CI_PROB, ends
 from simulacra.inference.texts import describe_texts
 from simulacra.inference.uncovered import uncovered_texts
 
@@ -84,6 +85,7 @@ def fit(
     target_accept_prob: float = 0.9,
     num_starts: int = 100,
     thresholds: Thresholds | None = None,
+    ci_prob: float = CI_PROB,
     progress_bar: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     compilation_cache: bool = True,
@@ -111,6 +113,8 @@ def fit(
         num_starts: number of EM runs that search for modes, at least 10. The search does not depend on ``seed``. Modes
             whose log evidence is close to that of the best are sampled as well (:meth:`Result.readings`).
         thresholds: thresholds of the checks.
+        ci_prob: probability of the intervals of the result, which is stored with it: the default of all its tables,
+            citations, figures and reports. Draws and checks do not depend on it.
         progress_bar: whether to show progress on standard error; ``None`` shows it in terminals, and in notebooks with
             ipywidgets. Unless it is false, a fit that will take longer than a minute or more memory than there is says
             so there before its chains run; the time is that of the first ``num_samples``, within a factor of about two.
@@ -146,6 +150,7 @@ def fit(
     )
     model, log = _check_arguments(model, log, thresholds, settings, checkpoint)
     thresholds = thresholds or Thresholds()
+    ends(ci_prob)  # raises before anything is fitted
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
@@ -175,7 +180,7 @@ def fit(
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, target, sampled, readings, more, rates, settings, thresholds)
+            return _assemble(prepared, target, sampled, readings, more, rates, settings, thresholds, ci_prob)
 
         segments = sample_posterior(prepared, target, best, settings, progress, journal, announce)
         sampled = next(segments)
@@ -227,6 +232,7 @@ def _assemble(
     rates: xr.Dataset | None,
     settings: Settings,
     thresholds: Thresholds,
+    ci_prob: float,
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = _relabelled(prepared, sampled, target.starts[0])
@@ -266,7 +272,7 @@ def _assemble(
         before, after = sampled.parameters.probabilities, parameters.probabilities
         checks += (check_labels(switched, before, after, thresholds),)
     device = _device_of_chains(target, settings)
-    record = {**settings._asdict(), "device": device, "thresholds": dataclasses.asdict(thresholds)}
+    record = {**settings._asdict(), "device": device, "thresholds": dataclasses.asdict(thresholds), "ci_prob": ci_prob}
     return Result(tree, prepared, checks, record, notes)
 
 

@@ -22,7 +22,10 @@ def computed_once(method: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             own: Any
-            own, *values = bound.arguments.values()
+            own, *_ = bound.arguments.values()
+            if bound.arguments.get("ci_prob", own) is None:  # the default is that of the fit
+                bound.arguments["ci_prob"] = own.ci_prob
+            _, *values = bound.arguments.values()
             key = (method.__name__, *values)
             known = own._tables.get(key)
         except TypeError:  # a wrong call, or a scope in proportions, which has no hash

@@ -25,13 +25,13 @@ from scipy import special
 
 from simulacra.formalism.density_ratios import prompt_weights
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.tables import CI_PROB, ends
+from simulacra.inference.tables import ends
 
 __all__ = ["purity_sensitivity"]
 
 
 def purity_sensitivity(
-    weights: xr.DataArray, posterior: xr.Dataset, prepared: Prepared, ci_prob: float = CI_PROB
+    weights: xr.DataArray, posterior: xr.Dataset, prepared: Prepared, ci_prob: float
 ) -> xr.DataArray | None:
     """Mean weights if prompts are as impure, or as pure, as the prior allows; dims ``alternative`` and the weights'.
 

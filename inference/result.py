@@ -66,7 +66,7 @@ from simulacra.inference.readings import READING
 from simulacra.inference.responsibilities import attributions, collapse_again, row_responsibilities
 from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity
 from simulacra.inference.store import Stored, read_result, write_result
-from simulacra.inference.tables import CI_PROB, Terms
+from simulacra.inference.tables import CI_PROB, Terms, chosen_probability
 
 __all__ = ["Result"]
 
@@ -85,13 +85,13 @@ class Result:
         tree: all draws and data, an ``xarray.DataTree`` in the ArviZ schema.
         prepared: model, evaluated formula and counts.
         checks: all checks, passed and failed.
-        settings: settings of the sampler: seed, engine, numbers of draws.
+        settings: settings of the fit: seed, engine, numbers of draws, probability of intervals.
         notes: what was changed or left out, as sentences for display.
 
     Tables withhold estimates that failed a check: the number is NaN, and ``status`` states the reason.
     ``withhold=False`` shows these estimates; use it only to diagnose a problem. ``ci_prob`` is the probability of the
-    intervals, which are equal-tailed; columns are named after it, so ``ci_prob=0.95`` gives ``eti95_lb`` and
-    ``eti95_ub``. A probability outside (0, 1) raises ``InputError``.
+    intervals, which are equal-tailed; by default that of the fit (:attr:`ci_prob`). Columns are named after it, so
+    0.95 gives ``eti95_lb`` and ``eti95_ub``. A probability outside (0, 1) raises ``InputError``.
     """
 
     tree: xr.DataTree
@@ -139,6 +139,14 @@ class Result:
     def thresholds(self) -> Thresholds:
         """The thresholds of the checks."""
         return Thresholds(**self.settings["thresholds"])
+
+    @property
+    def ci_prob(self) -> float:
+        """The probability of intervals that was asked for when the model was fitted, the default of all tables.
+
+        Claims follow from these intervals, names of personas do not.
+        """
+        return float(self.settings.get("ci_prob", CI_PROB))  # a file of an earlier version does not state it
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -228,19 +236,19 @@ class Result:
         return take_draws(name, posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
 
     @computed_once
-    def readings(self, *, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def readings(self, *, ci_prob: float | None = None) -> pd.DataFrame:
         """Weight of every persona in every reading: the solutions that the data support, usually only one.
 
         Columns ``reading, condition, persona, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat``. Personas are named
         by their gates in that reading. Nothing is withheld: the table exists to compare readings, and none of them can
         be cited by itself (:mod:`simulacra.inference.readings`).
         """
-        terms = Terms((), self.thresholds, ci_prob, withhold=False)
+        terms = Terms((), self.thresholds, self.ci_prob, withhold=False).at(ci_prob)
         parts = [tables.summary_table(posterior["weights"], terms) for posterior in self.posteriors]
         return pd.concat(parts, keys=range(1, len(parts) + 1), names=["reading"]).reset_index(0).drop(columns="status")
 
     @computed_once
-    def weights(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
+    def weights(self, *, ci_prob: float | None = None, withhold: bool = True) -> pd.DataFrame:
         """Weight of every persona in every condition, averaged over the logged completions of the condition.
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, unexplained, ess_bulk, ess_tail, r_hat, status``;
@@ -259,14 +267,14 @@ class Result:
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
         others = self._in_readings("weights")[1:]
         table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
-        table = marked(table, self._moved(ci_prob), terms, absent=self.absent)
+        table = marked(table, self._moved(terms.ci_prob), terms, absent=self.absent)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
         return table
 
     @computed_once
-    def shifts(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
+    def shifts(self, *, ci_prob: float | None = None, withhold: bool = True) -> pd.DataFrame:
         """δ of eq. (8): weight minus the weight in the baseline, for every other condition and persona.
 
         Columns ``condition, persona, mean, eti89_lb, eti89_ub, p_gt_0, log_ratio, comparisons, ess_bulk, ess_tail,
@@ -277,9 +285,11 @@ class Result:
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
         table = tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
-        moved = {mark: differences(own, self.model.baseline) for mark, own in self._moved(ci_prob).items()}
+        moved = {mark: differences(own, self.model.baseline) for mark, own in self._moved(terms.ci_prob).items()}
         outcome = self.model.outcome
-        same = {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, ci_prob)
+        same = (
+            {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, terms.ci_prob)
+        )
         return marked(table, moved, terms, absent=self.absent, same=same)
 
     @computed_once
@@ -290,7 +300,7 @@ class Result:
         against: str | None = None,
         scope: Scope = "these",
         rope: float = 0.01,
-        ci_prob: float = CI_PROB,
+        ci_prob: float | None = None,
         withhold: bool = True,
     ) -> pd.DataFrame:
         """Claims about the rate of every condition relative to the baseline, and how much the personas explain.
@@ -422,7 +432,7 @@ class Result:
         outcome: Outcome | Partition | str | None = None,
         *,
         scope: Scope = "these",
-        ci_prob: float = CI_PROB,
+        ci_prob: float | None = None,
         withhold: bool = True,
     ) -> pd.DataFrame:
         """Rate of every condition, in every context in which it was sampled, and the rate that the personas imply.
@@ -504,7 +514,7 @@ class Result:
         return self.tree["uncovered"].to_dataset().to_dataframe().reset_index()
 
     @computed_once
-    def emissions(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
+    def emissions(self, *, ci_prob: float | None = None, withhold: bool = True) -> pd.DataFrame:
         """Behaviour of every persona: P(category | persona) of every measurement, and P(outcome | persona).
 
         Columns ``measurement, persona, category, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``. If the
@@ -522,7 +532,7 @@ class Result:
 
     @computed_once
     def outcome_given_persona(
-        self, outcome: Outcome | str | None = None, *, ci_prob: float = CI_PROB, withhold: bool = True
+        self, outcome: Outcome | str | None = None, *, ci_prob: float | None = None, withhold: bool = True
     ) -> pd.DataFrame:
         """P(outcome | persona), μ of eq. (7); by default for the outcome of the model.
 
@@ -538,10 +548,10 @@ class Result:
         terms = self._terms(ci_prob, withhold=withhold).of("outcome_given_persona")
         table = tables.summary_table(draws, terms, others=others)
         moved = outcome_sensitivity(draws, chosen_outcome(outcome, self.prepared), self.posterior, self.prepared)
-        return marked_prior(table, moved.to_numpy(), tables.bounds(ci_prob))
+        return marked_prior(table, moved.to_numpy(), tables.bounds(terms.ci_prob))
 
     @computed_once
-    def scales(self, *, ci_prob: float = CI_PROB, withhold: bool = True) -> pd.DataFrame:
+    def scales(self, *, ci_prob: float | None = None, withhold: bool = True) -> pd.DataFrame:
         """Standard deviation σ of the effects of every group-specific term of the formula, in ILR coordinates.
 
         Columns ``term, mean, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, status``.
@@ -590,14 +600,14 @@ class Result:
         statuses = {(row["condition"], row["persona"]): row["status"] for row in self.weights().to_dict("records")}
         return attributions(log, self.responsibilities(log), statuses, texts=texts, withhold=withhold)
 
-    def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float = CI_PROB) -> pd.DataFrame:
+    def summary(self, *, var_names: Sequence[str] | None = None, ci_prob: float | None = None) -> pd.DataFrame:
         """ArviZ's summary (mean, sd, interval, ESS, R-hat, MCSE) of weights, implied rates, emissions and scales.
 
         Nothing is withheld, even if checks failed, and intervals are those of the draws. For numbers in a paper use
         :meth:`cite` or the other tables, which withhold estimates that failed a check and extend some intervals.
         """
         names = list(var_names) if var_names else [str(name) for name in self.posterior.data_vars if name != "latents"]
-        return tables.arviz_table(self.tree, names, ci_prob)
+        return tables.arviz_table(self.tree, names, chosen_probability(ci_prob, self.ci_prob))
 
     def to_datatree(self, *, log_likelihood: Unit | None = None) -> xr.DataTree:
         """The result for ArviZ's functions (:mod:`simulacra.inference.datatree`); nothing is withheld.
@@ -622,7 +632,7 @@ class Result:
     @property
     def citable(self) -> tuple[str, ...]:
         """The keys that :meth:`cite` accepts, including those of withheld estimates."""
-        return citable(self._citable(CI_PROB))
+        return citable(self._citable(self.ci_prob))
 
     def cite(
         self,
@@ -630,7 +640,7 @@ class Result:
         *,
         outcome: Outcome | Partition | str | None = None,
         scope: Mapping[str, Mapping[Hashable, float]] | None = None,
-        ci_prob: float = CI_PROB,
+        ci_prob: float | None = None,
     ) -> Citation:
         """One estimate with its interval, diagnostics and provenance.
 
@@ -654,6 +664,7 @@ class Result:
             ``str(result.cite("rate_difference[insecure]"))`` is ``"0.175 on these 24 questions (8 base questions) (89%
             ETI 0.161–0.189; R̂ 1.00, ESS 2 113; one of 4 comparisons; simulacra 0.1.0, data 3f9a61c2…)"``.
         """
+        ci_prob = chosen_probability(ci_prob, self.ci_prob)
         renamed = lost_names(self.model.names, self.personas, self.failed)
         if scope is not None:
             tables = self._citable_mix(scope, ci_prob, outcome)
@@ -717,8 +728,8 @@ class Result:
             f"{grouped(len(self.collapsed))} completions; {passed} of {len(self.checks)} checks passed"
         )
 
-    def _terms(self, ci_prob: float, *, withhold: bool) -> Terms:
-        return Terms(self.failed, self.thresholds, ci_prob, withhold, self.absent)
+    def _terms(self, ci_prob: float | None = None, *, withhold: bool = True) -> Terms:
+        return Terms(self.failed, self.thresholds, self.ci_prob, withhold, self.absent).at(ci_prob)
 
     def _moved(self, ci_prob: float) -> dict[str, xr.DataArray]:
         """Mean weights by mark, in the alternatives that it concerns: the first dim, then ``condition, persona``."""
@@ -743,7 +754,7 @@ class Result:
             posteriors=self.posteriors,
             prepared=self.prepared,
             rates_of=self._rates_of,
-            terms=self._terms(CI_PROB, withhold=True).of,
+            terms=self._terms().of,
             provenance=self.provenance(outcome),
             absent=self.absent,
             left_out=lambda: self._left_out,
@@ -831,4 +842,4 @@ class Result:
             table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **arguments)
             return table
         draws, *others = self._in_readings(name)
-        return tables.summary_table(draws, self._terms(ci_prob, withhold=True).of("implied_rates"), others=others)
+        return tables.summary_table(draws, self._terms(ci_prob).of("implied_rates"), others=others)

@@ -28,6 +28,7 @@ __all__ = [
     "Terms",
     "arviz_table",
     "bounds",
+    "chosen_probability",
     "claims_html",
     "emission_table",
     "ends",
@@ -39,11 +40,11 @@ __all__ = [
 ]
 
 CI_PROB = 0.89
-"""Default probability of an interval: ArviZ's default."""
+"""Default probability of the intervals of a fit: ArviZ's default. Name gates and marks of purity always use it."""
 _OF_EMISSIONS = ("emissions", "outcome_given_persona")
 
 
-def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
+def ends(ci_prob: float) -> tuple[float, float]:
     """The quantiles that bound an equal-tailed interval.
 
     Raises:
@@ -56,19 +57,34 @@ def ends(ci_prob: float = CI_PROB) -> tuple[float, float]:
     return (1 - ci_prob) / 2, (1 + ci_prob) / 2
 
 
-def bounds(ci_prob: float = CI_PROB) -> tuple[str, str]:
-    """Names of the columns of an equal-tailed interval: ``("eti89_lb", "eti89_ub")``."""
+def bounds(ci_prob: float) -> tuple[str, str]:
+    """Names of the columns of an equal-tailed interval: ``("eti89_lb", "eti89_ub")`` of 0.89."""
     ends(ci_prob)
     return f"eti{100 * ci_prob:g}_lb", f"eti{100 * ci_prob:g}_ub"
 
 
-def probability_of(table: pd.DataFrame) -> float | None:
-    """The probability of the equal-tailed intervals of a table, from its column names; None if it has none."""
+def chosen_probability(ci_prob: float | None, own: float) -> float:
+    """The probability of intervals that is asked for, or that of the fit if none is.
+
+    Args:
+        ci_prob: the argument of a function.
+        own: the probability of the fit, :attr:`simulacra.inference.Result.ci_prob`.
+
+    Raises:
+        InputError: the probability is outside (0, 1).
+    """
+    probability = own if ci_prob is None else ci_prob
+    ends(probability)
+    return probability
+
+
+def probability_of(table: pd.DataFrame | Mapping[str, Any]) -> float | None:
+    """The probability of the equal-tailed intervals of a table or row, from the names of its columns; None without."""
     found = [re.fullmatch(r"eti([\d.]+)_lb", str(name)) for name in table]
     return next((float(match[1]) / 100 for match in found if match), None)
 
 
-def level(ci_prob: float = CI_PROB) -> str:
+def level(ci_prob: float) -> str:
     """The probability of an interval for display: ``"89%"``."""
     return f"{100 * ci_prob:g}%"
 
@@ -87,7 +103,7 @@ class Terms:
 
     failed: tuple[Check, ...]
     thresholds: Thresholds
-    ci_prob: float = CI_PROB
+    ci_prob: float
     withhold: bool = True
     absent: tuple[str, ...] = ()
 
@@ -95,6 +111,10 @@ class Terms:
         """The terms of one quantity: the failed checks that withhold it, and the personas for which it is unknown."""
         failed = tuple(c for c in self.failed if quantity in c.withholds and not c.each)
         return dataclasses.replace(self, failed=failed, absent=self.absent if quantity in _OF_EMISSIONS else ())
+
+    def at(self, ci_prob: float | None) -> "Terms":
+        """The same with intervals of another probability, if one is given."""
+        return dataclasses.replace(self, ci_prob=chosen_probability(ci_prob, self.ci_prob))
 
 
 def summary_table(

@@ -49,7 +49,7 @@ def claims_of_runs(contrasts: pd.DataFrame) -> list[ClaimOfRun]:
         for row in records(own[own["scope"] == "these"]):
             place, shown = place_of(row), ("", "")
             if row["claim"] != WITHHELD:
-                mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=probability))
+                mean, lower, upper = difference(*interval(row, "rate_difference"))
                 shown = f"{mean} ({lower} to {upper})", level(probability)
             claims.append(ClaimOfRun(str(run), place, row["claim"], *shown, new[place]))
     return claims
@@ -127,4 +127,4 @@ def _shown(row: Mapping[str, Any], mean: str, probability: float | None, show: C
     """An estimate of a run with its interval; the columns are absent where the run withholds all of its kind."""
     if probability is None or pd.isna(row.get(mean)):
         return WITHHELD
-    return show(*interval(row, mean, ci_prob=probability))
+    return show(*interval(row, mean))

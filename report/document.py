@@ -18,7 +18,7 @@ from simulacra.data.extras import import_extra
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.visible import visible
 from simulacra.inference import Result
-from simulacra.inference.tables import CI_PROB
+from simulacra.inference.tables import chosen_probability
 from simulacra.report import figures
 from simulacra.report.facts import make_facts
 from simulacra.report.figures.style import matplotlib_defaults
@@ -45,7 +45,7 @@ def write_report(
     log: CompletionLog | None = None,
     texts: bool = True,
     rope: float | int = 0.01,
-    ci_prob: float = CI_PROB,
+    ci_prob: float | None = None,
 ) -> Path:
     """Write the report of a result; if writing fails, no partial file is left.
 
@@ -55,7 +55,7 @@ def write_report(
         log: the log that was fitted. With it, the report has example completions and, as HTML, a table of all of them.
         texts: whether the texts of the completions are part of the report.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
-        ci_prob: probability of all intervals; it also affects claims, see
+        ci_prob: probability of all intervals. Default: that of the fit. It also affects claims, see
             :meth:`~simulacra.inference.Result.contrasts`.
 
     Returns:
@@ -77,7 +77,7 @@ def write_reports(
     log: CompletionLog | None = None,
     texts: bool = True,
     rope: float | int = 0.01,
-    ci_prob: float = CI_PROB,
+    ci_prob: float | None = None,
 ) -> tuple[Path, ...]:
     """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
 
@@ -123,7 +123,7 @@ def _write(
     log: CompletionLog | None,
     attributed: "pd.DataFrame | None",
     rope: float | int,
-    ci_prob: float,
+    ci_prob: float | None,
 ) -> tuple[Path, ...]:
     for path in paths:
         if path.suffix not in _TEMPLATES:
@@ -131,6 +131,7 @@ def _write(
                 f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
                 argument="path",
             )
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     browsed = any(path.suffix == ".html" for path in paths)
     facts = make_facts(result, log=log, attributed=attributed, browsed=browsed, rope=rope, ci_prob=ci_prob)
     draw = _painter(result, {"rope": rope, "ci_prob": ci_prob})

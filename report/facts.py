@@ -14,7 +14,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism import InputError, Outcome, Persona
 from simulacra.inference import Check, Result
 from simulacra.inference.marks import PRIOR_DRIVEN, range_of_mark
-from simulacra.inference.tables import CI_PROB, level
+from simulacra.inference.tables import chosen_probability, level
 from simulacra.report.browser import Browser, make_browser
 from simulacra.report.examples import Example, choose_examples
 from simulacra.report.palette import persona_colors
@@ -159,7 +159,7 @@ def make_facts(
     attributed: pd.DataFrame | None = None,
     browsed: bool = True,
     rope: float | int = 0.01,
-    ci_prob: float = CI_PROB,
+    ci_prob: float | None = None,
 ) -> Facts:
     """The content of the report of a result; with the log, also its completions.
 
@@ -170,17 +170,18 @@ def make_facts(
             (:meth:`~simulacra.inference.Result.attributions`). Default: with texts.
         browsed: whether all completions are packed for the table in the page, and not only those shown as examples.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
-        ci_prob: probability of all intervals.
+        ci_prob: probability of all intervals. Default: that of the fit.
 
     Raises:
         InputError: the log is not the one that was fitted.
     """
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     outcome, baseline = result.model.outcome, result.model.baseline
     if log is not None and attributed is None:
         attributed = result.attributions(log)
     texts = attributed is not None and "completion" in attributed
     tables = result_tables(result, rope=rope, ci_prob=ci_prob)
-    driven, examined = _prior_driven(tables, outcome, ci_prob)
+    driven, examined = _prior_driven(tables, outcome)
     claimed = () if outcome is None else tuple(_claims(result, tables, outcome, rope, ci_prob))
     missed = any(
         table["status"].str.startswith(WITHHELD).any()
@@ -202,7 +203,7 @@ def make_facts(
         notes=result.notes,
         claims=claimed,
         personas=tuple(_portraits(result, log, attributed if texts else None, ci_prob)),
-        weights=_weights(tables, ci_prob),
+        weights=_weights(tables),
         unexplained=_unexplained(tables),
         checks=_checks(result.checks),
         prior_driven=driven,
@@ -248,9 +249,9 @@ def _claims(
                 claim=own["claim"] if own else "baseline",
                 sentence=sentence,
                 events=f"{grouped(row['events'])} / {grouped(row['total'])}",
-                rate=share(*interval(row, "rate", ci_prob=ci_prob)),
-                new=share(*interval(rates["new", place], "rate", ci_prob=ci_prob)),
-                implied=marked_number(share(*interval(row, "implied", ci_prob=ci_prob)), row["implied_status"]),
+                rate=share(*interval(row, "rate")),
+                new=share(*interval(rates["new", place], "rate")),
+                implied=marked_number(share(*interval(row, "implied")), row["implied_status"]),
             )
         )
     return claims
@@ -272,9 +273,7 @@ def _portraits(
                 name=name,
                 description=_described(persona, name, gates),
                 color=colors[name],
-                acts=marked_number(number(*interval(acts[name], ci_prob=ci_prob)), acts[name]["status"])
-                if name in acts
-                else None,
+                acts=marked_number(number(*interval(acts[name])), acts[name]["status"]) if name in acts else None,
                 gates=gates,
                 withheld=withheld,
                 examples=None if examples is None else examples[name] if not withheld else (),
@@ -293,7 +292,7 @@ def _described(persona: Persona, name: str, gates: Sequence[Check]) -> str:
     return f"Intended as {persona.name!r}, but failed the gates of that name; interpret it by its scores."
 
 
-def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame:
+def _weights(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     shifts = {(row["condition"], row["persona"]): row for row in records(tables["shifts"])}
     rows = []
     for row in records(tables["weights"]):
@@ -302,8 +301,8 @@ def _weights(tables: Mapping[str, pd.DataFrame], ci_prob: float) -> pd.DataFrame
             {
                 "condition": row["condition"],
                 "persona": row["persona"],
-                "weight": number(*interval(row, ci_prob=ci_prob)),
-                "shift (points)": _shift(shift, ci_prob) if shift else "baseline",
+                "weight": number(*interval(row)),
+                "shift (points)": _shift(shift) if shift else "baseline",
                 "R-hat": f"{row['r_hat']:.3f}",
                 "ESS": grouped(min(row["ess_bulk"], row["ess_tail"])),
                 "status": row["status"],
@@ -324,27 +323,25 @@ def _unexplained(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def _prior_driven(
-    tables: Mapping[str, pd.DataFrame], outcome: Outcome | None, ci_prob: float
-) -> tuple[pd.DataFrame, int]:
+def _prior_driven(tables: Mapping[str, pd.DataFrame], outcome: Outcome | None) -> tuple[pd.DataFrame, int]:
     """The estimates whose mean leaves its interval with other archetypes, and how many were examined.
 
     These are the weights, P(outcome | persona), and the rates that they imply, as far as they are shown.
     """
     examined = [
-        (f"weight of {row['persona']} in {row['condition']}", number(*interval(row, ci_prob=ci_prob)), row["status"])
+        (f"weight of {row['persona']} in {row['condition']}", number(*interval(row)), row["status"])
         for row in records(tables["weights"])
     ]
     if outcome is not None:
         emissions, rates = tables["emissions"], tables["rates"]
         examined += [
-            (f"P({outcome.name} | {row['persona']})", number(*interval(row, ci_prob=ci_prob)), row["status"])
+            (f"P({outcome.name} | {row['persona']})", number(*interval(row)), row["status"])
             for row in records(emissions[emissions["measurement"] == "outcome_given_persona"])
         ]
         examined += [
             (
                 f"implied rate of {place_of(row)}",
-                share(*interval(row, "implied", ci_prob=ci_prob)),
+                share(*interval(row, "implied")),
                 row["implied_status"],
             )
             for row in records(rates[rates["scope"] == "these"])
@@ -354,8 +351,8 @@ def _prior_driven(
     return pd.DataFrame(driven, columns=["estimate", "value", "other archetypes"]), len(shown)
 
 
-def _shift(row: Mapping[str, object], ci_prob: float) -> str:
-    mean, lower, upper = interval(row, ci_prob=ci_prob)
+def _shift(row: Mapping[str, object]) -> str:
+    mean, lower, upper = interval(row)
     return WITHHELD if math.isnan(mean) else "{} ({} to {})".format(*difference(mean, lower, upper))
 
 

@@ -16,7 +16,7 @@ from simulacra.inference.citation import decimals
 from simulacra.inference.marks import is_marked
 from simulacra.inference.rate_tables import rest_is_clear
 from simulacra.inference.rates import in_common
-from simulacra.inference.tables import CI_PROB, bounds, level
+from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 
 __all__ = [
     "WITHHELD",
@@ -106,9 +106,10 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return table.to_dict("records")  # type: ignore[return-value]
 
 
-def interval(row: Mapping[str, Any], mean: str = "mean", *, ci_prob: float = CI_PROB) -> tuple[float, float, float]:
+def interval(row: Mapping[str, Any], mean: str = "mean") -> tuple[float, float, float]:
     """Mean and equal-tailed interval of a row; ``"implied"`` and ``"unexplained"`` have intervals of their own."""
-    lower, upper = (f"{mean}_lb", f"{mean}_ub") if mean in ("implied", "explained", "unexplained") else bounds(ci_prob)
+    own = mean in ("implied", "explained", "unexplained")
+    lower, upper = (f"{mean}_lb", f"{mean}_ub") if own else bounds(probability_of(row) or CI_PROB)
     return float(row[mean]), float(row[lower]), float(row[upper])
 
 
@@ -134,7 +135,7 @@ def claim_sentence(
     words: str,
     rope: float | int,
     *,
-    ci_prob: float = CI_PROB,
+    ci_prob: float,
 ) -> str:
     """The claims about one condition on these and for new questions, without the condition's name.
 
@@ -145,12 +146,12 @@ def claim_sentence(
         baseline: the condition that it is compared with.
         words: the scope of ``row`` in words.
         rope: half-width of the region of practical equivalence.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
     """
     if row["claim"] == WITHHELD:
         held = f"claim withheld ({row['status'].removeprefix('withheld: ')})."
         return held if new["claim"] == WITHHELD else f"{held} {_new_clause(new, rope, ci_prob)}"
-    mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
+    mean, lower, upper = difference(*interval(row, "rate_difference"))
     contexts = [name for name in _contexts(row) if name != "category"]
     same, where = " in the same context" if contexts else "", in_common(words, row)
     claimed = (
@@ -203,7 +204,7 @@ def baseline_clause(row: Mapping[str, Any], rope: float | int) -> str:
 def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:
     if row["claim"] == WITHHELD:
         return f"For new questions, withheld ({row['status'].removeprefix('withheld: ')})."
-    mean, lower, upper = difference(*interval(row, "rate_difference", ci_prob=ci_prob))
+    mean, lower, upper = difference(*interval(row, "rate_difference"))
     said = f"For new questions of this kind {mean} ({lower} to {upper}): {row['claim']}"
     least, most = (row[name] for name in bounds(ci_prob))
     if row["claim"] == "undecided" and row.get("questions") == 0:
@@ -289,7 +290,7 @@ def unrated_sentence(result: Result) -> str:
 
 
 def explanations(
-    result: Result, rope: float | int, *, examples: bool, log_given: bool = False, ci_prob: float = CI_PROB
+    result: Result, rope: float | int, *, examples: bool, ci_prob: float, log_given: bool = False
 ) -> dict[str, str]:
     """How to read each section of a report, by its name.
 
@@ -297,8 +298,8 @@ def explanations(
         result: the fit.
         rope: half-width of the region of practical equivalence.
         examples: whether the report shows example completions.
-        log_given: whether the log was given, and therefore only its texts were left out.
         ci_prob: probability of its intervals.
+        log_given: whether the log was given, and therefore only its texts were left out.
     """
     measured = bool(result.model.measurements)
     return {

@@ -14,7 +14,7 @@ from simulacra.formalism.partitions import Partition
 from simulacra.formalism.visible import visible
 from simulacra.inference import Result
 from simulacra.inference.citation import decimals
-from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
+from simulacra.inference.tables import bounds, level, probability_of
 from simulacra.report.citations import latex_signs
 from simulacra.report.columns import paper_columns
 from simulacra.report.names import refuse_unknown
@@ -46,7 +46,7 @@ SCOPES = ("these", "new")
 """The scopes of rates and claims that are reported together."""
 
 
-def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> dict[str, pd.DataFrame]:
+def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float | None = None) -> dict[str, pd.DataFrame]:
     """The tables of a result by name; ``rates`` and ``contrasts`` only if the model has an outcome.
 
     These two have rows for these questions and for new ones, which the column ``scope`` distinguishes.
@@ -54,7 +54,7 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PRO
     Args:
         result: a fit.
         rope: half-width of the region of practical equivalence of rate differences, a probability.
-        ci_prob: probability of all intervals.
+        ci_prob: probability of all intervals. Default: that of the fit.
 
     Raises:
         InputError: a probability outside (0, 1).
@@ -70,7 +70,7 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float = CI_PRO
 
 
 def tables_of_rates(
-    result: Result, outcome: Outcome | Partition, *, rope: float = 0.01, ci_prob: float = CI_PROB
+    result: Result, outcome: Outcome | Partition, *, rope: float = 0.01, ci_prob: float | None = None
 ) -> dict[str, pd.DataFrame]:
     """The tables ``rates`` and ``contrasts`` of any outcome, or of the categories of a partition, in both scopes.
 

@@ -22,7 +22,6 @@ import pandas as pd
 
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference import Citation, Result
-from simulacra.inference.tables import CI_PROB
 
 __all__ = ["verify_paper"]
 
@@ -182,7 +181,7 @@ def _derive(keyed: _Keyed, result: Result) -> Citation:
     Raises:
         InputError: the key does not exist, or the number is withheld.
     """
-    probability = CI_PROB if keyed.probability is None else float(keyed.probability) / 100
+    probability = None if keyed.probability is None else float(keyed.probability) / 100
     alike = [own for own in result.citable if _folded(own).casefold() == keyed.key.casefold()]
     key = next((own for own in alike if _folded(own) == keyed.key), next(iter(alike), keyed.key))
     contrast = _CONTRAST.fullmatch(keyed.key)

@@ -57,7 +57,7 @@ from simulacra.formalism import (
 from simulacra.formalism.visible import visible
 from simulacra.inference import Contrasts, Declared, Result, Thresholds
 from simulacra.inference.citation import Provenance
-from simulacra.inference.tables import Terms
+from simulacra.inference.tables import CI_PROB, Terms
 from tests.inference.conftest import fit_simulated, fit_triggered, simulate
 
 HOSTILE = "<script>alert(\"x\")</script> & 'q' </td>\n[b](c) \x1b[2J\u202e"
@@ -260,7 +260,7 @@ OBJECTS: dict[str, Callable[[Path], object]] = {
     "Reweighting": lambda _: Reweighting(
         dict.fromkeys((f"{LONG}{n}" for n in range(40)), reweighting(fit_simulated()).comparisons["bad − base"]),
         True,
-        Terms((), Thresholds()),
+        Terms((), Thresholds(), CI_PROB),
         LONG,
         LONG,
     ),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from simulacra.analysis import Fragility
-from simulacra.inference.tables import CI_PROB, bounds, level
+from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.numbered import Point, key, numbered, per_cent
 from simulacra.report.figures.options import Names, Options
@@ -21,7 +21,7 @@ __all__ = ["fragility"]
 
 
 @drawing
-def fragility(found: Fragility, *, ci_prob: float = CI_PROB, **options: Unpack[Options]) -> "Figure":
+def fragility(found: Fragility, *, ci_prob: float | None = None, **options: Unpack[Options]) -> "Figure":
     """The share of a behaviour that interventions leave, against the share of a capability, both with intervals.
 
     Without a capability, the shares of the behaviour are drawn in rows. An intervention that removes the behaviour and
@@ -29,7 +29,7 @@ def fragility(found: Fragility, *, ci_prob: float = CI_PROB, **options: Unpack[O
 
     Args:
         found: what :func:`simulacra.analysis.fragility` returns.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`);
             names are those of organisms and of interventions.
 
@@ -37,6 +37,7 @@ def fragility(found: Fragility, *, ci_prob: float = CI_PROB, **options: Unpack[O
         InputError: an unknown option, or a probability outside (0, 1).
     """
     table, sheet = found.table(ci_prob=ci_prob), Sheet(options)
+    ci_prob = probability_of(table) or CI_PROB
     names = Names(options, table["organism"], table["intervention"])
     organisms, interventions = (names.ordered(dict.fromkeys(table[kind])) for kind in ("organism", "intervention"))
     shown = [
@@ -67,7 +68,7 @@ def _rows(sheet: Sheet, shown: list[dict[str, Any]], labels: list[str], colors: 
     for index, (top, row) in enumerate(zip(rows.tops, shown, strict=True)):
         for value in (0, 1):
             rows.axes.plot([value] * 2, [top, top - 0.9], color=tones().muted, linewidth=0.8, zorder=1)
-        intervals(rows.axes, top - 0.45, interval(row, "retained", ci_prob=ci_prob), colors[index])
+        intervals(rows.axes, top - 0.45, interval(row, "retained"), colors[index])
         if _known(row):
             rows.note(index, _share(row))
     per_cent(rows.axes.xaxis)

@@ -7,7 +7,7 @@ import numpy as np
 
 from simulacra.analysis.paths import SCALES, TrainingPath
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.inference.tables import CI_PROB, ends, level
+from simulacra.inference.tables import CI_PROB, ends, level, probability_of
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.numbered import per_cent
 from simulacra.report.figures.options import Names, Options
@@ -25,14 +25,14 @@ _MARKERS = "osD^v"
 
 @drawing
 def training_paths(
-    path: TrainingPath, *others: TrainingPath, ci_prob: float = CI_PROB, **options: Unpack[Options]
+    path: TrainingPath, *others: TrainingPath, ci_prob: float | None = None, **options: Unpack[Options]
 ) -> "Figure":
     """Paths over one covariate: median and interval of every path, and the estimates of single checkpoints.
 
     Args:
         path: what :func:`~simulacra.analysis.training_path` returned.
         others: further paths over the same covariate and scale, such as the weights of personas next to a rate.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`);
             names are those of the paths, such as ``"rate"`` and ``"weight of villain"``.
 
@@ -52,6 +52,7 @@ def training_paths(
     named = {_name(own): own for own in paths}
     names = Names(options, named)
     personas = names.personas([own.persona for own in paths if own.persona is not None])
+    ci_prob = probability_of(path.table(ci_prob=ci_prob)) or CI_PROB
     axes, ink = sheet.axes(14 + len(paths)), tones().ink
     found = []
     for name, marker in zip(names.ordered(named), itertools.cycle(_MARKERS), strict=False):

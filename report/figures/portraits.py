@@ -11,7 +11,7 @@ from simulacra.formalism.density_ratios import Texts
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.visible import visible
 from simulacra.inference import Result
-from simulacra.inference.tables import CI_PROB, bounds
+from simulacra.inference.tables import bounds, chosen_probability
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.options import Names, Options
@@ -31,7 +31,7 @@ _SURE = 12.0  # nats; larger log-odds are drawn at the edge
 
 
 @drawing
-def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB, **options: Unpack[Options]) -> "Figure":
+def portrait(result: Result, persona: str, *, ci_prob: float | None = None, **options: Unpack[Options]) -> "Figure":
     """P(category | persona) of every measurement, with intervals, and the log-odds of texts for the persona.
 
     The log-odds are those of this persona against all others, for equal prior probabilities, at the posterior mean of
@@ -41,7 +41,7 @@ def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB, **option
     Args:
         result: a fit.
         persona: its name.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
@@ -54,6 +54,7 @@ def portrait(result: Result, persona: str, *, ci_prob: float = CI_PROB, **option
     sheet = Sheet(options)
     names = Names(options, result.personas, result.model.measurements)
     texts, color = result.prepared.texts, names.personas(result.personas)[persona]
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     emissions = result.emissions(ci_prob=ci_prob)
     own = emissions[emissions["persona"] == persona]
     sizes = {each.measurement: len(each.categories) for each in result.model.emissions}
@@ -85,12 +86,12 @@ def _rows(bars: Mapping[str, int], most: int, *, texts: bool) -> list[dict[objec
     return [*rows, *([{_TEXTS: most}] if texts else [])]
 
 
-def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: str, *, ci_prob: float = CI_PROB) -> str:
+def _scores(axes: "Axes", name: str, rows: Sequence[Mapping[str, Any]], color: str, *, ci_prob: float) -> str:
     """Draw one measurement; return its most frequent category, or an empty text if it is withheld."""
     known = [(place, row) for place, row in enumerate(rows) if not np.isnan(row["mean"])]
     for place, row in known:
         bar = axes.bar(place, row["mean"], width=0.82, color=color, linewidth=0)
-        set_hover(f"{name} {row['category']}: {number(*interval(row, ci_prob=ci_prob))}", *bar)
+        set_hover(f"{name} {row['category']}: {number(*interval(row))}", *bar)
         axes.plot([place] * 2, [row[end] for end in bounds(ci_prob)], color=tones().ink, linewidth=1.1)
     if not known:
         _withhold(axes)

@@ -9,7 +9,7 @@ import numpy as np
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.visible import visible
 from simulacra.inference import Result
-from simulacra.inference.tables import CI_PROB, ends, level
+from simulacra.inference.tables import chosen_probability, ends, level
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.options import Names, Options
@@ -29,14 +29,14 @@ _LABEL = 1.2  # room for the label of a bar, in font sizes
 
 @drawing
 def posterior_predictive(
-    result: Result, measurement: str | None = None, *, ci_prob: float = CI_PROB, **options: Unpack[Options]
+    result: Result, measurement: str | None = None, *, ci_prob: float | None = None, **options: Unpack[Options]
 ) -> "Figure":
     """Proportion of every category of a measurement: observed (bars) and drawn from the fitted model (intervals).
 
     Args:
         result: a fit.
         measurement: name of the measurement. Default: the first one of the model.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
@@ -53,6 +53,7 @@ def posterior_predictive(
     totals = observed.sum(f"{name}_category").to_numpy()[:, None]
     drawn = result.tree["posterior_predictive"][name].sel(condition=conditions).to_numpy() / totals
     seen = observed.to_numpy() / totals
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     lower, upper = ends(ci_prob)
     low, middle, high = np.quantile(drawn, [lower, 0.5, upper], axis=(0, 1))
     titles = [sheet.wrap(names.text(condition), 0.43) for condition in conditions]

@@ -6,7 +6,7 @@ import numpy as np
 
 from simulacra.inference import Result
 from simulacra.inference.rates import Scope
-from simulacra.inference.tables import CI_PROB, bounds, level
+from simulacra.inference.tables import bounds, chosen_probability, level
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.numbered import Point, key, numbered, per_cent
 from simulacra.report.figures.options import Names, Options
@@ -23,25 +23,28 @@ _KEY = 22  # letters of names of which two fit next to each other
 
 
 @drawing
-def rates(result: Result, *, scope: Scope = "these", ci_prob: float = CI_PROB, **options: Unpack[Options]) -> "Figure":
+def rates(
+    result: Result, *, scope: Scope = "these", ci_prob: float | None = None, **options: Unpack[Options]
+) -> "Figure":
     """Rate of every condition, with equal-tailed intervals; estimated without personas.
 
     Args:
         result: a fit whose model has an outcome.
         scope: the questions that the rates are about, as for :meth:`~simulacra.inference.Result.rates`.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
         InputError: the model has no outcome, or an unknown option.
     """
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     table, outcome = result.rates(scope=scope, ci_prob=ci_prob), result.model.outcome
     names, sheet = Names(options, map(place_of, records(table)), table["condition"]), Sheet(options)
     shown = names.rows(records(table))
     rows = Rows(sheet, [names.place(row) for row in shown], 0.8, share=0.8)
     for index, (top, row) in enumerate(zip(rows.tops, shown, strict=True)):
         color = names.color(place_of(row), row["condition"], default=tones().ink)
-        found = interval(row, "rate", ci_prob=ci_prob)
+        found = interval(row, "rate")
         intervals(rows.axes, top - 0.45, found, color, said=f"{names.place(row)}: {share(*found)}")
         if not np.isnan(row["rate"]):
             rows.note(index, percent(row["rate"]))
@@ -57,17 +60,18 @@ def rates(result: Result, *, scope: Scope = "these", ci_prob: float = CI_PROB, *
 
 
 @drawing
-def explained_rates(result: Result, *, ci_prob: float = CI_PROB, **options: Unpack[Options]) -> "Figure":
+def explained_rates(result: Result, *, ci_prob: float | None = None, **options: Unpack[Options]) -> "Figure":
     """Rate implied by the personas against the rate, both with intervals, on these questions; and the line of equality.
 
     Args:
         result: a fit whose model has an outcome.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
         InputError: the model has no outcome, or an unknown option.
     """
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     table, (_, upper) = result.rates(ci_prob=ci_prob), bounds(ci_prob)
     names, sheet = Names(options, map(place_of, records(table)), table["condition"]), Sheet(options)
     rows = names.rows(records(table))
@@ -85,10 +89,10 @@ def explained_rates(result: Result, *, ci_prob: float = CI_PROB, **options: Unpa
     drawn = [
         Point(
             str(number),
-            interval(row, "rate", ci_prob=ci_prob),
+            interval(row, "rate"),
             interval(row, "implied"),
             names.color(place_of(row), row["condition"], default=color),
-            f"{names.place(row)}: rate {share(*interval(row, 'rate', ci_prob=ci_prob))}, implied by the personas "
+            f"{names.place(row)}: rate {share(*interval(row, 'rate'))}, implied by the personas "
             f"{share(*interval(row, 'implied'))}",
         )
         for number, row in shown

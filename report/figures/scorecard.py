@@ -6,7 +6,7 @@ import numpy as np
 
 from simulacra.analysis import METRICS, Scorecard
 from simulacra.inference.citation import decimals
-from simulacra.inference.tables import CI_PROB, bounds, level
+from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.cells import cell_table
 from simulacra.report.figures.options import Names, Options
@@ -21,14 +21,14 @@ _FEW = 5  # organisms; with more, cells have no room for intervals
 
 
 @drawing
-def scorecard(card: Scorecard, *, ci_prob: float = CI_PROB, **options: Unpack[Options]) -> "Figure":
+def scorecard(card: Scorecard, *, ci_prob: float | None = None, **options: Unpack[Options]) -> "Figure":
     """Every quantity of every organism, shaded by its rank among the organisms: the better, the darker.
 
     With up to five organisms, the second line of a cell is the interval. Withheld quantities are dashes.
 
     Args:
         card: what :func:`simulacra.analysis.scorecard` returns.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`);
             names are those of organisms and quantities.
 
@@ -36,6 +36,7 @@ def scorecard(card: Scorecard, *, ci_prob: float = CI_PROB, **options: Unpack[Op
         InputError: an unknown option, or a probability outside (0, 1).
     """
     table, sheet = card.table(ci_prob=ci_prob), Sheet(options)
+    ci_prob = probability_of(table) or CI_PROB
     names = Names(options, table["organism"], table["metric"])
     organisms, metrics = (names.ordered(dict.fromkeys(table[kind])) for kind in ("organism", "metric"))
     cells = {(row["metric"], row["organism"]): row for row in records(table)}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import pandas as pd
 
 from simulacra.inference import Result
-from simulacra.inference.tables import CI_PROB, level
+from simulacra.inference.tables import chosen_probability, level
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.rows import Rows, band, intervals
@@ -28,7 +28,7 @@ def rate_differences(
     *,
     against: str | None = None,
     rope: float | int = 0.01,
-    ci_prob: float = CI_PROB,
+    ci_prob: float | None = None,
     **options: Unpack[Options],
 ) -> "Figure":
     """Rate of every condition on these questions minus the baseline's; the region of practical equivalence is shaded.
@@ -37,19 +37,20 @@ def rate_differences(
         result: a fit whose model has an outcome.
         against: the condition that the others are compared with. Default: the baseline of the model.
         rope: half-width of the region of practical equivalence, a probability.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
         InputError: the model has no outcome, or an unknown condition or option.
     """
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     table = result.contrasts(against=against, rope=rope, ci_prob=ci_prob)
     baseline = against or result.model.baseline
     names = Names(options, map(place_of, records(table)), table["condition"], [baseline])
     shown, sheet = names.rows(records(table)), Sheet(options)
     rows = Rows(sheet, [names.place(row) for row in shown], 1.0, share=0.8)
     for index, (top, row) in enumerate(zip(rows.tops, shown, strict=True)):
-        found = interval(row, "rate_difference", ci_prob=ci_prob)
+        found = interval(row, "rate_difference")
         band(rows.axes, top - 0.1, top - 1, rope)
         color = names.color(place_of(row), row["condition"], default=tones().ink)
         intervals(rows.axes, top - 0.55, found, color, said=f"{names.place(row)}: {_said(found)}")
@@ -74,7 +75,7 @@ def shifts(
     *,
     against: str | None = None,
     rope: float | int = 0.01,
-    ci_prob: float = CI_PROB,
+    ci_prob: float | None = None,
     **options: Unpack[Options],
 ) -> "Figure":
     """Shift of every persona's weight in every condition, eq. (8), with equal-tailed intervals.
@@ -85,12 +86,13 @@ def shifts(
         result: a fit.
         against: the condition that the others are compared with. Default: the baseline of the model.
         rope: half-width of the band, a probability.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
         InputError: an unknown condition or option.
     """
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     table, baseline = _shifts(result, against, ci_prob), against or result.model.baseline
     names, sheet = Names(options, result.conditions, result.personas), Sheet(options)
     colors = names.personas(result.personas)
@@ -101,7 +103,7 @@ def shifts(
         band(rows.axes, top, top - _PERSONA * len(colors), rope)
         for place, row in enumerate(records(own)):
             height = top - _PERSONA * (place + 0.5)
-            found = interval(row, ci_prob=ci_prob)
+            found = interval(row)
             said = f"{names.text(condition)}, {names.text(row['persona'])}: {_said(found)}"
             intervals(rows.axes, height, found, colors[row["persona"]], said=said, size=4)
     handles = [rows.axes.plot([], [], "o-", color=color, markersize=4)[0] for color in colors.values()]

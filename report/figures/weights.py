@@ -6,7 +6,7 @@ import numpy as np
 
 from simulacra.data.extras import import_extra
 from simulacra.inference import Result
-from simulacra.inference.tables import CI_PROB, bounds, level
+from simulacra.inference.tables import bounds, chosen_probability, level
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.hover import set_hover
 from simulacra.report.figures.options import Names, Options
@@ -26,7 +26,7 @@ _BELOW = (0.25, 0.5)  # of the intervals of neighbours, below the bar, in lines:
 
 
 @drawing
-def weights(result: Result, *, ci_prob: float = CI_PROB, **options: Unpack[Options]) -> "Figure":
+def weights(result: Result, *, ci_prob: float | None = None, **options: Unpack[Options]) -> "Figure":
     """Persona weights of every condition, as stacked bars of length one.
 
     The line under the right end of a part is the interval of its weight, measured from the left end of the part and
@@ -34,12 +34,13 @@ def weights(result: Result, *, ci_prob: float = CI_PROB, **options: Unpack[Optio
 
     Args:
         result: a fit.
-        ci_prob: probability of the intervals.
+        ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
         InputError: an unknown option, or a probability outside (0, 1).
     """
+    ci_prob = chosen_probability(ci_prob, result.ci_prob)
     table, sheet = result.weights(ci_prob=ci_prob), Sheet(options)
     names = Names(options, result.conditions, result.personas)
     colors, conditions = names.personas(result.personas), names.ordered(result.conditions)
@@ -65,7 +66,7 @@ def _bar(rows: Rows, index: int, parts: list[dict[str, Any]], names: Names, ci_p
     for part in (part for part in parts if not np.isnan(part["mean"])):
         color, mean = colors[part["persona"]], part["mean"]
         bar = axes.barh(middle, mean, left=left, height=1.1, color=color, linewidth=0)
-        condition, value = names.text(part["condition"]), number(*interval(part, ci_prob=ci_prob))
+        condition, value = names.text(part["condition"]), number(*interval(part))
         set_hover(f"{condition}, {names.text(part['persona'])}: {value}", *bar)
         if mean >= _NUMBER:
             text = f"{mean:.2f}".removeprefix("0")

@@ -11,9 +11,9 @@ from simulacra.analysis import Judges, judges
 from simulacra.analysis.judges import _of_judge, _product
 from simulacra.formalism import FamilyEmission, LabelEmission
 from simulacra.inference import Result, Thresholds
-from simulacra.inference.tables import Terms
+from simulacra.inference.tables import CI_PROB, Terms
 
-TERMS = Terms((), Thresholds())
+TERMS = Terms((), Thresholds(), CI_PROB)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from simulacra.formalism.rates import new_question_rate, rate_prior
 from simulacra.inference import Result
 from simulacra.inference.rate_tables import supported
 from simulacra.inference.sampling.rates import sample_rates
-from simulacra.inference.tables import ends
+from simulacra.inference.tables import CI_PROB, ends
 
 GUESS = Guess(0.02, 0.15)
 
@@ -171,7 +171,7 @@ def test_power_is_that_of_full_fits(name: str) -> None:
         said = [
             supported(
                 own,
-                np.quantile(own, ends(), axis=(0, 1)).T,
+                np.quantile(own, ends(CI_PROB), axis=(0, 1)).T,
                 np.array([[-1.0, 1.0]]),
                 xr.Dataset({"events": (dims, counts), "totals": (dims, full)}),
                 scope,

@@ -84,7 +84,7 @@ def test_true_and_estimated_values(passing: Result) -> None:
     first, second = weights["persona"].unique()[:2]
     mean = weights.set_index(["condition", "persona"]).loc[("base", first), "mean"]
     truth = pd.DataFrame({first: [mean], second: [0.999], "nobody": [0.1]}, index=pd.Index(["base"], name="condition"))
-    compared = compare_truth(truth, weights)
+    compared = compare_truth(truth, weights, ci_prob=0.89)
     assert compared["persona"].tolist() == [first, second, "nobody"]
     assert compared["inside"].tolist() == [True, False, None]
 
@@ -115,7 +115,7 @@ def test_shifts_have_sentences() -> None:
     ]
     shifts = pd.DataFrame(rows, columns=["condition", "persona", "mean", "eti89_lb", "eti89_ub", "status"])
     with (console := Console(width=200)).capture() as capture:
-        print_shifts(console, shifts, "base", {"tuned": "on one topic"})
+        print_shifts(console, shifts, "base", {"tuned": "on one topic"}, ci_prob=0.89)
     printed = capture.get()
     assert "tuned (on one topic): evil gained 50.0 points, good lost 50.0 points." in printed
     assert "same: no persona's interval excludes zero." in printed

@@ -83,7 +83,10 @@ def test_a_batch_is_resumed_and_compared(run: Run, log_file: Path, fitted_runs: 
     assert (stored("out/a")["rope"], stored("out/b")["seed"]) == (0.02, 1)
     Path("runs.toml").write_text(text.replace("nowhere.csv", str(log_file)).replace("seed = 1", "seed = 2"))
     fitted_runs.clear()
+    Path("out/a.checkpoint").mkdir()  # the batch was killed before it was removed
+    Path("out/a.checkpoint/settings.json").write_text("{}")
     ended = run("batch", "runs.toml", "--out", "out", "--json")
+    assert not Path("out/a.checkpoint").exists()
     assert ended.exit_code == 0, ended.output
     assert sorted(fitted_runs) == ["out/b", "out/c"]  # a is done, and b has other options
     rates = pd.read_csv("out/rates.csv")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tests.inference.conftest import fit_triggered
 
 Run = Callable[..., Outcome]
 SHORT = ("--num-warmup", 200, "--num-samples", 100, "--num-chains", 2)  # too short to pass the checks
+OTHER_LEVEL = re.compile("eti89|89% (interval|ETI)|interval of 89%")
 FILES = {
     "report.html",
     "report.md",
@@ -42,7 +44,7 @@ def strict_json(text: str) -> dict:
 
 
 def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_file: Path, tmp_path: Path) -> None:
-    ended = run("fit", log_file, *SHORT)
+    ended = run("fit", log_file, *SHORT, "--ci-prob", "0.95")
     assert ended.exit_code == 3, ended.output
     folder = tmp_path / "simulacra-out"
     assert {path.name for path in folder.iterdir()} == FILES
@@ -68,6 +70,19 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
     assert rates["rate"].notna().all()  # they are estimated without personas
     assert rates["implied"].isna().all()
     assert set(rates["status"]) == {"ok"}
+    for command in (
+        "show simulacra-out",
+        "report simulacra-out --out page.md",
+        "rates simulacra-out --outcome 'aligned < 50'",
+        "cite simulacra-out 'rate[insecure]'",
+        "contrast simulacra-out insecure base --json",
+    ):  # the level of the fit stays
+        said = run(*shlex.split(command)).output
+        assert "95" in said or command.startswith("report"), command
+        assert not OTHER_LEVEL.search(said), command
+    written = (folder / "report.html", folder / "summary.json", tmp_path / "page.md")
+    assert not any(OTHER_LEVEL.search(path.read_text()) for path in written)
+    assert "eti89_lb" in run("contrast", "simulacra-out", "insecure", "base", "--ci-prob", "0.89", "--json").output
     assert "withheld" not in set(pd.read_csv(folder / "contrasts.csv")["claim"])
     assert set(pd.read_csv(folder / "unexplained.csv")["condition"]) == {"base", "benign", "insecure"}
     assert len(summary["tables"]["rates"]) == 6
@@ -244,6 +259,20 @@ def test_report_writes_both_files_next_to_the_result(run: Run, fitted: Result, t
     assert ended.exit_code == 3, ended.output  # a short fit
     assert "no examples" in (tmp_path / "out" / "report.md").read_text()
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_report_is_no_pdf(run: Run, tmp_path: Path) -> None:
+    ended = run("report", "out", "--out", "report.pdf")
+    assert ended.exit_code == 2
+    assert "print the HTML from a browser" in ended.stderr
+    assert not (tmp_path / "report.pdf").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--concentration", "mid=abc"), ("--score", "evil:0-100:hi-is-bad"), ("--family", "gpt=a")]
+)
+def test_options_are_checked_before_the_log_is_read(run: Run, option: str, value: str) -> None:
+    assert f"{option} '{value}'" in run("fit", "nowhere.csv", option, value).stderr
 
 
 def test_report_with_the_log_shows_completions(run: Run, fitted: Result, log_file: Path, tmp_path: Path) -> None:

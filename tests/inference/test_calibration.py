@@ -256,7 +256,7 @@ def test_texts_of_a_prompt_have_its_purity_as_a_weight_whatever_that_is() -> Non
         weights=(("chain", "draw", "condition", "persona"), np.stack([[0.5, 0.3, 0.2], elicited])[None, None]),
         purity=(("chain", "draw", "persona"), purity[None, None]),
     )
-    moved = purity_sensitivity(posterior["weights"], posterior, prepared)
+    moved = purity_sensitivity(posterior["weights"], posterior, prepared, 0.89)
     assert moved is not None
     assert moved.dims == ("alternative", "condition", "persona")
     ends = special.expit(special.logit(0.93) + 0.7 * stats.norm.ppf([0.055, 0.945]))
@@ -277,10 +277,12 @@ def test_measured_purities_and_calibrations_without_references_move_nothing() ->
     prepared = prepare(_model(), _log(6, 5))
     posterior, texts = _at_truth(prepared), _texts(prepared)
     labelled = dataclasses.replace(prepared, texts=texts._replace(reference_label=texts.reference_persona))
-    moved = purity_sensitivity(posterior["weights"], posterior, labelled)
+    moved = purity_sensitivity(posterior["weights"], posterior, labelled, 0.89)
     assert moved is not None
     np.testing.assert_allclose(moved, np.stack([posterior["weights"][0, 0]] * 4), atol=1e-6)
-    assert purity_sensitivity(posterior["weights"], posterior, prepare(_model(reference=None), _log(6, 0))) is None
+    assert (
+        purity_sensitivity(posterior["weights"], posterior, prepare(_model(reference=None), _log(6, 0)), 0.89) is None
+    )
 
 
 @pytest.mark.long

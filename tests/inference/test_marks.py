@@ -21,7 +21,7 @@ from simulacra.inference.marks import (
     same_outcome,
 )
 from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity, prior_sensitivity
-from simulacra.inference.tables import Terms
+from simulacra.inference.tables import CI_PROB, Terms
 
 _MODEL = PersonaMixture(
     [
@@ -126,7 +126,7 @@ def _statuses(moved: list[list[float]], **marks: object) -> list[str]:
     sensitivity = xr.DataArray(np.array(moved)[:, None], dims=tuple(coords), coords=coords)
     own = {"absent": (), **marks}
     moves = {PRIOR_DRIVEN: sensitivity}
-    return marked(_TABLE, moves, Terms((), Thresholds()), **own)["status"].tolist()  # type: ignore[arg-type]
+    return marked(_TABLE, moves, Terms((), Thresholds(), CI_PROB), **own)["status"].tolist()  # type: ignore[arg-type]
 
 
 def test_estimates_that_leave_their_interval_are_prior_driven() -> None:

@@ -138,7 +138,7 @@ def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> No
     assert all(content.startswith(ATTACK) for content in fences)
     headings = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
     assert headings[0] == "Supported claims relative to base"
-    explained = explanations(passing, 0.01, examples=True).values()
+    explained = explanations(passing, 0.01, examples=True, ci_prob=0.89).values()
     assert "without personas: on these 4 questions" in " ".join(explained)
     assert "for new questions of this kind, of which the logged base questions are a sample" in " ".join(explained)
     missed = passing.unexplained()["most_missed"]
@@ -301,7 +301,7 @@ def test_the_report_lists_what_depends_on_archetypes_and_not_what_is_withheld(
     ]
     rows = [(f"c{n}", "p", 0.8, 0.7, 0.9, own) for n, own in enumerate(statuses)]
     weights = pd.DataFrame(rows, columns=["condition", "persona", "mean", "eti89_lb", "eti89_ub", "status"])
-    driven, examined = _prior_driven({"weights": weights}, None, 0.89)
+    driven, examined = _prior_driven({"weights": weights}, None)
     assert examined == 3
     assert driven.to_numpy().tolist() == [["weight of p in c1", "0.800 (.700–.900)", "0.774 to 0.935"]]
 
