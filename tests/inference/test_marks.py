@@ -141,7 +141,7 @@ def test_estimates_that_leave_their_interval_are_prior_driven() -> None:
 def test_the_purity_extends_intervals_that_are_shown_and_nothing_else_does() -> None:
     coords = {"alternative": [0, 1], "condition": ["a"], "persona": _TABLE["persona"].to_numpy()}
     means = xr.DataArray([[[0.05, 0.15, 0.2, 0.5]], [[0.2, 0.25, 0.0, 0.6]]], dims=tuple(coords), coords=coords)
-    terms = Terms((), Thresholds())
+    terms = Terms((), Thresholds(), CI_PROB)
     found = marked(_TABLE, {PURITY_DRIVEN: means}, terms, absent=())
     assert found["eti89_lb"].tolist() == pytest.approx([0.05, 0.1, -0.1, np.nan], nan_ok=True)
     assert found["eti89_ub"].tolist() == pytest.approx([0.3, 0.3, 0.2, np.nan], nan_ok=True)
