@@ -1,6 +1,7 @@
 """Settings of the whole suite: float64, no silent broadcasting over ranks, one compilation cache, fixed keys."""
 
 import gc
+import hashlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 from beartype import BeartypeConf
 from beartype.claw import beartype_packages
 from filelock import FileLock
@@ -74,6 +76,40 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     command = ("-m", "simulacra.cli", "demo", "--out", "demo", "--json")
     printed = printed_once(tmp_path_factory, "demo", *command)
     return Demonstration(printed.parent / "demo", json.loads(printed.read_text()))
+
+
+class _Files(NamedTuple):
+    packed: dict[int, tuple[xr.DataTree, memoryview]]
+    unpacked: dict[str, xr.DataTree]
+
+
+@pytest.fixture(scope="session")
+def _files() -> _Files:
+    return _Files({}, {})
+
+
+@pytest.fixture
+def files_once(_files: _Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same draws are packed once, and files of the same bytes are unpacked once, a quarter of a second each."""
+    from simulacra.inference import store
+
+    pack, unpack = store._netcdf, xr.open_datatree
+    packed, unpacked = _files
+
+    def pack_once(tree: xr.DataTree) -> memoryview:
+        if id(tree) not in packed:
+            packed[id(tree)] = tree, pack(tree)  # an object that is kept keeps its id
+        return packed[id(tree)][1]
+
+    def unpack_once(path: Path, **options: str) -> xr.DataTree:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest not in unpacked:
+            with unpack(path, **options) as tree:
+                unpacked[digest] = tree.load()
+        return unpacked[digest].copy()
+
+    monkeypatch.setattr(store, "_netcdf", pack_once)
+    monkeypatch.setattr(xr, "open_datatree", unpack_once)
 
 
 @pytest.fixture

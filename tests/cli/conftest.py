@@ -1,22 +1,19 @@
 """A small log in which three personas are easy to distinguish, as a file; and a way to run the command."""
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from typer.testing import CliRunner, Result
 
 from simulacra.cli.app import app
 from simulacra.data import Truth, read_completions, simulate_log
 from simulacra.formalism import PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result as FitResult
-from simulacra.inference import default_model, fit, store
+from simulacra.inference import default_model, fit
 
 NAMES = ("aligned", "misaligned", "mid")
 WEIGHTS = {"base": (0.90, 0.02, 0.08), "benign": (0.86, 0.03, 0.11), "insecure": (0.45, 0.30, 0.25)}
@@ -84,41 +81,9 @@ def passed(fitted: FitResult) -> FitResult:
     return dataclasses.replace(fitted, checks=checks, settings={**fitted.settings, "thresholds": easy})
 
 
-class _Files(NamedTuple):
-    packed: dict[int, tuple[xr.DataTree, memoryview]]
-    unpacked: dict[str, xr.DataTree]
-
-
-@pytest.fixture(scope="session")
-def _files() -> _Files:
-    return _Files({}, {})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _files_once(_files: _Files) -> Iterator[None]:
-    """The same draws are packed once, and files of the same bytes are unpacked once, a quarter of a second each.
-
-    Writing and reading have tests of their own in ``inference``, which a worker may run after some of these.
-    """
-    pack, unpack = store._netcdf, xr.open_datatree
-    packed, unpacked = _files
-
-    def pack_once(tree: xr.DataTree) -> memoryview:
-        if id(tree) not in packed:
-            packed[id(tree)] = tree, pack(tree)  # an object that is kept keeps its id
-        return packed[id(tree)][1]
-
-    def unpack_once(path: Path, **options: str) -> xr.DataTree:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if digest not in unpacked:
-            with unpack(path, **options) as tree:
-                unpacked[digest] = tree.load()
-        return unpacked[digest].copy()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_netcdf", pack_once)
-        patch.setattr(xr, "open_datatree", unpack_once)
-        yield
+@pytest.fixture(autouse=True)
+def _files_once(files_once: None) -> None:
+    """Writing and reading have tests of their own in ``inference``."""
 
 
 @pytest.fixture

@@ -72,20 +72,23 @@ def test_counts_of_other_measurements(simulated) -> None:
         fit(simulated.model, collapsed)
 
 
-def test_rows_and_their_counts_give_the_same_draws(simulated) -> None:
-    whole = fit(simulated.model, simulated.log, **_SHORT)
+@pytest.fixture(scope="module")
+def short(simulated) -> Result:
+    return fit(simulated.model, simulated.log, **_SHORT)
+
+
+def test_rows_and_their_counts_give_the_same_draws(simulated, short: Result) -> None:
     collapsed = collapse(simulated.log, simulated.model.emissions, by=("condition", "question_id", "base_question"))
     counted = fit(simulated.model, collapsed, **_SHORT)
-    np.testing.assert_array_equal(whole.posterior["latents"], counted.posterior["latents"])
+    np.testing.assert_array_equal(short.posterior["latents"], counted.posterior["latents"])
 
 
-def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(simulated) -> None:
-    result = fit(simulated.model, simulated.log, **_SHORT)
-    assert isinstance(result, Result)
-    assert not result.ok  # 200 draws cannot have 400 effective ones
-    assert {"ess_bulk", "ess_tail"} & {check.name for check in result.failed}
-    assert result.weights()["status"].str.startswith("withheld").any()
-    assert result.settings["num_samples"] == 50
+def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(short: Result) -> None:
+    assert isinstance(short, Result)
+    assert not short.ok  # 200 draws cannot have 400 effective ones
+    assert {"ess_bulk", "ess_tail"} & {check.name for check in short.failed}
+    assert short.weights()["status"].str.startswith("withheld").any()
+    assert short.settings["num_samples"] == 50
 
 
 @pytest.mark.long

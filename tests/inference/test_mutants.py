@@ -19,6 +19,7 @@ def results() -> ModuleType:
     return module
 
 
+@pytest.mark.usefixtures("files_once")
 @pytest.mark.parametrize(("kind", "mutants"), [("bytes of fit.nc", 60), ("bytes of fit.json", 60), ("FORGED", 5)])
 def test_mutants_are_refused_or_have_the_draws_of_the_original(
     kind: str, mutants: int, results: ModuleType, saved: Path

@@ -737,6 +737,7 @@ def test_every_value_of_the_record_that_is_edited_is_noticed(change, saved: Path
         Result.load(saved)
 
 
+@pytest.mark.usefixtures("files_once")
 @pytest.mark.parametrize("value", [None, "x", -1, [[1]]])
 @pytest.mark.parametrize("name", ["prepared", "settings", "checks"])
 def test_a_forged_record_of_another_shape_is_refused(name: str, value: object, saved: Path) -> None:

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from simulacra.data import CompletionLog
 from simulacra.formalism import PersonaMixture
 from simulacra.inference import Result
-from simulacra.report import write_report
+from simulacra.report import write_report, write_reports
 from simulacra.report.facts import _prior_driven, make_facts
 from simulacra.report.prose import explanations, interval, number
 from tests.report.conftest import ATTACK, LONG, OTHER
@@ -42,9 +42,9 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def folder(passing: Result, log: CompletionLog, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    for name in ("report.html", "report.md"):
-        assert write_report(passing, folder / name, log=log) == folder / name
-    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.md"]
+    written = write_reports(passing, folder, log=log)
+    assert [path.name for path in written] == ["report.html", "report.md", "responsibilities.parquet"]
+    assert set(written) == set(folder.iterdir())
     return folder
 
 
@@ -53,14 +53,13 @@ def page(folder: Path) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("suffix", [".html", ".md"])
-def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path, suffix: str) -> None:
-    path = write_report(passing, tmp_path / f"report{suffix}", ci_prob=0.5)
-    text = path.read_text()
-    assert "50% interval" in text
-    assert "if its 50% interval lies outside" in text
-    assert "equivalence is claimed if the interval lies within" in text
-    assert "89%" not in text.replace(f"{0.89:.0%} of {len(passing.checks)}", "")
+def test_all_intervals_and_words_follow_ci_prob(passing: Result, tmp_path: Path) -> None:
+    for path in write_reports(passing, tmp_path, ci_prob=0.5):
+        text = path.read_text()
+        assert "50% interval" in text
+        assert "if its 50% interval lies outside" in text
+        assert "equivalence is claimed if the interval lies within" in text
+        assert "89%" not in text.replace(f"{0.89:.0%} of {len(passing.checks)}", "")
     with pytest.raises(ValueError, match=r"ci_prob is 0\.0; expected a probability between 0 and 1"):
         write_report(passing, path, ci_prob=0.0)
 
@@ -109,10 +108,10 @@ def test_names_that_act_are_shown_in_tables_and_figures(passing: Result, tmp_pat
     conditions = tuple(odd if name == OTHER else name for name in passing.conditions)
     prepared = dataclasses.replace(passing.prepared, collapsed=collapsed, design=design, conditions=conditions)
     renamed = dataclasses.replace(passing, tree=tree, prepared=prepared)
-    for suffix in (".html", ".md"):
-        text = write_report(renamed, tmp_path / f"report{suffix}").read_text(encoding="utf-8")
+    for path in write_reports(renamed, tmp_path):
+        text = path.read_text(encoding="utf-8")
         assert not {"\x1b", "\u202e"} & set(text)
-        assert text.count("x1b") > (10 if suffix == ".html" else 3)
+        assert text.count("x1b") > (10 if path.suffix == ".html" else 3)
 
 
 def test_every_figure_has_alternative_text(page: Page) -> None:
@@ -156,17 +155,15 @@ def test_without_the_log_the_page_says_so(passing: Result, tmp_path: Path) -> No
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in text
 
 
-@pytest.mark.parametrize("suffix", ["html", "md"])
-def test_what_failed_is_withheld_with_the_reason(
-    failing: Result, log: CompletionLog, tmp_path: Path, suffix: str
-) -> None:
-    text = write_report(failing, tmp_path / f"report.{suffix}", log=log).read_text(encoding="utf-8")
-    assert "Checks: some failed. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
-    assert "; no rate or claim." in text
-    assert "name: misaligned failed" in text.replace("**", "")
+def test_what_failed_is_withheld_with_the_reason(failing: Result, log: CompletionLog, tmp_path: Path) -> None:
     weights = failing.weights(withhold=False).set_index(["condition", "persona"])
-    assert number(*interval(dict(weights.loc[(OTHER, "misaligned")]))) not in text
-    assert number(*interval(dict(weights.loc[(OTHER, "aligned")]))) in text
+    for path in write_reports(failing, tmp_path, log=log)[:2]:
+        text = path.read_text(encoding="utf-8")
+        assert "Checks: some failed. Withheld: 3 of 9 weights, 2 of 6 shifts and " in text
+        assert "; no rate or claim." in text
+        assert "name: misaligned failed" in text.replace("**", "")
+        assert number(*interval(dict(weights.loc[(OTHER, "misaligned")]))) not in text
+        assert number(*interval(dict(weights.loc[(OTHER, "aligned")]))) in text
 
 
 def _failed(result: Result, *names: str, condition: str | None = None) -> Result:
@@ -179,25 +176,26 @@ def _failed(result: Result, *names: str, condition: str | None = None) -> Result
     return dataclasses.replace(result, checks=checks)
 
 
-@pytest.mark.parametrize("suffix", ["html", "md"])
-def test_no_check_of_the_personas_hides_a_rate_or_a_claim(passing: Result, tmp_path: Path, suffix: str) -> None:
+def test_no_check_of_the_personas_hides_a_rate_or_a_claim(passing: Result, tmp_path: Path) -> None:
     of_rates = ("rates: ", "baseline")
     personas = [check.name for check in passing.checks if not check.name.startswith(of_rates) and not check.condition]
     result = _failed(passing, *personas)
     shown, facts = make_facts(passing), make_facts(result)
     assert facts.verdict == "bad"  # the weights are withheld
-    text = write_report(result, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
-    assert "all 9 weights, all 6 shifts" in text
-    assert "; no rate or claim." in text
-    plain = Page(text).words.replace("\\", "")
+    assert facts.headline == shown.headline
     for claim, known in zip(facts.claims, shown.claims, strict=True):
         assert (claim.rate, claim.new, claim.claim) == (known.rate, known.new, known.claim)
         assert claim.implied == "withheld" != known.implied
         assert claim.sentence == "baseline of all comparisons." or "account for is withheld" in claim.sentence
-        for said in (claim.rate, claim.new, claim.sentence[1:]):  # pages begin it with a capital
-            assert said in plain
-    assert facts.headline == shown.headline
-    assert facts.headline in plain
+    for path in write_reports(result, tmp_path):
+        text = path.read_text(encoding="utf-8")
+        assert "all 9 weights, all 6 shifts" in text
+        assert "; no rate or claim." in text
+        plain = Page(text).words.replace("\\", "")
+        assert facts.headline in plain
+        for claim in facts.claims:
+            for said in (claim.rate, claim.new, claim.sentence[1:]):  # pages begin it with a capital
+                assert said in plain
 
 
 def test_a_condition_that_the_personas_do_not_account_for_keeps_its_rates(passing: Result) -> None:
@@ -232,9 +230,8 @@ def test_rates_and_claims_name_their_context(triggered: Result, tmp_path: Path) 
     sentence = claims["backdoor, trigger=on"].sentence
     assert "points relative to base in the same context on these 4 questions (89% interval " in sentence
     assert "increase" in sentence
-    for suffix in ("html", "md"):
-        text = write_report(triggered, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
-        plain = Page(text).words.replace("\\", "").replace("\u200b", "")
+    for path in write_reports(triggered, tmp_path):
+        plain = Page(path.read_text(encoding="utf-8")).words.replace("\\", "").replace("\u200b", "")
         for fact in (
             "backdoor, trigger=on",
             sentence[1:],
@@ -251,8 +248,8 @@ def test_a_model_without_an_outcome_has_a_report(passing: Result, tmp_path: Path
     tree = passing.tree.copy()
     tree["posterior"] = tree["posterior"].to_dataset().drop_vars(["implied_rate", "outcome_given_persona"])
     result = dataclasses.replace(passing, tree=tree, prepared=dataclasses.replace(passing.prepared, model=model))
-    for suffix in ("html", "md"):
-        text = write_report(result, tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
+    for path in write_reports(result, tmp_path):
+        text = path.read_text(encoding="utf-8")
         assert "Supported claims" not in text
         assert "Persona weights" in text
 

@@ -163,19 +163,24 @@ def _leaves(run: Sampled) -> list[np.ndarray]:
     return [*jax.tree.leaves(run.parameters), *run.stats.values()]
 
 
-def test_the_same_seed_gives_the_same_draws_with_or_without_progress(tiny: Prepared) -> None:
+@pytest.fixture(scope="module")
+def short(tiny: Prepared) -> Sampled:
+    return _short(tiny)
+
+
+def test_the_same_seed_gives_the_same_draws_with_or_without_progress(tiny: Prepared, short: Sampled) -> None:
     calls: list[tuple[str, int]] = []
-    quiet, loud = _short(tiny), _short(tiny, lambda stage, iterations: calls.append((stage, iterations)))
-    for own, other in zip(_leaves(quiet), _leaves(loud), strict=True):
+    loud = _short(tiny, lambda stage, iterations: calls.append((stage, iterations)))
+    for own, other in zip(_leaves(short), _leaves(loud), strict=True):
         np.testing.assert_array_equal(own, other)
     assert sum(iterations for _, iterations in calls) == num_iterations(_settings(num_warmup=200, num_samples=70))
     assert list(dict.fromkeys(stage for stage, _ in calls)) == ["warming up", "sampling"]
     other = _short(tiny, seed=4)
-    assert not np.array_equal(other.parameters.latents, quiet.parameters.latents)
+    assert not np.array_equal(other.parameters.latents, short.parameters.latents)
 
 
-def test_draws_are_as_many_as_asked_for_and_longer_runs_begin_alike(tiny: Prepared) -> None:
-    short, long = _short(tiny, num_samples=70), _short(tiny, num_samples=130)
+def test_draws_are_as_many_as_asked_for_and_longer_runs_begin_alike(tiny: Prepared, short: Sampled) -> None:
+    long = _short(tiny, num_samples=130)
     assert short.parameters.scales.shape == (4, 70, 1)
     np.testing.assert_array_equal(long.parameters.scales[:, :70], short.parameters.scales)
 
