@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 CI_PROB = 0.89
-"""Default probability of the intervals of a fit: ArviZ's default. Name gates and marks of purity always use it."""
+"""Default probability of the intervals of a fit: ArviZ's default. Name gates always use it."""
 _OF_EMISSIONS = ("emissions", "outcome_given_persona")
 
 
