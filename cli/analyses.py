@@ -5,7 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from simulacra.cli.options import MODEL, OUTPUT, SAMPLING, AsJson, ChosenCiProb, CiProb, Quiet, Rope, Saved, Seed
+from simulacra.cli.options import (
+    MODEL,
+    OUTPUT,
+    SAMPLING,
+    AsJson,
+    Baseline,
+    ChosenCiProb,
+    CiProb,
+    Quiet,
+    Rope,
+    Saved,
+    Seed,
+)
 from simulacra.cli.reading import Logs, Reading, reading_options
 
 __all__ = ["compare", "contrast", "dose", "plan", "scorecard"]
@@ -195,9 +207,7 @@ def compare(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    baseline: Annotated[
-        str, typer.Option(help="Condition that others are compared with.", rich_help_panel=MODEL)
-    ] = "base",
+    baseline: Baseline = "base",
     weights: Annotated[
         str | None,
         typer.Option(metavar="FORMULA", help="Model formula of the weights, as for fit.", rich_help_panel=MODEL),

@@ -20,6 +20,7 @@ from simulacra.cli.options import (
     OUTPUT,
     SAMPLING,
     AsJson,
+    Baseline,
     ChosenCiProb,
     CiProb,
     Out,
@@ -91,9 +92,7 @@ def fit(
             "--scan", help="Count without loading the log, for logs larger than memory.", rich_help_panel=PANEL
         ),
     ] = False,
-    baseline: Annotated[
-        str, typer.Option(help="Condition that the others are compared with.", rich_help_panel=MODEL)
-    ] = "base",
+    baseline: Baseline = "base",
     personas: Annotated[
         str | None,
         typer.Option(
@@ -352,6 +351,7 @@ def inspect_log(
     logs: Logs,
     *,
     reading: Reading,
+    baseline: Baseline = "base",
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -363,14 +363,14 @@ def inspect_log(
 
       [bold]simulacra inspect-log logs/*.csv --condition '{model}-{condition}'[/bold]
 
-      [bold]simulacra inspect-log runs/2025*.eval --condition model[/bold]
+      [bold]simulacra inspect-log runs/2025*.eval --condition model --baseline qwen[/bold]
 
       [bold]simulacra inspect-log generations.jsonl --judgments gpt4o=a.jsonl --judgments claude=b.jsonl[/bold]
     """
     from simulacra.cli.session import Session
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
-        session.describe(reading.read(logs, quiet=quiet), reading.measure or ())
+        session.describe(reading.read(logs, quiet=quiet), reading.measure or (), baseline)
 
 
 @app.command(no_args_is_help=True)

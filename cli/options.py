@@ -11,6 +11,7 @@ __all__ = [
     "OUTPUT",
     "SAMPLING",
     "AsJson",
+    "Baseline",
     "ChosenCiProb",
     "CiProb",
     "Out",
@@ -28,6 +29,7 @@ Out = Annotated[
     Path,
     typer.Option(help="Output folder; replaces an earlier result.", rich_help_panel=OUTPUT),
 ]
+Baseline = Annotated[str, typer.Option(help="Condition that the others are compared with.", rich_help_panel=MODEL)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of tables.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=OUTPUT)]
 Rope = Annotated[

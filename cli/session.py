@@ -247,19 +247,20 @@ class Session:
         self._errors.write(f"simulacra: {visible(text)}\n")
         self._errors.flush()
 
-    def describe(self, log: CompletionLog | CollapsedLog, measure: Sequence[str] = ()) -> None:
+    def describe(self, log: CompletionLog | CollapsedLog, measure: Sequence[str] = (), baseline: str = "base") -> None:
         """Print the contents of a log.
 
         Args:
             log: the log.
             measure: measurements that a fit would model.
+            baseline: the condition that a fit would compare the others with.
 
         Raises:
             InputError: counts.
         """
         if isinstance(log, CollapsedLog):
             raise InputError("inspect-log shows logs of completions: leave out --counts, and fit the counts")
-        described = {**describe(log), **preview(log, measure)}
+        described = {**describe(log), **preview(log, measure, baseline)}
         print_description(self._console, described)
         spelling = _spelling(described["argument"])
         if spelling is not None:

@@ -58,7 +58,7 @@ class CompletionLog:
     def _repr_html_(self) -> str:
         frame = self._by_condition().reset_index()
         lines = map(escaped, str(self.account).splitlines()[:_MOST_LINES])
-        rows = frame.astype(object).to_numpy().tolist()
+        rows = frame.map(lambda value: f"{value:.3f}" if isinstance(value, float) else value).to_numpy().tolist()
         return html_card(self._headline(), html_table(list(map(str, frame)), rows), "<br>".join(lines))
 
     def _headline(self) -> str:

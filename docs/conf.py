@@ -6,6 +6,7 @@ Pages with formulas load MathJax from a public server (jsDelivr) when they are r
 import importlib
 import importlib.metadata
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,18 @@ def _resolve_where_written(
     return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], public, node, content)
 
 
+def _parsable(
+    app: Sphinx, what: str, name: str, of: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Functions as defaults by their names, and ``...`` for ``<factory>``, which Sphinx does not parse."""
+    if signature is None:
+        return signature, returned
+    named = re.sub(r"<function (\w+)>", r"\1", signature)
+    return named.replace("<factory>", "..."), returned
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.add_config_value("public_names", _public_names(), "env")
     app.connect("missing-reference", _resolve_where_written)
+    app.connect("autodoc-process-signature", _parsable)

@@ -83,7 +83,8 @@ def html_table_of_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     if len(rows) > _ROWS:
         lines.append(f'<td style="{_CELL}" colspan="{len(columns)}">… and {len(rows) - _ROWS} more</td>')
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<table style="border: none; color: inherit"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table style="border: none; color: inherit"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x: auto">{table}</div>'
 
 
 def html_card(title: str, *parts: str) -> str:

@@ -24,12 +24,13 @@ __all__ = ["preview"]
 _MOST = 6  # values of a label
 
 
-def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
+def preview(log: CompletionLog, measure: Sequence[str] = (), baseline: str = "base") -> dict[str, Any]:
     """The default model of a log, observed rates, and the assumptions that they rest on, in plain JSON types.
 
     Args:
         log: the log.
         measure: measurements that are modelled. Default: as for :func:`~simulacra.inference.default_model`.
+        baseline: the condition that the others are compared with.
 
     Returns:
         ``assumed``, a sentence per measurement on the scale that its values suggest, its direction and its sentinels;
@@ -45,7 +46,7 @@ def preview(log: CompletionLog, measure: Sequence[str] = ()) -> dict[str, Any]:
     scales = {name: scale for name in judged if (scale := _scale(log, name)) is not None}
     found: dict[str, Any] = {"assumed": {name: _assumed(log, name, scales.get(name)) for name in judged}}
     try:
-        model = default_model(log, emissions=measure, silent=True)
+        model = default_model(log, emissions=measure, baseline=baseline, silent=True)
     except InputError as error:
         emissions = [ScoreEmission(name) for name in SCORES if name in scales]
         found |= {"modelled": [], "default_model": f"Options are needed: {error}", "rates": _shares(log)}

@@ -163,6 +163,14 @@ def test_help_teaches_and_the_shell_completes(run: Run, monkeypatch: pytest.Monk
     assert "inspect-log" in CliRunner().invoke(app, [], prog_name="simulacra").stdout
 
 
+def test_with_the_name_of_its_baseline_a_log_is_not_refused(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
+    frame.replace({"condition": {"base": "untuned"}}).to_csv(tmp_path / "log.csv", index=False)
+    [refused] = json.loads(run("inspect-log", "log.csv", "--json").stdout)["refused"]
+    assert "'base' is not among the conditions" in refused
+    assert "baseline= is --baseline NAME" in run("inspect-log", "log.csv").output
+    assert json.loads(run("inspect-log", "log.csv", "--baseline", "untuned", "--json").stdout)["refused"] == []
+
+
 def test_a_refusal_is_followed_by_the_option(frame: pd.DataFrame, run: Run, tmp_path: Path) -> None:
     frame.assign(aligned=frame["aligned"] // 10).to_csv(tmp_path / "log.csv", index=False)
     text = " ".join(run("inspect-log", "log.csv").output.split())
