@@ -22,6 +22,7 @@ from simulacra.cli.options import (
     AsJson,
     Baseline,
     ChosenCiProb,
+    ChosenRope,
     CiProb,
     Out,
     Quiet,
@@ -318,6 +319,7 @@ def fit(
             engine=engine,
             device=device,
             ci_prob=ci_prob,
+            rope=rope,
         )
 
 
@@ -574,7 +576,7 @@ def score(
 def show(
     result: Saved,
     *,
-    rope: Rope = 0.01,
+    rope: ChosenRope = None,
     ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
@@ -601,7 +603,7 @@ def rates(
     of: Annotated[
         str, typer.Option(metavar="all|coherent|scored", help="Completions that form the denominator.")
     ] = "all",
-    rope: Rope = 0.01,
+    rope: ChosenRope = None,
     ci_prob: ChosenCiProb = None,
     json: AsJson = False,
 ) -> None:
@@ -641,7 +643,7 @@ def report(
         ),
     ] = None,
     reading: Reading,
-    rope: Rope = 0.01,
+    rope: ChosenRope = None,
     ci_prob: ChosenCiProb = None,
     out: Annotated[
         Path | None,
@@ -700,7 +702,7 @@ def figures(
         str | None,
         typer.Option(help="Condition that the others are compared with. Default: the baseline.", rich_help_panel=MODEL),
     ] = None,
-    rope: Rope = 0.01,
+    rope: ChosenRope = None,
     ci_prob: ChosenCiProb = None,
     out: Annotated[
         Path | None,

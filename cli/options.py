@@ -13,6 +13,7 @@ __all__ = [
     "AsJson",
     "Baseline",
     "ChosenCiProb",
+    "ChosenRope",
     "CiProb",
     "Out",
     "Quiet",
@@ -32,14 +33,10 @@ Out = Annotated[
 Baseline = Annotated[str, typer.Option(help="Condition that the others are compared with.", rich_help_panel=MODEL)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of tables.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=OUTPUT)]
-Rope = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        max=1,
-        help="Half-width of the region of practical equivalence of rates (0.01: one percentage point).",
-        rich_help_panel=MODEL,
-    ),
+_ROPE = "Half-width of the region of practical equivalence of rates (0.01: one percentage point)."
+Rope = Annotated[float, typer.Option(min=0, max=1, help=_ROPE, rich_help_panel=MODEL)]
+ChosenRope = Annotated[
+    float | None, typer.Option(min=0, max=1, help=f"{_ROPE} Default: as in the fit.", rich_help_panel=MODEL)
 ]
 _CI_PROB = "Probability of all intervals, between 0 and 1. Claims depend on it."
 CiProb = Annotated[float, typer.Option(help=_CI_PROB, rich_help_panel=OUTPUT)]

@@ -160,7 +160,7 @@ class Session:
         out: output folder; ``None`` writes no files.
         as_json: print a JSON object instead of text.
         quiet: print errors only.
-        rope: half-width of the region of practical equivalence.
+        rope: half-width of the region of practical equivalence. Default: that of the fit.
         ci_prob: probability of intervals. Default: that of the fit.
         texts: whether the texts of completions are written; None is as in the fit of a report.
     """
@@ -171,7 +171,7 @@ class Session:
         out: Path | None,
         as_json: bool = False,
         quiet: bool = False,
-        rope: float = 0.01,
+        rope: float | None = None,
         ci_prob: float | None = None,
         texts: bool | None = True,
     ) -> None:
@@ -215,6 +215,10 @@ class Session:
     def _probability(self, result: Result) -> float:
         """The probability of the intervals that are printed."""
         return chosen_probability(self._ci_prob, result.ci_prob)
+
+    def _of_claims(self, result: Result) -> dict[str, float]:
+        """The region of practical equivalence and the probability of intervals of the claims that are printed."""
+        return {"rope": result.rope if self._rope is None else self._rope, "ci_prob": self._probability(result)}
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""
@@ -365,7 +369,7 @@ class Session:
         """Load a saved result and print the rates of another outcome, or of the categories of a partition."""
         result = Result.load(path)
         tables = tables_of_rates(result, outcome, rope=self._rope, ci_prob=self._ci_prob)
-        print_rates(self._console, result, tables, outcome, rope=self._rope, ci_prob=self._probability(result))
+        print_rates(self._console, result, tables, outcome, **self._of_claims(result))
         held = _withholds(tables)
         if self._as_json:
             rows = {name: json_rows(table) for name, table in tables.items()}
@@ -568,8 +572,8 @@ class Session:
     ) -> None:
         for note in (*warned, *result.notes):
             self.say(f"[yellow]Note:[/yellow] {escape(note)}")
+        print_result(self._console, result, tables, **self._of_claims(result))
         ci_prob = self._probability(result)
-        print_result(self._console, result, tables, rope=self._rope, ci_prob=ci_prob)
         print_shifts(self._console, tables["shifts"], result.model.baseline, described or {}, ci_prob=ci_prob)
         if TRUTH in tables:
             print_truth(self._console, tables[TRUTH], result.conditions)

@@ -24,7 +24,7 @@ def summarise(
     result: Result,
     tables: Mapping[str, pd.DataFrame],
     *,
-    rope: float,
+    rope: float | None = None,
     ci_prob: float | None = None,
     warnings: tuple[str, ...] = (),
 ) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def summarise(
             "weights_in_force": result.design.formula,
             "baseline": model.baseline,
             "outcome": None if model.outcome is None else {"rule": model.outcome.rule, "of": model.outcome.of},
-            "rope": rope,
+            "rope": result.rope if rope is None else rope,
         },
         "ci_prob": chosen_probability(ci_prob, result.ci_prob),
         "settings": dict(result.settings),

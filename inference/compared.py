@@ -30,7 +30,7 @@ from simulacra.inference.prepare import Prepared
 from simulacra.inference.purity import purity_sensitivity
 from simulacra.inference.rates import Scope, groups_of, logged_shares, scope_in_words, scope_name
 from simulacra.inference.sensitivity import prior_sensitivity
-from simulacra.inference.tables import Terms
+from simulacra.inference.tables import ROPE, Terms
 
 __all__ = ["Compared", "compared"]
 
@@ -70,6 +70,7 @@ class Compared:
         provenance: model, data, seed and version.
         marks: returns the marks of a contrast and the interval that is shown, from its coefficients, shape ``(G,)``,
             interval and its probability.
+        rope: half-width of the region of practical equivalence that was asked for when the model was fitted.
     """
 
     of: str
@@ -83,6 +84,7 @@ class Compared:
     terms: Terms
     provenance: Provenance
     marks: _Marks = _no_marks
+    rope: float | int = ROPE
 
     def equals(self, other: "Compared") -> bool:
         """Whether this is the same quantity, outcome, scope and fit, so that contrasts of both can be subtracted."""
@@ -111,6 +113,7 @@ def compared(
     provenance: Provenance,
     absent: Sequence[str],
     left_out: Callable[[], xr.DataArray],
+    rope: float | int,
 ) -> Compared:
     """The quantity ``of`` in all groups of a fit; arguments as in :meth:`simulacra.inference.Result.contrast`.
 
@@ -155,7 +158,9 @@ def compared(
     plain, *plain_others = (own.reset_coords(drop=True) for own in (draws, *others))
     words = scope_in_words(prepared, scope)
     marks = _marks(posteriors[0], prepared, rates_of, absent, left_out()) if of == "weights" else _no_marks
-    return Compared(of, scope, words, groups, plain, tuple(plain_others), asked, rates, terms(of), provenance, marks)
+    return Compared(
+        of, scope, words, groups, plain, tuple(plain_others), asked, rates, terms(of), provenance, marks, rope
+    )
 
 
 def _marks(

@@ -101,7 +101,7 @@ class Contrast:
         questions, asked = common_questions(self.coefficients[None], self.compared.asked)
         return {"questions": int(questions[0]), "asked": int(asked[0])}
 
-    def table(self, *, rope: float = 0.01, ci_prob: float | None = None) -> pd.DataFrame:
+    def table(self, *, rope: float | int | None = None, ci_prob: float | None = None) -> pd.DataFrame:
         """One row: ``contrast, scope, questions, asked, mean, eti89_lb, eti89_ub, claim, comparisons, ess_bulk, …``.
 
         ``questions``, ``asked``, ``claim`` and ``comparisons`` as in :meth:`~simulacra.inference.Result.contrasts`,
@@ -109,12 +109,13 @@ class Contrast:
         claim for weights and implied rates, because a difference of weights alone does not support one; the status of
         weights has the marks of :meth:`~simulacra.inference.Result.shifts`, which may extend the interval. For new
         questions, the interval is extended to that of a paired t-test over base questions if a group that is subtracted
-        shows the event, or if there are 20 of them.
+        shows the event, or if there are 20 of them. The region of practical equivalence and the probability of the
+        interval are by default those of the fit.
 
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.
         """
-        terms = self._terms.at(ci_prob)
+        terms, rope = self._terms.at(ci_prob), self.compared.rope if rope is None else rope
         numbers = ["mean", *bounds(terms.ci_prob)]
         draws, *others = (
             self._combined(own).expand_dims(contrast=[self.name], axis=-1)
@@ -207,7 +208,7 @@ class Contrasts(Sequence[Contrast]):
             raise InputError(f"There is no contrast {key!r} among {len(names)}", expected=listing(names, 300))
         return self.members[names.index(key) if isinstance(key, str) else key]
 
-    def table(self, *, rope: float = 0.01, ci_prob: float | None = None) -> pd.DataFrame:
+    def table(self, *, rope: float | int | None = None, ci_prob: float | None = None) -> pd.DataFrame:
         """One row per contrast, with the columns of :meth:`Contrast.table`.
 
         Raises:

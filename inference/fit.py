@@ -15,7 +15,7 @@ import dataclasses
 import numbers
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +31,7 @@ from simulacra.data.progress import progress_console
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
+from simulacra.formalism.shifts import claim
 from simulacra.inference.calibration import calibration_statistics
 from simulacra.inference.checkpoint import open_checkpoint
 from simulacra.inference.checks import check_draws, with_fitting_names
@@ -59,7 +60,7 @@ from simulacra.inference.sampling.sample import (
     sample_posterior,
 )
 from simulacra.inference.sensitivity import prior_sensitivity
-from simulacra.inference.tables import CI_PROB, ends
+from simulacra.inference.tables import CI_PROB, ROPE, ends
 from simulacra.inference.texts import describe_texts
 from simulacra.inference.uncovered import uncovered_texts
 
@@ -86,6 +87,7 @@ def fit(
     num_starts: int = 100,
     thresholds: Thresholds | None = None,
     ci_prob: float = CI_PROB,
+    rope: float | int = ROPE,
     progress_bar: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     compilation_cache: bool = True,
@@ -115,6 +117,7 @@ def fit(
         thresholds: thresholds of the checks.
         ci_prob: probability of the intervals of the result, which is stored with it: the default of all its tables,
             citations, figures and reports. Draws and checks do not depend on it.
+        rope: half-width of the region of practical equivalence of rate differences, a probability, stored likewise.
         progress_bar: whether to show progress on standard error; ``None`` shows it in terminals, and in notebooks with
             ipywidgets. Unless it is false, a fit that will take longer than a minute or more memory than there is says
             so there before its chains run; the time is that of the first ``num_samples``, within a factor of about two.
@@ -151,6 +154,8 @@ def fit(
     model, log = _check_arguments(model, log, thresholds, settings, checkpoint)
     thresholds = thresholds or Thresholds()
     ends(ci_prob)  # raises before anything is fitted
+    claim(0.0, 0.0, rope=rope)
+    shown = {"ci_prob": ci_prob, "rope": rope}
     prepared = prepare(model, log)
     if compilation_cache:
         _use_compilation_cache()
@@ -180,7 +185,7 @@ def fit(
 
         def checked(sampled: Sampled) -> Result:
             progress("checking", 0)
-            return _assemble(prepared, target, sampled, readings, more, rates, settings, thresholds, ci_prob)
+            return _assemble(prepared, target, sampled, readings, more, rates, settings, thresholds, shown)
 
         segments = sample_posterior(prepared, target, best, settings, progress, journal, announce)
         sampled = next(segments)
@@ -232,7 +237,7 @@ def _assemble(
     rates: xr.Dataset | None,
     settings: Settings,
     thresholds: Thresholds,
-    ci_prob: float,
+    shown: Mapping[str, float | int],
 ) -> Result:
     settings = settings._replace(num_samples=sampled.stats["lp"].shape[1])
     parameters, switched = _relabelled(prepared, sampled, target.starts[0])
@@ -272,7 +277,7 @@ def _assemble(
         before, after = sampled.parameters.probabilities, parameters.probabilities
         checks += (check_labels(switched, before, after, thresholds),)
     device = _device_of_chains(target, settings)
-    record = {**settings._asdict(), "device": device, "thresholds": dataclasses.asdict(thresholds), "ci_prob": ci_prob}
+    record = {**settings._asdict(), "device": device, "thresholds": dataclasses.asdict(thresholds), **shown}
     return Result(tree, prepared, checks, record, notes)
 
 

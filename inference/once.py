@@ -23,8 +23,9 @@ def computed_once(method: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame
             bound.apply_defaults()
             own: Any
             own, *_ = bound.arguments.values()
-            if bound.arguments.get("ci_prob", own) is None:  # the default is that of the fit
-                bound.arguments["ci_prob"] = own.ci_prob
+            for name in {"ci_prob", "rope"} & bound.arguments.keys():
+                if bound.arguments[name] is None:  # the default is that of the fit
+                    bound.arguments[name] = getattr(own, name)
             _, *values = bound.arguments.values()
             key = (method.__name__, *values)
             known = own._tables.get(key)

@@ -66,7 +66,7 @@ from simulacra.inference.readings import READING
 from simulacra.inference.responsibilities import attributions, collapse_again, row_responsibilities
 from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity
 from simulacra.inference.store import Stored, read_result, write_result
-from simulacra.inference.tables import CI_PROB, Terms, chosen_probability
+from simulacra.inference.tables import CI_PROB, ROPE, Terms, chosen_probability
 
 __all__ = ["Result"]
 
@@ -147,6 +147,11 @@ class Result:
         Claims follow from these intervals, names of personas do not.
         """
         return float(self.settings.get("ci_prob", CI_PROB))  # a file of an earlier version does not state it
+
+    @property
+    def rope(self) -> float:
+        """The half-width of the region of practical equivalence that was asked for when the model was fitted."""
+        return float(self.settings.get("rope", ROPE))
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -299,7 +304,7 @@ class Result:
         *,
         against: str | None = None,
         scope: Scope = "these",
-        rope: float = 0.01,
+        rope: float | int | None = None,
         ci_prob: float | None = None,
         withhold: bool = True,
     ) -> pd.DataFrame:
@@ -310,7 +315,8 @@ class Result:
                 the column ``category``. Default: the outcome of the model.
             against: the condition that the others are compared with. Default: the baseline of the model.
             scope: as in :meth:`rates`.
-            rope: half-width of the region of practical equivalence of the rate difference, a probability.
+            rope: half-width of the region of practical equivalence of the rate difference, a probability. Default: that
+                of the fit.
             ci_prob: probability of the intervals, which also determines the claims: ``increase`` means that the
                 interval lies above ``rope``, ``decrease`` that it lies below ``-rope``, both with a posterior
                 probability of the sign of at least 0.995 (0.99 for new questions, about whose sign the logged ones
@@ -359,7 +365,7 @@ class Result:
                 rates,
                 baseline,
                 scope_name(scope),
-                rope,
+                self.rope if rope is None else rope,
                 terms,
             )
             return self._with_implied_marks(found, chosen, baseline)
@@ -758,6 +764,7 @@ class Result:
             provenance=self.provenance(outcome),
             absent=self.absent,
             left_out=lambda: self._left_out,
+            rope=self.rope,
         )
 
     def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:

@@ -25,6 +25,7 @@ from simulacra.inference.readings import compare_readings
 
 __all__ = [
     "CI_PROB",
+    "ROPE",
     "Terms",
     "arviz_table",
     "bounds",
@@ -41,6 +42,8 @@ __all__ = [
 
 CI_PROB = 0.89
 """Default probability of the intervals of a fit: ArviZ's default. Name gates always use it."""
+ROPE = 0.01
+"""Default half-width of the region of practical equivalence of rates of a fit: one percentage point."""
 _OF_EMISSIONS = ("emissions", "outcome_given_persona")
 
 

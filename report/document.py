@@ -44,7 +44,7 @@ def write_report(
     *,
     log: CompletionLog | None = None,
     texts: bool = True,
-    rope: float | int = 0.01,
+    rope: float | int | None = None,
     ci_prob: float | None = None,
 ) -> Path:
     """Write the report of a result; if writing fails, no partial file is left.
@@ -54,7 +54,8 @@ def write_report(
         path: ending in ``.html``, a self-contained document; or in ``.md``, the same content without figures.
         log: the log that was fitted. With it, the report has example completions and, as HTML, a table of all of them.
         texts: whether the texts of the completions are part of the report.
-        rope: half-width of the region of practical equivalence of rate differences, a probability.
+        rope: half-width of the region of practical equivalence of rate differences, a probability. Default: that
+            of the fit.
         ci_prob: probability of all intervals. Default: that of the fit. It also affects claims, see
             :meth:`~simulacra.inference.Result.contrasts`.
 
@@ -76,7 +77,7 @@ def write_reports(
     *,
     log: CompletionLog | None = None,
     texts: bool = True,
-    rope: float | int = 0.01,
+    rope: float | int | None = None,
     ci_prob: float | None = None,
 ) -> tuple[Path, ...]:
     """Write ``report.html`` and ``report.md`` into a folder; arguments as in :func:`write_report`.
@@ -122,7 +123,7 @@ def _write(
     paths: Sequence[Path],
     log: CompletionLog | None,
     attributed: "pd.DataFrame | None",
-    rope: float | int,
+    rope: float | int | None,
     ci_prob: float | None,
 ) -> tuple[Path, ...]:
     for path in paths:
@@ -131,7 +132,7 @@ def _write(
                 f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
                 argument="path",
             )
-    ci_prob = chosen_probability(ci_prob, result.ci_prob)
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
     browsed = any(path.suffix == ".html" for path in paths)
     facts = make_facts(result, log=log, attributed=attributed, browsed=browsed, rope=rope, ci_prob=ci_prob)
     draw = _painter(result, {"rope": rope, "ci_prob": ci_prob})

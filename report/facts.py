@@ -158,7 +158,7 @@ def make_facts(
     log: CompletionLog | None = None,
     attributed: pd.DataFrame | None = None,
     browsed: bool = True,
-    rope: float | int = 0.01,
+    rope: float | int | None = None,
     ci_prob: float | None = None,
 ) -> Facts:
     """The content of the report of a result; with the log, also its completions.
@@ -169,13 +169,14 @@ def make_facts(
         attributed: its completions with responsibilities, with or without their texts
             (:meth:`~simulacra.inference.Result.attributions`). Default: with texts.
         browsed: whether all completions are packed for the table in the page, and not only those shown as examples.
-        rope: half-width of the region of practical equivalence of rate differences, a probability.
+        rope: half-width of the region of practical equivalence of rate differences, a probability. Default: that
+            of the fit.
         ci_prob: probability of all intervals. Default: that of the fit.
 
     Raises:
         InputError: the log is not the one that was fitted.
     """
-    ci_prob = chosen_probability(ci_prob, result.ci_prob)
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
     outcome, baseline = result.model.outcome, result.model.baseline
     if log is not None and attributed is None:
         attributed = result.attributions(log)

@@ -46,14 +46,17 @@ SCOPES = ("these", "new")
 """The scopes of rates and claims that are reported together."""
 
 
-def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float | None = None) -> dict[str, pd.DataFrame]:
+def result_tables(
+    result: Result, *, rope: float | int | None = None, ci_prob: float | None = None
+) -> dict[str, pd.DataFrame]:
     """The tables of a result by name; ``rates`` and ``contrasts`` only if the model has an outcome.
 
     These two have rows for these questions and for new ones, which the column ``scope`` distinguishes.
 
     Args:
         result: a fit.
-        rope: half-width of the region of practical equivalence of rate differences, a probability.
+        rope: half-width of the region of practical equivalence of rate differences, a probability. Default: that
+            of the fit.
         ci_prob: probability of all intervals. Default: that of the fit.
 
     Raises:
@@ -70,7 +73,7 @@ def result_tables(result: Result, *, rope: float = 0.01, ci_prob: float | None =
 
 
 def tables_of_rates(
-    result: Result, outcome: Outcome | Partition, *, rope: float = 0.01, ci_prob: float | None = None
+    result: Result, outcome: Outcome | Partition, *, rope: float | int | None = None, ci_prob: float | None = None
 ) -> dict[str, pd.DataFrame]:
     """The tables ``rates`` and ``contrasts`` of any outcome, or of the categories of a partition, in both scopes.
 

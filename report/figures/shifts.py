@@ -27,7 +27,7 @@ def rate_differences(
     result: Result,
     *,
     against: str | None = None,
-    rope: float | int = 0.01,
+    rope: float | int | None = None,
     ci_prob: float | None = None,
     **options: Unpack[Options],
 ) -> "Figure":
@@ -36,14 +36,14 @@ def rate_differences(
     Args:
         result: a fit whose model has an outcome.
         against: the condition that the others are compared with. Default: the baseline of the model.
-        rope: half-width of the region of practical equivalence, a probability.
+        rope: half-width of the region of practical equivalence, a probability. Default: that of the fit.
         ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
         InputError: the model has no outcome, or an unknown condition or option.
     """
-    ci_prob = chosen_probability(ci_prob, result.ci_prob)
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
     table = result.contrasts(against=against, rope=rope, ci_prob=ci_prob)
     baseline = against or result.model.baseline
     names = Names(options, map(place_of, records(table)), table["condition"], [baseline])
@@ -74,7 +74,7 @@ def shifts(
     result: Result,
     *,
     against: str | None = None,
-    rope: float | int = 0.01,
+    rope: float | int | None = None,
     ci_prob: float | None = None,
     **options: Unpack[Options],
 ) -> "Figure":
@@ -85,14 +85,14 @@ def shifts(
     Args:
         result: a fit.
         against: the condition that the others are compared with. Default: the baseline of the model.
-        rope: half-width of the band, a probability.
+        rope: half-width of the band, a probability. Default: that of the fit.
         ci_prob: probability of the intervals. Default: that of the fit.
         options: where to draw, at which size, and how names are shown (:class:`~simulacra.report.figures.Options`).
 
     Raises:
         InputError: an unknown condition or option.
     """
-    ci_prob = chosen_probability(ci_prob, result.ci_prob)
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
     table, baseline = _shifts(result, against, ci_prob), against or result.model.baseline
     names, sheet = Names(options, result.conditions, result.personas), Sheet(options)
     colors = names.personas(result.personas)

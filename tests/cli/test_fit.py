@@ -44,7 +44,7 @@ def strict_json(text: str) -> dict:
 
 
 def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_file: Path, tmp_path: Path) -> None:
-    ended = run("fit", log_file, *SHORT, "--ci-prob", "0.95")
+    ended = run("fit", log_file, *SHORT, "--ci-prob", "0.95", "--rope", "0.03")
     assert ended.exit_code == 3, ended.output
     folder = tmp_path / "simulacra-out"
     assert {path.name for path in folder.iterdir()} == FILES
@@ -76,10 +76,13 @@ def test_a_real_fit_writes_all_files_and_withholds_what_failed(run: Run, log_fil
         "rates simulacra-out --outcome 'aligned < 50'",
         "cite simulacra-out 'rate[insecure]'",
         "contrast simulacra-out insecure base --json",
-    ):  # the level of the fit stays
+    ):  # the level and the region of the fit stay
         said = run(*shlex.split(command)).output
         assert "95" in said or command.startswith("report"), command
         assert not OTHER_LEVEL.search(said), command
+    for said in (run("show", "simulacra-out").output, (tmp_path / "page.md").read_text()):
+        assert "±3 percentage points" in said
+    assert summary["model"]["rope"] == 0.03
     written = (folder / "report.html", folder / "summary.json", tmp_path / "page.md")
     assert not any(OTHER_LEVEL.search(path.read_text()) for path in written)
     assert "eti89_lb" in run("contrast", "simulacra-out", "insecure", "base", "--ci-prob", "0.89", "--json").output

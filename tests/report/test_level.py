@@ -1,4 +1,4 @@
-"""The probability of intervals that a fit was asked for is that of everything that is said about its result."""
+"""The probability of intervals and the region of equivalence of a fit are those of all that is said about it."""
 
 import dataclasses
 import inspect
@@ -14,6 +14,7 @@ from simulacra.formalism import Outcome
 from simulacra.inference import Result
 from simulacra.inference.draws import DRAWS
 from simulacra.report import figures, write_reports
+from simulacra.report.facts import make_facts
 from tests.report.conftest import BASE, LONG, OTHER
 
 _OTHER_LEVEL = re.compile("eti89|89% (interval|ETI)|interval of 89%")
@@ -81,3 +82,15 @@ def test_figures_have_the_level_of_the_fit(stored: Result, name: str) -> None:
     drawn = figures.to_svg(function(stored), name)
     assert "95% interval" in drawn
     assert not _OTHER_LEVEL.search(drawn)
+
+
+def test_claims_have_the_region_of_the_fit(passing: Result) -> None:
+    stored = dataclasses.replace(passing, settings={**passing.settings, "rope": 0.6})
+    assert (stored.rope, passing.rope) == (0.6, 0.01)
+    pd.testing.assert_frame_equal(stored.contrasts(), passing.contrasts(rope=0.6))
+    assert stored.contrasts()["claim"].tolist() != passing.contrasts()["claim"].tolist()
+    assert stored.contrasts(rope=0.01)["claim"].tolist() == passing.contrasts()["claim"].tolist()
+    for own in (stored.contrast(OTHER, BASE), stored.pairs()):
+        assert set(own.table()["claim"]) <= {"equivalent", "undecided"}
+    assert "±60" in make_facts(stored).explained["claims"]
+    assert "2 equivalent" in figures.rate_differences(stored).get_label()
