@@ -38,7 +38,7 @@ from simulacra.formalism.dynamics import LogitPrior
 __all__ = ["RatePrior", "logged_rate_prior", "new_question_rate", "numpyro_rates", "rate_prior", "unseen_share"]
 
 _FEW_QUESTIONS = 6
-"""Base questions below which the scale of a group is that of its prior, which is then wider."""
+"""Base questions below which the scale of a group is mostly that of its prior, which then has a larger median."""
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 
 

@@ -304,7 +304,8 @@ def explanations(
     measured = bool(result.model.measurements)
     return {
         "claims": f"A difference is claimed if its {level(ci_prob)} interval lies outside the region of practical "
-        f"equivalence, ±{rope_width(rope)}; equivalence is claimed if the interval lies within the region. Every "
+        f"equivalence, ±{rope_width(rope)}, and the probability of its sign is at least 99.5% (99% for new questions); "
+        "equivalence is claimed if the interval lies within the region. Every "
         "claim follows from its own interval, so that of many comparisons some are expected to miss. Claims do not "
         "depend on the personas.",
         "rates": f"Rates are estimated from the events alone, without personas: {result.in_words('these')}, in their "
