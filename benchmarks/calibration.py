@@ -124,7 +124,8 @@ def recover(
     shares = rows.groupby("condition")["persona_label"].value_counts(normalize=True)
     found["truth"] = [shares.get((row.condition, row.persona), 0.0) for row in found.itertuples()]
     found["corrected"] = found.groupby("condition")["truth"].transform(lambda own: corrected(own.to_numpy()))
-    found["plain_lb"], found["plain_ub"] = np.quantile(result.draws("weights"), ends(), axis=(0, 1)).reshape(2, -1)
+    plain = np.quantile(result.draws("weights"), ends(result.ci_prob), axis=(0, 1))
+    found["plain_lb"], found["plain_ub"] = plain.reshape(2, -1)
     found = found.rename(columns={"eti89_lb": "shown_lb", "eti89_ub": "shown_ub"})
     found["marked"] = found["status"].str.contains(PURITY_DRIVEN)
     concerned = {check.condition for check in result.failed if "weights" in check.withholds and not check.each}

@@ -9,7 +9,7 @@ same texts have
 .. math:: w' = M'^\top M(ρ)^{-\top} w.
 
 A fit takes what a prompt elicits of other personas to be even. By eq. (6), a lapse returns to the weights of the
-baseline. Both are computed. The range is too wide if measurements beside the texts, such as scores, also determine the
+baseline. Both are computed. The range is too wide if measurements other than texts, such as scores, also determine the
 weights.
 
 References:
