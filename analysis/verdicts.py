@@ -1,7 +1,7 @@
 """Verdicts on a difference of log predictive densities that is a sum over few independent units, such as questions.
 
 The sum of Q differences d_q has the standard error √(Q var d). It is called clear if it is further from zero than the
-97.5 % quantile of Student's t with Q - 1 degrees of freedom times this, and than 4 nats: with models that predict
+97.5% quantile of Student's t with Q - 1 degrees of freedom times this, and than 4 nats: with models that predict
 almost alike, the distribution of d is so skewed that the standard error is unreliable. A verdict comes with its power,
 because a comparison of few questions leaves most differences undecided.
 

@@ -43,16 +43,17 @@ class Rows:
         starts = ends - lines - height - _GAP
         self.tops, self.bottom = [-float(top) for top in starts + lines], -float(ends[-1])
         self.axes: Axes = sheet.axes(float(ends[-1]) + _AXIS + extra)
-        for name, start in zip(shown, starts, strict=True):
-            place: dict[str, Any] = {"transform": self.axes.get_yaxis_transform(), "va": "top"}
-            self.axes.text(0, -start, name, **place, fontweight="bold", linespacing=1.15)
+        for name, top in zip(shown, self.tops, strict=True):
+            # At the bottom of its lines, so that a row is nearer to its own name than to the next.
+            place: dict[str, Any] = {"transform": self.axes.get_yaxis_transform(), "va": "bottom"}
+            self.axes.text(0, top, name, **place, fontweight="bold", linespacing=1.15)
         self.axes.set_yticks([])
         self.axes.set_ylim(self.bottom, 0)
         self.axes.spines["left"].set_visible(False)
 
     def note(self, row: int, text: str) -> None:
         """A note at the right end of the last line of a row's name."""
-        self.axes.text(1, self.tops[row] + 1, text, transform=self.axes.get_yaxis_transform(), ha="right", va="top")
+        self.axes.text(1, self.tops[row], text, transform=self.axes.get_yaxis_transform(), ha="right", va="bottom")
 
 
 def intervals(
