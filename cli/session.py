@@ -47,7 +47,7 @@ from simulacra.inference.checkpoint import remove_checkpoint
 from simulacra.inference.default_model import model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.preview import preview
-from simulacra.inference.tables import chosen_probability, ends
+from simulacra.inference.tables import chosen_probability, chosen_rope, ends
 from simulacra.report import (
     bibliography,
     format_citation,
@@ -218,7 +218,7 @@ class Session:
 
     def _of_claims(self, result: Result) -> dict[str, float]:
         """The region of practical equivalence and the probability of intervals of the claims that are printed."""
-        return {"rope": result.rope if self._rope is None else self._rope, "ci_prob": self._probability(result)}
+        return {"rope": chosen_rope(self._rope, result.rope), "ci_prob": self._probability(result)}
 
     def say(self, text: str) -> None:
         """Print text with Rich markup."""

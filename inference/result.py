@@ -66,7 +66,7 @@ from simulacra.inference.readings import READING
 from simulacra.inference.responsibilities import attributions, collapse_again, row_responsibilities
 from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity
 from simulacra.inference.store import Stored, read_result, write_result
-from simulacra.inference.tables import CI_PROB, ROPE, Terms, chosen_probability
+from simulacra.inference.tables import CI_PROB, ROPE, Terms, chosen_probability, chosen_rope
 
 __all__ = ["Result"]
 
@@ -365,7 +365,7 @@ class Result:
                 rates,
                 baseline,
                 scope_name(scope),
-                self.rope if rope is None else rope,
+                chosen_rope(rope, self.rope),
                 terms,
             )
             return self._with_implied_marks(found, chosen, baseline)

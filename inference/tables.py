@@ -30,6 +30,7 @@ __all__ = [
     "arviz_table",
     "bounds",
     "chosen_probability",
+    "chosen_rope",
     "claims_html",
     "emission_table",
     "ends",
@@ -79,6 +80,16 @@ def chosen_probability(ci_prob: float | None, own: float) -> float:
     probability = own if ci_prob is None else ci_prob
     ends(probability)
     return probability
+
+
+def chosen_rope(rope: float | int | None, own: float) -> float | int:
+    """The half-width of the region of practical equivalence that is asked for, or that of the fit if none is.
+
+    Args:
+        rope: the argument of a function.
+        own: the half-width of the fit, :attr:`simulacra.inference.Result.rope`.
+    """
+    return own if rope is None else rope
 
 
 def probability_of(table: pd.DataFrame | Mapping[str, Any]) -> float | None:

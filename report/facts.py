@@ -14,7 +14,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism import InputError, Outcome, Persona
 from simulacra.inference import Check, Result
 from simulacra.inference.marks import PRIOR_DRIVEN, range_of_mark
-from simulacra.inference.tables import chosen_probability, level
+from simulacra.inference.tables import chosen_probability, chosen_rope, level
 from simulacra.report.browser import Browser, make_browser
 from simulacra.report.examples import Example, choose_examples
 from simulacra.report.palette import persona_colors
@@ -176,7 +176,7 @@ def make_facts(
     Raises:
         InputError: the log is not the one that was fitted.
     """
-    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), chosen_rope(rope, result.rope)
     outcome, baseline = result.model.outcome, result.model.baseline
     if log is not None and attributed is None:
         attributed = result.attributions(log)
