@@ -112,7 +112,7 @@ class Citation:
 
     @property
     def in_brief(self) -> str:
-        """The number and its interval: ``"0.175 (89% ETI 0.161–0.189)"``."""
+        """The number and its interval, as ``"0.175 (89% ETI 0.161–0.189)"``."""
         return f"{self.rounded(self.value)} ({level(self.interval_probability)} {self.interval} {self._ends})"
 
     @property

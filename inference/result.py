@@ -132,7 +132,7 @@ class Result:
 
     @property
     def account(self) -> Account:
-        """The account of the data: renamed columns, values read as missing, excluded rows, duplicates."""
+        """The account of the data, with renamed columns, values read as missing, excluded rows and duplicates."""
         return self.collapsed.account
 
     @property
