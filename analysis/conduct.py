@@ -40,8 +40,8 @@ from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.scales import bounds_of, coherent_on_scale
 from simulacra.formalism.shifts import claim
 from simulacra.inference.citation import Citation, Provenance, cited
+from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.diagnostics import Thresholds
-from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 
 __all__ = ["Conduct", "conduct"]

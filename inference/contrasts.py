@@ -22,9 +22,10 @@ import xarray as xr
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.citation import Citation, cited
+from simulacra.inference.claims import supported
 from simulacra.inference.compared import Compared
 from simulacra.inference.groups import Group, names_of, shares_of
-from simulacra.inference.rate_tables import common_questions, no_common_question, supported
+from simulacra.inference.rate_tables import common_questions, no_common_question
 from simulacra.inference.rates import in_common, scope_name
 from simulacra.inference.tables import Terms, bounds, chosen_rope, summary_table
 
