@@ -44,6 +44,7 @@ from simulacra.formalism import InputError, Outcome, Partition, PersonaMixture
 from simulacra.formalism.visible import visible
 from simulacra.inference import Result, fit
 from simulacra.inference.checkpoint import remove_checkpoint
+from simulacra.inference.citation import WithheldError
 from simulacra.inference.default_model import model_in_words
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.preview import preview
@@ -645,8 +646,8 @@ def _value_of(result: Result, key: str, ci_prob: float | None) -> str:
     """The number of a key with its interval and its mark, or why it is withheld."""
     try:
         cited = result.cite(key, ci_prob=ci_prob)
-    except InputError as error:
-        return str(error).partition(" is ")[2].partition(". An estimate")[0]
+    except WithheldError as error:
+        return visible(error.status)
     return marked_number(cited.in_brief, cited.status)
 
 

@@ -209,7 +209,7 @@ def _diagnostics_of(draws: np.ndarray) -> np.ndarray:
     """R-hat, bulk ESS and tail ESS of draws of shape ``(chain, draw, ...)``, shape ``(3, ...)``.
 
     One estimate takes up to a millisecond, and checks, tables and reports ask for the same ones again: the last
-    that were computed are kept in memory, under the hash of the draws.
+    that were computed are kept in memory, under the hash of the draws. (``functools.lru_cache`` would keep the draws.)
     """
     from arviz_stats.sampling_diagnostics import ess, rhat
 

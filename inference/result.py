@@ -767,6 +767,7 @@ class Result:
             rope=self.rope,
         )
 
+    @computed_once
     def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:
         """The posterior of the rate model for an outcome: that of the fit, or fitted now.
 
@@ -774,12 +775,9 @@ class Result:
         """
         if outcome == self.model.outcome and stage == 0:
             return self.tree["rates"].to_dataset()
-        if (outcome, stage) not in self._other_rates:
-            counts, draws = count_events(self.prepared, outcome), self.posterior.sizes
-            seed, num_draws = int(self.settings["seed"]) + stage, draws["chain"] * draws["draw"]
-            fitted = fit_rates(counts, self.thresholds, num_draws=num_draws, seed=seed)
-            self._other_rates[outcome, stage] = fitted
-        return self._other_rates[outcome, stage]
+        counts, draws = count_events(self.prepared, outcome), self.posterior.sizes
+        seed, num_draws = int(self.settings["seed"]) + stage, draws["chain"] * draws["draw"]
+        return fit_rates(counts, self.thresholds, num_draws=num_draws, seed=seed)
 
     def _stages(self, partition: Partition) -> list[xr.Dataset]:
         return [self._rates_of(outcome, stage) for stage, outcome in enumerate(partition.stages)]
@@ -800,9 +798,14 @@ class Result:
         """A table of rates, or of their contrasts with a baseline, with marks of what the personas imply for them."""
         if "implied" not in table:
             return table
-        moved = implied_sensitivity(self._implied(outcome, "these")[0], outcome, self.posterior, self.prepared)
+        moved = self._implied_moved(outcome)
         means = moved if baseline is None else against_baseline(moved, baseline)
         return marked_prior(table, means.to_numpy(), ("implied_lb", "implied_ub"), "implied_status")
+
+    @computed_once
+    def _implied_moved(self, outcome: Outcome) -> xr.DataArray:
+        """Means of the implied rates with other archetypes and with none, dims ``factor, group``."""
+        return implied_sensitivity(self._implied(outcome, "these")[0], outcome, self.posterior, self.prepared)
 
     def _implied(self, outcome: Outcome, scope: Scope) -> list[xr.DataArray]:
         """Draws of the implied rates along ``group`` in every reading, on these questions; none for any other scope."""
@@ -811,27 +814,14 @@ class Result:
         return [by_group(own) for own in self._in_readings("implied_rates", outcome=outcome)]
 
     @functools.cached_property
-    def _other_rates(self) -> dict[tuple[Outcome, int], xr.Dataset]:
-        """Posteriors of the rate model for outcomes that are not the model's, and their stages; filled on demand."""
+    def _computed(self) -> dict[tuple[Any, ...], Any]:
+        """Values by method and arguments; filled on demand by :func:`~simulacra.inference.once.computed_once`."""
         return {}
 
-    @functools.cached_property
-    def _tables(self) -> dict[tuple[Any, ...], pd.DataFrame]:
-        """Tables by method and arguments; filled on demand by :func:`~simulacra.inference.once.computed_once`."""
-        return {}
-
-    @functools.cached_property
-    def _cited(self) -> dict[float, dict[str, Citable]]:
-        """Tables with citable numbers, by the probability of intervals; filled on demand."""
-        return {}
-
+    @computed_once
     def _citable(self, ci_prob: float) -> dict[str, Citable]:
-        if ci_prob not in self._cited:
-            rated = self.model.outcome is not None
-            self._cited[ci_prob] = citable_tables(
-                functools.partial(self._table, ci_prob), self.in_words, ci_prob, rated=rated
-            )
-        return self._cited[ci_prob]
+        rated = self.model.outcome is not None
+        return citable_tables(functools.partial(self._table, ci_prob), self.in_words, ci_prob, rated=rated)
 
     def _citable_mix(
         self,

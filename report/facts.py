@@ -11,8 +11,9 @@ import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.data.numerals import grouped
-from simulacra.formalism import InputError, Outcome, Persona
+from simulacra.formalism import Outcome, Persona
 from simulacra.inference import Check, Result
+from simulacra.inference.citation import WithheldError
 from simulacra.inference.marks import PRIOR_DRIVEN, range_of_mark
 from simulacra.inference.tables import chosen_probability, chosen_rope, level
 from simulacra.report.browser import Browser, make_browser
@@ -442,6 +443,6 @@ def _citations(result: Result, ci_prob: float) -> list[str]:
     for key in result.citable:
         kind = key.partition("[")[0]
         if kind not in shown:
-            with contextlib.suppress(InputError):  # withheld; the next one of its kind may not be
+            with contextlib.suppress(WithheldError):  # the next one of its kind may not be
                 shown[kind] = f"{key}: {result.cite(key, ci_prob=ci_prob)}"
     return list(shown.values())

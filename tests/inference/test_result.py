@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import pickle
 import re
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +29,7 @@ from simulacra.formalism import (
 )
 from simulacra.formalism.display import place
 from simulacra.inference import Result, Thresholds, store, tables
-from simulacra.inference.citation import decimals
+from simulacra.inference.citation import WithheldError, decimals
 from simulacra.inference.draws import DRAWS
 from simulacra.inference.tables import bounds
 from tests.inference.conftest import fit_triggered
@@ -894,8 +895,11 @@ def test_a_key_with_a_name_that_was_lost_says_what_became_of_it(fitted: Result) 
 
 def test_withheld_numbers_are_not_cited(fitted: Result) -> None:
     failing = _with_failure(fitted, "name: misaligned")
-    with pytest.raises(ValueError, match="withheld: name: misaligned failed"):
+    with pytest.raises(WithheldError, match="withheld: name: misaligned failed") as caught:
         failing.cite("weight[bad, misaligned]")
+    table = failing.weights().set_index(["condition", "persona"])
+    assert caught.value.status == table.loc[("bad", "misaligned"), "status"]
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert failing.cite("weight[bad, aligned]").status == "ok"
 
 
