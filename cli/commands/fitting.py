@@ -217,6 +217,7 @@ def fit(
     from simulacra.cli.fitting import fit_log
     from simulacra.cli.folder import checkpoint_of
     from simulacra.cli.session import Session
+    from simulacra.formalism.outcomes import as_outcome
     from simulacra.inference import default_model
 
     with Session(out=out, as_json=json, quiet=quiet, rope=rope, ci_prob=ci_prob, texts=texts) as session:
@@ -229,6 +230,9 @@ def fit(
         texts_used = request.likelihoods_of(
             reference=references, label=reference_label, calibration=calibration, used=likelihoods
         )
+        if personas is not None:
+            request.expect_personas(personas)
+        event = None if outcome is None else as_outcome(outcome, "fit", of=of or "all")
         # Naming measurements excludes all others, including likelihoods.
         source = dataclasses.replace(reading, measure=None) if likelihoods else reading
         log = source.scan(logs) if scan else source.read(logs, quiet=quiet)
@@ -240,7 +244,7 @@ def fit(
             declared=declared,
             weights=weights,
             baseline=baseline,
-            outcome=outcome,
+            outcome=event,
             of=of,
             likelihoods=texts_used,
             without=without or (),

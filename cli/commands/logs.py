@@ -191,6 +191,7 @@ def score(
     from simulacra.cli.request import parse_template_kwargs
     from simulacra.cli.session import Session
     from simulacra.lm import score_log
+    from simulacra.lm.scoring.prompts import read_prompts
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
         engine = chosen_engine(
@@ -208,14 +209,16 @@ def score(
             revision=revision,
             trust_remote_code=trust_remote_code,
         )
+        prompts = read_prompts(personas)
+        arguments, part = parse_template_kwargs(template_kwargs or ()), parse_shard(shard)
         scored = score_log(
             reading.read_completions(logs, quiet=quiet),
             model=engine,
-            personas=personas,
+            personas=prompts,
             question=question,
             out=out,
             template=template,
-            template_kwargs=parse_template_kwargs(template_kwargs or ()),
+            template_kwargs=arguments,
             date=date,
             end_token=end_token,
             split_special_tokens=split_special_tokens,
@@ -223,7 +226,7 @@ def score(
             device=device,
             device_map=device_map,
             dtype=dtype,
-            shard=parse_shard(shard),
+            shard=part,
             ray_workers=ray,
             revision=revision,
             trust_remote_code=trust_remote_code,
