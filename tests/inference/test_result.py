@@ -31,6 +31,7 @@ from simulacra.formalism.display import place
 from simulacra.inference import Result, Thresholds, store, tables
 from simulacra.inference.citation import WithheldError, decimals
 from simulacra.inference.draws import DRAWS
+from simulacra.inference.quantities import Quantities
 from simulacra.inference.tables import bounds
 from tests.inference.conftest import fit_triggered
 
@@ -325,9 +326,9 @@ def test_personas_that_miss_two_rates_by_as_much_explain_the_difference_and_neit
     fitted: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of both groups 20 points are not explained, which no comparison of the two can show."""
-    implied = [own + 0.2 for own in fitted._implied(fitted.model.outcome, "these")]
+    implied = [own + 0.2 for own in fitted._quantities.implied(fitted.model.outcome, "these")]
     result = dataclasses.replace(fitted)
-    monkeypatch.setattr(Result, "_implied", lambda *_: implied)
+    monkeypatch.setattr(Quantities, "implied", lambda *_: implied)
     usual, found = fitted.contrasts(), result.contrasts()
     np.testing.assert_allclose(found["unexplained"], usual["unexplained"], atol=1e-12)
     rates = result.rates()
