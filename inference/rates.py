@@ -30,7 +30,8 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import new_question_rate, rate_prior
-from simulacra.inference.diagnostics import Thresholds, convergence
+from simulacra.inference.convergence import convergence
+from simulacra.inference.diagnostics import Thresholds
 from simulacra.inference.precision import coarse, significant
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling.rates import CHAINS, sample_rates

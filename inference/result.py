@@ -33,8 +33,9 @@ from simulacra.inference.citation import (
 )
 from simulacra.inference.compared import Compared, compared
 from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contrast_of
+from simulacra.inference.convergence import convergence
 from simulacra.inference.datatree import Unit, to_datatree
-from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
+from simulacra.inference.diagnostics import Check, Thresholds, checks_html
 from simulacra.inference.draws import by_condition, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
 from simulacra.inference.marks import (

@@ -18,7 +18,8 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.display import html_table
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.shifts import log_ratio
-from simulacra.inference.diagnostics import Check, Thresholds, convergence
+from simulacra.inference.convergence import convergence
+from simulacra.inference.diagnostics import Check, Thresholds
 from simulacra.inference.draws import differences
 from simulacra.inference.rates import groups_of
 from simulacra.inference.readings import compare_readings
