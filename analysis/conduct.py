@@ -40,8 +40,8 @@ from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.scales import bounds_of, coherent_on_scale
 from simulacra.formalism.shifts import claim
 from simulacra.inference.citation import Citation, Provenance, cited
+from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.diagnostics import Thresholds
-from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.tables import CI_PROB, Terms, bounds, summary_table
 
 __all__ = ["Conduct", "conduct"]
@@ -94,12 +94,13 @@ class Conduct:
         labelled = f" of {grouped(int(counts.prompted.sum()))}" if counts.labelled else ""
         return card(
             f"Conduct of {len(counts.personas)} personas in {len(counts.conditions)} conditions {self.words}",
-            f"conditions: {listing(counts.conditions)}; baseline {self.baseline}, control {self.control or 'none'}",
+            f"conditions: {listing(counts.conditions)}",
+            f"baseline: {self.baseline}; control: {self.control or 'none'}",
             f"personas: {listing(counts.personas)}",
             f"completions of a known persona: {kept}{labelled} elicited",
             f"not compared, without elicited completions: {listing(counts.left_out)}" if counts.left_out else "",
             f"quantities: {listing(self.draws)}",
-            "next: .table(), .split(), .weights(), .cite(quantity, condition, persona); .draws[quantity]",
+            "next: .table(), .split(), .weights(), .cite(quantity, condition, persona); .draws",
         )
 
     def table(self, *, rope: float = 0.01, ci_prob: float = CI_PROB) -> pd.DataFrame:

@@ -10,7 +10,7 @@ interval is therefore a Fieller-type set: all ρ for which the difference r_afte
 an equal-tailed interval that contains zero. If the sign of the shift is certain, this is the equal-tailed interval of
 the ratio; if the interval of the shift contains zero, the set is unbounded. A share is given only if the sign of the
 shift is as certain as a claim about its direction requires
-(:func:`~simulacra.inference.rate_tables.sure_of_sign`). For new questions, the set is extended to that of Fieller's
+(:func:`~simulacra.inference.claims.sure_of_sign`). For new questions, the set is extended to that of Fieller's
 paired *t* over base questions, as intervals of contrasts are.
 
 An intervention that removes a behaviour may remove other abilities as well. With a capability, any event of the log,
@@ -35,9 +35,9 @@ from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.inference.citation import Citation, cited
+from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.contrasts import Contrast
 from simulacra.inference.groups import Group
-from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import Scope, logged_shares, scope_name
 from simulacra.inference.result import Result
 from simulacra.inference.tables import CI_PROB, bounds, ends

@@ -28,7 +28,8 @@ from simulacra.analysis.context_model import ContextModel, ContextSampler, conve
 from simulacra.analysis.contexts import Column, Contexts, read_contexts
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type, expect_whole
-from simulacra.inference.diagnostics import Check, Thresholds, check_sampling, convergence
+from simulacra.inference.convergence import convergence
+from simulacra.inference.diagnostics import Check, Thresholds, check_sampling
 from simulacra.inference.tables import CI_PROB, Terms, bounds, ends, summary_table
 
 __all__ = ["InContext", "fit_contexts", "fit_in_context"]

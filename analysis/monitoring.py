@@ -38,7 +38,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -377,18 +377,6 @@ def _started(result: Result, condition: str, reference: str | None, alpha: float
     return Monitor(result, chosen, float(level))
 
 
-class _Counted(NamedTuple):
-    """Window and reference on the same patterns.
-
-    Attributes:
-        patterns: category codes, shape ``(P, measurements)``.
-        counts: of the window and of the reference, shape ``(2, P)``.
-    """
-
-    patterns: np.ndarray
-    counts: np.ndarray
-
-
 def _estimated(monitor: Monitor, window: CollapsedLog, label: str, seed: int) -> Window:
     result, model = monitor.result, monitor.result.model
     rng = np.random.default_rng([seed, 3, len(monitor.windows)])
@@ -435,7 +423,8 @@ def _flat(draws: xr.DataArray) -> np.ndarray:
     return values.reshape(-1, *values.shape[2:])
 
 
-def _counted(monitor: Monitor, window: CollapsedLog) -> _Counted:
+def _counted(monitor: Monitor, window: CollapsedLog) -> tuple[np.ndarray, np.ndarray]:
+    """Patterns of window and reference, shape ``(P, measurements)``, and their counts in both, shape ``(2, P)``."""
     prepared = monitor.result.prepared
     row = prepared.conditions.index(monitor.reference)
     reference = (prepared.in_condition[row] @ prepared.counts)[None]
@@ -443,7 +432,7 @@ def _counted(monitor: Monitor, window: CollapsedLog) -> _Counted:
     patterns, place = np.unique(np.concatenate([window.patterns, prepared.patterns]), axis=0, return_inverse=True)
     counts = np.zeros((2, len(patterns)))
     counts[0, place[: own.shape[1]]], counts[1, place[own.shape[1] :]] = own, reference
-    return _Counted(*every_pattern(prepared.model.emissions, patterns, counts))
+    return every_pattern(prepared.model.emissions, patterns, counts)
 
 
 def _departure(

@@ -19,9 +19,9 @@ from simulacra.formalism.display import card, listing
 from simulacra.formalism.dynamics import first_crossing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.citation import Citation, cited
+from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.compared import Compared
-from simulacra.inference.diagnostics import convergence
-from simulacra.inference.rate_tables import sure_of_sign
+from simulacra.inference.convergence import convergence
 from simulacra.inference.tables import bounds, ends, summary_table
 
 __all__ = ["SCALES", "Alone", "TrainingPath"]

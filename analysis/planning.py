@@ -42,9 +42,8 @@ from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import RatePrior, new_question_rate, rate_prior
 from simulacra.formalism.shifts import claim
+from simulacra.inference.claims import claim_for_new, sure_of_sign
 from simulacra.inference.groups import Group
-from simulacra.inference.rate_tables import about_new, sure_of_sign
-from simulacra.inference.rates import extended_interval, signs_agree
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.rates import sample_rates
 from simulacra.inference.tables import CI_PROB, ends
@@ -448,13 +447,17 @@ def _claims(rates: np.ndarray, size: int, rope: float, ci_prob: float, seed: int
         differences = values[..., 1] - values[..., 0]
         sure = sure_of_sign(differences.T[None], scope)
         limits = np.quantile(differences, ends(ci_prob), axis=1).T
-        for trial, interval in enumerate(limits.tolist()):
-            (lower, upper), certain = interval, bool(sure[trial])
+        for trial, ((lower, upper), certain) in enumerate(zip(limits.tolist(), sure.tolist(), strict=True)):
             if scope == "new":
-                change, reduced = shares[trial, 1] - shares[trial, 0], bool(shares[trial, 0].mean() > rope)
-                lower, upper = extended_interval((lower, upper), change, ci_prob, reduced=reduced)
-                certain = certain and (not reduced or signs_agree(change))
-            own = claim(lower, upper, rope=rope, sure=certain)
-            said[place, trial] = about_new(own, questions) if scope == "new" else own
+                (lower, upper), said[place, trial] = claim_for_new(
+                    (lower, upper),
+                    shares[trial, 1] - shares[trial, 0],
+                    sure=certain,
+                    reduced=bool(shares[trial, 0].mean() > rope),
+                    rope=rope,
+                    ci_prob=ci_prob,
+                )
+            else:
+                said[place, trial] = claim(lower, upper, rope=rope, sure=certain)
             widths[place, trial] = upper - lower
     return said, widths

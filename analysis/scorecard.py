@@ -33,10 +33,10 @@ from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.scales import bounds_of, coherent_rule
 from simulacra.inference.citation import Citation, Provenance, cited
-from simulacra.inference.diagnostics import convergence
+from simulacra.inference.claims import sure_of_sign
+from simulacra.inference.convergence import convergence
 from simulacra.inference.draws import by_group, chosen_outcome
 from simulacra.inference.groups import Group, find_group, names_of
-from simulacra.inference.rate_tables import sure_of_sign
 from simulacra.inference.rates import baseline_pairs, groups_of
 from simulacra.inference.result import Result
 from simulacra.inference.tables import Terms, bounds, ends, summary_table

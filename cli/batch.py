@@ -25,22 +25,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+import typer
 from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.config import checked_options, format_config, resolved_options
-from simulacra.cli.folder import read_summary
+from simulacra.cli.folder import checkpoint_of, read_summary
+from simulacra.cli.session import BAD_INPUT, NOT_OK, Session
 from simulacra.cli.tables import simple_table
+from simulacra.data.extras import MissingExtraError
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.toml_files import read_toml
-from simulacra.report.comparison import claims_of_runs
-from simulacra.report.tables import format_table
+from simulacra.inference.checkpoint import remove_checkpoint
+from simulacra.report.comparison import claims_of_runs, write_comparison
+from simulacra.report.tables import format_table, json_rows
 
-__all__ = ["Run", "compare_runs", "print_batch", "read_batch", "run_batch"]
+__all__ = ["Run", "compare_runs", "fit_runs", "print_batch", "read_batch", "run_batch"]
 
 _COMPARED = ("rates", "contrasts", "weights", "shifts")
 _OWN = ("out", "checkpoint")
 """Options that the batch itself gives."""
+_ENDS = {0: "all checks passed", NOT_OK: "checks failed", BAD_INPUT: "not fitted"}
+"""What the exit codes of a fit mean."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -64,10 +70,52 @@ class Run(NamedTuple):
         return {name: value for name, value in stored.items() if name not in _OWN} == self.options
 
 
+def fit_runs(session: Session, file: Path, out: Path, command: Any, *, jobs: int) -> None:
+    """Fit the runs of a file that are not done, and print and write the tables of all.
+
+    Args:
+        session: the run of the command.
+        file: the TOML file.
+        out: the folder in which every run has its own.
+        command: the command ``fit``.
+        jobs: fits at a time.
+    """
+    runs = read_batch(file, out, command)
+    todo = [run for run in runs if not run.done]
+    for run in runs:
+        if run.done:  # of a batch that was killed between the result and its clean-up
+            remove_checkpoint(checkpoint_of(run.folder))
+    session.say(f"{len(runs)} runs, of which {len(runs) - len(todo)} are done")
+    failed = {}
+    for run, code, said in run_batch(todo, jobs=jobs):
+        session.say(f"{escape(run.name)}: {_ENDS.get(code, f'exit code {code}')}")
+        if code not in (0, NOT_OK):
+            failed[run.name] = said
+            session.say_error(f"{run.name}: {said}")
+    tables = compare_runs(runs, out) if len(failed) < len(runs) else {}
+    withheld = [run.name for run in runs if run.name not in failed and not read_summary(run.folder).get("ok")]
+    print_batch(session.console, tables, withheld)
+    if tables:
+        written = [f"{name}.csv" for name in tables]
+        try:
+            reports = {run.name: f"{run.name}/report.html" for run in runs if (run.folder / "report.html").exists()}
+            page = write_comparison(out / "batch.html", tables, links=reports, withheld=withheld, failed=tuple(failed))
+            written.append(page.name)
+        except MissingExtraError as error:  # the tables are useful without the page
+            session.say(escape(str(error)))
+        session.say(f"[bold]Written[/bold] to {escape(str(out))}: {', '.join(written)}")
+    if session.as_json:
+        found = {"ok": not (failed or withheld), "failed": failed, "withheld": withheld}
+        session.say_json({**found, "tables": {name: json_rows(table) for name, table in tables.items()}})
+    if failed or withheld:
+        raise typer.Exit(BAD_INPUT if failed else NOT_OK)
+
+
 def read_batch(path: Path, out: Path, command: Any) -> list[Run]:
     """The runs of a file.
 
     Args:
+        session: the run of the command.
         path: the TOML file.
         out: the folder in which every run has its own.
         command: the command ``fit``, whose options runs have.

@@ -1,4 +1,4 @@
-"""The contents of a log for the terminal: files and layouts, rows, conditions and columns."""
+"""``simulacra inspect-log``: the contents of a log, its files and layouts, rows, conditions and columns."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,44 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulacra.cli.reading import suggested_columns
+from simulacra.cli.session import Session
+from simulacra.cli.spelling import spelled
 from simulacra.cli.tables import simple_table
+from simulacra.data import CollapsedLog, CompletionLog, describe
 from simulacra.data.account import Account
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.columns import SCORES, is_context, is_trait, resembling
+from simulacra.formalism import InputError
+from simulacra.inference.preview import preview
 
-__all__ = ["print_description"]
+__all__ = ["describe_log", "print_description"]
 
 _MOST = 6
+
+
+def describe_log(
+    session: Session, log: CompletionLog | CollapsedLog, measure: Sequence[str] = (), baseline: str = "base"
+) -> None:
+    """Print the contents of a log.
+
+    Args:
+        session: the run of the command.
+        log: the log.
+        measure: measurements that a fit would model.
+        baseline: the condition that a fit would compare the others with.
+
+    Raises:
+        InputError: counts.
+    """
+    if isinstance(log, CollapsedLog):
+        raise InputError("inspect-log shows logs of completions: leave out --counts, and fit the counts")
+    described = {**describe(log), **preview(log, measure, baseline)}
+    print_description(session.console, described)
+    spelling = spelled(described["argument"])
+    if spelling is not None:
+        session.say(escape(spelling))
+    if session.as_json:
+        session.say_json({"ok": True, **described})
 
 
 def print_description(console: Console, described: Mapping[str, Any]) -> None:

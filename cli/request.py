@@ -13,11 +13,14 @@ from simulacra.formalism.emissions.base import High
 from simulacra.formalism.errors import InputError
 from simulacra.formalism.outcomes import Outcome, as_outcome
 from simulacra.formalism.partitions import Partition
+from simulacra.formalism.persona_files import is_persona_file, read_personas
+from simulacra.formalism.persona_sets import OPEN_SETS, base_set, persona_set
 from simulacra.inference import Declared, Result, default_model
 from simulacra.inference.log_measurements import Log
 
 __all__ = [
     "candidates",
+    "expect_personas",
     "likelihoods_of",
     "parse_concentrations",
     "parse_declarations",
@@ -87,6 +90,18 @@ def parse_concentrations(texts: Sequence[str]) -> dict[str, float]:
         if match is None:
             raise InputError(f"--concentration {text!r}: expected PERSONA=NUMBER, such as misaligned=200")
     return {match[1]: float(match[2]) for match in found.values() if match is not None}
+
+
+def expect_personas(name: str) -> None:
+    """Refuse personas that no log can make valid, before one is read.
+
+    Raises:
+        InputError: a file that cannot be read as personas, or no such set.
+    """
+    if is_persona_file(name):
+        read_personas(name)
+    elif base_set(name) not in OPEN_SETS:
+        persona_set(name)
 
 
 def likelihoods_of(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.inference import Check, Result
-from simulacra.inference.tables import chosen_probability
+from simulacra.inference.tables import chosen_probability, chosen_rope
 from simulacra.inference.versions import library_versions
 from simulacra.report.tables import json_rows
 
@@ -41,7 +41,7 @@ def summarise(
             "weights_in_force": result.design.formula,
             "baseline": model.baseline,
             "outcome": None if model.outcome is None else {"rule": model.outcome.rule, "of": model.outcome.of},
-            "rope": result.rope if rope is None else rope,
+            "rope": chosen_rope(rope, result.rope),
         },
         "ci_prob": chosen_probability(ci_prob, result.ci_prob),
         "settings": dict(result.settings),

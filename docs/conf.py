@@ -121,8 +121,14 @@ def _parsable(
     return named.replace("<factory>", "..."), returned
 
 
+def _described_above(app: Sphinx, what: str, name: str, of: Any, skip: bool, options: Any) -> bool | None:  # noqa: FBT001
+    """Fields of named tuples, which their class describes; Python calls each "Alias for field number" so and so."""
+    return True if str(getattr(of, "__doc__", "")).startswith("Alias for field number") else None
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.add_config_value("public_names", _public_names(), "env")
     app.connect("missing-reference", _resolve_where_written)
     app.connect("autodoc-process-signature", _parsable)
+    app.connect("autodoc-skip-member", _described_above)

@@ -219,12 +219,12 @@ class PersonaMixture:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns that are modelled: the measurements, with every judge of a family."""
+        """Columns that are modelled, the measurements with every judge of a family."""
         return tuple(part.measurement for emission in self.emissions for part in emission.parts)
 
     @property
     def observables(self) -> tuple[str, ...]:
-        """What is observed of completions, for display: measurements, and log-likelihoods if they are modelled."""
+        """What is observed of completions, for display; measurements, and log-likelihoods if they are modelled."""
         return (*self.measurements, *(["log-likelihoods under persona prompts"] if self.likelihood else []))
 
     @property
@@ -247,7 +247,7 @@ class PersonaMixture:
 
     @property
     def set_in_words(self) -> str:
-        """Which personas of a shipped set the model lacks, for display: ``"organism without pirate"``; or empty."""
+        """Which personas of a shipped set the model lacks, for display, as ``"organism without pirate"``; or empty."""
         found = left_out_of_set(self.personas)
         return f"{found[0]} without {', '.join(found[1])}" if found else ""
 

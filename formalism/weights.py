@@ -124,7 +124,7 @@ class WeightDesign:
 
     @property
     def basis(self) -> np.ndarray:
-        """A, shape ``(C, L)``: large if there are many cells."""
+        """A, shape ``(C, L)``, which is large if there are many cells."""
         return np.asarray(self.logits(np.eye(len(self.latents))))
 
     def logits(self, latents: Any) -> Any:

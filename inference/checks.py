@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import xarray as xr
 
+from simulacra.inference.convergence import convergence
 from simulacra.inference.diagnostics import (
     Check,
     Thresholds,
@@ -21,7 +22,6 @@ from simulacra.inference.diagnostics import (
     check_rates,
     check_sampling,
     check_uncovered,
-    convergence,
 )
 from simulacra.inference.names import check_names, find_evidence, fitting_name
 from simulacra.inference.posterior import parameters_of

@@ -24,6 +24,7 @@ __all__ = [
     "Citable",
     "Citation",
     "Provenance",
+    "WithheldError",
     "citable",
     "citable_mix",
     "citable_rates",
@@ -34,6 +35,18 @@ __all__ = [
     "lost_names",
     "provenance_of",
 ]
+
+
+class WithheldError(InputError):
+    """An estimate that failed its checks, so that it cannot be cited.
+
+    Attributes:
+        status: ``"withheld: "`` and the reason.
+    """
+
+    def __init__(self, what: str, *, remedy: str | None = None, status: str = "withheld") -> None:
+        super().__init__(what, remedy=remedy)
+        self.status = status
 
 
 def decimals(lower: float, upper: float) -> int:
@@ -112,7 +125,7 @@ class Citation:
 
     @property
     def in_brief(self) -> str:
-        """The number and its interval: ``"0.175 (89% ETI 0.161–0.189)"``."""
+        """The number and its interval, as ``"0.175 (89% ETI 0.161–0.189)"``."""
         return f"{self.rounded(self.value)} ({level(self.interval_probability)} {self.interval} {self._ends})"
 
     @property
@@ -342,13 +355,14 @@ def cited(
         probability: probability of the interval.
 
     Raises:
-        InputError: the estimate is withheld (with the reason).
+        WithheldError: the estimate is withheld (with the reason).
     """
     status = str(row["status"])
     if status.startswith("withheld"):
-        raise InputError(
+        raise WithheldError(
             f"{key} is {status}. An estimate that failed its checks cannot be cited",
             remedy="Result.failed lists the checks with their remedies",
+            status=status,
         )
     value, lower, upper = (float(row[name]) for name in columns)
     return Citation(

@@ -28,6 +28,7 @@ from simulacra.inference.marks import (
 )
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.purity import purity_sensitivity
+from simulacra.inference.quantities import Quantities
 from simulacra.inference.rates import Scope, groups_of, logged_shares, scope_in_words, scope_name
 from simulacra.inference.sensitivity import prior_sensitivity
 from simulacra.inference.tables import ROPE, Terms
@@ -105,25 +106,21 @@ def compared(
     persona: str | None,
     scope: Scope,
     outcome: Outcome | str | None,
+    quantities: Quantities,
     *,
-    posteriors: Sequence[xr.Dataset],
-    prepared: Prepared,
-    rates_of: Callable[[Outcome], xr.Dataset],
     terms: Callable[[str], Terms],
     provenance: Provenance,
     absent: Sequence[str],
-    left_out: Callable[[], xr.DataArray],
     rope: float | int,
 ) -> Compared:
     """The quantity ``of`` in all groups of a fit; arguments as in :meth:`simulacra.inference.Result.contrast`.
 
-    ``posteriors`` are those of all readings, the first first; ``absent`` the absent personas. ``left_out``
-    returns the weights of groups with a condition left out, shape ``(condition, group, K)``
-    (:mod:`simulacra.inference.influence`).
+    ``quantities`` are its draws, and ``absent`` the absent personas.
 
     Raises:
         InputError: an unknown quantity, persona or scope; or no outcome.
     """
+    posteriors, prepared, rates_of = quantities.posteriors, quantities.prepared, quantities.rates_of
     personas = list(map(str, posteriors[0]["persona"].to_numpy()))
     if of not in ("rates", "implied_rates", "weights"):
         raise InputError(f"contrast: of={of!r}", expected="'rates', 'implied_rates' or 'weights'", argument="of")
@@ -157,7 +154,7 @@ def compared(
         asked = None if rates is None else np.isfinite(logged_shares(rates))
     plain, *plain_others = (own.reset_coords(drop=True) for own in (draws, *others))
     words = scope_in_words(prepared, scope)
-    marks = _marks(posteriors[0], prepared, rates_of, absent, left_out()) if of == "weights" else _no_marks
+    marks = _marks(posteriors[0], prepared, rates_of, absent, quantities.left_out) if of == "weights" else _no_marks
     return Compared(
         of, scope, words, groups, plain, tuple(plain_others), asked, rates, terms(of), provenance, marks, rope
     )

@@ -22,11 +22,12 @@ import xarray as xr
 from simulacra.formalism.display import card, listing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.inference.citation import Citation, cited
+from simulacra.inference.claims import supported
 from simulacra.inference.compared import Compared
 from simulacra.inference.groups import Group, names_of, shares_of
-from simulacra.inference.rate_tables import common_questions, no_common_question, supported
+from simulacra.inference.rate_tables import common_questions, no_common_question
 from simulacra.inference.rates import in_common, scope_name
-from simulacra.inference.tables import Terms, bounds, summary_table
+from simulacra.inference.tables import Terms, bounds, chosen_rope, summary_table
 
 __all__ = ["Contrast", "Contrasts", "all_pairs", "contrast_of"]
 
@@ -115,7 +116,7 @@ class Contrast:
         Raises:
             InputError: a probability outside (0, 1), or a negative ``rope``.
         """
-        terms, rope = self._terms.at(ci_prob), self.compared.rope if rope is None else rope
+        terms, rope = self._terms.at(ci_prob), chosen_rope(rope, self.compared.rope)
         numbers = ["mean", *bounds(terms.ci_prob)]
         draws, *others = (
             self._combined(own).expand_dims(contrast=[self.name], axis=-1)

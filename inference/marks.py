@@ -25,7 +25,7 @@ import xarray as xr
 
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.shifts import claim
-from simulacra.inference.rate_tables import sure_of_sign
+from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.rates import against_baseline, rates_in
 from simulacra.inference.tables import Terms, bounds, ends
 

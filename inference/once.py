@@ -1,23 +1,25 @@
-"""Tables that a result computes once for each set of arguments: a report asks for some of them five times."""
+"""What a result computes once for each set of arguments: a report asks for some of its tables five times."""
 
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
+import xarray as xr
 
 __all__ = ["computed_once"]
 
 P = ParamSpec("P")
+Value = TypeVar("Value", bound=pd.DataFrame | xr.DataArray | xr.Dataset | dict[str, Any])
 
 
-def computed_once(method: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
-    """The method, which keeps its tables in the attribute ``_tables`` of its object, a dict, and returns copies."""
+def computed_once(method: Callable[P, Value]) -> Callable[P, Value]:
+    """The method, which keeps its values in the attribute ``_computed`` of its object, a dict, and returns copies."""
     signature = inspect.signature(method)
 
     @functools.wraps(method)
-    def table(*args: P.args, **kwargs: P.kwargs) -> pd.DataFrame:
+    def value(*args: P.args, **kwargs: P.kwargs) -> Value:
         try:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
@@ -28,11 +30,12 @@ def computed_once(method: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame
                     bound.arguments[name] = getattr(own, name)
             _, *values = bound.arguments.values()
             key = (method.__name__, *values)
-            known = own._tables.get(key)
+            known = key in own._computed
         except TypeError:  # a wrong call, or a scope in proportions, which has no hash
             return method(*args, **kwargs)
-        if known is None:
-            known = own._tables[key] = method(*args, **kwargs)
-        return known.copy()
+        if not known:
+            own._computed[key] = method(*args, **kwargs)
+        copied: Value = own._computed[key].copy()
+        return copied
 
-    return table
+    return value

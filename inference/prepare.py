@@ -71,7 +71,7 @@ class Prepared:
 
     @property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """The units of the likelihood: category codes ``(Q, measurements)`` and counts by cell ``(C, Q)``.
+        """Category codes ``(Q, measurements)`` of the units of the likelihood, and their counts by cell ``(C, Q)``.
 
         These are measurement patterns, or the points of texts if there are any.
         """
@@ -94,7 +94,7 @@ class Prepared:
 
     @property
     def contexts(self) -> tuple[str, ...]:
-        """The contexts by which rates are reported: columns of the cells that vary within a condition.
+        """The contexts by which rates are reported, which are columns of the cells that vary within a condition.
 
         Formats are not contexts: they are ways to ask the same base question. Neither are seeds and other numbers of
         repeated samples.

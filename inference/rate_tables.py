@@ -1,4 +1,4 @@
-"""Tables of rates and claims: what is known without personas, and what the personas explain of it.
+"""Tables of rates and contrasts: what is known without personas, and what the personas explain of it.
 
 Rates and differences come from the rate model (:mod:`simulacra.inference.rates`); no check of the personas withholds
 them. They are shown next to what the weights and the personas imply for the same completions, eq. (7).
@@ -11,38 +11,24 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from simulacra.formalism.shifts import claim, jensen_shannon, sign_probability, total_variation
+from simulacra.formalism.shifts import jensen_shannon, total_variation
+from simulacra.inference.claims import supported
 from simulacra.inference.rates import (
-    Scope,
     baseline_pairs,
-    extended_interval,
     groups_of,
-    logged_shares,
-    shows_event,
-    signs_agree,
 )
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
 __all__ = [
-    "about_new",
     "common_questions",
     "contrast_table",
     "no_common_question",
     "rate_table",
     "rest_is_clear",
-    "supported",
-    "sure_of_sign",
 ]
 
 _EMPTY = "the denominator has no completions"
 _NO_QUESTION = "no base question in common"
-_FEW_QUESTIONS = 4
-"""Base questions below which nothing is claimed about new ones."""
-_ENOUGH_QUESTIONS = 32
-"""Base questions below which new ones are not claimed to be equivalent: too large a part of their kind is unseen."""
-_SURE, _SURE_OF_NEW = 0.995, 0.99
-"""Least probability of the sign for a claim about a direction. Without a difference, 2% of comparisons at most lead to
-one; intervals for new questions are wider than they need to be, so a smaller probability suffices."""
 
 
 def rate_table(
@@ -146,49 +132,6 @@ def contrast_table(
     return table
 
 
-def supported(
-    draws: np.ndarray,
-    limits: np.ndarray,
-    coefficients: np.ndarray,
-    rates: xr.Dataset | None,
-    scope: Scope,
-    rope: float | int,
-    ci_prob: float,
-) -> tuple[np.ndarray, list[str]]:
-    """Intervals of R contrasts of rates, shape ``(R, 2)``, and the claims that they support.
-
-    For new questions, intervals are extended (:func:`~simulacra.inference.rates.extended_interval`). If a group that is
-    subtracted shows the event, a direction is claimed only where base questions agree about it
-    (:func:`~simulacra.inference.rates.signs_agree`).
-
-    Args:
-        draws: draws of the contrasts, shape ``(chain, draw, R)``; without a nearly certain sign, no direction is
-            claimed.
-        limits: intervals of the rate model, shape ``(R, 2)``.
-        coefficients: the coefficient of every group, shape ``(R, G)``.
-        rates: posterior of the rate model, with its counts; not used for a mix.
-        scope: the scope of the rates.
-        rope: half-width of the region of practical equivalence.
-        ci_prob: probability of the intervals.
-
-    Raises:
-        InputError: ``rope`` is negative.
-    """
-    sure = sure_of_sign(draws, scope)
-    if scope != "new" or rates is None:
-        return limits, _claims(limits, sure, rope)
-    limits, shares = limits.copy(), logged_shares(rates)
-    shows = np.array([shows_event(rates, group, rope) for group in range(len(shares))])
-    for row, own in enumerate(coefficients):
-        used = own != 0
-        reduced, difference = bool((shows & (own < 0)).any()), own[used] @ shares[used]
-        limits[row] = extended_interval(tuple(limits[row]), difference, ci_prob, reduced=reduced)
-        sure[row] &= not reduced or signs_agree(difference)
-    questions, _ = common_questions(coefficients, np.isfinite(shares))
-    said = _claims(limits, sure, rope)
-    return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]
-
-
 def rest_is_clear(rates: Any, rope: float | int) -> Any:
     """Whether what personas do not explain exceeds the region, and its interval excludes zero.
 
@@ -198,23 +141,6 @@ def rest_is_clear(rates: Any, rope: float | int) -> Any:
     """
     excludes_zero = (rates["unexplained_lb"] > 0) | (rates["unexplained_ub"] < 0)
     return (abs(rates["unexplained"]) > rope) & excludes_zero
-
-
-def sure_of_sign(draws: np.ndarray, scope: Scope) -> np.ndarray:
-    """Whether the sign of a difference is certain enough for a claim about its direction.
-
-    Args:
-        draws: draws of the difference, shape ``(chain, draw, ...)``.
-        scope: the scope of the rates.
-    """
-    return np.asarray(sign_probability(draws, axis=(0, 1)) >= (_SURE_OF_NEW if scope == "new" else _SURE))
-
-
-def _claims(limits: np.ndarray, sure: np.ndarray, rope: float | int) -> list[str]:
-    return [
-        claim(lower, upper, rope=rope, sure=bool(own))
-        for (lower, upper), own in zip(limits.tolist(), sure, strict=True)
-    ]
 
 
 def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -232,11 +158,6 @@ def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.nd
 def no_common_question(names: Sequence[str]) -> str:
     """Why groups cannot be compared on the questions that they were asked."""
     return f"{', '.join(names[:-1])} and {names[-1]} have {_NO_QUESTION}"
-
-
-def about_new(said: str, questions: int) -> str:
-    """A claim about new questions, if there are enough base questions to make it."""
-    return said if questions >= (_ENOUGH_QUESTIONS if said == "equivalent" else _FEW_QUESTIONS) else "undecided"
 
 
 def _unexplained(

@@ -10,10 +10,8 @@ model (:mod:`simulacra.formalism.rates`) is fitted to these counts. Each scope i
   independently, that the user states, such as the mix expected in deployment (poststratification).
 
 References:
-    Miller (2024), Adding error bars to evals, arXiv:2411.00640 (questions as the unit); Cameron, Gelbach & Miller
-    (2008), Bootstrap-based improvements for inference with clustered errors, doi:10.1162/rest.90.3.414 (few clusters);
-    Gelman & Little (1997), Poststratification into many categories using hierarchical logistic regression, Survey
-    Methodology 23:127-135.
+    Miller (2024), Adding error bars to evals, arXiv:2411.00640 (questions as the unit); Gelman & Little (1997),
+    Poststratification into many categories using hierarchical logistic regression, Survey Methodology 23:127-135.
 """
 
 import dataclasses
@@ -25,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy  # loads scipy.stats when it is used
 import xarray as xr
 from scipy import special
 
@@ -33,7 +30,8 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import new_question_rate, rate_prior
-from simulacra.inference.diagnostics import Thresholds, convergence
+from simulacra.inference.convergence import convergence
+from simulacra.inference.diagnostics import Thresholds
 from simulacra.inference.precision import coarse, significant
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling.rates import CHAINS, sample_rates
@@ -44,18 +42,14 @@ __all__ = [
     "against_baseline",
     "baseline_pairs",
     "count_events",
-    "extended_interval",
     "fit_rates",
     "groups_of",
     "in_common",
     "logged_shares",
-    "paired_interval",
     "rate_diagnostics",
     "rates_in",
     "scope_in_words",
     "scope_name",
-    "shows_event",
-    "signs_agree",
 ]
 
 Scope = str | Mapping[str, Mapping[Hashable, float]]
@@ -65,11 +59,6 @@ _FEWEST = 50  # draws per chain
 _BLOCKS = 4
 """Draws are added up to this multiple of the first number if R-hat or ESS fails."""
 _QUESTION = "base_question"
-_MANY_QUESTIONS = 20
-"""Base questions from which the interval for new ones is extended to that of a paired t-test in any case."""
-_DISAGREE = 0.02
-"""Proportion of logs without a difference whose base questions are taken to agree in its sign."""
-_CHANGES = 4096  # of signs: all of them up to 12 questions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -324,66 +313,6 @@ def against_baseline(draws: xr.DataArray, baseline: str) -> xr.DataArray:
 def logged_shares(rates: xr.Dataset) -> np.ndarray:
     """Events / total of every group by base question, shape ``(G, Q)``; NaN where a group was not asked a question."""
     return (rates["events"] / rates["totals"].where(rates["totals"] > 0)).transpose("group", _QUESTION).to_numpy()
-
-
-def extended_interval(
-    interval: tuple[float, float], difference: np.ndarray, ci_prob: float, *, reduced: bool
-) -> tuple[float, float]:
-    """The interval of a difference for new questions, extended to that of a paired t-test over base questions.
-
-    It is extended in two cases. If a group that is subtracted shows the event (:func:`shows_event`), questions can
-    disagree in the sign of the difference, which the rate model describes badly. With 20 base questions or more, the
-    t-test no longer needs normal differences, and protects against tails that are heavier than the model's.
-
-    Args:
-        interval: that of the rate model.
-        difference: the difference of logged shares by base question, shape ``(Q,)``; NaN if a group was not asked it.
-        ci_prob: probability of the interval.
-        reduced: whether a group that is subtracted shows the event.
-    """
-    asked = difference[np.isfinite(difference)]
-    if not reduced and len(asked) < _MANY_QUESTIONS:
-        return interval
-    paired = paired_interval(asked, ci_prob)
-    return interval if paired is None else (min(interval[0], paired[0]), max(interval[1], paired[1]))
-
-
-def shows_event(rates: xr.Dataset, group: int, rope: float = 0.01) -> bool:
-    """Whether a group shows the event in a larger proportion of its completions than ``rope``."""
-    own = rates.isel(group=group)
-    return bool(own["events"].sum() > rope * own["totals"].sum())
-
-
-def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, float] | None:
-    """The interval of a paired t-test for the mean of differences, shape ``(Q,)``; ``None`` if they do not vary."""
-    if len(difference) < 2 or np.ptp(difference) == 0:
-        return None
-    sem = scipy.stats.sem(difference)
-    lower, upper = scipy.stats.t.interval(ci_prob, len(difference) - 1, difference.mean(), sem)
-    return float(lower), float(upper)
-
-
-def signs_agree(difference: np.ndarray) -> bool:
-    """Whether base questions agree in the sign of a difference, by a randomization test of its mean at 2%.
-
-    If it is as likely to be positive as to be negative on every question, whatever its size, all changes of its signs
-    are equally likely, and the mean is among the 2% that are farthest from zero in 2% of logs at most. It can only be
-    with seven questions or more on which there is a difference. A few questions of the kind with large differences that
-    none of the logged ones shows are not noticed.
-
-    Args:
-        difference: the difference of logged shares by base question, shape ``(Q,)``; NaN if a group was not asked it.
-
-    References:
-        Ernst (2004), Permutation methods: a basis for exact inference, doi:10.1214/088342304000000396.
-    """
-    differing = difference[np.isfinite(difference) & (difference != 0)]
-    if 0.5 ** (len(differing) - 1) > _DISAGREE:
-        return False
-    found = scipy.stats.permutation_test(
-        (differing,), np.mean, permutation_type="samples", n_resamples=_CHANGES, random_state=0
-    )
-    return bool(found.pvalue <= _DISAGREE)
 
 
 def scope_name(scope: Scope) -> str:

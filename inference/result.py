@@ -33,15 +33,12 @@ from simulacra.inference.citation import (
 )
 from simulacra.inference.compared import Compared, compared
 from simulacra.inference.contrasts import Contrast, Contrasts, all_pairs, contrast_of
+from simulacra.inference.convergence import convergence
 from simulacra.inference.datatree import Unit, to_datatree
-from simulacra.inference.diagnostics import Check, Thresholds, checks_html, convergence
-from simulacra.inference.draws import by_condition, by_group, chosen_outcome, differences, take_draws
+from simulacra.inference.diagnostics import Check, Thresholds, checks_html
+from simulacra.inference.draws import by_condition, chosen_outcome, differences, take_draws
 from simulacra.inference.groups import Group
-from simulacra.inference.influence import of_conditions, weights_left_out
 from simulacra.inference.marks import (
-    CONDITION_DRIVEN,
-    PRIOR_DRIVEN,
-    PURITY_DRIVEN,
     marked,
     marked_prior,
     same_outcome,
@@ -51,22 +48,19 @@ from simulacra.inference.names import absent_personas, find_evidence
 from simulacra.inference.once import computed_once
 from simulacra.inference.partitions import by_category, partition_draws
 from simulacra.inference.prepare import Prepared
-from simulacra.inference.purity import purity_sensitivity
+from simulacra.inference.quantities import Quantities
 from simulacra.inference.rate_tables import contrast_table, rate_table
 from simulacra.inference.rates import (
     Scope,
     against_baseline,
-    count_events,
-    fit_rates,
     rates_in,
     scope_in_words,
     scope_name,
 )
-from simulacra.inference.readings import READING
 from simulacra.inference.responsibilities import attributions, collapse_again, row_responsibilities
-from simulacra.inference.sensitivity import implied_sensitivity, outcome_sensitivity
+from simulacra.inference.sensitivity import outcome_sensitivity
 from simulacra.inference.store import Stored, read_result, write_result
-from simulacra.inference.tables import CI_PROB, ROPE, Terms, chosen_probability
+from simulacra.inference.tables import CI_PROB, ROPE, Terms, chosen_probability, chosen_rope
 
 __all__ = ["Result"]
 
@@ -132,7 +126,7 @@ class Result:
 
     @property
     def account(self) -> Account:
-        """The account of the data: renamed columns, values read as missing, excluded rows, duplicates."""
+        """The account of the data, with renamed columns, values read as missing, excluded rows and duplicates."""
         return self.collapsed.account
 
     @property
@@ -168,6 +162,15 @@ class Result:
         """Personas to which hardly any completions are attributed; their emissions are withheld."""
         evidence = find_evidence(self.prepared, self.posterior, self.thresholds)
         return tuple(self.personas[index] for index in absent_personas(self.model, evidence, self.thresholds))
+
+    @functools.cached_property
+    def _quantities(self) -> Quantities:
+        return Quantities(self.tree, self.prepared, self.thresholds, int(self.settings["seed"]))
+
+    @property
+    def posteriors(self) -> list[xr.Dataset]:
+        """The posterior of every reading, the first first."""
+        return self._quantities.posteriors
 
     @functools.cached_property
     def diagnostics(self) -> xr.Dataset:
@@ -231,14 +234,16 @@ class Result:
                 raise InputError(f"draws({name!r}): only 'rates' and 'contrasts' have a partition", argument="outcome")
             partition = chosen_outcome(outcome, self.prepared)
             assert isinstance(partition, Partition)
-            drawn = partition_draws(self._stages(partition), partition, scope)
+            drawn = partition_draws(self._quantities.stages(partition), partition, scope)
             return by_condition(drawn if name == "rates" else against_baseline(drawn, self.model.baseline))
         if not 1 <= reading <= len(self.posteriors):
             raise InputError(
                 f"draws({name!r}, reading={reading!r})", expected=f"1 to {len(self.posteriors)}", argument="reading"
             )
         posterior = self.posteriors[reading - 1]
-        return take_draws(name, posterior, self.prepared, self._rates_of, by=by, outcome=outcome, scope=scope)
+        return take_draws(
+            name, posterior, self.prepared, self._quantities.rates_of, by=by, outcome=outcome, scope=scope
+        )
 
     @computed_once
     def readings(self, *, ci_prob: float | None = None) -> pd.DataFrame:
@@ -270,9 +275,9 @@ class Result:
         weights = self.draws("weights")
         size = weights.mean(("chain", "draw")).to_numpy()
         terms = self._terms(ci_prob, withhold=withhold).of("weights")
-        others = self._in_readings("weights")[1:]
+        others = self._quantities.in_readings("weights")[1:]
         table = tables.summary_table(weights, terms, diagnostics=self.diagnostics["weights"], size=size, others=others)
-        table = marked(table, self._moved(terms.ci_prob), terms, absent=self.absent)
+        table = marked(table, self._quantities.weights_moved(terms.ci_prob), terms, absent=self.absent)
         shares = self.unexplained() if self.model.measurements else pd.DataFrame({"condition": [], "unexplained": []})
         largest = shares.groupby("condition")["unexplained"].max()
         table.insert(5, "unexplained", table["condition"].map(largest).astype(float))
@@ -289,11 +294,16 @@ class Result:
         are those of :meth:`weights`.
         """
         terms = self._terms(ci_prob, withhold=withhold).of("shifts")
-        table = tables.shift_table(self._in_readings("weights"), self.model.baseline, terms)
-        moved = {mark: differences(own, self.model.baseline) for mark, own in self._moved(terms.ci_prob).items()}
+        table = tables.shift_table(self._quantities.in_readings("weights"), self.model.baseline, terms)
+        moved = {
+            mark: differences(own, self.model.baseline)
+            for mark, own in self._quantities.weights_moved(terms.ci_prob).items()
+        }
         outcome = self.model.outcome
         same = (
-            {} if outcome is None else same_outcome(self._rates_of(outcome), self.model, self.personas, terms.ci_prob)
+            {}
+            if outcome is None
+            else same_outcome(self._quantities.rates_of(outcome), self.model, self.personas, terms.ci_prob)
         )
         return marked(table, moved, terms, absent=self.absent, same=same)
 
@@ -359,22 +369,22 @@ class Result:
         def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
             found = contrast_table(
                 against_baseline(draws, baseline),
-                [against_baseline(own, baseline) for own in self._implied(chosen, scope)],
-                self._in_readings("weights"),
+                [against_baseline(own, baseline) for own in self._quantities.implied(chosen, scope)],
+                self._quantities.in_readings("weights"),
                 self.diagnostics["weights"],
                 rates,
                 baseline,
                 scope_name(scope),
-                self.rope if rope is None else rope,
+                chosen_rope(rope, self.rope),
                 terms,
             )
             return self._with_implied_marks(found, chosen, baseline)
 
         chosen = chosen_outcome(outcome, self.prepared)
         if isinstance(chosen, Partition):
-            every = by_category(self._stages(chosen), chosen, self.prepared, scope, table)
+            every = by_category(self._quantities.stages(chosen), chosen, self.prepared, scope, table)
             return every.assign(comparisons=len(every))
-        rates = self._rates_of(chosen)
+        rates = self._quantities.rates_of(chosen)
         return table(chosen, rates_in(rates, scope), rates)
 
     def contrast(
@@ -468,13 +478,13 @@ class Result:
         terms = self._terms(ci_prob, withhold=withhold)
 
         def table(chosen: Outcome, draws: xr.DataArray, rates: xr.Dataset) -> pd.DataFrame:
-            found = rate_table(draws, self._implied(chosen, scope), rates, scope_name(scope), terms)
+            found = rate_table(draws, self._quantities.implied(chosen, scope), rates, scope_name(scope), terms)
             return self._with_implied_marks(found, chosen)
 
         chosen = chosen_outcome(outcome, self.prepared)
         if isinstance(chosen, Partition):
-            return by_category(self._stages(chosen), chosen, self.prepared, scope, table)
-        rates = self._rates_of(chosen)
+            return by_category(self._quantities.stages(chosen), chosen, self.prepared, scope, table)
+        rates = self._quantities.rates_of(chosen)
         return table(chosen, rates_in(rates, scope), rates)
 
     def in_words(self, scope: Scope = "these") -> str:
@@ -550,7 +560,7 @@ class Result:
         Raises:
             InputError: there is no outcome, or one of its thresholds is not a bin edge.
         """
-        draws, *others = self._in_readings("outcome_given_persona", outcome=outcome)
+        draws, *others = self._quantities.in_readings("outcome_given_persona", outcome=outcome)
         terms = self._terms(ci_prob, withhold=withhold).of("outcome_given_persona")
         table = tables.summary_table(draws, terms, others=others)
         moved = outcome_sensitivity(draws, chosen_outcome(outcome, self.prepared), self.posterior, self.prepared)
@@ -565,7 +575,7 @@ class Result:
         Raises:
             InputError: the formula has no such term.
         """
-        draws, *others = self._in_readings("scales")
+        draws, *others = self._quantities.in_readings("scales")
         terms = self._terms(ci_prob, withhold=withhold).of("scales")
         return tables.summary_table(draws, terms, others=others, distance=np.inf)
 
@@ -737,101 +747,36 @@ class Result:
     def _terms(self, ci_prob: float | None = None, *, withhold: bool = True) -> Terms:
         return Terms(self.failed, self.thresholds, self.ci_prob, withhold, self.absent).at(ci_prob)
 
-    def _moved(self, ci_prob: float) -> dict[str, xr.DataArray]:
-        """Mean weights by mark, in the alternatives that it concerns: the first dim, then ``condition, persona``."""
-        moved = {
-            PRIOR_DRIVEN: self.tree["sensitivity"].to_dataset()["weights"],
-            PURITY_DRIVEN: purity_sensitivity(self.posterior["weights"], self.posterior, self.prepared, ci_prob),
-            CONDITION_DRIVEN: of_conditions(self.prepared, self._left_out),
-        }
-        return {mark: own for mark, own in moved.items() if own is not None}
-
-    @functools.cached_property
-    def _left_out(self) -> xr.DataArray:
-        """Mean weights of groups with one condition left out of the emissions, dims ``left_out, group, persona``."""
-        return weights_left_out(self.prepared, self.posterior)
-
     def _compared(self, of: str, persona: str | None, scope: Scope, outcome: Outcome | str | None) -> Compared:
         return compared(
             of,
             persona,
             scope,
             outcome,
-            posteriors=self.posteriors,
-            prepared=self.prepared,
-            rates_of=self._rates_of,
+            self._quantities,
             terms=self._terms().of,
             provenance=self.provenance(outcome),
             absent=self.absent,
-            left_out=lambda: self._left_out,
             rope=self.rope,
         )
-
-    def _rates_of(self, outcome: Outcome, stage: int = 0) -> xr.Dataset:
-        """The posterior of the rate model for an outcome: that of the fit, or fitted now.
-
-        Stages of a partition have random numbers of their own, because their draws are multiplied.
-        """
-        if outcome == self.model.outcome and stage == 0:
-            return self.tree["rates"].to_dataset()
-        if (outcome, stage) not in self._other_rates:
-            counts, draws = count_events(self.prepared, outcome), self.posterior.sizes
-            seed, num_draws = int(self.settings["seed"]) + stage, draws["chain"] * draws["draw"]
-            fitted = fit_rates(counts, self.thresholds, num_draws=num_draws, seed=seed)
-            self._other_rates[outcome, stage] = fitted
-        return self._other_rates[outcome, stage]
-
-    def _stages(self, partition: Partition) -> list[xr.Dataset]:
-        return [self._rates_of(outcome, stage) for stage, outcome in enumerate(partition.stages)]
-
-    @functools.cached_property
-    def posteriors(self) -> list[xr.Dataset]:
-        """The posterior of every reading, the first first."""
-        others = sorted(name for name in self.tree.children if name.startswith(READING))
-        return [self.tree[name].to_dataset() for name in ("posterior", *others)]
-
-    def _in_readings(self, name: str, *, outcome: Outcome | str | None = None) -> list[Any]:
-        """Draws of a quantity that depends on the personas in every reading, the first first."""
-        return [
-            take_draws(name, posterior, self.prepared, self._rates_of, outcome=outcome) for posterior in self.posteriors
-        ]
 
     def _with_implied_marks(self, table: pd.DataFrame, outcome: Outcome, baseline: str | None = None) -> pd.DataFrame:
         """A table of rates, or of their contrasts with a baseline, with marks of what the personas imply for them."""
         if "implied" not in table:
             return table
-        moved = implied_sensitivity(self._implied(outcome, "these")[0], outcome, self.posterior, self.prepared)
+        moved = self._quantities.implied_moved(outcome)
         means = moved if baseline is None else against_baseline(moved, baseline)
         return marked_prior(table, means.to_numpy(), ("implied_lb", "implied_ub"), "implied_status")
 
-    def _implied(self, outcome: Outcome, scope: Scope) -> list[xr.DataArray]:
-        """Draws of the implied rates along ``group`` in every reading, on these questions; none for any other scope."""
-        if scope != "these":
-            return []
-        return [by_group(own) for own in self._in_readings("implied_rates", outcome=outcome)]
-
     @functools.cached_property
-    def _other_rates(self) -> dict[tuple[Outcome, int], xr.Dataset]:
-        """Posteriors of the rate model for outcomes that are not the model's, and their stages; filled on demand."""
+    def _computed(self) -> dict[tuple[Any, ...], Any]:
+        """Values by method and arguments; filled on demand by :func:`~simulacra.inference.once.computed_once`."""
         return {}
 
-    @functools.cached_property
-    def _tables(self) -> dict[tuple[Any, ...], pd.DataFrame]:
-        """Tables by method and arguments; filled on demand by :func:`~simulacra.inference.once.computed_once`."""
-        return {}
-
-    @functools.cached_property
-    def _cited(self) -> dict[float, dict[str, Citable]]:
-        """Tables with citable numbers, by the probability of intervals; filled on demand."""
-        return {}
-
+    @computed_once
     def _citable(self, ci_prob: float) -> dict[str, Citable]:
-        if ci_prob not in self._cited:
-            rated = self.model.outcome is not None
-            self._cited[ci_prob] = citable_tables(
-                functools.partial(self._table, ci_prob), self.in_words, ci_prob, rated=rated
-            )
-        return self._cited[ci_prob]
+        rated = self.model.outcome is not None
+        return citable_tables(functools.partial(self._table, ci_prob), self.in_words, ci_prob, rated=rated)
 
     def _citable_mix(
         self,
@@ -848,5 +793,5 @@ class Result:
         if name not in ("implied_rates", "implied_contrasts"):
             table: pd.DataFrame = getattr(self, name)(ci_prob=ci_prob, **arguments)
             return table
-        draws, *others = self._in_readings(name)
+        draws, *others = self._quantities.in_readings(name)
         return tables.summary_table(draws, self._terms(ci_prob).of("implied_rates"), others=others)

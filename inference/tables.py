@@ -18,7 +18,8 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism.display import html_table
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.shifts import log_ratio
-from simulacra.inference.diagnostics import Check, Thresholds, convergence
+from simulacra.inference.convergence import convergence
+from simulacra.inference.diagnostics import Check, Thresholds
 from simulacra.inference.draws import differences
 from simulacra.inference.rates import groups_of
 from simulacra.inference.readings import compare_readings
@@ -30,6 +31,7 @@ __all__ = [
     "arviz_table",
     "bounds",
     "chosen_probability",
+    "chosen_rope",
     "claims_html",
     "emission_table",
     "ends",
@@ -79,6 +81,16 @@ def chosen_probability(ci_prob: float | None, own: float) -> float:
     probability = own if ci_prob is None else ci_prob
     ends(probability)
     return probability
+
+
+def chosen_rope(rope: float | int | None, own: float) -> float | int:
+    """The half-width of the region of practical equivalence that is asked for, or that of the fit if none is.
+
+    Args:
+        rope: the argument of a function.
+        own: the half-width of the fit, :attr:`simulacra.inference.Result.rope`.
+    """
+    return own if rope is None else rope
 
 
 def probability_of(table: pd.DataFrame | Mapping[str, Any]) -> float | None:

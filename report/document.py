@@ -18,7 +18,7 @@ from simulacra.data.extras import import_extra
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.visible import visible
 from simulacra.inference import Result
-from simulacra.inference.tables import chosen_probability
+from simulacra.inference.tables import chosen_probability, chosen_rope
 from simulacra.report import figures
 from simulacra.report.facts import make_facts
 from simulacra.report.figures.style import matplotlib_defaults
@@ -132,7 +132,7 @@ def _write(
                 f"write_report: expected a file name that ends in {' or '.join(_TEMPLATES)}; got {path}",
                 argument="path",
             )
-    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), chosen_rope(rope, result.rope)
     browsed = any(path.suffix == ".html" for path in paths)
     facts = make_facts(result, log=log, attributed=attributed, browsed=browsed, rope=rope, ci_prob=ci_prob)
     draw = _painter(result, {"rope": rope, "ci_prob": ci_prob})

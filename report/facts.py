@@ -11,10 +11,11 @@ import pandas as pd
 
 from simulacra.data import CompletionLog
 from simulacra.data.numerals import grouped
-from simulacra.formalism import InputError, Outcome, Persona
+from simulacra.formalism import Outcome, Persona
 from simulacra.inference import Check, Result
+from simulacra.inference.citation import WithheldError
 from simulacra.inference.marks import PRIOR_DRIVEN, range_of_mark
-from simulacra.inference.tables import chosen_probability, level
+from simulacra.inference.tables import chosen_probability, chosen_rope, level
 from simulacra.report.browser import Browser, make_browser
 from simulacra.report.examples import Example, choose_examples
 from simulacra.report.palette import persona_colors
@@ -176,7 +177,7 @@ def make_facts(
     Raises:
         InputError: the log is not the one that was fitted.
     """
-    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), chosen_rope(rope, result.rope)
     outcome, baseline = result.model.outcome, result.model.baseline
     if log is not None and attributed is None:
         attributed = result.attributions(log)
@@ -442,6 +443,6 @@ def _citations(result: Result, ci_prob: float) -> list[str]:
     for key in result.citable:
         kind = key.partition("[")[0]
         if kind not in shown:
-            with contextlib.suppress(InputError):  # withheld; the next one of its kind may not be
+            with contextlib.suppress(WithheldError):  # the next one of its kind may not be
                 shown[kind] = f"{key}: {result.cite(key, ci_prob=ci_prob)}"
     return list(shown.values())

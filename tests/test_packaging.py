@@ -117,7 +117,8 @@ def test_the_formalism_imports_nothing_heavy() -> None:
 
 def test_no_room_loads_what_only_some_of_its_functions_need() -> None:
     rooms = (
-        "simulacra.data, simulacra.lm, simulacra.inference, simulacra.analysis, simulacra.report, simulacra.cli.session"
+        "simulacra.data, simulacra.lm, simulacra.inference, simulacra.analysis, simulacra.report, "
+        "simulacra.cli.fitting, simulacra.cli.saved, simulacra.cli.batch, simulacra.cli.inspection"
     )
     assert in_fresh_process(f"import sys, {rooms}; print([m for m in {LATE} if m in sys.modules])") == "[]"
 

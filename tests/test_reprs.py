@@ -296,6 +296,7 @@ def test_a_repr_is_short_and_says_what_it_is(name: str, objects: dict[str, objec
     assert len(text.splitlines()) <= 8, text
     assert len(text) <= 700, text
     assert not ACTING & {*text}
+    assert "…" not in text.partition("next: ")[2], text
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class CollapsedLog:
 
     @property
     def question_column(self) -> str:
-        """The column of ``cells`` with base questions: ``"question_id"`` if the log does not distinguish formats."""
+        """The column of ``cells`` with base questions, ``"question_id"`` if the log does not distinguish formats."""
         return "base_question" if "base_question" in self.cells else "question_id"
 
     @property
@@ -79,7 +79,7 @@ class CollapsedLog:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the counts, hexadecimal: identical for a log in memory and the same log scanned."""
+        """SHA-256 of the counts, hexadecimal, identical for a log in memory and the same log scanned."""
         head = json.dumps([self.measurements, self.categories, self.cells.to_dict("split", index=False)], default=str)
         arrays = [self.patterns, self.counts, *(self.texts.points if self.texts else ())]
         return hashlib.sha256(head.encode() + b"".join(array.tobytes() for array in arrays)).hexdigest()

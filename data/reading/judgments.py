@@ -88,7 +88,7 @@ class _Keys:
 
     @property
     def names(self) -> list[str]:
-        """Columns that may identify a completion: scores of two judges under one name do not."""
+        """Columns that may identify a completion, unlike scores of two judges under one name."""
         return [name for name in self.own if folded(name) not in _SCORES]
 
     def differing(self, found: np.ndarray) -> dict[str, str]:

@@ -93,7 +93,7 @@ class AbstractEmission(abc.ABC):
 
     @property
     def parts(self) -> "tuple[AbstractEmission, ...]":
-        """The emissions of single columns of which this one is made: itself, or the judges of a family."""
+        """The emissions of single columns of which this one is made, itself or the judges of a family."""
         return (self,)
 
     def joint(self, codes: np.ndarray) -> np.ndarray:

@@ -89,7 +89,7 @@ class Problem(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Lengths of the parts of the vector: emissions, calibration, scales, shared latents, latents of cells."""
+        """Lengths of the parts of the vector; emissions, calibration, scales, shared latents, and latents of cells."""
         latents, terms = self.prior.multiplicity.shape
         shared, coordinates = self.shared.shape[1], self.num_personas - 1
         emissions, calibration = self.num_personas * sum(self.categories), self.prior.calibration_location.size

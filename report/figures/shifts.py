@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import pandas as pd
 
 from simulacra.inference import Result
-from simulacra.inference.tables import chosen_probability, level
+from simulacra.inference.tables import chosen_probability, chosen_rope, level
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.rows import Rows, band, intervals
@@ -43,7 +43,7 @@ def rate_differences(
     Raises:
         InputError: the model has no outcome, or an unknown condition or option.
     """
-    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), chosen_rope(rope, result.rope)
     table = result.contrasts(against=against, rope=rope, ci_prob=ci_prob)
     baseline = against or result.model.baseline
     names = Names(options, map(place_of, records(table)), table["condition"], [baseline])
@@ -92,7 +92,7 @@ def shifts(
     Raises:
         InputError: an unknown condition or option.
     """
-    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), result.rope if rope is None else rope
+    ci_prob, rope = chosen_probability(ci_prob, result.ci_prob), chosen_rope(rope, result.rope)
     table, baseline = _shifts(result, against, ci_prob), against or result.model.baseline
     names, sheet = Names(options, result.conditions, result.personas), Sheet(options)
     colors = names.personas(result.personas)

@@ -26,7 +26,7 @@ class ShownFigure(Figure):
 
     @property
     def ground(self) -> Any:
-        """Its background, or white if that is transparent: without one, lines would be invisible on dark pages."""
+        """Its background, or white if that is transparent, so that lines are visible on dark pages."""
         own = self.get_facecolor()
         return "white" if to_rgba(own)[-1] == 0 else own
 

@@ -12,7 +12,7 @@ from simulacra.analysis.conduct_draws import ConductSamples
 from simulacra.data import CompletionLog, read_completions
 from simulacra.data.counting.elicited import ElicitedCounts
 from simulacra.formalism import LabelEmission, Outcome, ScoreEmission, split_change
-from simulacra.inference.rate_tables import sure_of_sign
+from simulacra.inference.claims import sure_of_sign
 from simulacra.lm import load_organism_log
 
 Kind = Literal["selection", "conduct", "both"]

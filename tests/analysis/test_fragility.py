@@ -9,7 +9,7 @@ from simulacra.analysis.fragility import paired_ratio_set
 from simulacra.formalism import Outcome
 from simulacra.formalism.rates import new_question_rate
 from simulacra.inference import Result
-from simulacra.inference.rate_tables import sure_of_sign
+from simulacra.inference.claims import sure_of_sign
 from tests.analysis.rate_worlds import COMPLETIONS, LOCATIONS, LOGS, SPREAD, covered, sampled, worlds
 
 LOW, HIGH = 0.055, 0.945

@@ -11,7 +11,7 @@ from simulacra.analysis import Guess, Plan, plan, planning
 from simulacra.analysis.planning import _guessed, _location
 from simulacra.formalism.rates import new_question_rate, rate_prior
 from simulacra.inference import Result
-from simulacra.inference.rate_tables import supported
+from simulacra.inference.claims import supported
 from simulacra.inference.sampling.rates import sample_rates
 from simulacra.inference.tables import CI_PROB, ends
 

@@ -89,8 +89,9 @@ def _files_once(files_once: None) -> None:
 @pytest.fixture
 def passing(passed: FitResult, monkeypatch: pytest.MonkeyPatch) -> FitResult:
     """Every fit of the command is this one."""
-    monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: passed)
-    monkeypatch.setattr("simulacra.cli.session.write_reports", _stub_reports)
+    monkeypatch.setattr("simulacra.cli.fitting.fit", lambda *_, **__: passed)
+    for module in ("fitting", "saved"):
+        monkeypatch.setattr(f"simulacra.cli.{module}.write_reports", _stub_reports)
     return passed
 
 

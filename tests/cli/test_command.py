@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from typer.testing import Result as Outcome
 
-from simulacra.cli import app
+from simulacra.cli.commands import fitting
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.truth import compare_truth, print_truth
 from simulacra.inference import Result, fit
@@ -145,7 +145,7 @@ def test_demo_finds_the_truth(demonstration: Demonstration) -> None:
 
 
 def test_defaults_of_sampling_are_those_of_the_library() -> None:
-    options = inspect.signature(app.fit).parameters
+    options = inspect.signature(fitting.fit).parameters
     library = inspect.signature(fit).parameters
     for name in ("seed", "num_warmup", "num_samples", "num_chains", "target_accept_prob", "engine"):
         assert options[name].default == library[name].default, name

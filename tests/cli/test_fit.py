@@ -290,7 +290,9 @@ def test_texts_are_left_out_on_request_and_then_by_the_report(
     run: Run, log_file: Path, passing: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr("simulacra.cli.session.write_reports", lambda *_, texts, **__: (asked.append(texts), ())[1])
+    for module in ("fitting", "saved"):
+        written = f"simulacra.cli.{module}.write_reports"
+        monkeypatch.setattr(written, lambda *_, texts, **__: (asked.append(texts), ())[1])
     assert run("fit", log_file, "--out", "out", "--no-texts").exit_code == 0
     assert run("report", "out", "--log", log_file).exit_code == 0
     assert run("report", "out", "--log", log_file, "--texts").exit_code == 0
@@ -369,7 +371,7 @@ def test_a_report_without_its_extra_says_how_to_get_it(
 def test_quiet_names_the_checks_that_failed(
     run: Run, log_file: Path, fitted: Result, passing: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: fitted)
+    monkeypatch.setattr("simulacra.cli.fitting.fit", lambda *_, **__: fitted)
     ended = run("fit", log_file, "--quiet")
     assert ended.exit_code == 3
     assert ended.stdout == ""

@@ -143,7 +143,7 @@ def test_bugs_show_their_traceback(
     def broken(*_: object, **__: object) -> None:
         int("not a number")
 
-    monkeypatch.setattr("simulacra.cli.session.describe", broken)
+    monkeypatch.setattr("simulacra.cli.inspection.describe", broken)
     ended = run("inspect-log", "log.csv")
     assert ended.exit_code == 1
     assert isinstance(ended.exception, ValueError)

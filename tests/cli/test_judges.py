@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 
 def test_the_judges_of_a_log_are_fitted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models: list[PersonaMixture] = []
-    monkeypatch.setattr("simulacra.cli.session.Session.fit", lambda _, model, *__, **___: models.append(model))
+    monkeypatch.setattr("simulacra.cli.fitting.fit_log", lambda _, model, *__, **___: models.append(model))
     rows = [
         {
             "condition": name,
@@ -52,7 +52,7 @@ def test_the_judges_of_a_log_are_fitted(run: Run, tmp_path: Path, monkeypatch: p
 
 def test_what_judges_add_is_shown(run: Run, fitted: FitResult, monkeypatch: pytest.MonkeyPatch) -> None:
     passed = dataclasses.replace(fitted, checks=())
-    monkeypatch.setattr("simulacra.cli.session.Result.load", lambda _: passed)
+    monkeypatch.setattr("simulacra.cli.saved.Result.load", lambda _: passed)
     ended = run("judges", "out", "--ci-prob", "0.95")
     assert ended.exit_code == 0, ended.stderr
     assert "Judges, mean and 95% interval" in ended.stdout

@@ -175,7 +175,7 @@ def test_a_process_ends_as_it_would_have_with_a_reader(reader: str) -> None:
 def test_a_place_that_cannot_be_replaced_is_refused_before_anything_is_done(
     out: str, message: str, run: Run, log_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra.cli.session.fit", lambda *_, **__: pytest.fail("it was fitted"))
+    monkeypatch.setattr("simulacra.cli.fitting.fit", lambda *_, **__: pytest.fail("it was fitted"))
     ended = run("fit", log_file, "--out", out)
     assert ended.exit_code == 2
     assert message in ended.stderr
@@ -198,7 +198,7 @@ def test_a_folder_that_changes_during_the_fit_is_kept(
             Path("out/weights.csv").write_text("edited")
         return passing
 
-    monkeypatch.setattr("simulacra.cli.session.fit", fit)
+    monkeypatch.setattr("simulacra.cli.fitting.fit", fit)
     ended = run("fit", log_file, "--out", "out", "--quiet")
     assert ended.exit_code == 0
     assert "see" in ended.stderr
@@ -220,7 +220,7 @@ def test_a_fit_is_saved_although_its_report_cannot_be_made(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("simulacra.cli.session.write_reports", fail)
+    monkeypatch.setattr("simulacra.cli.fitting.write_reports", fail)
     ended = run("fit", log_file, "--out", "out")
     assert ended.exit_code != 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["fit.json", "fit.nc", "summary.json"]
@@ -271,13 +271,13 @@ def test_a_checkpoint_lies_next_to_the_result_until_that_is_written(
         raise OSError(28, "No space left on device")
 
     place = Path("there/out.checkpoint")
-    monkeypatch.setattr("simulacra.cli.session.fit", keep)
+    monkeypatch.setattr("simulacra.cli.fitting.fit", keep)
     Path("there").mkdir()
     assert run("fit", log_file, "--out", "there/out").exit_code == 0
     assert run("fit", log_file, "--out", "there/out", "--checkpoint").exit_code == 0
     assert given == [None, place]
     assert sorted(path.name for path in Path("there").iterdir()) == ["out"]
-    monkeypatch.setattr("simulacra.cli.session.write_reports", fail)
+    monkeypatch.setattr("simulacra.cli.fitting.write_reports", fail)
     assert run("fit", log_file, "--out", "there/out", "--checkpoint").exit_code == 2
     assert sorted(path.name for path in Path("there").iterdir()) == ["out", "out.checkpoint"]
 
@@ -290,7 +290,7 @@ def test_ctrl_c_ends_a_fit_with_a_message_and_leaves_the_earlier_result(
 
     assert run("fit", log_file, "--out", "out").exit_code == 0
     before = Path("out/summary.json").read_text()
-    monkeypatch.setattr("simulacra.cli.session.fit", interrupt)
+    monkeypatch.setattr("simulacra.cli.fitting.fit", interrupt)
     ended = run("fit", log_file, "--out", "out", "--checkpoint", "--json")
     assert ended.exit_code == 130
     assert ended.stderr.startswith("simulacra: interrupted\nThe chains are kept in out.checkpoint: the same command")

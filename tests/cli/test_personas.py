@@ -56,7 +56,7 @@ def test_errors_of_files_and_names(run: Run, tmp_path: Path) -> None:
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[PersonaMixture]:
     """The models that the command would fit."""
     models: list[PersonaMixture] = []
-    monkeypatch.setattr("simulacra.cli.session.Session.fit", lambda _, model, *__, **___: models.append(model))
+    monkeypatch.setattr("simulacra.cli.fitting.fit_log", lambda _, model, *__, **___: models.append(model))
     return models
 
 
@@ -84,7 +84,7 @@ def test_options_of_fit(heard: list[PersonaMixture], frame: pd.DataFrame, run: R
 
 
 def test_counts_are_fitted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulacra.cli.session.write_reports", lambda *_, **__: ())
+    monkeypatch.setattr("simulacra.cli.fitting.write_reports", lambda *_, **__: ())
     counts = [(c, f"q{q}", 60, e + q) for c, e in (("base", 2), ("tuned", 30)) for q in range(4)]
     table = pd.DataFrame(counts, columns=["condition", "question", "n_scored", "n_bad"])
     table.to_csv(tmp_path / "counts.csv", index=False)

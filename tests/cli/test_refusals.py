@@ -128,6 +128,25 @@ def test_a_folder_without_logs_and_a_path_that_is_none(run: Run, tmp_path: Path)
         assert text in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["fit", "--personas", "my.tmol"], "my.tmol"),
+        (["fit", "--personas", "my.toml"], "my.toml"),
+        (["fit", "--outcome", "aligned is bad"], "aligned is bad"),
+        (["compare", "--personas", "organsim"], "organsim"),
+        (["score", "--model", "m", "--personas", "my.tmol"], "my.tmol"),
+        (["score", "--model", "m", "--personas", "prompts.json", "--shard", "5"], "shard"),
+    ],
+)
+def test_options_are_refused_before_a_log_is_read(words: list[str], expected: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "prompts.json").write_text('{"helper": "You help."}')
+    ended = run(words[0], "nowhere.csv", *words[1:])
+    assert ended.exit_code == 2
+    assert expected in ended.stderr
+    assert "nowhere.csv" not in ended.stderr
+
+
 def test_errors_without_json_leave_standard_output_empty(run: Run) -> None:
     ended = run("fit", "nowhere.csv")
     assert ended.stdout == ""

@@ -5,6 +5,7 @@ The laws hold for every name in the ``__all__`` of a module and for the public m
 - there is a docstring;
 - its *Args* are the parameters, all or none; its *Attributes* are the fields of a class, all of them where a room
   re-exports it;
+- the first line of a property has no colon, before which the reference would take the words for a type;
 - what raises, itself or through a private function of its module, has a *Raises* that names the error;
 - an array that is taken, returned or held has its shape in the docstring, or named axes in its type;
 - logs and divergences are in nats; rates, weights and probabilities are described as such;
@@ -126,6 +127,11 @@ def test_args_are_the_parameters(own: griffe.Function) -> object:
 @law(CLASSES_SHOWN)
 def test_attributes_are_the_fields(own: griffe.Class) -> object:
     return set(fields(own)) - set(section(own, Kind.attributes)) - set(section(own, Kind.parameters))
+
+
+@law(PROPERTIES)
+def test_summaries_of_properties_have_no_type(own: griffe.Attribute) -> object:
+    return ":" in re.sub(r"``.+?``|:[\w:]+:`.+?`", "", text(own).partition("\n")[0])
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------

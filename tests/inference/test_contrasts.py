@@ -221,7 +221,7 @@ def test_contrasts_of_weights_have_the_marks_of_shifts(fitted: Result, monkeypat
     """Whatever is marked: here the baseline defines its personas, and no rate is claimed to differ."""
     moved = weights_left_out(fitted.prepared, fitted.posterior)
     moved[0, 0] = [0.5, 0.4, 0.1]
-    monkeypatch.setattr("simulacra.inference.result.weights_left_out", lambda *_: moved)
+    monkeypatch.setattr("simulacra.inference.quantities.weights_left_out", lambda *_: moved)
     monkeypatch.setattr("simulacra.inference.marks.claim", lambda *_, **__: "undecided")
     result = dataclasses.replace(fitted)
     shifts = result.shifts()

@@ -9,6 +9,7 @@ import xarray as xr
 
 from simulacra.formalism import ScoreEmission
 from simulacra.inference import Check, Thresholds
+from simulacra.inference.convergence import convergence
 from simulacra.inference.diagnostics import (
     PERSONA_ESTIMATES,
     check_baseline,
@@ -16,7 +17,6 @@ from simulacra.inference.diagnostics import (
     check_misfit,
     check_rates,
     check_sampling,
-    convergence,
     lacks_draws,
 )
 

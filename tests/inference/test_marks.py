@@ -82,7 +82,7 @@ def test_without_archetypes_personas_do_what_their_completions_show_and_imply_th
     rates = fitted.rates().set_index("condition")
     events = acts.sel(factor=0).to_series() * responsible
     assert events.sum() == pytest.approx(rates["events"].sum(), abs=0.02 * rates["total"].sum())
-    implied = implied_sensitivity(fitted._implied(outcome, "these")[0], outcome, posterior, prepared)
+    implied = implied_sensitivity(fitted._quantities.implied(outcome, "these")[0], outcome, posterior, prepared)
     assert implied.dims == ("factor", "group")
     alone = implied.sel(factor=0).to_series().to_numpy() * rates["total"]
     assert alone.sum() == pytest.approx(rates["events"].sum(), abs=0.02 * rates["total"].sum())
@@ -228,9 +228,9 @@ def test_a_prior_driven_weight_says_so_in_its_table_and_citation(
 def test_a_weight_that_its_own_condition_defines_says_so(fitted: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not fitted.weights()["status"].str.contains("condition-driven").any()
     result = dataclasses.replace(fitted)
-    moved = result._moved(0.89)["condition-driven"].copy()
+    moved = result._quantities.weights_moved(0.89)["condition-driven"].copy()
     moved.loc[{"left_out": "base", "condition": "base"}] += 0.2
-    monkeypatch.setattr("simulacra.inference.result.of_conditions", lambda *_: moved)
+    monkeypatch.setattr("simulacra.inference.quantities.of_conditions", lambda *_: moved)
     driven = result.weights().set_index("condition")["status"].str.startswith("condition-driven (")
     assert driven["base"].all()
     assert not driven.drop("base").any()

@@ -11,6 +11,7 @@ from simulacra.data import Truth, read_completions, simulate_log
 from simulacra.formalism import Archetype, Persona, PersonaMixture, ScoreEmission
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.inference import Result, Thresholds, fit
+from simulacra.inference.claims import paired_interval
 from simulacra.inference.misfit import misfit
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import (
@@ -18,7 +19,6 @@ from simulacra.inference.rates import (
     count_events,
     fit_rates,
     logged_shares,
-    paired_interval,
     rates_in,
     scope_in_words,
 )

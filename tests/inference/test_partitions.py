@@ -29,7 +29,7 @@ def test_rates_sum_to_one_in_every_draw(scope, fitted: Result) -> None:
 
 def test_rates_of_categories_by_hand(fitted: Result) -> None:
     """The product over stages in every cell, then the mean over questions as they were logged."""
-    first, second = (fitted._rates_of(outcome, stage) for stage, outcome in enumerate(KINDS.stages))
+    first, second = (fitted._quantities.rates_of(outcome, stage) for stage, outcome in enumerate(KINDS.stages))
     draws = min(first.sizes["draw"], second.sizes["draw"])
     cells = [
         special.expit(own["logits"].to_numpy().astype(float))[
@@ -40,7 +40,7 @@ def test_rates_of_categories_by_hand(fitted: Result) -> None:
     totals = first["totals"].to_numpy()
     by_hand = ((1 - cells[0]) * cells[1] * totals).sum(axis=-1) / totals.sum(axis=-1)
     np.testing.assert_allclose(fitted.draws("rates", outcome=KINDS).sel(category="incoherent"), by_hand, atol=1e-9)
-    assert not np.array_equal(*(fitted._rates_of(KINDS.stages[1], stage)["logits"] for stage in (0, 1)))
+    assert not np.array_equal(*(fitted._quantities.rates_of(KINDS.stages[1], stage)["logits"] for stage in (0, 1)))
 
 
 def test_the_table_counts_the_log(fitted: Result, simulated) -> None:

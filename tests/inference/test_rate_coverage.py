@@ -18,8 +18,7 @@ from scipy import special
 
 from simulacra.formalism.rates import new_question_rate, rate_prior, unseen_share
 from simulacra.formalism.shifts import claim
-from simulacra.inference.rate_tables import about_new, sure_of_sign
-from simulacra.inference.rates import extended_interval, signs_agree
+from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.sampling import rates as sampler
 
 LOGS, COMPLETIONS, FINE_TUNES, CHAINS, DRAWS = 200, 40, 3, 2, 400
@@ -131,9 +130,11 @@ def study(world: World, questions: int, monkeypatch: pytest.MonkeyPatch) -> tupl
         ends = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
         sure = sure_of_sign(np.moveaxis(differences, 1, 0)[None], scope)
         if scope == "new":
-            ends, agreed = _as_in_the_package(ends, counts / completions)
-            sure &= agreed
-        found.append(_summarised(ends, sure, true, scope, questions))
+            ends, said = _for_new(ends, sure, counts / completions)
+        else:
+            each = zip(*ends.reshape(2, -1), sure.ravel(), strict=True)
+            said = np.array([claim(low, high, rope=ROPE, sure=bool(sign)) for low, high, sign in each])
+        found.append(_summarised(ends, said.reshape(true.shape), true))
     return found[0], found[1]
 
 
@@ -143,24 +144,23 @@ def _framed(rates: np.ndarray) -> np.ndarray:
         return np.stack([special.expit(special.logit(rates) + framing) for framing in FRAMINGS])
 
 
-def _as_in_the_package(ends: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Extended intervals for new questions, and whether base questions agree about the sign where they have to."""
-    wider, agreed = ends.copy(), np.ones(ends.shape[1:], dtype=bool)
+def _for_new(ends: np.ndarray, sure: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Extended intervals for new questions, and claims."""
+    wider, said = ends.copy(), np.empty(sure.shape, dtype="<U10")
     for log, tuned in np.ndindex(LOGS, FINE_TUNES):
-        difference, reduced = shares[log, 1 + tuned] - shares[log, 0], bool(shares[log, 0].mean() > ROPE)
-        interval = (float(ends[0, log, tuned]), float(ends[1, log, tuned]))
-        wider[:, log, tuned] = extended_interval(interval, difference, LEVEL, reduced=reduced)
-        agreed[log, tuned] = not reduced or signs_agree(difference)
-    return wider, agreed
+        wider[:, log, tuned], said[log, tuned] = claim_for_new(
+            (float(ends[0, log, tuned]), float(ends[1, log, tuned])),
+            shares[log, 1 + tuned] - shares[log, 0],
+            sure=bool(sure[log, tuned]),
+            reduced=bool(shares[log, 0].mean() > ROPE),
+            rope=ROPE,
+            ci_prob=LEVEL,
+        )
+    return wider, said
 
 
-def _summarised(ends: np.ndarray, sure: np.ndarray, true: np.ndarray, scope: str, questions: int) -> Found:
+def _summarised(ends: np.ndarray, said: np.ndarray, true: np.ndarray) -> Found:
     lower, upper = ends
-    each = zip(lower.ravel(), upper.ravel(), sure.ravel(), strict=True)
-    said = np.array([claim(low, high, rope=ROPE, sure=bool(sign)) for low, high, sign in each])
-    if scope == "new":
-        said = np.array([about_new(each, questions) for each in said])
-    said = said.reshape(true.shape)
     false = ((said == "increase") & (true <= ROPE)) | ((said == "decrease") & (true >= -ROPE))
     return Found(
         float(((lower <= true) & (true <= upper)).mean()),

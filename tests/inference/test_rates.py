@@ -12,22 +12,25 @@ from simulacra.data import read_completions, scan_completions
 from simulacra.formalism import Outcome, PersonaMixture, ScoreEmission, persona_set
 from simulacra.formalism.outcomes import implied_rates
 from simulacra.inference import Thresholds
+from simulacra.inference.claims import (
+    extended_interval,
+    paired_interval,
+    shows_event,
+    signs_agree,
+    supported,
+    sure_of_sign,
+)
 from simulacra.inference.prepare import Prepared, prepare
-from simulacra.inference.rate_tables import supported, sure_of_sign
 from simulacra.inference.rates import (
     EventCounts,
     against_baseline,
     baseline_pairs,
     count_events,
-    extended_interval,
     fit_rates,
     groups_of,
     logged_shares,
-    paired_interval,
     rates_in,
     scope_in_words,
-    shows_event,
-    signs_agree,
 )
 
 _RULE = "aligned < 30 and coherent > 50"
@@ -283,8 +286,8 @@ def test_where_the_baseline_shows_the_event_the_interval_is_extended_to_that_of_
     assert extended_interval((-0.01, 0.02), difference, 0.89, reduced=False) == (-0.01, 0.02)
     many = np.tile(difference, 5)
     assert extended_interval((0.1, 0.1), many, 0.89, reduced=False) == paired_interval(many, 0.89)
-    assert shows_event(rates, 0)
-    assert not shows_event(rates, 0, rope=0.9)
+    assert shows_event(rates).tolist() == [True, True]
+    assert shows_event(rates, rope=0.9).tolist() == [False, False]
 
 
 def test_base_questions_agree_about_a_sign_in_at_most_2_per_cent_of_symmetric_logs() -> None:

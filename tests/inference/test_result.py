@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import pickle
 import re
 from collections.abc import Callable
 from functools import partial
@@ -28,8 +29,9 @@ from simulacra.formalism import (
 )
 from simulacra.formalism.display import place
 from simulacra.inference import Result, Thresholds, store, tables
-from simulacra.inference.citation import decimals
+from simulacra.inference.citation import WithheldError, decimals
 from simulacra.inference.draws import DRAWS
+from simulacra.inference.quantities import Quantities
 from simulacra.inference.tables import bounds
 from tests.inference.conftest import fit_triggered
 
@@ -324,9 +326,9 @@ def test_personas_that_miss_two_rates_by_as_much_explain_the_difference_and_neit
     fitted: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of both groups 20 points are not explained, which no comparison of the two can show."""
-    implied = [own + 0.2 for own in fitted._implied(fitted.model.outcome, "these")]
+    implied = [own + 0.2 for own in fitted._quantities.implied(fitted.model.outcome, "these")]
     result = dataclasses.replace(fitted)
-    monkeypatch.setattr(Result, "_implied", lambda *_: implied)
+    monkeypatch.setattr(Quantities, "implied", lambda *_: implied)
     usual, found = fitted.contrasts(), result.contrasts()
     np.testing.assert_allclose(found["unexplained"], usual["unexplained"], atol=1e-12)
     rates = result.rates()
@@ -894,8 +896,11 @@ def test_a_key_with_a_name_that_was_lost_says_what_became_of_it(fitted: Result) 
 
 def test_withheld_numbers_are_not_cited(fitted: Result) -> None:
     failing = _with_failure(fitted, "name: misaligned")
-    with pytest.raises(ValueError, match="withheld: name: misaligned failed"):
+    with pytest.raises(WithheldError, match="withheld: name: misaligned failed") as caught:
         failing.cite("weight[bad, misaligned]")
+    table = failing.weights().set_index(["condition", "persona"])
+    assert caught.value.status == table.loc[("bad", "misaligned"), "status"]
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert failing.cite("weight[bad, aligned]").status == "ok"
 
 

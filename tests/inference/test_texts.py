@@ -209,7 +209,7 @@ def test_texts_one_by_one_give_the_same_posterior(log: CompletionLog, result: Re
 
 def test_weights_of_pure_prompts_do_not_depend_on_the_purity(result: Result) -> None:
     assert not result.weights()["status"].str.contains("purity-driven").any()
-    moved = result._moved(0.89)["purity-driven"]
+    moved = result._quantities.weights_moved(0.89)["purity-driven"]
     assert abs(moved - result.posterior["weights"].mean(("chain", "draw"))).max() < 0.01
 
 
@@ -220,7 +220,7 @@ def test_intervals_that_depend_on_the_purity_are_extended_and_say_so(result: Res
     """
     model = _model(median_purity=0.9, purity_spread=1.0)
     impure = dataclasses.replace(result, prepared=dataclasses.replace(result.prepared, model=model))
-    plain, table, moved = result.weights(), impure.weights(), impure._moved(0.89)["purity-driven"]
+    plain, table, moved = result.weights(), impure.weights(), impure._quantities.weights_moved(0.89)["purity-driven"]
     low, high = (getattr(moved, end)("alternative").to_numpy().ravel() for end in ("min", "max"))
     np.testing.assert_allclose(table["eti89_lb"], np.minimum(plain["eti89_lb"], low))
     np.testing.assert_allclose(table["eti89_ub"], np.maximum(plain["eti89_ub"], high))

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from simulacra.data.numerals import grouped
 from simulacra.inference import Result
-from simulacra.inference.diagnostics import convergence
+from simulacra.inference.convergence import convergence
 from simulacra.report import format_citation, format_table, result_tables
 from simulacra.report.prose import interval, number, share
 from simulacra.report.tables import TABLES, json_rows

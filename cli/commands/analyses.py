@@ -93,9 +93,10 @@ def dose(
     from simulacra.inference import Result
 
     with Session(out=None, as_json=json, quiet=quiet, ci_prob=ci_prob) as session:
+        values = parse_values(at, "--at")
         path = training_path(
             Result.load(result),
-            parse_values(at, "--at"),
+            values,
             of="rates" if persona is None else "weights",
             persona=persona,
             covariate=covariate,
@@ -227,10 +228,12 @@ def compare(
       [bold]simulacra compare log.csv --personas emergent-misalignment --personas my.toml[/bold]
     """
     from simulacra.analysis import compare as compared
-    from simulacra.cli.request import candidates
+    from simulacra.cli.request import candidates, expect_personas
     from simulacra.cli.session import Session
 
     with Session(out=None, as_json=json, quiet=quiet) as session:
+        for name in personas or ():
+            expect_personas(name)
         log = reading.read(logs, quiet=quiet)
         session.show_log(log)
         measure = reading.measure or ()

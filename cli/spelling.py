@@ -1,0 +1,83 @@
+"""The options of the command that set the Python arguments which errors and checks name."""
+
+from collections.abc import Iterable
+
+__all__ = ["OPTIONS", "spelled"]
+
+OPTIONS = {
+    "against": "--against NAME",
+    "baseline": "--baseline NAME",
+    "base_question": "--base-question COLUMN",
+    "batch_tokens": "--batch-tokens N",
+    "block_rows": "--block-rows N",
+    "bounds": "--score NAME:LOW-HIGH",
+    "calibration": "--calibration cut|joint",
+    "checkpoint": "--checkpoint",
+    "ci_prob": "--ci-prob P",
+    "columns": "--column NAME=OWN",
+    "condition": "--condition PATTERN",
+    "contexts": "--context NAME",
+    "concentration": "--concentration PERSONA=NUMBER",
+    "cuts": "--cuts NAME:CUTS",
+    "date": "--date YYYY-MM-DD",
+    "decimal": "--decimal ,",
+    "delimiter": "--delimiter CHAR",
+    "device": "--device NAME",
+    "device_map": "--device-map auto",
+    "dtype": "--dtype NAME",
+    "duplicates": "--duplicates drop",
+    "encoding": "--encoding NAME",
+    "errors": "--errors keep",
+    "events": "--counts EVENTS,SCORED",
+    "emissions": "--measure NAME",
+    "end_token": "--end-token TOKEN",
+    "engine": "--engine hmc|nuts",
+    "format": "--format FORMATS",
+    "families": "--family NAME=JUDGE,JUDGE",
+    "formats": "--formats SUFFIXES",
+    "high": "--score NAME:high-is-bad",
+    "judgments": "--judgments JUDGE=FILE",
+    "label": "--reference-label COLUMN",
+    "layout": "--layout NAME",
+    "likelihoods": "--likelihoods",
+    "log": "--log FILE",
+    "measurements": "--measure NAME",
+    "missing": "--missing VALUES",
+    "model": "--model DIR",
+    "num_chains": "--num-chains N",
+    "num_samples": "--num-samples N",
+    "num_warmup": "--num-warmup N",
+    "of": "--of all|coherent|scored",
+    "on": "--on COLUMNS",
+    "only": "--only NAMES",
+    "out": "--out PATH",
+    "outcome": "--outcome RULE",
+    "overwrite": "--overwrite",
+    "personas": "--personas SET|FILE.toml",
+    "question": "--question COLUMN",
+    "reference": "--references COLUMN",
+    "rest": "--rest NAME",
+    "revision": "--revision NAME",
+    "rope": "--rope WIDTH",
+    "rows": "--rows KEY",
+    "rules": "--category NAME=RULE",
+    "seed": "--seed N",
+    "server": "--server URL",
+    "shard": "--shard I/N",
+    "target_accept_prob": "--target-accept-prob P",
+    "split_special_tokens": "--split-special-tokens",
+    "template": "--template TEXT",
+    "template_kwargs": "--template-kwargs NAME=VALUE",
+    "too_long": "--too-long exclude|truncate",
+    "trust_remote_code": "--trust-remote-code",
+    "weights": "--weights FORMULA",
+    "width": "--width INCHES",
+    "without": "--without PERSONA",
+}
+"""Options by argument, with a placeholder for their value."""
+
+
+def spelled(arguments: Iterable[str]) -> str | None:
+    """The options that set these Python arguments; None if there are none."""
+    known = [f"{name}= is {OPTIONS[name]}" for name in dict.fromkeys(arguments) if name in OPTIONS]
+    return f"On the command line: {', '.join(known)}." if known else None
