@@ -86,6 +86,19 @@ def test_counts_are_those_of_pandas(of: str, inside, table: pd.DataFrame, mixed:
     assert (count_events(mixed, Outcome("missing(aligned)")).judged == 1).all()
 
 
+@pytest.mark.parametrize("measurement", ["aligned", "coherent"])
+def test_a_condition_without_any_score_has_no_rate(measurement: str, table: pd.DataFrame, mixed: Prepared) -> None:
+    """An event that nobody looked for is not an event that never happened."""
+    never = mixed.conditions[-1]
+    unscored = table.assign(**{measurement: table[measurement].mask(table["condition"] == never)})
+    log = read_completions(unscored, measurements=["aligned", "coherent"])
+    found, expected = (count_events(own, Outcome(_RULE)) for own in (prepare(mixed.model, log), mixed))
+    np.testing.assert_array_equal(found.totals[:-1], expected.totals[:-1])
+    assert not found.totals[-1].any()
+    assert (found.judged[-1], found.completions[-1]) == (0, expected.completions[-1])
+    assert count_events(prepare(mixed.model, log), Outcome(f"missing({measurement})")).totals[-1].any()
+
+
 # --- scopes ---------------------------------------------------------------------------------------------------------
 
 
