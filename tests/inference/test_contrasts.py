@@ -168,7 +168,9 @@ def test_the_interval_is_extended_if_any_group_that_is_subtracted_shows_the_even
 
 def test_an_empty_denominator_has_no_contrast(triggered: Result) -> None:
     nothing = Outcome("aligned < 30", of="aligned < 30")
-    with pytest.raises(ValueError, match="base, trigger=on has no scored completions in the denominator of the outcome"):
+    with pytest.raises(
+        ValueError, match="base, trigger=on has no scored completions in the denominator of the outcome"
+    ):
         triggered.contrast("ft, trigger=on", "base, trigger=on", outcome=nothing)
     table = triggered.contrasts(nothing, scope="new")
     assert (table["status"] == "withheld: base has no scored completions to compare with").all()
