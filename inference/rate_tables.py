@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import special
 
 from simulacra.formalism.shifts import claim, jensen_shannon, sign_probability, total_variation
 from simulacra.inference.rates import (
@@ -159,7 +160,9 @@ def supported(
 
     For new questions, intervals are extended (:func:`~simulacra.inference.rates.extended_interval`). If a group that is
     subtracted shows the event, a direction is claimed only where base questions agree about it
-    (:func:`~simulacra.inference.rates.signs_agree`).
+    (:func:`~simulacra.inference.rates.signs_agree`). For these questions, what is claimed also holds if the groups are
+    compared in the same proportions of the questions that all were asked: groups that behave alike differ in their
+    rates if one has more completions of a question that shows the event often.
 
     Args:
         draws: draws of the contrasts, shape ``(chain, draw, R)``; without a nearly certain sign, no direction is
@@ -175,6 +178,13 @@ def supported(
         InputError: ``rope`` is negative.
     """
     sure = sure_of_sign(draws, scope)
+    if scope == "these" and rates is not None:
+        said, alike = _claims(limits, sure, rope), _in_same_proportions(coefficients, rates)
+        for row, own in alike.items():
+            interval = np.quantile(own, ends(ci_prob))[None]
+            same = _claims(interval, sure_of_sign(own[..., None], scope), rope)[0]
+            said[row] = said[row] if said[row] == same else "undecided"
+        return limits, said
     if scope != "new" or rates is None:
         return limits, _claims(limits, sure, rope)
     limits, shares = limits.copy(), logged_shares(rates)
@@ -187,6 +197,24 @@ def supported(
     questions, _ = common_questions(coefficients, np.isfinite(shares))
     said = _claims(limits, sure, rope)
     return limits, [about_new(each, int(number)) for each, number in zip(said, questions, strict=True)]
+
+
+def _in_same_proportions(coefficients: np.ndarray, rates: xr.Dataset) -> dict[int, np.ndarray]:
+    """Draws ``(chain, draw)`` of the contrasts whose groups differ in the proportions of their questions, by row.
+
+    All groups of a contrast have the mean of their proportions, of the questions that all were asked.
+    """
+    totals = rates["totals"].transpose("group", "base_question").to_numpy()
+    found: dict[int, np.ndarray] = {}
+    for row, own in enumerate(coefficients):
+        used = np.flatnonzero(own)
+        common = (totals[used] > 0).all(axis=0)
+        shares = totals[used] / np.maximum(totals[used].sum(axis=1, keepdims=True), 1)
+        if common.any() and not np.allclose(shares, shares[0]):
+            shared = shares[:, common].mean(axis=0)
+            logits = rates["logits"].transpose("group", "chain", "draw", "base_question")[used].to_numpy()[..., common]
+            found[row] = np.einsum("gcdq,q,g->cd", special.expit(logits), shared / shared.sum(), own[used])
+    return found
 
 
 def rest_is_clear(rates: Any, rope: float | int) -> Any:

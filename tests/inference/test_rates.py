@@ -329,6 +329,31 @@ def test_a_direction_for_new_questions_needs_their_agreement_where_the_baseline_
     assert claims == [said]
 
 
+@pytest.mark.parametrize(
+    ("totals", "moved", "claimed"),
+    [
+        ([25, 25, 25, 25], 0.0, "equivalent"),
+        ([900, 25, 25, 25], 0.0, "undecided"),  # 50% on the first question and 1% on the others, in both groups
+        ([900, 0, 0, 0], 0.0, "undecided"),
+        ([900, 25, 25, 25], 3.0, "increase"),
+        ([25, 25, 25, 25], 3.0, "increase"),
+    ],
+)
+def test_other_proportions_of_the_questions_are_no_difference(totals: list[int], moved: float, claimed: str) -> None:
+    noise = 0.01 * np.random.default_rng(0).standard_normal((8, 100, 2, 4))
+    logits = np.array([[0.0, -4.6, -4.6, -4.6]] * 2) + np.array([[0.0], [moved]]) + noise
+    rates = xr.Dataset(
+        {
+            "logits": (("chain", "draw", "group", "base_question"), logits),
+            "location": (("chain", "draw", "group"), np.zeros((8, 100, 2))),
+            "totals": (("group", "base_question"), np.array([[25] * 4, totals])),
+        }
+    )
+    draws = rates_in(rates, "these").to_numpy() @ [[-1], [1]]
+    limits = np.quantile(draws, [0.055, 0.945], axis=(0, 1)).T
+    assert supported(draws, limits, np.array([[-1.0, 1.0]]), rates, "these", 0.01, 0.89)[1] == [claimed]
+
+
 def test_a_claim_without_a_difference_is_rare() -> None:
     """With an error of four points and no difference, 6.5% of 89% intervals leave the region; 1 or 2% become claims."""
     estimates = 0.04 * np.random.default_rng(0).standard_normal(100_000)
