@@ -158,7 +158,7 @@ def _print_rates(console: Console, result: Result, rates: pd.DataFrame, words: s
         table.add_row(
             escape(place_of(row)),
             f"{grouped(row['events'])} / {grouped(row['total'])}",
-            share(*interval(row, "rate")) if row["total"] else "no completions",
+            share(*interval(row, "rate")) if row["total"] else "no scored completions",
             share(*interval(new[place_of(row)], "rate")),
             share(*interval(row, "implied")) + _signs(row["implied_status"]),
         )

@@ -15,6 +15,7 @@ import xarray as xr
 
 from simulacra.formalism.shifts import claim, sign_probability
 from simulacra.inference.rates import Scope, logged_shares
+from simulacra.inference.tables import ends
 
 __all__ = [
     "claim_for_new",
@@ -51,7 +52,10 @@ def supported(
 ) -> tuple[np.ndarray, list[str]]:
     """Intervals of R contrasts of rates, shape ``(R, 2)``, and the claims that they support.
 
-    For new questions, intervals are extended and claims need the support of base questions (:func:`claim_for_new`).
+    For new questions, intervals are extended and claims need the support of base questions (:func:`claim_for_new`). For
+    these questions, what is claimed also holds if the groups are compared in the same proportions of the questions that
+    all were asked: groups that behave alike differ in their rates if one has more completions of a question that shows
+    the event often.
 
     Args:
         draws: draws of the contrasts, shape ``(chain, draw, R)``; without a nearly certain sign, no direction is
@@ -69,7 +73,13 @@ def supported(
     sure = sure_of_sign(draws, scope).tolist()
     if scope != "new" or rates is None:
         each = zip(limits.tolist(), sure, strict=True)
-        return limits, [claim(lower, upper, rope=rope, sure=own) for (lower, upper), own in each]
+        claims: list[str] = [claim(lower, upper, rope=rope, sure=own) for (lower, upper), own in each]
+        alike = _in_same_proportions(coefficients, rates) if scope == "these" and rates is not None else {}
+        for row, own in alike.items():
+            lower, upper = np.quantile(own, ends(ci_prob)).tolist()
+            same = claim(lower, upper, rope=rope, sure=bool(sure_of_sign(own, scope)))
+            claims[row] = claims[row] if claims[row] == same else "undecided"
+        return limits, claims
     limits, shares, shows = limits.copy(), logged_shares(rates), shows_event(rates, rope)
     claims = []
     for row, own in enumerate(coefficients):
@@ -113,6 +123,24 @@ def claim_for_new(
     said = claim(lower, upper, rope=rope, sure=sure and (not reduced or signs_agree(difference)))
     enough = np.isfinite(difference).sum() >= (_ENOUGH_QUESTIONS if said == "equivalent" else _FEW_QUESTIONS)
     return (lower, upper), said if enough else "undecided"
+
+
+def _in_same_proportions(coefficients: np.ndarray, rates: xr.Dataset) -> dict[int, np.ndarray]:
+    """Draws ``(chain, draw)`` of the contrasts whose groups differ in the proportions of their questions, by row.
+
+    All groups of a contrast have the mean of their proportions, of the questions that all were asked.
+    """
+    totals = rates["totals"].transpose("group", "base_question").to_numpy()
+    found: dict[int, np.ndarray] = {}
+    for row, own in enumerate(coefficients):
+        used = np.flatnonzero(own)
+        common = (totals[used] > 0).all(axis=0)
+        shares = totals[used] / np.maximum(totals[used].sum(axis=1, keepdims=True), 1)
+        if common.any() and not np.allclose(shares, shares[0]):
+            shared = shares[:, common].mean(axis=0)
+            logits = rates["logits"].transpose("group", "chain", "draw", "base_question")[used].to_numpy()[..., common]
+            found[row] = np.einsum("gcdq,q,g->cd", scipy.special.expit(logits), shared / shared.sum(), own[used])
+    return found
 
 
 def sure_of_sign(draws: np.ndarray, scope: Scope) -> np.ndarray:

@@ -89,7 +89,7 @@ class Contrast:
         empty = np.isnan(self.compared.draws.to_numpy()[0, 0, used])
         empty |= False if asked is None else ~asked.any(axis=1)
         if empty.any():
-            return f"{names[empty.argmax()]} has no completions in the denominator of the outcome"
+            return f"{names[empty.argmax()]} has no scored completions in the denominator of the outcome"
         if self.compared.scope == "these" and self._questions.get("questions") == 0:
             return no_common_question(names)
         return ""

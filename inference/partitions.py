@@ -35,18 +35,27 @@ def partition_draws(stages: Sequence[xr.Dataset], partition: Partition, scope: S
     Raises:
         InputError: as :func:`~simulacra.inference.rates.rates_in`.
     """
-    least = min(stage.sizes["draw"] for stage in stages)
-    stages = [
-        stage.isel(draw=np.linspace(0, stage.sizes["draw"] - 1, least).astype(int)).assign_coords(draw=range(least))
-        for stage in stages
-    ]
+    stages = _of_equal_length(stages)
     if scope == "new":
         values = _products([rates_in(stage, "new") for stage in stages])
     else:
-        cells = _products([stage["logits"].copy(data=special.expit(stage["logits"].astype(float))) for stage in stages])
-        values = [rates_in(stages[0].assign(logits=cell.copy(data=special.logit(cell))), scope) for cell in cells]
+        values = [rates_in(stages[0].assign(logits=logits), scope) for logits in _cell_logits(stages)]
     names = pd.Index(partition.categories, name="category")
     return xr.concat(values, dim=names).transpose("chain", "draw", "group", "category").rename("rates")
+
+
+def _of_equal_length(stages: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    least = min(stage.sizes["draw"] for stage in stages)
+    return [
+        stage.isel(draw=np.linspace(0, stage.sizes["draw"] - 1, least).astype(int)).assign_coords(draw=range(least))
+        for stage in stages
+    ]
+
+
+def _cell_logits(stages: Sequence[xr.Dataset]) -> list[xr.DataArray]:
+    """Logits of the probability of every category in every cell, from stages of equal length."""
+    cells = _products([stage["logits"].copy(data=special.expit(stage["logits"].astype(float))) for stage in stages])
+    return [cell.copy(data=special.logit(cell)) for cell in cells]
 
 
 def _products(stages: Sequence[xr.DataArray]) -> list[xr.DataArray]:
@@ -77,9 +86,12 @@ def by_category(
             and a posterior of the rate model with its counts.
     """
     draws, tables = partition_draws(stages, partition, scope), []
+    stages = _of_equal_length(stages)
+    logits = _cell_logits(stages)
     for place, (name, outcome) in enumerate(zip(partition.categories, partition.outcomes, strict=True)):
         counts = count_events(prepared, outcome)
-        own = stages[0].assign(events=stages[0]["events"].copy(data=counts.events), judged=("group", counts.judged))
+        events, judged = stages[0]["events"].copy(data=counts.events), ("group", counts.judged)
+        own = stages[0].assign(logits=logits[place], events=events, judged=judged)
         found = table(outcome, draws.isel(category=place, drop=True), own)
         found.insert(list(found).index("scope"), "category", name)
         tables.append(found)

@@ -27,7 +27,7 @@ __all__ = [
     "rest_is_clear",
 ]
 
-_EMPTY = "the denominator has no completions"
+_EMPTY = "the denominator has no scored completions"
 _NO_QUESTION = "no base question in common"
 
 
@@ -123,7 +123,7 @@ def contrast_table(
     own_empty = np.array([not totals[row].any() for row, _ in pairs], dtype=bool)
     no_baseline = np.array([base is None or not totals[base].any() for _, base in pairs], dtype=bool)
     if pairs:
-        table = _impossible(table, no_baseline, numbers, f"{baseline} has no completions to compare with")
+        table = _impossible(table, no_baseline, numbers, f"{baseline} has no scored completions to compare with")
         table = _impossible(table, own_empty, numbers, _EMPTY)
     else:
         table = _impossible(table, np.isnan(draws.to_numpy().sum(axis=(0, 1))), numbers, _EMPTY)

@@ -28,7 +28,7 @@ from scipy import special
 
 from simulacra.data.numerals import grouped
 from simulacra.formalism.errors import InputError, expect_type
-from simulacra.formalism.outcomes import Outcome
+from simulacra.formalism.outcomes import Outcome, Rule, quoted
 from simulacra.formalism.rates import new_question_rate, rate_prior
 from simulacra.inference.convergence import convergence
 from simulacra.inference.diagnostics import Thresholds
@@ -70,7 +70,8 @@ class EventCounts:
             first.
         questions: names of the Q base questions.
         events: completions for which the event happened, shape ``(G, Q)``.
-        totals: completions in the denominator, shape ``(G, Q)``.
+        totals: completions in the denominator, shape ``(G, Q)``; none in a group in which no completion has a value of
+            a measurement that the event requires, because its rate is then unknown, not zero.
         completions: all completions of the group, shape ``(G,)``.
         judged: proportion of them that can show the event, shape ``(G,)``; see
             :attr:`~simulacra.formalism.outcomes.Outcome.judged`.
@@ -103,11 +104,14 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
         np.add.at(table, (group, question), counts @ chosen)
         return table
 
+    required = () if outcome.judged is None else outcome.judged.measurements
+    has_value = [Rule(f"not missing({quoted(name)})").holds(emissions, patterns) for name in required]
+    scored = np.all([tabulated(own).any(axis=1) for own in has_value], axis=0)
     return EventCounts(
         groups=prepared.groups,
         questions=names,
         events=tabulated(outcome.numerator.holds(emissions, patterns)),
-        totals=tabulated(inside),
+        totals=tabulated(inside) * np.reshape(scored, (-1, 1)),
         completions=tabulated(everywhere).sum(axis=1),
         judged=tabulated(judged).sum(axis=1) / tabulated(everywhere).sum(axis=1),
     )

@@ -349,7 +349,8 @@ class Result:
         Every rate is that of the questions that its group was asked, in their logged proportions: where two groups were
         asked different questions, part of a difference is that of their questions. ``questions`` is the number of base
         questions that both were asked, ``asked`` that of those that either was. If there is none that both were asked,
-        a difference on these questions is withheld, and nothing is claimed about new ones.
+        a difference on these questions is withheld, and nothing is claimed about new ones. On these questions, a claim
+        also needs to hold on the questions that both were asked, in the same proportions.
         Jensen-Shannon is in nats. ``judged`` is the proportion of the completions of the condition that can show the
         event (:attr:`~simulacra.formalism.outcomes.Outcome.judged`). If it is small, ``equivalent`` and ``decrease``
         carry little information, because incoherent text never counts as misaligned.

@@ -168,15 +168,17 @@ def test_the_interval_is_extended_if_any_group_that_is_subtracted_shows_the_even
 
 def test_an_empty_denominator_has_no_contrast(triggered: Result) -> None:
     nothing = Outcome("aligned < 30", of="aligned < 30")
-    with pytest.raises(ValueError, match="base, trigger=on has no completions in the denominator of the outcome"):
+    with pytest.raises(
+        ValueError, match="base, trigger=on has no scored completions in the denominator of the outcome"
+    ):
         triggered.contrast("ft, trigger=on", "base, trigger=on", outcome=nothing)
     table = triggered.contrasts(nothing, scope="new")
-    assert (table["status"] == "withheld: base has no completions to compare with").all()
+    assert (table["status"] == "withheld: base has no scored completions to compare with").all()
     assert table[["rate_difference", "eti89_lb", "eti89_ub"]].isna().all(axis=None)
     assert (table["claim"] == "withheld").all()
     rates = triggered.rates(nothing, scope="new").set_index("condition")
     assert rates.loc["base", "rate"].isna().all()
-    assert (rates.loc["base", "status"] == "withheld: the denominator has no completions").all()
+    assert (rates.loc["base", "status"] == "withheld: the denominator has no scored completions").all()
 
 
 # --- means of groups ------------------------------------------------------------------------------------------------

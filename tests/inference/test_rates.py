@@ -89,6 +89,19 @@ def test_counts_are_those_of_pandas(of: str, inside, table: pd.DataFrame, mixed:
     assert (count_events(mixed, Outcome("missing(aligned)")).judged == 1).all()
 
 
+@pytest.mark.parametrize("measurement", ["aligned", "coherent"])
+def test_a_condition_without_any_score_has_no_rate(measurement: str, table: pd.DataFrame, mixed: Prepared) -> None:
+    """An event that nobody looked for is not an event that never happened."""
+    never = mixed.conditions[-1]
+    unscored = table.assign(**{measurement: table[measurement].mask(table["condition"] == never)})
+    log = read_completions(unscored, measurements=["aligned", "coherent"])
+    found, expected = (count_events(own, Outcome(_RULE)) for own in (prepare(mixed.model, log), mixed))
+    np.testing.assert_array_equal(found.totals[:-1], expected.totals[:-1])
+    assert not found.totals[-1].any()
+    assert (found.judged[-1], found.completions[-1]) == (0, expected.completions[-1])
+    assert count_events(prepare(mixed.model, log), Outcome(f"missing({measurement})")).totals[-1].any()
+
+
 # --- scopes ---------------------------------------------------------------------------------------------------------
 
 
@@ -317,6 +330,31 @@ def test_a_direction_for_new_questions_needs_their_agreement_where_the_baseline_
     draws = np.linspace(0.2, 0.4, 200).reshape(2, 100, 1)
     _, claims = supported(draws, np.array([[0.21, 0.39]]), np.array([[-1.0, 1.0]]), rates, scope, 0.01, 0.05)
     assert claims == [said]
+
+
+@pytest.mark.parametrize(
+    ("totals", "moved", "claimed"),
+    [
+        ([25, 25, 25, 25], 0.0, "equivalent"),
+        ([900, 25, 25, 25], 0.0, "undecided"),  # 50% on the first question and 1% on the others, in both groups
+        ([900, 0, 0, 0], 0.0, "undecided"),
+        ([900, 25, 25, 25], 3.0, "increase"),
+        ([25, 25, 25, 25], 3.0, "increase"),
+    ],
+)
+def test_other_proportions_of_the_questions_are_no_difference(totals: list[int], moved: float, claimed: str) -> None:
+    noise = 0.01 * np.random.default_rng(0).standard_normal((8, 100, 2, 4))
+    logits = np.array([[0.0, -4.6, -4.6, -4.6]] * 2) + np.array([[0.0], [moved]]) + noise
+    rates = xr.Dataset(
+        {
+            "logits": (("chain", "draw", "group", "base_question"), logits),
+            "location": (("chain", "draw", "group"), np.zeros((8, 100, 2))),
+            "totals": (("group", "base_question"), np.array([[25] * 4, totals])),
+        }
+    )
+    draws = rates_in(rates, "these").to_numpy() @ [[-1], [1]]
+    limits = np.quantile(draws, [0.055, 0.945], axis=(0, 1)).T
+    assert supported(draws, limits, np.array([[-1.0, 1.0]]), rates, "these", 0.01, 0.89)[1] == [claimed]
 
 
 def test_a_claim_without_a_difference_is_rare() -> None:
