@@ -3,7 +3,7 @@
 Every iteration updates all chains at once, in blocks:
 
 1. the logit of every cell given its centre and scale, by slice sampling;
-2. locations and questions given the logits, one Gaussian of G + Q numbers;
+2. the level, locations and questions given the logits, one Gaussian of 1 + G + Q numbers;
 3. the scale of every group and of the questions given the deviations (centred);
 4. location and scale of every group with the standardised deviations fixed, so that its cells move along
    (non-centred), in random directions of the plane, whose covariance is learnt during warm-up;
@@ -64,6 +64,7 @@ class _State(NamedTuple):
     question: np.ndarray
     log_cell: np.ndarray
     log_question: np.ndarray
+    level: np.ndarray
 
 
 def sample_rates(
@@ -124,6 +125,7 @@ class _Chains:
             np.zeros((chains, questions)),
             np.log(prior.cell[0]) + 0.3 * rng.standard_normal((chains, groups)),
             np.log(prior.question[0]) + 0.3 * rng.standard_normal(chains),
+            logits.mean(axis=(1, 2)),
         )
         self.root = np.broadcast_to(np.diag([1.0, 0.5]), (groups, 2, 2))  # of the covariance of location and log scale
         self.history: list[np.ndarray] = []
@@ -145,26 +147,32 @@ class _Chains:
         return now._replace(logits=slice_sample(_of_cells, now.logits, width, self.rng, fixed))
 
     def _centres(self, now: _State) -> _State:
-        """Locations and questions given the logits, from their joint Gaussian.
+        """Level, locations and questions given the logits, from their joint Gaussian.
 
         With the questions integrated out, the precision of the locations is a diagonal matrix minus one of rank one,
         whose inverse is known (Sherman & Morrison), so that the cost is proportional to G + Q.
         """
         questions = now.question.shape[1]
         precision = np.exp(-2 * now.log_cell)
-        mean, spread = self.prior.location
+        mean, between, spread = self.prior.level
         own = questions * precision + spread**-2  # the diagonal
         of_question = precision.sum(axis=1) + np.exp(-2 * now.log_question)
         weighted = precision[:, :, None] * now.logits
         sums = weighted.sum(axis=1)
-        linear = weighted.sum(axis=2) + mean * spread**-2 - precision * (sums.sum(axis=1) / of_question)[:, None]
+        linear = weighted.sum(axis=2) - precision * (sums.sum(axis=1) / of_question)[:, None]
         slope = precision / own
+        gap = questions / (of_question - questions * (precision * slope).sum(axis=1))
+        per_level = spread**-2 / own + slope * (gap * spread**-2 * slope.sum(axis=1))[:, None]  # dE[location]/dlevel
+        of_level = between**-2 + spread**-2 * (1 - per_level).sum(axis=1)
+        level = (mean * between**-2 + (per_level * linear).sum(axis=1)) / of_level
+        level = level + self.rng.standard_normal(len(own)) / np.sqrt(of_level)
+        linear = linear + spread**-2 * level[:, None]
         shared = questions / (np.exp(-2 * now.log_question) + (slope * spread**-2).sum(axis=1))
         common = shared * (slope * linear).sum(axis=1) + np.sqrt(shared) * self.rng.standard_normal(len(shared))
         location = (linear / own) + self.rng.standard_normal(own.shape) / np.sqrt(own) + slope * common[:, None]
         centre = (sums - (precision * location).sum(axis=1)[:, None]) / of_question[:, None]
         noise = self.rng.standard_normal(centre.shape) / np.sqrt(of_question)[:, None]
-        return now._replace(location=location, question=centre + noise)
+        return now._replace(location=location, question=centre + noise, level=level)
 
     def _scales(self, now: _State) -> _State:
         """The scales given the deviations."""
@@ -182,20 +190,21 @@ class _Chains:
         location, log_cell = now.location, now.log_cell
         standard = (now.logits - location[:, :, None] - now.question[:, None, :]) * np.exp(-log_cell)[:, :, None]
         nothing, question = np.zeros(location.shape), np.broadcast_to(now.question[:, None, :], standard.shape)
+        level = np.broadcast_to(now.level[:, None], location.shape)
         for _ in range(_DIRECTIONS):
             angle = self.rng.uniform(0, 2 * np.pi, location.shape)
             ways = (self.root @ np.stack([np.cos(angle), np.sin(angle)], axis=-1)[..., None])[..., 0]
             line = _Line(location, ways[..., 0], log_cell, ways[..., 1])
-            fixed = (*line, question, standard, self.events, self.totals)
+            fixed = (*line, level, question, standard, self.events, self.totals)
             location, log_cell = line.at(slice_sample(self._of_groups, nothing, nothing + _WIDE, self.rng, fixed))
         logits = location[:, :, None] + now.question[:, None, :] + standard * np.exp(log_cell)[:, :, None]
         return now._replace(logits=logits, location=location, log_cell=log_cell)
 
     def _of_groups(self, step: np.ndarray, *fixed: np.ndarray) -> np.ndarray:
-        *line, question, standard, events, totals = fixed
+        *line, level, question, standard, events, totals = fixed
         location, log_cell = _Line(*line).at(step)
         logits = location[..., None] + question + standard * np.exp(log_cell)[..., None]
-        prior = -0.5 * ((location - self.prior.location[0]) / self.prior.location[1]) ** 2
+        prior = -0.5 * ((location - level) / self.prior.level[2]) ** 2
         return _log_likelihood(events, totals, logits).sum(axis=-1) + prior + _log_prior(log_cell, self.prior.cell)
 
     def _questions(self, now: _State) -> _State:

@@ -13,6 +13,7 @@ def test_the_density_is_that_of_the_equations(rng: np.random.Generator) -> None:
     prior, totals = rate_prior(4), np.full((3, 4), 12)
     events = rng.integers(0, 13, totals.shape)
     given = {
+        "level": np.array(-3.0),
         "location": rng.normal(-2, 1, 3),
         "cell_scale": rng.uniform(0.5, 2, 3),
         "question_scale": np.array(0.7),
@@ -22,7 +23,7 @@ def test_the_density_is_that_of_the_equations(rng: np.random.Generator) -> None:
     arguments = (jnp.asarray(events), jnp.asarray(totals), prior)
     ours, _ = log_density(numpyro_rates, arguments, {}, {name: jnp.asarray(value) for name, value in given.items()})
     centre = given["location"][:, None] + given["question"]
-    theirs = stats.norm.logpdf(given["location"], -2, 3).sum()
+    theirs = stats.norm.logpdf(-3, -2, 2.4) + stats.norm.logpdf(given["location"], -3, 1.8).sum()
     theirs += stats.lognorm.logpdf(given["cell_scale"], s=0.8, scale=1.6).sum()
     theirs += stats.lognorm.logpdf(0.7, s=0.6, scale=1.1) + stats.norm.logpdf(given["question"], 0, 0.7).sum()
     theirs += stats.norm.logpdf(given["logits"], centre, given["cell_scale"][:, None]).sum()
