@@ -5,7 +5,7 @@ For the completions of group g (a condition, in one context) to base question q,
 .. math::
 
     k_{gq} &\sim \mathrm{Binomial}(n_{gq}, \mathrm{logit}^{-1} η_{gq}), \qquad η_{gq} = μ_g + u_q + ω_{gq} \\
-    μ_g &\sim \mathrm{Normal}(λ, 1.8^2), \quad λ \sim \mathrm{Normal}(-2, 2.4^2), \\
+    μ_g &\sim \mathrm{Normal}(λ, 2.4^2), \quad λ \sim \mathrm{Normal}(-2, 2.7^2), \\
     u_q &\sim \mathrm{Normal}(0, σ^2), \quad ω_{gq} \sim \mathrm{Normal}(0, τ_g^2) \\
     \log σ &\sim \mathrm{Normal}(\log 1.1, 0.6^2), \qquad \log τ_g \sim \mathrm{Normal}(\log 0.8, 0.9^2)
 
@@ -14,10 +14,9 @@ personas can bias it. Two rates follow from the same posterior: that of the logg
 proportions, Σ_q n_gq logit⁻¹(η_gq) / Σ_q n_gq, and that of new questions of the same kind, the mean of
 logit⁻¹(μ_g + u + ω) over the distributions of u and ω.
 
-Groups share the level λ; each of them alone has μ_g ~ Normal(-2, 3²). If locations shared nothing, many groups
-with low rates would outweigh the few questions: locations would stay near -2 and the effects of all logged
-questions would be low instead, so that new questions would seem to show the event far more often than the
-logged ones do.
+Groups share the level λ. If locations shared nothing, many groups with low rates would outweigh the few questions:
+locations would stay near -2 and the effects of all logged questions would be low instead, so that new questions would
+seem to show the event far more often than the logged ones do.
 
 Every group has a scale τ_g of its own, because a condition in which the event hardly ever happens would otherwise
 shrink the variation between questions in the others. The priors of the scales were chosen so that intervals for new
@@ -52,22 +51,16 @@ class RatePrior(NamedTuple):
     """Locations and spreads, in logits.
 
     Attributes:
-        location: mean and standard deviation of the μ of one group.
+        level: mean and standard deviation of λ.
+        location: standard deviation of μ about λ.
         question: median of σ, and standard deviation of log σ.
         cell: median of τ, and standard deviation of log τ.
-        shared: the part of the standard deviation of μ that all groups share, in (0, 1).
     """
 
-    location: tuple[float, float] = (-2.0, 3.0)
+    level: tuple[float, float] = (-2.0, 2.7)
+    location: float = 2.4
     question: tuple[float, float] = (1.1, 0.6)
     cell: tuple[float, float] = (0.8, 0.9)
-    shared: float = 0.8
-
-    @property
-    def level(self) -> tuple[float, float, float]:
-        """Mean and standard deviation of λ, and the standard deviation of μ about it."""
-        mean, total = self.location
-        return mean, self.shared * total, math.sqrt(1 - self.shared**2) * total
 
 
 def rate_prior(num_questions: int) -> RatePrior:
@@ -78,10 +71,9 @@ def rate_prior(num_questions: int) -> RatePrior:
 def numpyro_rates(events: Int[Array, "group question"], totals: Int[Array, "group question"], prior: RatePrior) -> None:
     """The model as a NumPyro model, the independent definition that tests compare with the sampler."""
     groups, questions = events.shape
-    mean, between, within = prior.level
-    level = numpyro.sample("level", dist.Normal(mean, between))
+    level = numpyro.sample("level", dist.Normal(*prior.level))
     with numpyro.plate("groups", groups, dim=-1):
-        location = numpyro.sample("location", dist.Normal(level, within))
+        location = numpyro.sample("location", dist.Normal(level, prior.location))
         cell_scale = numpyro.sample("cell_scale", dist.LogNormal(jnp.log(prior.cell[0]), prior.cell[1]))
     question_scale = numpyro.sample("question_scale", dist.LogNormal(jnp.log(prior.question[0]), prior.question[1]))
     with numpyro.plate("questions", questions, dim=-1):
@@ -113,7 +105,7 @@ def logged_rate_prior(num_questions: int) -> LogitPrior:
         num_questions: number of base questions, which have equal shares.
     """
     prior, rng, size = rate_prior(num_questions), np.random.default_rng(0), 10_000
-    location = rng.normal(*prior.location, size=size)
+    location = rng.normal(prior.level[0], math.hypot(prior.level[1], prior.location), size=size)
     squares = [
         np.exp(np.log(median) + sd * rng.standard_normal(size)) ** 2 for median, sd in (prior.question, prior.cell)
     ]

@@ -167,8 +167,7 @@ def _rates(rng: np.random.Generator, seed: int) -> Fitted:
     """The rate model: four groups, six questions, 30 completions each."""
     groups, questions = len(CONDITIONS), len(QUESTIONS)
     prior, thresholds = rate_prior(questions), Thresholds()
-    mean, between, within = prior.level
-    location = rng.normal(mean, between) + within * rng.standard_normal(groups)
+    location = rng.normal(rng.normal(*prior.level), prior.location, groups)
     question_scale = rng.lognormal(np.log(prior.question[0]), prior.question[1])
     cell_scale = rng.lognormal(np.log(prior.cell[0]), prior.cell[1], groups)
     logits = location[:, None] + rng.normal(0, question_scale, questions)

@@ -150,24 +150,24 @@ class _Chains:
         """Level, locations and questions given the logits, from their joint Gaussian.
 
         With the questions integrated out, the precision of the locations is a diagonal matrix minus one of rank one,
-        whose inverse is known (Sherman & Morrison), so that the cost is proportional to G + Q.
+        whose inverse is known (Sherman & Morrison), so that the cost is proportional to G + Q. The level is drawn
+        first, with the locations integrated out as well.
         """
         questions = now.question.shape[1]
         precision = np.exp(-2 * now.log_cell)
-        mean, between, spread = self.prior.level
+        (mean, spread_of_level), spread = self.prior.level, self.prior.location
         own = questions * precision + spread**-2  # the diagonal
         of_question = precision.sum(axis=1) + np.exp(-2 * now.log_question)
         weighted = precision[:, :, None] * now.logits
         sums = weighted.sum(axis=1)
         linear = weighted.sum(axis=2) - precision * (sums.sum(axis=1) / of_question)[:, None]
         slope = precision / own
-        gap = questions / (of_question - questions * (precision * slope).sum(axis=1))
-        per_level = spread**-2 / own + slope * (gap * spread**-2 * slope.sum(axis=1))[:, None]  # dE[location]/dlevel
-        of_level = between**-2 + spread**-2 * (1 - per_level).sum(axis=1)
-        level = (mean * between**-2 + (per_level * linear).sum(axis=1)) / of_level
-        level = level + self.rng.standard_normal(len(own)) / np.sqrt(of_level)
-        linear = linear + spread**-2 * level[:, None]
         shared = questions / (np.exp(-2 * now.log_question) + (slope * spread**-2).sum(axis=1))
+        per_level = spread**-2 * (1 / own + slope * (shared * slope.sum(axis=1))[:, None])  # of the mean of a location
+        of_level = spread_of_level**-2 + spread**-2 * (1 - per_level).sum(axis=1)
+        level = (mean * spread_of_level**-2 + (per_level * linear).sum(axis=1)) / of_level
+        level = level + self.rng.standard_normal(len(level)) / np.sqrt(of_level)
+        linear = linear + spread**-2 * level[:, None]
         common = shared * (slope * linear).sum(axis=1) + np.sqrt(shared) * self.rng.standard_normal(len(shared))
         location = (linear / own) + self.rng.standard_normal(own.shape) / np.sqrt(own) + slope * common[:, None]
         centre = (sums - (precision * location).sum(axis=1)[:, None]) / of_question[:, None]
@@ -204,7 +204,7 @@ class _Chains:
         *line, level, question, standard, events, totals = fixed
         location, log_cell = _Line(*line).at(step)
         logits = location[..., None] + question + standard * np.exp(log_cell)[..., None]
-        prior = -0.5 * ((location - level) / self.prior.level[2]) ** 2
+        prior = -0.5 * ((location - level) / self.prior.location) ** 2
         return _log_likelihood(events, totals, logits).sum(axis=-1) + prior + _log_prior(log_cell, self.prior.cell)
 
     def _questions(self, now: _State) -> _State:

@@ -124,10 +124,12 @@ def test_the_first_crossing_is_interpolated() -> None:
 def test_the_prior_of_a_logged_rate_is_that_of_the_rate_model() -> None:
     """On one question the logit is a sum of independent terms; more questions have less extreme means."""
     prior, own = rate_prior(1), logged_rate_prior(1)
-    variance = prior.location[1] ** 2 + sum(
-        median**2 * np.exp(2 * sd**2) for median, sd in (prior.question, prior.cell)
+    variance = (
+        prior.level[1] ** 2
+        + prior.location**2
+        + sum(median**2 * np.exp(2 * sd**2) for median, sd in (prior.question, prior.cell))
     )
-    assert own.mean == pytest.approx(prior.location[0], abs=0.15)
+    assert own.mean == pytest.approx(prior.level[0], abs=0.15)
     assert own.sd == pytest.approx(np.sqrt(variance), rel=0.1)
     assert 0.4 * own.sd < logged_rate_prior(5).sd < 0.9 * own.sd
 

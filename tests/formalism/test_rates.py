@@ -23,7 +23,7 @@ def test_the_density_is_that_of_the_equations(rng: np.random.Generator) -> None:
     arguments = (jnp.asarray(events), jnp.asarray(totals), prior)
     ours, _ = log_density(numpyro_rates, arguments, {}, {name: jnp.asarray(value) for name, value in given.items()})
     centre = given["location"][:, None] + given["question"]
-    theirs = stats.norm.logpdf(-3, -2, 2.4) + stats.norm.logpdf(given["location"], -3, 1.8).sum()
+    theirs = stats.norm.logpdf(-3, -2, 2.7) + stats.norm.logpdf(given["location"], -3, 2.4).sum()
     theirs += stats.lognorm.logpdf(given["cell_scale"], s=0.8, scale=1.6).sum()
     theirs += stats.lognorm.logpdf(0.7, s=0.6, scale=1.1) + stats.norm.logpdf(given["question"], 0, 0.7).sum()
     theirs += stats.norm.logpdf(given["logits"], centre, given["cell_scale"][:, None]).sum()

@@ -11,7 +11,7 @@ from simulacra.formalism.rates import RatePrior, new_question_rate, rate_prior
 from simulacra.inference.sampling.rates import RateDraws, sample_rates
 from simulacra.inference.sampling.slices import slice_sample
 
-_PRIOR = RatePrior(location=(-1.0, 1.2), question=(0.8, 0.4), cell=(0.7, 0.5))
+_PRIOR = RatePrior(level=(-1.0, 1.0), location=0.8, question=(0.8, 0.4), cell=(0.7, 0.5))
 _DRAWS = 300_000
 
 PROBLEMS = {
@@ -37,8 +37,7 @@ def moments(draws: RateDraws, weights: np.ndarray) -> np.ndarray:
 def prior() -> RateDraws:
     """Draws from the prior of two groups and two questions."""
     rng, groups, questions = np.random.default_rng(20240607), 2, 2
-    mean, between, within = _PRIOR.level
-    location = rng.normal(mean, between, (_DRAWS, 1)) + within * rng.standard_normal((_DRAWS, groups))
+    location = rng.normal(rng.normal(*_PRIOR.level, (_DRAWS, 1)), _PRIOR.location, (_DRAWS, groups))
     cell = np.exp(rng.normal(np.log(_PRIOR.cell[0]), _PRIOR.cell[1], (_DRAWS, groups)))
     scale = np.exp(rng.normal(np.log(_PRIOR.question[0]), _PRIOR.question[1], _DRAWS))
     question = scale[:, None] * rng.standard_normal((_DRAWS, questions))
