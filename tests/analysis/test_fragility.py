@@ -1,5 +1,7 @@
 """The share that is retained: Fieller-type sets against their definition, tables, refusals, and recovery."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy import special, stats
@@ -86,7 +88,8 @@ def test_the_table_is_made_of_the_draws_of_the_fit(fitted: Result) -> None:
 
 def test_weights_and_new_questions(fitted: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     # With four base questions, the sign of the shift for new ones is hardly certain enough for a share.
-    monkeypatch.setattr("simulacra.analysis.fragility.sure_of_sign", lambda draws, scope: True)
+    module = sys.modules[fragility.__module__]
+    monkeypatch.setattr(module, "sure_of_sign", lambda draws, scope: True)
     own = fragility(fitted, AFTER, of="weights", persona="misaligned").table().iloc[0]
     weights = fitted.draws("weights").sel(persona="misaligned")
     base, bad, mild = (weights.sel(condition=name).to_numpy() for name in ("base", "bad", "mild"))
