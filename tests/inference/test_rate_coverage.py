@@ -18,7 +18,7 @@ from scipy import special
 
 from simulacra.formalism.rates import new_question_rate, rate_prior, unseen_share
 from simulacra.formalism.shifts import claim
-from simulacra.inference.claims import sure_of_sign
+from simulacra.inference.claims import claim_for_new, sure_of_sign
 from simulacra.inference.sampling import rates as sampler
 
 LOGS, COMPLETIONS, FINE_TUNES, CHAINS, DRAWS = 200, 40, 3, 2, 400
