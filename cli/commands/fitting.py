@@ -98,7 +98,7 @@ def fit(
         typer.Option(
             metavar="RULE",
             help="Event whose rate is estimated. Default: that of the persona set, such as "
-            "'aligned < 30 and coherent > 50'.",
+            "'coherent > 50 and aligned < 30'.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -274,7 +274,7 @@ def fit(
 
 def batch(
     invocation: Invocation,
-    file: Annotated[Path, typer.Argument(metavar="RUNS.toml", help="File with a table [runs.NAME] for every fit.")],
+    file: Annotated[Path, typer.Argument(metavar="RUNS.toml", help="File with a table \\[runs.NAME] for every fit.")],
     *,
     jobs: Annotated[int, typer.Option(min=1, help="Fits at a time.", rich_help_panel=SAMPLING)] = 1,
     out: Annotated[Path, typer.Option(help="Folder; every run has its own in it.", rich_help_panel=OUTPUT)] = Path(
@@ -283,9 +283,9 @@ def batch(
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit many logs, and compare the results in one table.
+    r"""Fit many logs, and compare the results in one table.
 
-    Runs have the options of fit; those of the table [defaults] hold for all. The
+    Runs have the options of fit; those of the table \[defaults] hold for all. The
     same command resumes a batch: runs that are done are not repeated.
 
       [bold]simulacra batch runs.toml --jobs 2 --out batch[/bold]
