@@ -48,6 +48,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 # Width of the command's tables. Pages pipe the command through cat, because IPython breaks lines of a terminal.
 os.environ["COLUMNS"] = "100"
 
+smartquotes_action = "qe"  # no dashes from the hyphens of options
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True

@@ -102,7 +102,7 @@ class Texts(NamedTuple):
 
     @property
     def num_personas(self) -> int:
-        """K."""
+        """K, the number of personas."""
         return self.log_likelihoods.shape[1]
 
     @property

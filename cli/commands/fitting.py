@@ -98,7 +98,7 @@ def fit(
         typer.Option(
             metavar="RULE",
             help="Event whose rate is estimated. Default: that of the persona set, such as "
-            "'aligned < 30 and coherent > 50'.",
+            "'coherent > 50 and aligned < 30'.",
             rich_help_panel=MODEL,
         ),
     ] = None,

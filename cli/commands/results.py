@@ -49,9 +49,9 @@ def rates(
 
     Rates do not depend on personas, so nothing is sampled again but rates.
 
-      [bold]simulacra rates simulacra-out --outcome 'aligned < 50'[/bold]
+      [bold]simulacra rates simulacra-out --outcome 'aligned >= 70'[/bold]
 
-      [bold]simulacra rates simulacra-out --category 'misaligned=aligned < 30 and coherent > 50'
+      [bold]simulacra rates simulacra-out --category 'misaligned=coherent > 50 and aligned < 30'
       --category 'incoherent=coherent <= 50' --rest aligned[/bold]
     """
     from simulacra.cli.request import parse_event

@@ -79,7 +79,7 @@ class Problem(NamedTuple):
 
     @property
     def num_personas(self) -> int:
-        """K."""
+        """K, the number of personas."""
         return self.prior.concentrations[0].shape[0] if self.texts is None else self.texts.num_personas
 
     @property

@@ -36,6 +36,7 @@ def test_version(run: Run, flag: str) -> None:
     [
         ((), ["demo", "fit", "show", "Exit codes"]),
         (("fit",), ["--condition", "--baseline", "--formats", "--outcome", "{model}-{condition}"]),
+        (("batch",), ["[runs.NAME]", "[defaults]"]),
         (("show",), ["fit.nc"]),
         (("demo",), ["true and estimated persona weights"]),
         (("organism",), ["simulacra[lm]", "completions.parquet"]),
