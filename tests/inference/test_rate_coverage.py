@@ -114,19 +114,14 @@ def study(world: World, questions: int, monkeypatch: pytest.MonkeyPatch) -> tupl
         framed, completions = _framed(truth), PER_FRAMING * len(FRAMINGS)
         counts, truth = rng.binomial(PER_FRAMING, framed).sum(axis=0), framed.mean(axis=0)
         population = _framed(population).mean(axis=0)
-    events = np.repeat(counts, CHAINS, axis=0)
-    monkeypatch.setattr(sampler, "CHAINS", len(events))
-    totals = np.full(events.shape, completions)
-    draws = next(sampler.sample_rates(events, totals, rate_prior(questions), num_samples=DRAWS, seed=0))
-    these = special.expit(draws.logits).mean(axis=-1)
-    new = new_question_rate(draws.location, draws.question_scale[..., None], draws.cell_scale)
+    these, new = _sampled(counts, completions, monkeypatch)
     own, kind = truth.mean(axis=-1), population.mean(axis=1)
     found = []
     for scope, values, true in (
         ("these", these, own[:, 1:] - own[:, :1]),
         ("new", new, np.broadcast_to(kind[1:] - kind[0], (LOGS, FINE_TUNES))),
     ):
-        differences = (values[..., 1:] - values[..., :1]).reshape(LOGS, -1, FINE_TUNES)
+        differences = values[..., 1:] - values[..., :1]
         ends = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
         sure = sure_of_sign(np.moveaxis(differences, 1, 0)[None], scope)
         if scope == "new":
@@ -136,6 +131,18 @@ def study(world: World, questions: int, monkeypatch: pytest.MonkeyPatch) -> tupl
             said = np.array([claim(low, high, rope=ROPE, sure=bool(sign)) for low, high, sign in each])
         found.append(_summarised(ends, said.reshape(true.shape), true))
     return found[0], found[1]
+
+
+def _sampled(counts: np.ndarray, completions: int, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray]:
+    """Draws ``(log, draw, condition)`` of rates on these and on new questions, from counts ``(log, condition, Q)``."""
+    events = np.repeat(counts, CHAINS, axis=0)
+    monkeypatch.setattr(sampler, "CHAINS", len(events))
+    totals = np.full(events.shape, completions)
+    draws = next(sampler.sample_rates(events, totals, rate_prior(counts.shape[-1]), num_samples=DRAWS, seed=0))
+    these = special.expit(draws.logits).mean(axis=-1)
+    new = new_question_rate(draws.location, draws.question_scale[..., None], draws.cell_scale)
+    these, new = (own.reshape(len(counts), -1, counts.shape[1]) for own in (these, new))
+    return these, new
 
 
 def _framed(rates: np.ndarray) -> np.ndarray:
@@ -188,6 +195,25 @@ def test_intervals_cover(name: str, questions: int, monkeypatch: pytest.MonkeyPa
         assert max(these.false, new.false) <= 0.035  # 2%, and two standard errors of 200 logs with one baseline each
     if questions < 32:
         assert new.equivalent == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [2, 8, 24, 56])
+@pytest.mark.parametrize("location", [-4.5, -7.0])
+def test_rates_for_new_questions_cover_with_many_groups(
+    location: float, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups that behave alike, in 40 logs of eight base questions; those of one log count as one: 89 - 2 · 5%."""
+    rng, questions, scale, own_scale = np.random.default_rng([groups, 2]), 8, 1.1, 0.8
+    logits = location + scale * rng.standard_normal((40, 1, questions))
+    logits = logits + own_scale * rng.standard_normal((40, groups, questions))
+    _, new = _sampled(rng.binomial(50, special.expit(logits)), 50, monkeypatch)
+    true = float(new_question_rate(np.array(location), np.array(scale), np.array(own_scale)))
+    lower, upper = np.quantile(new, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    covered = ((lower <= true) & (true <= upper)).mean()
+    ratio = np.median(new.mean(axis=1) / true)
+    print(f"| {100 * true:.2f}% | {groups} | {100 * covered:.0f} | {ratio:.1f} |", flush=True)
+    assert covered > 0.79
 
 
 def test_unseen_kinds_are_bounded() -> None:
