@@ -156,10 +156,23 @@ def claim_sentence(
     same, where = " in the same context" if contexts else "", in_common(words, row)
     claimed = (
         f"{outcome.name} rate {mean} points relative to {baseline}{same} {where} ({level(ci_prob)} interval {lower} to "
-        f"{upper}): {_READINGS[row['claim']].format(rope=f'{rope * 100:g}')}."
+        f"{upper}): {_reading(row, rope, ci_prob)}."
     )
     new_questions, unjudged = _new_clause(new, rope, ci_prob), unjudged_clause(row["judged"], outcome)
     return " ".join(filter(None, (claimed, explained_clause(row, rope), new_questions, unjudged)))
+
+
+def _reading(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:
+    least, most = (row[name] for name in bounds(ci_prob))
+    region = f"{rope * 100:g}"
+    if row["claim"] == "undecided" and -rope <= least and most <= rope:
+        return f"undecided, because it is not within ±{region} with the questions in the same proportions"
+    if row["claim"] == "undecided" and (least > rope or most < -rope):
+        return (
+            "undecided, because its sign is not certain enough, or because it depends on the proportions in which the "
+            "questions were asked"
+        )
+    return _READINGS[row["claim"]].format(rope=region)
 
 
 def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:

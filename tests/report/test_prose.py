@@ -81,6 +81,15 @@ def test_too_few_questions_are_the_reason_why_nothing_is_claimed_about_new_ones(
     assert _sentence(_ROW, open_).endswith(": undecided.")
 
 
+def test_what_the_interval_would_allow_and_is_not_claimed_has_a_reason() -> None:
+    inside = _sentence({**_ROW, "claim": "undecided"})
+    assert "undecided, because it is not within ±1 with the questions in the same proportions." in inside
+    outside = _sentence({**_ROW, "claim": "undecided", "eti89_lb": 0.02, "eti89_ub": 0.4})
+    assert "undecided, because its sign is not certain enough, or because it depends on the proportions" in outside
+    open_ = _sentence({**_ROW, "claim": "undecided", "eti89_lb": -0.2, "eti89_ub": 0.4})
+    assert "undecided, the data support neither a difference nor equivalence (within ±1)." in open_
+
+
 def test_a_baseline_says_that_personas_do_not_account_for_its_rate() -> None:
     row = {"implied": 0.099, "unexplained": -0.015, "unexplained_lb": -0.025, "unexplained_ub": -0.005}
     row["implied_status"] = "ok"
