@@ -64,6 +64,13 @@ def test_two_figures_in_one(passing: Result) -> None:
     assert not boxes[0].overlaps(boxes[1])
 
 
+def test_a_long_key_leaves_room_for_the_points(passing: Result) -> None:
+    names = {name: f"{name} {LONGER} {LONGER} {LONGER}" for name in passing.conditions}
+    figure = figures.explained_rates(passing, rename=names, figsize=3.25)
+    FigureCanvasAgg(figure).draw()
+    assert figure.axes[0].get_window_extent().height > 0.7 * figure.bbox.width
+
+
 def test_axes_that_cannot_be_divided_are_refused(passing: Result) -> None:
     axes = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
     assert figures.rates(passing, ax=axes) is axes.figure
