@@ -10,6 +10,7 @@ from simulacra.formalism import Outcome
 from simulacra.formalism.errors import InputError
 from simulacra.inference import Result
 from simulacra.inference.prepare import Prepared
+from simulacra.inference.rates import count_events
 from simulacra.report.figures.canvas import Sheet, drawing
 from simulacra.report.figures.cells import cell_table
 from simulacra.report.figures.options import Names, Options
@@ -52,8 +53,8 @@ def rate_by_question(result: Result, **options: Unpack[Options]) -> "Figure":
     values, columns = shown.to_numpy(), [names.place(row) for row in rows]
     top = max(float(np.nanmax(values)), 1e-9)
     number = _number if len(columns) <= _MOST_NUMBERED else lambda _: ""
-    texts = np.vectorize(number, otypes=[object])(values)
-    said = np.vectorize(percent, otypes=[object])(values)
+    texts = np.array([[number(value) for value in row] for row in values], dtype=object)
+    said = np.array([["" if np.isnan(value) else percent(value) for value in row] for row in values], dtype=object)
     questions = [names.text(str(name)) for name in shown.index]
     axes = cell_table(sheet, questions, columns, values / top, texts, said=said, height=1.15)
     rest = len(table) - len(shown)
@@ -70,7 +71,7 @@ def _number(value: float) -> str:
 
 
 def _question_rates(prepared: Prepared, outcome: Outcome) -> pd.DataFrame:
-    """Observed rate by question (rows) and condition in its context (columns); NaN if there are no completions."""
+    """Observed rate by question (rows) and condition in its context (columns); NaN without scored completions."""
     emissions, patterns = prepared.model.emissions, prepared.patterns
     event = outcome.numerator.holds(emissions, patterns)
     inside = (
@@ -87,4 +88,5 @@ def _question_rates(prepared: Prepared, outcome: Outcome) -> pd.DataFrame:
     )
     sums = counts[counts["total"] > 0].groupby(["question", "place"])[["events", "total"]].sum()
     table = (sums["events"] / sums["total"]).unstack("place").reindex(columns=places)  # noqa: PD010
+    table.loc[:, places[count_events(prepared, outcome).totals.sum(axis=1) == 0]] = np.nan
     return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]

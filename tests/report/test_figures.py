@@ -15,12 +15,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from simulacra.data import read_completions
+from simulacra.formalism import Outcome
 from simulacra.formalism.persona_sets import PERSONA_SETS
 from simulacra.inference import Result
+from simulacra.inference.prepare import prepare
 from simulacra.report import figures
+from simulacra.report.figures.questions import _question_rates
 from simulacra.report.figures.sampling import rank_band, rank_differences
 from simulacra.report.palette import contrast_ink, persona_colors
 from simulacra.report.prose import interval, number, points
+from tests.inference.conftest import simulate
 from tests.report.conftest import OTHER
 
 DRAWN: dict[str, Callable[[Result], Figure]] = {
@@ -146,6 +151,15 @@ def test_a_figure_names_contexts(triggered: Result, name: str) -> None:
     words = " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text))
     assert "backdoor, trigger=on" in words
     assert ", trigger=o" in figure.get_label()
+
+
+def test_a_condition_without_scores_has_no_rate_by_question() -> None:
+    log, model = simulate().log, simulate().model
+    unscored = log.table.assign(aligned=log.table["aligned"].mask(log.table["condition"] == "mild"))
+    unscored_log = read_completions(unscored, measurements=["aligned", "coherent"])
+    rates = _question_rates(prepare(model, unscored_log), Outcome("aligned < 30 and coherent > 50"))
+    assert rates["mild"].isna().all()
+    assert rates.drop(columns="mild").notna().all(axis=None)
 
 
 def test_the_largest_unexplained_part_is_named(passing: Result, drawn: dict[str, Figure]) -> None:
