@@ -13,10 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from simulacra.cli.folder import (
-    Reserved,
-    reserve_folder,
-)
+from simulacra.cli.folder import Reserved, reserve_folder
 from simulacra.cli.output import Output, PlainConsole
 from simulacra.cli.shifts import print_shifts
 from simulacra.cli.spelling import spelled

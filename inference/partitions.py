@@ -35,27 +35,24 @@ def partition_draws(stages: Sequence[xr.Dataset], partition: Partition, scope: S
     Raises:
         InputError: as :func:`~simulacra.inference.rates.rates_in`.
     """
-    stages = _of_equal_length(stages)
-    if scope == "new":
-        values = _products([rates_in(stage, "new") for stage in stages])
-    else:
-        values = [rates_in(stages[0].assign(logits=logits), scope) for logits in _cell_logits(stages)]
     names = pd.Index(partition.categories, name="category")
-    return xr.concat(values, dim=names).transpose("chain", "draw", "group", "category").rename("rates")
+    draws, _ = _in_categories(stages, scope)
+    return xr.concat(draws, dim=names).transpose("chain", "draw", "group", "category").rename("rates")
 
 
-def _of_equal_length(stages: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+def _in_categories(stages: Sequence[xr.Dataset], scope: Scope) -> tuple[list[xr.DataArray], list[xr.Dataset]]:
+    """Draws of the rates of every category, and its posterior with the logits of its cells; new questions need none."""
     least = min(stage.sizes["draw"] for stage in stages)
-    return [
+    stages = [
         stage.isel(draw=np.linspace(0, stage.sizes["draw"] - 1, least).astype(int)).assign_coords(draw=range(least))
         for stage in stages
     ]
-
-
-def _cell_logits(stages: Sequence[xr.Dataset]) -> list[xr.DataArray]:
-    """Logits of the probability of every category in every cell, from stages of equal length."""
+    if scope == "new":
+        draws = _products([rates_in(stage, "new") for stage in stages])
+        return draws, [stages[0].drop_vars("logits")] * len(draws)
     cells = _products([stage["logits"].copy(data=special.expit(stage["logits"].astype(float))) for stage in stages])
-    return [cell.copy(data=special.logit(cell)) for cell in cells]
+    posteriors = [stages[0].assign(logits=cell.copy(data=special.logit(cell))) for cell in cells]
+    return [rates_in(own, scope) for own in posteriors], posteriors
 
 
 def _products(stages: Sequence[xr.DataArray]) -> list[xr.DataArray]:
@@ -85,14 +82,13 @@ def by_category(
         table: returns the table of a category from its outcome, the draws of its rates, dims ``(chain, draw, group)``,
             and a posterior of the rate model with its counts.
     """
-    draws, tables = partition_draws(stages, partition, scope), []
-    stages = _of_equal_length(stages)
-    logits = _cell_logits(stages)
-    for place, (name, outcome) in enumerate(zip(partition.categories, partition.outcomes, strict=True)):
+    tables = []
+    for name, outcome, draws, posterior in zip(
+        partition.categories, partition.outcomes, *_in_categories(stages, scope), strict=True
+    ):
         counts = count_events(prepared, outcome)
-        events, judged = stages[0]["events"].copy(data=counts.events), ("group", counts.judged)
-        own = stages[0].assign(logits=logits[place], events=events, judged=judged)
-        found = table(outcome, draws.isel(category=place, drop=True), own)
+        events, judged = posterior["events"].copy(data=counts.events), ("group", counts.judged)
+        found = table(outcome, draws, posterior.assign(events=events, judged=judged))
         found.insert(list(found).index("scope"), "category", name)
         tables.append(found)
     return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)

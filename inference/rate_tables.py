@@ -13,10 +13,7 @@ import xarray as xr
 
 from simulacra.formalism.shifts import jensen_shannon, total_variation
 from simulacra.inference.claims import supported
-from simulacra.inference.rates import (
-    baseline_pairs,
-    groups_of,
-)
+from simulacra.inference.rates import baseline_pairs, groups_of
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
 __all__ = [

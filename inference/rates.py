@@ -85,8 +85,13 @@ class EventCounts:
     judged: np.ndarray
 
 
-def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
+def count_events(prepared: Prepared, outcome: Outcome, *, pooled: bool = True) -> EventCounts:
     """Count the completions of every group that show the event, and those in its denominator.
+
+    Args:
+        prepared: the log.
+        outcome: event and denominator.
+        pooled: whether the formats of a base question are counted together; otherwise each is a question of its own.
 
     Raises:
         InputError: a threshold of the outcome is not a bin edge.
@@ -96,7 +101,7 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
     inside = everywhere if outcome.denominator is None else outcome.denominator.holds(emissions, patterns)
     judged = everywhere if outcome.judged is None else outcome.judged.holds(emissions, patterns)
     counts, group = np.asarray(prepared.collapsed.counts), prepared.group
-    question, names = prepared.logged_questions
+    question, names = prepared.logged_questions if pooled else pd.factorize(prepared.collapsed.cells["question_id"])
     shape = (len(prepared.groups), len(names))
 
     def tabulated(chosen: np.ndarray) -> np.ndarray:
@@ -109,7 +114,7 @@ def count_events(prepared: Prepared, outcome: Outcome) -> EventCounts:
     scored = np.all([tabulated(own).any(axis=1) for own in has_value], axis=0)
     return EventCounts(
         groups=prepared.groups,
-        questions=names,
+        questions=tuple(map(str, names)),
         events=tabulated(outcome.numerator.holds(emissions, patterns)),
         totals=tabulated(inside) * np.reshape(scored, (-1, 1)),
         completions=tabulated(everywhere).sum(axis=1),

@@ -11,6 +11,7 @@ from simulacra.data.numerals import grouped
 from simulacra.formalism import Outcome
 from simulacra.formalism.display import place
 from simulacra.formalism.rates import unseen_share
+from simulacra.formalism.shifts import claim
 from simulacra.inference import Check, Result, Thresholds
 from simulacra.inference.citation import decimals
 from simulacra.inference.marks import is_marked
@@ -163,16 +164,21 @@ def claim_sentence(
 
 
 def _reading(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:
-    least, most = (row[name] for name in bounds(ci_prob))
-    region = f"{rope * 100:g}"
-    if row["claim"] == "undecided" and -rope <= least and most <= rope:
+    region, allowed = f"{rope * 100:g}", _by_interval(row, rope, ci_prob)
+    if row["claim"] == "undecided" and allowed == "equivalent":
         return f"undecided, because it is not within ±{region} with the questions in the same proportions"
-    if row["claim"] == "undecided" and (least > rope or most < -rope):
+    if row["claim"] == "undecided" and allowed != "undecided":
         return (
             "undecided, because its sign is not certain enough, or because it depends on the proportions in which the "
             "questions were asked"
         )
     return _READINGS[row["claim"]].format(rope=region)
+
+
+def _by_interval(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> str:
+    """What the interval alone would allow to be claimed."""
+    lower, upper = (row[name] for name in bounds(ci_prob))
+    return claim(lower, upper, rope=rope)
 
 
 def explained_clause(row: Mapping[str, Any], rope: float | int) -> str:
@@ -219,13 +225,13 @@ def _new_clause(row: Mapping[str, Any], rope: float | int, ci_prob: float) -> st
         return f"For new questions, withheld ({row['status'].removeprefix('withheld: ')})."
     mean, lower, upper = difference(*interval(row, "rate_difference"))
     said = f"For new questions of this kind {mean} ({lower} to {upper}): {row['claim']}"
-    least, most = (row[name] for name in bounds(ci_prob))
+    allowed = _by_interval(row, rope, ci_prob)
     if row["claim"] == "undecided" and row.get("questions") == 0:
         return f"{said}, because they have no base question in common."
-    if row["claim"] == "undecided" and -rope <= least and most <= rope:
+    if row["claim"] == "undecided" and allowed == "equivalent":
         unseen = unseen_share(int(row["questions"]), ci_prob)
         return f"{said}, because {row['questions']} base questions may leave up to {unseen:.0%} of the kind unseen."
-    if row["claim"] == "undecided" and (least > rope or most < -rope):
+    if row["claim"] == "undecided" and allowed != "undecided":
         return f"{said}, because {row['questions']} base questions are too few to be certain of its sign."
     return f"{said}."
 

@@ -27,7 +27,7 @@ def show(
 
 
 def rates(
-    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    result: Saved,
     *,
     outcome: Annotated[str | None, typer.Option(metavar="RULE", help="Event whose rate is estimated.")] = None,
     category: Annotated[
@@ -166,7 +166,7 @@ def _listed(names: str) -> tuple[str, ...]:
 
 
 def judges(
-    result: Annotated[Path, typer.Argument(help="Saved result: fit.nc, or the folder that contains it.")],
+    result: Saved,
     *,
     ci_prob: ChosenCiProb = None,
     json: AsJson = False,

@@ -72,21 +72,8 @@ def _number(value: float) -> str:
 
 def _question_rates(prepared: Prepared, outcome: Outcome) -> pd.DataFrame:
     """Observed rate by question (rows) and condition in its context (columns); NaN without scored completions."""
-    emissions, patterns = prepared.model.emissions, prepared.patterns
-    event = outcome.numerator.holds(emissions, patterns)
-    inside = (
-        np.ones(len(patterns), bool) if outcome.denominator is None else outcome.denominator.holds(emissions, patterns)
-    )
-    places = np.array([place_of(row) for row in records(prepared.groups)], dtype=object)
-    counts = pd.DataFrame(
-        {
-            "question": prepared.collapsed.cells["question_id"].astype(str),
-            "place": places[prepared.group],
-            "events": np.asarray(prepared.collapsed.counts) @ event,
-            "total": np.asarray(prepared.collapsed.counts) @ inside,
-        }
-    )
-    sums = counts[counts["total"] > 0].groupby(["question", "place"])[["events", "total"]].sum()
-    table = (sums["events"] / sums["total"]).unstack("place").reindex(columns=places)  # noqa: PD010
-    table.loc[:, places[count_events(prepared, outcome).totals.sum(axis=1) == 0]] = np.nan
+    counts = count_events(prepared, outcome, pooled=False)
+    shares = counts.events / np.where(counts.totals > 0, counts.totals, np.nan)
+    places = [place_of(row) for row in records(counts.groups)]
+    table = pd.DataFrame(shares.T, index=list(counts.questions), columns=places).sort_index().dropna(how="all")
     return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
