@@ -125,8 +125,13 @@ class Sheet:
         """The label of an axis in lines that fit; its letters are narrower than those of names, which are bold."""
         return self.wrap(text, _REGULAR)
 
-    def legend(self, axes: "Axes", handles: Sequence[Any], labels: Sequence[str], **style: Any) -> None:
-        """A legend above the figure, or above axes that were given, in as few rows as fit."""
+    def legend(
+        self, axes: "Axes", handles: Sequence[Any], labels: Sequence[str], *, grow: bool = False, **style: Any
+    ) -> None:
+        """A legend above the figure, or above axes that were given, in as few rows as fit.
+
+        With ``grow``, a figure whose height was not given becomes higher by that of the legend.
+        """
         spaces = {"handlelength": 1, "columnspacing": 1.2, "borderpad": 0, "borderaxespad": 0.6, "alignment": "left"}
         place: dict[str, Any] = {"loc": "outside upper left"}
         if self._ax is not None:
@@ -135,7 +140,10 @@ class Sheet:
         for rows in range(1, len(labels) + 1):
             columns = math.ceil(len(labels) / rows)
             legend = owner.legend(handles, labels, **place, **(spaces | style), ncols=columns)
-            if columns == 1 or legend.get_window_extent().width <= 0.95 * self.width * axes.figure.dpi:
+            width, height = legend.get_window_extent().size / axes.figure.dpi
+            if columns == 1 or width <= 0.95 * self.width:
+                if grow and self._ax is None and self._height is None:
+                    owner.set_figheight(owner.get_figheight() + height)
                 return
             legend.remove()
 

@@ -7,7 +7,7 @@ import numpy as np
 from simulacra.analysis import Fragility
 from simulacra.inference.tables import CI_PROB, bounds, level, probability_of
 from simulacra.report.figures.canvas import Sheet, drawing
-from simulacra.report.figures.numbered import Point, key, key_lines, numbered, per_cent
+from simulacra.report.figures.numbered import Point, key, numbered, per_cent
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.rows import Rows, intervals
 from simulacra.report.figures.style import line_height, tones
@@ -76,7 +76,7 @@ def _rows(sheet: Sheet, shown: list[dict[str, Any]], labels: list[str], colors: 
 
 
 def _plane(sheet: Sheet, shown: list[dict[str, Any]], labels: list[str], colors: list[str], ci_prob: float) -> None:
-    axes = sheet.axes(0.8 * sheet.width / line_height() + key_lines(sheet, labels, share=0.9))
+    axes = sheet.axes(0.8 * sheet.width / line_height())
     muted, ends = tones().muted, bounds(ci_prob)
     points = [
         Point(str(number), _ends(row, "capability"), (row["retained"], row[ends[0]], row[ends[1]]), color)

@@ -1,6 +1,5 @@
 """Numbered points in a plane, with intervals in both directions, and a key of their names above."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ from simulacra.report.figures.style import tones
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["HUE", "Point", "key", "key_lines", "numbered", "per_cent"]
+__all__ = ["HUE", "Point", "key", "numbered", "per_cent"]
 
 HUE = "#d55e00"
 """The colour of vertical intervals and of cells, which represents no persona."""
@@ -61,18 +60,11 @@ def numbered(axes: "Axes", points: Sequence[Point]) -> None:
     )  # fmt: skip
 
 
-def key_lines(sheet: Sheet, names: Sequence[str], *, share: float, columns: int = 1) -> float:
-    """The height of the key in lines of text, with names in columns one below the other."""
-    heights = [0.3 + 0.8 * len(sheet.wrap(name, share).splitlines()) for name in names]
-    length = math.ceil(len(names) / columns)
-    return max((sum(heights[start : start + length]) for start in range(0, len(names), max(length, 1))), default=0.0)
-
-
 def key(sheet: Sheet, axes: "Axes", names: Sequence[str], *, share: float) -> None:
-    """The names of the points by number, above the axes."""
+    """The names of the points by number, above the axes, for which the figure becomes higher."""
     blank = [axes.plot([], [], linestyle="none")[0] for _ in names]
     labels = [f"{number}  {sheet.wrap(name, share)}" for number, name in enumerate(names, start=1)]
-    sheet.legend(axes, blank, labels, handlelength=0, handletextpad=0)
+    sheet.legend(axes, blank, labels, grow=True, handlelength=0, handletextpad=0)
 
 
 def per_cent(*axes: Any) -> None:

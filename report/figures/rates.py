@@ -8,7 +8,7 @@ from simulacra.inference import Result
 from simulacra.inference.rates import Scope
 from simulacra.inference.tables import bounds, chosen_probability, level
 from simulacra.report.figures.canvas import Sheet, drawing
-from simulacra.report.figures.numbered import Point, key, key_lines, numbered, per_cent
+from simulacra.report.figures.numbered import Point, key, numbered, per_cent
 from simulacra.report.figures.options import Names, Options
 from simulacra.report.figures.rows import Rows, intervals
 from simulacra.report.figures.style import line_height, tones
@@ -78,15 +78,13 @@ def explained_rates(result: Result, *, ci_prob: float | None = None, **options: 
     shown = [(number, row) for number, row in enumerate(rows, start=1) if not np.isnan(row["rate"] + row["implied"])]
     labels = [names.place(row) + ("" if (n, row) in shown else " (withheld)") for n, row in enumerate(rows, start=1)]
     columns = 2 if max(map(len, labels)) <= _KEY else 1
-    share_of_width = 0.95 / columns
-    lines = key_lines(sheet, labels, share=share_of_width, columns=columns)
-    axes = sheet.axes(0.95 * sheet.width / line_height() + lines)
+    axes = sheet.axes(0.95 * sheet.width / line_height())
     top = max([0.01, *(max(row["implied_ub"], row[upper]) for _, row in shown)]) * 1.06
     axes.plot([0, top], [0, top], color=tones().muted, linewidth=0.8, zorder=0)
     axes.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), box_aspect=1)
     axes.set(xlabel="rate on these questions", ylabel="implied by the personas")
     per_cent(axes.xaxis, axes.yaxis)
-    key(sheet, axes, labels, share=share_of_width)
+    key(sheet, axes, labels, share=0.95 / columns)
     color = tones().ink
     drawn = [
         Point(
