@@ -136,7 +136,7 @@ class Sheet:
         place: dict[str, Any] = {"loc": "outside upper left"}
         if self._ax is not None:
             place = {"loc": "lower left", "bbox_to_anchor": (0, 1.25 if axes.get_title(loc="left") else 1)}
-        owner = axes.figure if self._ax is None else axes
+        owner: Any = axes.figure if self._ax is None else axes
         for rows in range(1, len(labels) + 1):
             columns = math.ceil(len(labels) / rows)
             legend = owner.legend(handles, labels, **place, **(spaces | style), ncols=columns)

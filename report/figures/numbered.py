@@ -47,10 +47,10 @@ def numbered(axes: "Axes", points: Sequence[Point]) -> None:
         lines = axes.plot([left, right], [y, y], color=muted, linewidth=1.2)
         lines += axes.plot([x, x], [bottom, top], color=HUE, linewidth=1.6)
         set_hover(said, *lines, *axes.plot(x, y, "o", color=color, markersize=4.5, zorder=3))
+    axes.figure.figure.draw_without_rendering()  # places follow from the layout, which takes two passes for a square
     if not points:
         return
     across, along = ([getattr(each, axis)[0] for each in points] for axis in "xy")
-    axes.figure.figure.draw_without_rendering()  # places follow from the final layout
     import_extra("textalloc", "report").allocate(
         axes, across, along, [each.number for each in points], x_scatter=across, y_scatter=along,
         x_lines=[*(each.x[1:] for each in points), *([x, x] for x in across)],

@@ -67,8 +67,11 @@ def test_two_figures_in_one(passing: Result) -> None:
 def test_a_long_key_leaves_room_for_the_points(passing: Result) -> None:
     names = {name: f"{name} {LONGER} {LONGER} {LONGER}" for name in passing.conditions}
     figure = figures.explained_rates(passing, rename=names, figsize=3.25)
-    FigureCanvasAgg(figure).draw()
-    assert figure.axes[0].get_window_extent().height > 0.7 * figure.bbox.width
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    axes = figure.axes[0]
+    assert axes.get_window_extent().height > 0.7 * figure.bbox.width
+    assert axes.get_tightbbox(canvas.get_renderer()).y0 > 0
 
 
 def test_axes_that_cannot_be_divided_are_refused(passing: Result) -> None:
