@@ -190,10 +190,12 @@ def fit(
         segments = sample_posterior(prepared, target, best, settings, progress, journal, announce)
         sampled = next(segments)
         readings = [_sample_reading(prepared, target, rival, short, thresholds, progress, journal) for rival in rivals]
-        result = checked(sampled)
-        while result.settings["num_samples"] < most and lacks_draws(result.checks):
-            result = checked(next(segments))
-    return result
+        while True:
+            result = checked(sampled)
+            if result.settings["num_samples"] >= most or not lacks_draws(result.checks):
+                return result
+            del result, sampled  # draws may fill the memory
+            sampled = next(segments)
 
 
 def _sample_reading(
@@ -225,7 +227,8 @@ def _relabelled(prepared: Prepared, sampled: Sampled, start: Start) -> tuple[Par
         parameters, switched = sampled.parameters, np.zeros(len(sampled.stats["lp"]))
     else:
         parameters, switched = relabel(sampled.parameters, start.probabilities)
-    return parameters._replace(latents=coarse_latents(parameters.latents, prepared.design)), switched
+    own = None if parameters is sampled.parameters else parameters.latents
+    return parameters._replace(latents=coarse_latents(parameters.latents, prepared.design, out=own)), switched
 
 
 def _assemble(

@@ -61,23 +61,26 @@ def coarse(values: np.ndarray, sd: np.ndarray) -> np.ndarray:
     return np.where(usable, np.round(values / step) * step, values).astype(values.dtype)
 
 
-def coarse_latents(latents: np.ndarray, design: WeightDesign) -> np.ndarray:
-    """Latents ``(chain, draw, L, K - 1)`` with the precision that the logits of their cells have."""
+def coarse_latents(latents: np.ndarray, design: WeightDesign, *, out: np.ndarray | None = None) -> np.ndarray:
+    """Latents ``(chain, draw, L, K - 1)`` with the precision that the logits of their cells have.
+
+    Args:
+        latents: draws.
+        design: what belongs to which cell.
+        out: where to store them, as in NumPy; ``latents`` itself is possible. Default: in a new array.
+    """
     shared, own = design.shared.shape[1], design.own
     cells = np.flatnonzero(own >= 0)
-    rounded = latents.copy()
-    rounded[..., :shared, :] = significant(latents[..., :shared, :], _SHARED_DIGITS)
-    if not cells.size:
-        return rounded
+    rounded = latents.copy() if out is None else out
     some = latents[:, :: max(latents.shape[1] // _USED_DRAWS, 1)]
-    limits = _sd(some[..., own[cells], :])
     block = max(_BLOCK // latents[..., 0, :].size, 1)
     for start in range(0, len(cells), block):
-        part, of_part = cells[start : start + block], limits[start : start + block]
-        logits = cell_logits(design.shared[part], own[part], design.own_value[part], some)
-        of_logit = _sd(logits) / np.abs(design.own_value[part, None])
+        part = cells[start : start + block]
         where = own[part]
-        rounded[..., where, :] = coarse(latents[..., where, :], np.minimum(of_part, of_logit))
+        logits = cell_logits(design.shared[part], where, design.own_value[part], some)
+        of_logit = _sd(logits) / np.abs(design.own_value[part, None])
+        rounded[..., where, :] = coarse(latents[..., where, :], np.minimum(_sd(some[..., where, :]), of_logit))
+    rounded[..., :shared, :] = significant(latents[..., :shared, :], _SHARED_DIGITS)  # last, since cells need them
     return rounded
 
 

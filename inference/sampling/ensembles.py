@@ -9,6 +9,7 @@ there is one ensemble, because all chains together take it little more time than
 """
 
 import concurrent.futures
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -70,21 +71,21 @@ def run(
     """
     how: dict[str, Any] = {"num_steps": num_steps, "adapt": adapt, "target": target}
     name = "" if journal is None else digest(space, states, seed, **how)
-    ended = threading.Event()
+    kept, ended = _Kept(states, -(-num_steps // hmc.BLOCK) * hmc.BLOCK), threading.Event()
 
     def check() -> None:
         if ended.is_set():
             raise concurrent.futures.CancelledError
 
-    def work(index: int) -> tuple[hmc.State, hmc.Draws]:
-        state, blocks = states[index], []
-        rng = np.random.default_rng([*seed, index])
-        for moved, draws in continued(journal, name, index, space, state, rng, **how, check=check):
+    def work(index: int) -> hmc.State:
+        state, rng = states[index], np.random.default_rng([*seed, index])
+        blocks = continued(journal, name, index, space, state, rng, **how, check=check)
+        for number, (moved, draws) in enumerate(blocks):
             state = moved
-            blocks.append(draws if transform is None else draws._replace(position=transform(draws.position)))
+            kept.keep(index, number, draws if transform is None else draws._replace(position=transform(draws.position)))
             if index == 0:
                 progress(hmc.BLOCK)
-        return state, jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
+        return state
 
     if len(states) == 1:
         done = [work(0)]
@@ -96,11 +97,27 @@ def run(
                 done = [future.result() for future in futures if future.done()]
             finally:  # if one failed, or the caller was interrupted, the others end before their next iteration
                 ended.set()
-    return [state for state, _ in done], jax.tree.map(_by_chain, *(draws for _, draws in done))
+    return done, kept.draws
 
 
-def _by_chain(*parts: np.ndarray) -> np.ndarray:
-    """The draws of ensembles ``(iteration, chain, ...)`` as one array ``(chain, iteration, ...)``."""
-    iterations, _, *rest = parts[0].shape
-    joined = np.empty((sum(part.shape[1] for part in parts), iterations, *rest), dtype=parts[0].dtype)
-    return np.concatenate([part.swapaxes(0, 1) for part in parts], out=joined)
+class _Kept:
+    """The draws of all ensembles, in arrays ``(chain, iteration, ...)`` that exist once: they may fill the memory."""
+
+    def __init__(self, states: Sequence[hmc.State], iterations: int) -> None:
+        ends = np.cumsum([0, *(len(state.whitened) for state in states)])
+        self._chains = [slice(*pair) for pair in itertools.pairwise(ends)]
+        self._shape = int(ends[-1]), iterations
+        self._lock = threading.Lock()
+        self.draws: Any = None
+
+    def keep(self, ensemble: int, block: int, draws: hmc.Draws) -> None:
+        """Keep a block of an ensemble, arrays ``(iteration, chain, ...)``."""
+        with self._lock:
+            if self.draws is None:
+                self.draws = jax.tree.map(self._empty, draws)
+        place = self._chains[ensemble], slice(block * hmc.BLOCK, (block + 1) * hmc.BLOCK)
+        for whole, part in zip(*map(jax.tree.leaves, (self.draws, draws)), strict=True):
+            whole[place] = part.swapaxes(0, 1)
+
+    def _empty(self, part: np.ndarray) -> np.ndarray:
+        return np.empty((*self._shape, *part.shape[2:]), part.dtype)

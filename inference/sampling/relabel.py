@@ -8,6 +8,9 @@ References:
     Papastamoulis & Iliopoulos (2010), doi:10.1198/jcgs.2010.09008 (assignment to a reference).
 """
 
+import functools
+
+import jax
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -39,4 +42,13 @@ def relabel(parameters: Parameters, reference: tuple[np.ndarray, ...]) -> tuple[
         rows, columns = linear_sum_assignment(cost[tuple(index)])
         order[tuple(index)][columns] = rows
     changed = (order != identity).any(axis=-1)
-    return (permute(parameters, order) if changed.any() else parameters), changed.sum(axis=-1)
+    if not changed.any():
+        return parameters, changed.sum(axis=-1)
+    corrected = permute(jax.tree.map(lambda values: values[changed], parameters), order[changed])
+    return jax.tree.map(functools.partial(_replaced, changed), parameters, corrected), changed.sum(axis=-1)
+
+
+def _replaced(where: np.ndarray, values: np.ndarray, new: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values[where] = new
+    return values

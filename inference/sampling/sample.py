@@ -302,6 +302,7 @@ def _sample_hmc(
         wanted, stage = 2 * wanted, "continuing sampling"
         states, more = sample(states, wanted // 2, stage)
         so_far = _joined(so_far, more)
+        del more  # draws may fill the memory
 
 
 def _joined(earlier: Sampled, later: Sampled) -> Sampled:

@@ -49,9 +49,12 @@ def test_rounded_latents_move_no_logit_by_more_than_its_sd_warrants() -> None:
     rest = target - design.logits(np.where(np.isin(np.arange(len(design.latents)), design.own)[:, None], 0, latents))
     latents[..., design.own[alone], :] = rest[..., alone, :] / design.own_value[alone, None]
     latents = latents.astype(np.float32)
-    exact, found = design.logits(latents.astype(float)), design.logits(coarse_latents(latents, design).astype(float))
+    rounded = coarse_latents(latents, design)
+    exact, found = design.logits(latents.astype(float)), design.logits(rounded.astype(float))
     sd = exact.std(axis=(0, 1))
     assert sd.max() < 0.03 < latents.std(axis=(0, 1)).min()
     shared = 4 * 2.0**-17 * np.abs(design.shared).max() * np.abs(latents).max() * design.shared.shape[1]
     assert (np.abs(found - exact) <= sd / 128 * 1.001 + shared).all()
     assert (found.std(axis=(0, 1)) / sd - 1 < 1e-3).all()
+    assert coarse_latents(latents, design, out=latents) is latents
+    np.testing.assert_array_equal(latents, rounded)

@@ -3,6 +3,7 @@
 import itertools
 import signal
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from simulacra.formalism.parameters import Parameters
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import device, ensembles, hmc, laplace, trajectory
+from simulacra.inference.sampling.arrow import dense_arrow
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
 from simulacra.inference.sampling.problem import layout, make_problem, natural_chart, unconstrain
@@ -211,7 +213,7 @@ def test_chains_go_on_where_they_stood(tiny: Prepared, monkeypatch: pytest.Monke
 def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
     error: type[BaseException], tiny: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each has a year of work."""
+    """Each has hours of work."""
     monkeypatch.setattr(ensembles, "_LARGE", 0)
     over = threading.Event()
 
@@ -221,7 +223,7 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
 
     def sample() -> None:
         try:
-            _short(tiny, progress, num_warmup=10**10)
+            _short(tiny, progress, num_warmup=10**7)
         finally:
             over.set()
 
@@ -238,6 +240,34 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
     finally:
         signal.signal(signal.SIGINT, before)
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_draws_of_a_run_exist_once(tiny: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Next to them, there is room for one block of the ten, in its two orders."""
+
+    problem = make_problem(tiny.model, tiny.design, tiny.patterns, tiny.counts)
+    chart = natural_chart(problem, [np.full(table.shape, 8.0) for table in problem.prior.concentrations])
+    size = sum(problem.sizes)
+    space = Space(CollapsedDensity(problem, chart), np.zeros(size), dense_arrow(np.eye(size), 1))
+    states = ensembles.begin(space, np.zeros((2, size)), [0.2])
+
+    def blocks(*given: object, **how: object) -> Iterator[tuple[hmc.State, hmc.Draws]]:
+        for number in range(10):
+            of_chains = np.full((hmc.BLOCK, 2), float(number))
+            yield states[0], hmc.Draws(np.ones((hmc.BLOCK, 2, 5000)), *[of_chains] * (len(hmc.Draws._fields) - 1))
+
+    monkeypatch.setattr(ensembles, "continued", blocks)
+    tracemalloc.start()
+    try:
+        _, draws = ensembles.run(
+            space, states, [0], num_steps=10 * hmc.BLOCK, adapt=False, target=0.8, progress=lambda length: None
+        )
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert draws.position.shape == (2, 10 * hmc.BLOCK, 5000)
+    np.testing.assert_array_equal(draws.lp, np.repeat(np.arange(10.0), hmc.BLOCK)[None].repeat(2, axis=0))
+    assert peak < 1.25 * draws.position.nbytes
 
 
 def test_counts_compile_nothing(tiny: Prepared) -> None:
