@@ -41,7 +41,6 @@ from simulacra.inference.log_measurements import Log
 from simulacra.inference.misfit import misfit_of_readings
 from simulacra.inference.names import check_names, describe_absent, find_evidence
 from simulacra.inference.posterior import build_tree, parameters_of, posterior_dataset
-from simulacra.inference.precision import coarse_latents
 from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.rates import count_events, fit_rates
 from simulacra.inference.readings import READING, distinct_readings, rival_modes
@@ -222,13 +221,10 @@ def _named(prepared: Prepared, posterior: xr.Dataset, thresholds: Thresholds) ->
 
 
 def _relabelled(prepared: Prepared, sampled: Sampled, start: Start) -> tuple[Parameters, np.ndarray]:
-    """The draws with the labels of the mode, as they are stored, and the number of corrected draws in every chain."""
+    """The draws with the labels of the mode, and the number of corrected draws in every chain."""
     if prepared.texts is not None:  # every persona is tied to its prompt, and labels cannot switch
-        parameters, switched = sampled.parameters, np.zeros(len(sampled.stats["lp"]))
-    else:
-        parameters, switched = relabel(sampled.parameters, start.probabilities)
-    own = None if parameters is sampled.parameters else parameters.latents
-    return parameters._replace(latents=coarse_latents(parameters.latents, prepared.design, out=own)), switched
+        return sampled.parameters, np.zeros(len(sampled.stats["lp"]))
+    return relabel(sampled.parameters, start.probabilities)
 
 
 def _assemble(

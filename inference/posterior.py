@@ -245,8 +245,8 @@ def _posterior_predictive(
     variables = {}
     for emission, table in zip(prepared.model.emissions, parameters.probabilities, strict=True):
         table = table / table.sum(axis=-1, keepdims=True)
-        replicated = rng.multinomial(by_condition, table[:, :, None]).sum(axis=-2)
-        name = emission.measurement
+        name, chains = emission.measurement, zip(by_condition, table[:, :, None], strict=True)
+        replicated = np.stack([rng.multinomial(counts, chances).sum(axis=-2) for counts, chances in chains])
         variables[name] = (("chain", "draw", "condition", f"{name}_category"), replicated)
     return _dataset(variables, coords)
 

@@ -32,7 +32,7 @@ from simulacra.formalism.outcomes import Outcome, Rule, quoted
 from simulacra.formalism.rates import new_question_rate, rate_prior
 from simulacra.inference.convergence import convergence
 from simulacra.inference.diagnostics import Thresholds
-from simulacra.inference.precision import coarse, significant
+from simulacra.inference.precision import coarse, significant, steps
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling.rates import CHAINS, sample_rates
 
@@ -136,7 +136,7 @@ def fit_rates(counts: EventCounts, thresholds: Thresholds, *, num_draws: int = 4
         draws, logits = ("chain", "draw"), drawn.logits
         rates = xr.Dataset(
             {
-                "logits": ((*draws, "group", _QUESTION), coarse(logits, logits.std(axis=(0, 1), dtype=float))),
+                "logits": ((*draws, "group", _QUESTION), coarse(logits, steps(logits.std(axis=(0, 1), dtype=float)))),
                 "location": ((*draws, "group"), significant(drawn.location)),
                 "cell_scale": ((*draws, "group"), significant(drawn.cell_scale)),
                 "question_scale": (draws, significant(drawn.question_scale)),

@@ -40,7 +40,9 @@ import numpy as np
 from simulacra.formalism.mixture import component_probabilities
 from simulacra.formalism.parameters import Parameters
 from simulacra.formalism.simplex import ilr_basis
+from simulacra.formalism.weights import WeightDesign
 from simulacra.inference.calibration import Calibration, calibrate, sample_calibration
+from simulacra.inference.precision import coarse_latents, latent_steps
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import ensembles, hmc, laplace, nuts
 from simulacra.inference.sampling.arrow import follow, stretch
@@ -172,7 +174,10 @@ def sample_posterior(
     states = ensembles.begin(space, whitened, [_FIRST_STEP])
     iterations, draws = num_iterations(settings), settings.num_chains * settings.num_samples
     announce(expected_cost(space, states, num_iterations=iterations, num_draws=draws))
-    space, states = _warm_up(space, states, settings, rng, progress, journal)
+    space, states, warm = _warm_up(space, states, settings, rng, progress, journal)
+    latents = constrain(density.problem, density.chart, warm).latents
+    keep = functools.partial(_parameters, density, prepared.design, latent_steps(latents, prepared.design))
+    del warm, latents  # draws may fill the memory
     if settings.engine == "nuts":
         positions, stats = nuts.run(
             space,
@@ -183,9 +188,9 @@ def sample_posterior(
             chain_method=settings.chain_method,
         )
         progress("sampling", settings.num_samples)
-        yield Sampled(_parameters(density, positions), stats)
+        yield Sampled(keep(positions), stats)
         return
-    yield from _sample_hmc(space, states, settings, progress, journal)
+    yield from _sample_hmc(space, states, settings, keep, progress, journal)
 
 
 def _density_at_mode(
@@ -227,7 +232,8 @@ def _warm_up(
     rng: np.random.Generator,
     progress: Callable[[str, int], None],
     journal: Journal | None,
-) -> tuple[Space, list[hmc.State]]:
+) -> tuple[Space, list[hmc.State], np.ndarray]:
+    """The adapted space, the states of the chains, and positions at the end, shape ``(chain, draw, D)``."""
     density = space.density
     kept: list[np.ndarray] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
@@ -250,7 +256,7 @@ def _warm_up(
             journal=journal,
         )
         kept = [*kept[-1:], draws.position]
-    return space, states
+    return space, states, np.concatenate(kept, axis=1)
 
 
 def _stage_lengths(num_warmup: int) -> list[int]:
@@ -261,6 +267,7 @@ def _sample_hmc(
     space: Space,
     states: list[hmc.State],
     settings: Settings,
+    keep: Callable[[np.ndarray], Parameters],
     progress: Callable[[str, int], None],
     journal: Journal | None,
 ) -> Iterator[Sampled]:
@@ -276,7 +283,7 @@ def _sample_hmc(
             adapt=False,
             target=settings.target_accept_prob,
             progress=functools.partial(progress, stage),
-            transform=functools.partial(_parameters, space.density),
+            transform=keep,
         )
         stats = jax.tree.map(lambda values: values[:, :length], draws._asdict())
         return states, Sampled(stats.pop("position"), stats)
@@ -309,7 +316,8 @@ def _joined(earlier: Sampled, later: Sampled) -> Sampled:
     return Sampled(*jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), earlier[:2], later[:2]))
 
 
-def _parameters(density: Density, positions: np.ndarray) -> Parameters:
-    """Parameters at positions; latents, which take most of the memory of a fit, in single precision."""
+def _parameters(density: Density, design: WeightDesign, steps: np.ndarray, positions: np.ndarray) -> Parameters:
+    """Parameters at positions; latents, which take most of the memory of a fit, rounded and in single precision."""
     parameters = constrain(density.problem, density.chart, positions)
-    return parameters._replace(latents=parameters.latents.astype(np.float32))
+    latents = coarse_latents(parameters.latents.astype(np.float32), steps, design)
+    return parameters._replace(latents=latents)
