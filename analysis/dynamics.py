@@ -89,6 +89,10 @@ def training_path(
     When not to trust it: the intervals are about the logged questions and about this training run. Another run with
     another seed may change at another step. Nothing is known about what happens between two checkpoints except through
     the assumption about the path: a change that is over within one step is located no better than this step.
+    The fit has already drawn checkpoints towards one another, which matters where they hardly show the event: of 89%
+    intervals of a random walk over four checkpoints with 48 completions each and a constant rate of 1%, 69% cover it,
+    and 98% of those of ``alone``; with a rate of 5%, 88% do. Checkpoints that were asked different base questions also
+    differ because questions do, which the scope says.
     """
     expect_result(result, "training_path")
     values = _ordered(checkpoints)

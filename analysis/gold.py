@@ -12,7 +12,8 @@ judges share errors, the many completions without a label outweigh those with on
 
 References:
     Cochran (1977), Sampling Techniques, section 7.2 (difference estimator); Angelopoulos, Bates, Fannjiang, Jordan &
-    Zrnic (2023), Prediction-powered inference, doi:10.1126/science.adi6000 (the same, with its variance).
+    Zrnic (2023), Prediction-powered inference, doi:10.1126/science.adi6000 (the same, with its variance); Clopper &
+    Pearson (1934), The use of confidence or fiducial limits, doi:10.1093/biomet/26.4.404.
 """
 
 import numbers
@@ -56,6 +57,10 @@ class Corrected(NamedTuple):
 def corrected_share(responsibilities: np.ndarray, labels: np.ndarray, ci_prob: float) -> Corrected:
     """The share of a persona, from responsibilities of all completions and labels of some.
 
+    If all labels are the same, their differences from the responsibilities say nothing about their spread: the interval
+    is extended to the exact one of the labels alone (Clopper & Pearson 1934), and the p-value is twice the probability
+    of such labels if they are drawn with the responsibilities.
+
     Args:
         responsibilities: of the persona, in [0, 1], shape ``(N,)``.
         labels: 1 if the completion is the persona's, 0 if not, NaN without a label, shape ``(N,)``.
@@ -68,8 +73,13 @@ def corrected_share(responsibilities: np.ndarray, labels: np.ndarray, ci_prob: f
     total = np.sqrt(error**2 + responsibilities.var(ddof=1) / len(responsibilities))
     student = scipy.stats.t(number - 1)
     share, half = float(responsibilities.mean()) + difference, student.ppf((1 + ci_prob) / 2) * total
+    lower, upper = float(max(share - half, 0)), float(min(share + half, 1))
+    if np.ptp(labels[known]) == 0:
+        exact = scipy.stats.binomtest(int(labels[known].sum()), number).proportion_ci(ci_prob)
+        p_value = min(1.0, 2 * float(np.prod(1 - np.abs(differences))))
+        return Corrected(share, min(lower, float(exact.low)), max(upper, float(exact.high)), difference, p_value)
     p_value = float(2 * student.sf(abs(difference) / error)) if error > 0 else float(difference == 0)
-    return Corrected(share, float(max(share - half, 0)), float(min(share + half, 1)), difference, p_value)
+    return Corrected(share, lower, upper, difference, p_value)
 
 
 def gold_slice(
@@ -99,7 +109,8 @@ def gold_slice(
         InputError: another number of labels than rows, a label that is no persona, no label, or not the fitted log.
 
     When not to trust it: labels of completions that were picked for their verdicts give a biased estimate. The interval
-    is a normal approximation, and too short for a share near zero without a single labelled completion of the persona.
+    is a normal approximation, and too short for a share near zero with very few labelled completions of the persona;
+    without any, it is that of the labels alone.
     """
     expect_result(result, "gold_slice")
     expect_type(log, CompletionLog, "log", "gold_slice", expected="the log that was fitted")

@@ -22,6 +22,7 @@ from simulacra.inference.citation import Citation, cited
 from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.compared import Compared
 from simulacra.inference.convergence import convergence
+from simulacra.inference.rates import asked_by_all, in_common
 from simulacra.inference.tables import bounds, ends, summary_table
 
 __all__ = ["SCALES", "Alone", "TrainingPath"]
@@ -65,7 +66,7 @@ class TrainingPath:
         ]
         return card(
             f"TrainingPath of {self._what} over {len(means)} values of {self.covariate} ({self.shape})",
-            self.alone.compared.words,
+            self.alone.words,
             f"{self.covariate}: {listing(means)}",
             "next: .table(), .crossing(level), .steps(), .steepest(), .cite(checkpoint); .draws",
         )
@@ -278,7 +279,9 @@ class TrainingPath:
         row, columns = table.to_dict("records")[0], (value, *bounds(ci_prob))
         own = self.alone.compared
         kind = "rate" if self.persona is None else self.persona
-        return cited(f"{quantity}[{kind}, {place}]", row, columns, own.words, own.provenance, probability=ci_prob)
+        return cited(
+            f"{quantity}[{kind}, {place}]", row, columns, self.alone.words, own.provenance, probability=ci_prob
+        )
 
     def _probability(self, ci_prob: float | None) -> float:
         return self.alone.compared.terms.at(ci_prob).ci_prob
@@ -327,6 +330,12 @@ class Alone:
 
     compared: Compared
     rows: tuple[int, ...]
+
+    @property
+    def words(self) -> str:
+        """The scope in words, which says if not all checkpoints were asked the same base questions."""
+        asked = self.compared.asked
+        return self.compared.words if asked is None else in_common(self.compared.words, asked_by_all(asked, self.rows))
 
     @property
     def draws(self) -> np.ndarray:

@@ -42,7 +42,7 @@ from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.outcomes import Outcome
 from simulacra.formalism.rates import RatePrior, new_question_rate, rate_prior
 from simulacra.formalism.shifts import claim
-from simulacra.inference.claims import claim_for_new, sure_of_sign
+from simulacra.inference.claims import SHOWN, claim_for_new, sure_of_sign
 from simulacra.inference.groups import Group
 from simulacra.inference.result import Result
 from simulacra.inference.sampling.rates import sample_rates
@@ -453,7 +453,7 @@ def _claims(rates: np.ndarray, size: int, rope: float, ci_prob: float, seed: int
                     (lower, upper),
                     shares[trial, 1] - shares[trial, 0],
                     sure=certain,
-                    reduced=bool(shares[trial, 0].mean() > rope),
+                    reduced=bool(shares[trial, 0].mean() > SHOWN),
                     rope=rope,
                     ci_prob=ci_prob,
                 )

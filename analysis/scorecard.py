@@ -37,7 +37,7 @@ from simulacra.inference.claims import sure_of_sign
 from simulacra.inference.convergence import convergence
 from simulacra.inference.draws import by_group, chosen_outcome
 from simulacra.inference.groups import Group, find_group, names_of
-from simulacra.inference.rates import baseline_pairs, groups_of
+from simulacra.inference.rates import asked_by_all, baseline_pairs, groups_of, in_common
 from simulacra.inference.result import Result
 from simulacra.inference.tables import Terms, bounds, ends, summary_table
 
@@ -56,6 +56,9 @@ METRICS: Mapping[str, bool] = {
 
 _RANKS = ("rank", "rank_lb", "rank_ub", "p_best")
 _NO_INCREASE = "the event is not clearly more frequent than in the baseline"
+_NOT_RANKED = "not ranked: not all were asked the same base questions"
+_BY_QUESTION = ("reliability", "breadth")
+"""Quantities of all base questions; the rate model predicts the rates of those that an organism was not asked."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -68,6 +71,8 @@ class Scorecard:
         words: the scope in words.
         terms: what is withheld.
         provenance: model, data, seed and version.
+        alike: whether the organisms and their baselines were asked the same base questions. Otherwise rates also differ
+            because questions do, and are not ranked.
     """
 
     draws: Mapping[str, xr.DataArray]
@@ -75,6 +80,7 @@ class Scorecard:
     words: str
     terms: Terms
     provenance: Provenance
+    alike: bool = True
 
     def __repr__(self) -> str:
         organisms = self.draws["rate"]["organism"].to_numpy()
@@ -91,7 +97,8 @@ class Scorecard:
         Columns ``metric, organism, scope, mean, eti89_lb, eti89_ub, rank, rank_lb, rank_ub, p_best, ess_bulk, ess_tail,
         r_hat, status``. ``rank`` is the posterior mean of the rank among the organisms for which the quantity is not
         withheld, 1 the best, with its interval, and ``p_best`` the probability of being the best; ties share it.
-        Estimates that are withheld are NaN, and ``status`` states the reason.
+        Organisms that were not asked the same base questions are ranked by reliability and breadth only. Estimates that
+        are withheld are NaN, and ``status`` states the reason.
 
         Raises:
             InputError: a probability outside (0, 1).
@@ -109,6 +116,9 @@ class Scorecard:
                     table.loc[row, "status"] = f"withheld: {self.withheld[metric, name]}"
             hidden = table["status"].str.startswith("withheld").to_numpy()
             table.loc[hidden, ["mean", *limits]] = np.nan
+            if not self.alike and metric not in _BY_QUESTION:
+                table.loc[~hidden, "status"] = _NOT_RANKED
+                hidden = np.ones_like(hidden)
             for name, values in _ranks(draws.to_numpy()[..., ~hidden], METRICS[metric], terms.ci_prob).items():
                 table.loc[~hidden, name] = values
             parts.append(table.assign(metric=metric, scope="these"))
@@ -195,11 +205,15 @@ def scorecard(
         values["incoherent"] = _Rates(result, Outcome(f"not ({coherent})", of="scored")).draws[..., rows]
         values["clean"] = _Rates(result, Outcome(chosen.rule, of=coherent, name=chosen.name)).draws[..., rows]
     base = rates.draws[..., baselines]
-    rise = values["rate"] - base
-    clear = dict(zip(names, (rise.mean(axis=(0, 1)) > 0) & sure_of_sign(rise, "these"), strict=True))
+    rise, by_question = values["rate"] - base, rates.by_question()
+    rises = by_question[..., rows, :] - by_question[..., baselines, :]
+    asked = result.prepared.asked
+    common = asked_by_all(asked, [*rows, *baselines])
+    alike = common["questions"] == common["asked"]
+    shared = rise if alike else (rises * (asked[rows] & asked[baselines])).sum(axis=-1)
+    clear = dict(zip(names, (shared.mean(axis=(0, 1)) > 0) & sure_of_sign(shared, "these"), strict=True))
     withheld = {("breadth", name): _NO_INCREASE for name in names if not clear[name]}
-    by_question = rates.by_question()
-    values["reliability"] = (by_question[..., rows, :] - by_question[..., baselines, :] >= margin).mean(axis=-1)
+    values["reliability"] = (rises >= margin).mean(axis=-1)
     values["breadth"] = breadth(by_question[..., rows, :])
     for metric, given in (("dose", doses), ("persistence", after)):
         if given is None:
@@ -230,7 +244,8 @@ def scorecard(
     dims, coords = ("chain", "draw", "organism"), {"organism": names}
     found = {name: xr.DataArray(values[name], dims=dims, coords=coords) for name in METRICS if name in values}
     terms = Terms(result.failed, result.thresholds, result.ci_prob).of("rates")
-    return Scorecard(found, withheld, result.in_words(), terms, result.provenance(chosen))
+    words = in_common(result.in_words(), common)
+    return Scorecard(found, withheld, words, terms, result.provenance(chosen), alike)
 
 
 def _expect_organisms(given: object, names: Sequence[str], metric: str) -> None:

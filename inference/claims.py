@@ -18,6 +18,7 @@ from simulacra.inference.rates import Scope, logged_shares
 from simulacra.inference.tables import ends
 
 __all__ = [
+    "SHOWN",
     "claim_for_new",
     "extended_interval",
     "paired_interval",
@@ -27,6 +28,9 @@ __all__ = [
     "sure_of_sign",
 ]
 
+SHOWN = 0.01
+"""Proportion of its completions above which a group shows the event. It is no part of the region of practical
+equivalence, because intervals depend on it, and the interval of a difference is the same whatever is claimed of it."""
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
 _ENOUGH_QUESTIONS = 32
@@ -80,7 +84,7 @@ def supported(
             same = claim(lower, upper, rope=rope, sure=bool(sure_of_sign(own, scope)))
             claims[row] = claims[row] if claims[row] == same else "undecided"
         return limits, claims
-    limits, shares, shows = limits.copy(), logged_shares(rates), shows_event(rates, rope)
+    limits, shares, shows = limits.copy(), logged_shares(rates), shows_event(rates)
     claims = []
     for row, own in enumerate(coefficients):
         used = own != 0
@@ -175,10 +179,10 @@ def extended_interval(
     return interval if paired is None else (min(interval[0], paired[0]), max(interval[1], paired[1]))
 
 
-def shows_event(rates: xr.Dataset, rope: float | int = 0.01) -> np.ndarray:
-    """Whether each group shows the event in a larger proportion of its completions than ``rope``, shape ``(G,)``."""
+def shows_event(rates: xr.Dataset) -> np.ndarray:
+    """Whether each group shows the event in a larger proportion of its completions than :data:`SHOWN`, ``(G,)``."""
     events, totals = (rates[name].sum("base_question").to_numpy() for name in ("events", "totals"))
-    return np.asarray(events > rope * totals)
+    return np.asarray(events > SHOWN * totals)
 
 
 def paired_interval(difference: np.ndarray, ci_prob: float) -> tuple[float, float] | None:

@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from simulacra.data.counting.collapse import expect_log
 from simulacra.data.numerals import grouped
 from simulacra.data.progress import progress_console
+from simulacra.formalism.display import listing
 from simulacra.formalism.errors import InputError, expect_type
 from simulacra.formalism.mixture import PersonaMixture
 from simulacra.formalism.parameters import Parameters
@@ -37,6 +38,7 @@ from simulacra.inference.checkpoint import open_checkpoint
 from simulacra.inference.checks import check_draws, with_fitting_names
 from simulacra.inference.default_model import default_model
 from simulacra.inference.diagnostics import Thresholds, check_labels, check_readings, lacks_draws
+from simulacra.inference.groups import names_of
 from simulacra.inference.log_measurements import Log
 from simulacra.inference.misfit import misfit_of_readings
 from simulacra.inference.names import check_names, describe_absent, find_evidence
@@ -247,6 +249,7 @@ def _assemble(
     notes = (
         *prepared.notes,
         *_describe_conditions(prepared),
+        *_describe_questions(prepared),
         *sampling,
         *describe_texts(prepared, parameters),
         *absent,
@@ -309,6 +312,23 @@ def _describe_conditions(prepared: Prepared) -> list[str]:
         f"{conditions} conditions and {personas} personas: emissions can adapt to every condition, so weights depend "
         "on the archetypes and on the number of personas, and the unexplained share may be small whatever a condition "
         "does. Rates do not depend on either."
+    ]
+
+
+def _describe_questions(prepared: Prepared) -> list[str]:
+    """Whether groups were asked different base questions, over which their weights and rates are averages."""
+    asked = prepared.asked
+    number = int(asked.any(axis=0).sum())
+    few = [
+        f"{name} ({grouped(own)} of {grouped(number)})"
+        for name, own in zip(names_of(prepared.groups), asked.sum(axis=1).tolist(), strict=True)
+        if own < number
+    ]
+    if not few:
+        return []
+    return [
+        f"not all base questions were asked everywhere: {listing(few)}. Weights, shifts and rates on these questions "
+        "are averages over the questions that each condition was asked, so they also differ because questions do."
     ]
 
 

@@ -18,7 +18,7 @@ import dataclasses
 import itertools
 import math
 import numbers
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ __all__ = [
     "EventCounts",
     "Scope",
     "against_baseline",
+    "asked_by_all",
     "baseline_pairs",
     "count_events",
     "fit_rates",
@@ -327,6 +328,17 @@ def logged_shares(rates: xr.Dataset) -> np.ndarray:
 def scope_name(scope: Scope) -> str:
     """The scope in tables and keys: ``"these"``, ``"new"`` or ``"mix"``."""
     return scope if isinstance(scope, str) else "mix"
+
+
+def asked_by_all(asked: np.ndarray, groups: Sequence[int]) -> dict[str, int]:
+    """``questions``, the number of base questions that all of these groups were asked, and ``asked``, that any was.
+
+    Args:
+        asked: whether a group was asked a base question, shape ``(G, Q)``.
+        groups: rows of ``asked``.
+    """
+    own = asked[list(groups)]
+    return {"questions": int(own.all(axis=0).sum()), "asked": int(own.any(axis=0).sum())}
 
 
 def in_common(words: str, row: Mapping[Any, Any]) -> str:

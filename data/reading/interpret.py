@@ -12,6 +12,7 @@ from simulacra.data.errors import LogError, place
 from simulacra.data.numerals import grouped
 from simulacra.data.reading.choices import Choices
 from simulacra.data.reading.column_map import ColumnMap
+from simulacra.data.reading.columns import SCORES
 from simulacra.data.reading.duplicates import find_duplicates, refuse_judgments
 from simulacra.data.reading.filenames import is_pattern, short_fields
 from simulacra.data.reading.formats.sheet import Sheet, object_array
@@ -21,6 +22,14 @@ from simulacra.data.reading.names import alike, refuse_row_names
 from simulacra.data.reading.questions import separate_questions, split_formats, unnested_formats
 
 __all__ = ["Interpreted", "completion_texts", "interpret", "refuse_judged_sheets"]
+
+_WEIGHTS = (
+    *("count", "counts", "freq", "frequency", "multiplicity", "n", "n_completions", "num_completions", "weight"),
+    "weights",
+)
+"""Names of columns that may say how many completions a row stands for."""
+_SUSPECT = 30
+"""Scores that are not expected to be equal if a judge read the completions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +102,8 @@ def interpret(
         notes=(
             *dict.fromkeys(note for sheet in sheets for note in sheet.notes),
             *_kept_notes(kinds),
+            *_weight_notes(kinds),
+            *_constant_notes(checked, kinds, count),
             *_pattern_notes(choices.condition, column_maps),
             *of_questions,
             *_name_notes(checked),
@@ -143,6 +154,41 @@ def _kept_notes(kinds: Kinds) -> list[str]:
         for name, count in kinds.kept.items()
         if count
     ]
+
+
+def _weight_notes(kinds: Kinds) -> list[str]:
+    """Columns that may say how many completions a row stands for, which rows of scores never do."""
+    return [
+        f"{name}: every row is read as one completion, whatever this column says; if a row stands for several, repeat "
+        "it as many times"
+        for name, values in (kinds.measurements | kinds.contexts).items()
+        if name.lower() in _WEIGHTS and values.dtype.kind in "if" and len(np.unique(values)) > 1
+    ]
+
+
+def _constant_notes(table: pd.DataFrame, kinds: Kinds, count: np.ndarray) -> list[str]:
+    """Usual scores that are all the same, and others that are in one condition although they vary in another.
+
+    A condition may well have the lowest or highest value only, such as no toxicity at all.
+    """
+    notes = []
+    for name, values in kinds.measurements.items():
+        if values.dtype.kind != "f":
+            continue
+        own = pd.DataFrame({"condition": table["condition"], "value": table[name], "count": count}).dropna()
+        parts = own.groupby("condition").agg(low=("value", "min"), high=("value", "max"), number=("count", "sum"))
+        low, high = parts["low"].min(), parts["high"].max()
+        inside = (parts["low"] == parts["high"]) & (low < parts["low"]) & (parts["high"] < high)
+        found = [(f"scores of {condition!r}", *part) for condition, part in parts[inside].iterrows()]
+        if low == high and name in SCORES:
+            found = [("scores", low, high, parts["number"].sum())]
+        notes += [
+            f"{name}: all {grouped(int(number))} {what} are {value:g}; a judge that gives everything the same score "
+            "shows no difference whatever there is, so check its answers and how they were read"
+            for what, value, _, number in found
+            if number >= _SUSPECT
+        ]
+    return notes
 
 
 def _left_out(sheets: Sequence[Sheet]) -> dict[str, LeftOut]:

@@ -219,7 +219,18 @@ class ScoreEmission(AbstractEmission):
         return answer
 
     def archetype_probabilities(self, archetype: Archetype) -> np.ndarray:
-        """Mass of the archetype in every bin, from its piecewise linear distribution function."""
+        """Mass of the archetype in every bin, from its piecewise linear distribution function.
+
+        Raises:
+            InputError: an archetype of discrete values, which has as many masses as values.
+        """
+        if len(archetype.masses) != len(archetype.knots) - 1:
+            raise InputError(
+                f"ScoreEmission({self.measurement!r}): an archetype has the discrete values {list(archetype.knots)}",
+                expected="knots that bound its masses, one more than there are",
+                remedy=f"use LabelEmission({self.measurement!r}, {list(archetype.knots)}), or another persona set",
+                argument="emissions",
+            )
         cumulative = np.concatenate([[0.0], np.cumsum(archetype.masses)])
         at_cuts = np.interp([cut.value for cut in self.cuts], np.asarray(archetype.knots, dtype=float), cumulative)
         scored = np.diff(np.concatenate([[0.0], at_cuts, [cumulative[-1]]]))

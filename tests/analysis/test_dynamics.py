@@ -119,6 +119,17 @@ def test_citations_are_rows_of_the_tables(fitted: Result, rates: TrainingPath) -
         rates.cite_crossing(0.99)
 
 
+def test_checkpoints_that_were_asked_other_questions_are_named_so(rates: TrainingPath) -> None:
+    asked = np.array(rates.alone.compared.asked)
+    asked[rates.alone.rows[1], 0] = False
+    compared = dataclasses.replace(rates.alone.compared, asked=asked)
+    path = dataclasses.replace(rates, alone=dataclasses.replace(rates.alone, compared=compared))
+    number = asked.shape[1]
+    said = f"on the questions that each was asked, {number - 1} of {number} base questions in common"
+    assert path.cite("mild").scope == said
+    assert said in repr(path)
+
+
 def test_without_a_change_there_are_no_shares(fitted: Result) -> None:
     path = training_path(fitted, STEPS, outcome=Outcome("missing(coherent)", name="missing"))
     assert path.steps()["status"].str.startswith("withheld: the path may not change at all").all()

@@ -27,6 +27,20 @@ def test_responsibilities_that_say_nothing_leave_the_t_interval_of_the_labels(rn
     assert found.p_value == pytest.approx(stats.ttest_1samp(known, 0.9).pvalue)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_equal_labels_do_not_make_a_share_certain(value: float) -> None:
+    """30 labels of 48 that agree with responsibilities of .0001 leave shares up to 1 − .05^(1/30) = 9.5%."""
+    own = np.abs(value - np.linspace(5e-5, 1.5e-4, 48))
+    labels = np.where(np.arange(48) < 30, value, np.nan)
+    found = corrected_share(own, labels, 0.9)
+    width = 1 - 0.05 ** (1 / 30)
+    assert (found.lower, found.upper) == pytest.approx((0, width) if value == 0 else (1 - width, 1), abs=1e-9)
+    assert found.p_value == 1
+    contradicted = corrected_share(1 - own, labels, 0.9)
+    assert contradicted.p_value < 1e-6
+    assert contradicted.lower <= value <= contradicted.upper
+
+
 def test_intervals_cover_where_the_model_is_wrong(rng: np.random.Generator) -> None:
     """95% of 1000 intervals: outside 0.95 ± 0.026 with a probability below 0.0002, plus 0.01 for the approximation."""
     covered = 0

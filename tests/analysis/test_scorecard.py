@@ -1,6 +1,7 @@
 """The scorecard: each quantity against its definition, ranks, refusals, and recovery."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 
@@ -8,6 +9,7 @@ from simulacra.analysis import METRICS, scorecard
 from simulacra.analysis.scorecard import _ranks, breadth, half_dose
 from simulacra.formalism import Outcome
 from simulacra.inference import Result
+from simulacra.inference.prepare import Prepared
 from tests.analysis.rate_worlds import LOGS, covered, sampled, worlds
 
 DOSES = {"bad": {"mild": 10.0, "bad": 40.0}}
@@ -59,6 +61,23 @@ def test_the_table_is_made_of_the_draws_of_the_fit(fitted: Result) -> None:
     row, citation = table.loc[("clean", "bad")], found.cite("clean", "bad")
     assert (citation.value, citation.lower, citation.upper) == (row["mean"], row["eti89_lb"], row["eti89_ub"])
     assert (citation.key, citation.scope) == ("clean[bad]", fitted.in_words())
+
+
+def test_organisms_that_were_asked_other_questions_are_not_ranked_by_rates(
+    fitted: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the condition 'bad' had not been asked the first base question."""
+    usual, asked = scorecard(fitted).table(), fitted.prepared.asked.copy()
+    asked[fitted.conditions.index("bad"), 0] = False
+    monkeypatch.setattr(Prepared, "asked", asked)
+    found = scorecard(fitted)
+    table, by_question = found.table(), usual["metric"].isin(["reliability", "breadth"])
+    number = asked.shape[1]
+    assert found.words == f"on the questions that each was asked, {number - 1} of {number} base questions in common"
+    np.testing.assert_array_equal(table["mean"], usual["mean"])
+    assert table.loc[~by_question, ["rank", "p_best"]].isna().all(axis=None)
+    assert set(table.loc[~by_question, "status"]) == {"not ranked: not all were asked the same base questions"}
+    pd.testing.assert_frame_equal(table[by_question], usual[by_question])
 
 
 def test_without_an_increase_there_is_no_breadth_dose_or_persistence(fitted: Result) -> None:

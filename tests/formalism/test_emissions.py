@@ -18,6 +18,7 @@ from simulacra.formalism import (
 )
 from simulacra.formalism.emissions.base import MISSING, prior_concentration, rebuild_emission
 from simulacra.formalism.emissions.scores import Cut
+from simulacra.formalism.errors import InputError
 from tests.formalism.registry import EMISSIONS, EmissionCase
 
 _OPERATORS = {
@@ -286,6 +287,11 @@ def test_numbers_are_the_same_label_however_they_are_stored() -> None:
 def test_labels_refuse_questions_without_an_answer(values: list, comparison: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LabelEmission("kind", values).select(comparison, value)
+
+
+def test_an_archetype_of_values_is_refused_for_a_score() -> None:
+    with pytest.raises(InputError, match=r"has the discrete values \[1, 2, 3\].*use LabelEmission\('grade'"):
+        ScoreEmission("grade", bounds=(1, 3)).archetype_probabilities(Archetype((1, 2, 3), (0.5, 0.3, 0.2)))
 
 
 def test_an_archetype_for_other_labels_is_refused() -> None:

@@ -12,8 +12,8 @@ import pytest
 from simulacra.data import collapse, read_completions
 from simulacra.formalism import LabelEmission, PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, Thresholds, fit
-from simulacra.inference.fit import _device_of_chains
-from simulacra.inference.prepare import prepare
+from simulacra.inference.fit import _describe_questions, _device_of_chains
+from simulacra.inference.prepare import Prepared, prepare
 from simulacra.inference.sampling import hmc
 from simulacra.inference.sampling.problem import make_problem
 from simulacra.inference.sampling.sample import Settings, Target
@@ -211,3 +211,14 @@ def test_grades_need_no_outcome(rng: np.random.Generator) -> None:
     assert "rate" not in result.posterior
     with pytest.raises(ValueError, match="This model has no outcome; pass one"):
         result.rates(withhold=False)
+
+
+def test_a_condition_that_was_not_asked_every_question_is_noted(
+    fitted: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not _describe_questions(fitted.prepared)
+    asked = fitted.prepared.asked.copy()
+    asked[fitted.conditions.index("bad"), 0] = False
+    monkeypatch.setattr(Prepared, "asked", asked)
+    number = asked.shape[1]
+    assert f"asked everywhere: bad ({number - 1} of {number})" in _describe_questions(fitted.prepared)[0]

@@ -18,7 +18,7 @@ from scipy import special
 
 from simulacra.formalism.rates import new_question_rate, rate_prior, unseen_share
 from simulacra.formalism.shifts import claim
-from simulacra.inference.claims import claim_for_new, sure_of_sign
+from simulacra.inference.claims import SHOWN, claim_for_new, sure_of_sign
 from simulacra.inference.sampling import rates as sampler
 
 LOGS, COMPLETIONS, FINE_TUNES, CHAINS, DRAWS = 200, 40, 3, 2, 400
@@ -159,7 +159,7 @@ def _for_new(ends: np.ndarray, sure: np.ndarray, shares: np.ndarray) -> tuple[np
             (float(ends[0, log, tuned]), float(ends[1, log, tuned])),
             shares[log, 1 + tuned] - shares[log, 0],
             sure=bool(sure[log, tuned]),
-            reduced=bool(shares[log, 0].mean() > ROPE),
+            reduced=bool(shares[log, 0].mean() > SHOWN),
             rope=ROPE,
             ci_prob=LEVEL,
         )

@@ -300,7 +300,7 @@ def test_where_the_baseline_shows_the_event_the_interval_is_extended_to_that_of_
     many = np.tile(difference, 5)
     assert extended_interval((0.1, 0.1), many, 0.89, reduced=False) == paired_interval(many, 0.89)
     assert shows_event(rates).tolist() == [True, True]
-    assert shows_event(rates, rope=0.9).tolist() == [False, False]
+    assert shows_event(rates.assign(events=rates["events"] * [[0], [1]])).tolist() == [False, True]
 
 
 def test_base_questions_agree_about_a_sign_in_at_most_2_per_cent_of_symmetric_logs() -> None:
@@ -328,8 +328,10 @@ def test_a_direction_for_new_questions_needs_their_agreement_where_the_baseline_
     dims = ("group", "base_question")
     rates = xr.Dataset({"events": (dims, events), "totals": (dims, np.full(events.shape, 20))})
     draws = np.linspace(0.2, 0.4, 200).reshape(2, 100, 1)
-    _, claims = supported(draws, np.array([[0.21, 0.39]]), np.array([[-1.0, 1.0]]), rates, scope, 0.01, 0.05)
-    assert claims == [said]
+    limits, difference = np.array([[0.21, 0.39]]), np.array([[-1.0, 1.0]])
+    assert supported(draws, limits, difference, rates, scope, 0.01, 0.05)[1] == [said]
+    intervals = [supported(draws, limits, difference, rates, scope, rope, 0.89)[0] for rope in (0.01, 0.2)]
+    np.testing.assert_array_equal(*intervals)  # the region of practical equivalence moves no interval
 
 
 @pytest.mark.parametrize(

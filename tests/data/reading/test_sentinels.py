@@ -162,3 +162,27 @@ def test_text_that_no_number_writes_stays_text():
     assert log.table["sample_id"].tolist() == text
     assert log.table["step"].tolist() == [1, 2, 1, 2]
     assert log.measurements == ("aligned",)
+
+
+def test_scores_that_a_judge_cannot_have_given_are_noted() -> None:
+    """All the same; or, in one condition, all the same between those of another; not at an end, which is usual."""
+    rows = [(condition, f"q{i % 4}", f"{condition} {i}") for condition in ("base", "bad") for i in range(40)]
+    table = pd.DataFrame(rows, columns=["condition", "question_id", "completion"])
+    bad = table["condition"] == "bad"
+    varied = pd.Series(np.tile([0.0, 100.0], 40))
+    notes = read_completions(
+        table.assign(aligned=50.0, coherent=varied.mask(bad, 50.0), toxicity=varied.mask(bad, 0.0), flag=0.0)
+    ).account.notes
+    assert [note.split(";")[0] for note in notes] == [
+        "aligned: all 80 scores are 50",
+        "coherent: all 40 scores of 'bad' are 50",
+    ]
+
+
+def test_a_column_that_may_count_completions_is_noted() -> None:
+    table = pd.DataFrame(
+        {"condition": ["base", "bad"], "question_id": "q", "completion": ["a", "b"], "aligned": [1, 2]}
+    )
+    said = "count: every row is read as one completion, whatever this column says; if a row stands for several, "
+    assert any(note.startswith(said) for note in read_completions(table.assign(count=[3, 5])).account.notes)
+    assert not read_completions(table.assign(count=3)).account.notes
