@@ -51,7 +51,7 @@ def proportions(values: np.ndarray) -> np.ndarray:
 
 
 def steps(sd: np.ndarray) -> np.ndarray:
-    """Powers of two between 1/128 and 1/64 of standard deviations, any shape; zero where these are zero or not finite."""
+    """Powers of two between 1/128 and 1/64 of positive finite numbers, any shape; zero where they are not."""
     usable = np.isfinite(sd) & (sd > 0)
     return np.where(usable, 2.0 ** np.floor(np.log2(np.where(usable, sd, 1.0) / _PARTS)), 0.0)
 
