@@ -29,7 +29,7 @@ demo: $(VENV)/with-report ## Fit the shipped logs of the miniature organism; com
 test: $(VENV)/with-$(EXTRAS) ## Run the tests
 	$(VENV)/bin/pytest -n 2 --dist worksteal $(ARGS)
 
-test-long: $(VENV)/with-$(EXTRAS) ## Run what takes minutes: recovery of known values, pages and examples
+test-long: $(VENV)/with-$(EXTRAS) ## Run what takes minutes: recovery of known values, pages, examples, runs in several processes
 	$(VENV)/bin/pytest -n 2 --dist worksteal -m 'long and not slow' $(ARGS)
 
 lint: $(VENV)/with-test,lint ## Check style, types and the order of the rooms

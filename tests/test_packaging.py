@@ -123,6 +123,7 @@ def test_no_room_loads_what_only_some_of_its_functions_need() -> None:
     assert in_fresh_process(f"import sys, {rooms}; print([m for m in {LATE} if m in sys.modules])") == "[]"
 
 
+@pytest.mark.long
 def test_the_formalism_imports_nearly_as_fast_as_numpyro() -> None:
     code = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
     ratios = []

@@ -64,6 +64,7 @@ def test_the_words_name_what_is_left() -> None:
     )
 
 
+@pytest.mark.long
 def test_sets_of_ones_own() -> None:
     found = try_persona_sets(fit_milder(), {"same": fit_milder().model.personas}, seed=1)
     assert found["personas"].tolist() == ["as fitted", "same"]

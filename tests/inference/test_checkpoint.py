@@ -107,6 +107,7 @@ def killed(ended: Path, tmp_path: Path) -> Path:
 # --- the same draws -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("large", "last"), [(sys.maxsize, "written"), (0, "lost")])
 def test_a_fit_that_ends_again_and_again_has_the_draws_of_one_that_does_not(
     large: int, last: str, tiny: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -128,6 +129,7 @@ def test_a_fit_that_ends_again_and_again_has_the_draws_of_one_that_does_not(
         assert_same(sample(tiny, place), whole)
 
 
+@pytest.mark.long
 def test_what_two_processes_wrote_is_used_once(
     tiny: Prepared, killed: Path, whole: list[Sampled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

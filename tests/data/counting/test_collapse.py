@@ -166,6 +166,7 @@ def test_an_emission_of_words_on_numbers_is_refused(frame, tmp_path, write):
                 collapse(log, [LabelEmission("aligned", ["low", "high"])])
 
 
+@pytest.mark.long
 def test_scanning_does_not_load_the_rows(tmp_path):
     path = tmp_path / "big.parquet"
     with pq.ParquetWriter(path, pa.schema([(name, pa.string()) for name in _BIG] + [("aligned", pa.int64())])) as file:

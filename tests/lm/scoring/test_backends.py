@@ -142,6 +142,7 @@ print(sum(rows.count for reason, rows in scored.account.unscored.items() if "sha
 """
 
 
+@pytest.mark.long
 def test_two_shards_in_two_processes_give_the_file_of_one(log, folder, tmp_path):
     whole, out = tmp_path / "whole.parquet", tmp_path / "scored.parquet"
     score(log, str(folder), out=whole, block_rows=2)

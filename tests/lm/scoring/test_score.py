@@ -114,6 +114,7 @@ score_log(make_log(), model=sys.argv[1], personas=PERSONAS, out=sys.argv[2], blo
 """
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_ends_with_the_file_of_one_that_was_not(log, folder, tmp_path, monkeypatch):
     cut, whole = tmp_path / "cut.parquet", tmp_path / "whole.parquet"
     root = Path(__file__).parents[3]
