@@ -31,7 +31,7 @@ from simulacra.formalism.dynamics import LogitPrior, effective_counts, monotone_
 from simulacra.formalism.errors import InputError, expect_type, expect_whole
 from simulacra.formalism.new_cells import logits_of_new_cells
 from simulacra.formalism.outcomes import Outcome
-from simulacra.formalism.rates import logged_rate_prior
+from simulacra.formalism.rates import logged_rate_given, logged_rate_prior
 from simulacra.formalism.simplex import inverse_ilr
 from simulacra.formalism.weights import named_columns
 from simulacra.inference.groups import Group, names_of
@@ -76,10 +76,11 @@ def training_path(
         num_draws: draws of a random walk; a monotone path has as many draws as the fit.
         seed: random seed of the path.
 
-    A random walk replaces the prior of the fit, under which the checkpoints are exchangeable; a monotone path keeps it,
-    and adds the order. Errors of different checkpoints are treated as independent by the random walk, which those of
-    weights are approximately: what they share, the uncertainty of emissions, is not reduced by smoothing, and the
-    interval does not include that part of it.
+    A random walk replaces the prior of the fit, under which the checkpoints are exchangeable: for rates, the prior that
+    the other groups give to a checkpoint is divided out. A monotone path keeps it, and adds the order. Errors of
+    different checkpoints are treated as independent by the random walk, which those of weights are approximately: what
+    they share, the uncertainty of emissions, is not reduced by smoothing, and the interval does not include that part
+    of it.
 
     Raises:
         InputError: fewer than three checkpoints; values that are not finite, not different, or not positive for
@@ -89,10 +90,7 @@ def training_path(
     When not to trust it: the intervals are about the logged questions and about this training run. Another run with
     another seed may change at another step. Nothing is known about what happens between two checkpoints except through
     the assumption about the path: a change that is over within one step is located no better than this step.
-    The fit has already drawn checkpoints towards one another, which matters where they hardly show the event: of 89%
-    intervals of a random walk over four checkpoints with 48 completions each and a constant rate of 1%, 69% cover it,
-    and 98% of those of ``alone``; with a rate of 5%, 88% do. Checkpoints that were asked different base questions also
-    differ because questions do, which the scope says.
+    Checkpoints that were asked different base questions also differ because questions do, which the scope says.
     """
     expect_result(result, "training_path")
     values = _ordered(checkpoints)
@@ -113,11 +111,11 @@ def training_path(
     if shape == "monotone":
         path = monotone_path(positions, draws, increasing=bool(alone.difference().mean() >= 0), rng=rng)
     else:
-        prior = _prior(result, alone, persona)
+        first, priors = _priors(result, alone, persona)
         with np.errstate(divide="ignore"):
             logits = np.clip(special.logit(draws), -40, 40)
-        counts = np.array([effective_counts(own, prior) for own in logits.T])
-        path = random_walk(positions, counts, prior, num_draws=num_draws, rng=rng)
+        counts = np.array([effective_counts(own, prior) for own, prior in zip(logits.T, priors, strict=True)])
+        path = random_walk(positions, counts, first, num_draws=num_draws, rng=rng)
     at = {covariate: SCALES[scale][1](path.positions)}
     return TrainingPath(
         draws=xr.DataArray(path.paths[:, path.checkpoint], dims=("draw", "checkpoint"), coords=coords, name="path"),
@@ -180,14 +178,34 @@ def _estimates(result: Result, names: list[str], of: str, persona: str | None, o
     return Alone(changes[0].compared, tuple(rows))
 
 
-def _prior(result: Result, alone: Alone, persona: str | None) -> LogitPrior:
-    """The prior of the logit of one more condition in the fit, which the random walk replaces.
+def _priors(result: Result, alone: Alone, persona: str | None) -> tuple[LogitPrior, list[LogitPrior]]:
+    """The prior of the first logit of a random walk, and those of the checkpoints in the fit, which it replaces.
+
+    For weights, both are that of one more condition.
 
     Raises:
         InputError: for weights, conditions have no group-specific effect.
     """
     if persona is None:
-        return logged_rate_prior(len(result.prepared.logged_questions[1]))
+        rates = alone.compared.rates
+        assert rates is not None
+        names = ("logits", "location", "cell_scale", "question_scale")
+        arrays = [rates[name].to_numpy() for name in names]
+        every = max(arrays[-1].size // _PRIOR_DRAWS, 1)
+        logits, location, cell_scale, scale = (own.reshape(-1, *own.shape[2:])[::every].astype(float) for own in arrays)
+        others = (np.delete(np.arange(logits.shape[1]), row) for row in alone.rows)
+        given = [logged_rate_given(logits[:, own], location[:, own], cell_scale[:, own], scale) for own in others]
+        return logged_rate_prior(logits.shape[2]), given
+    prior = _prior_of_weights(result, alone, persona)
+    return prior, [prior] * len(alone.rows)
+
+
+def _prior_of_weights(result: Result, alone: Alone, persona: str) -> LogitPrior:
+    """The logit of the weight of a persona in one more condition of the fit.
+
+    Raises:
+        InputError: conditions have no group-specific effect.
+    """
     design, group = result.design, alone.rows[0] // len(result.personas)
     shares = result.prepared.group_shares[group]
     cells = design.cells[shares > 0].assign(condition=f"not {', '.join(names_of(result.prepared.groups))}")

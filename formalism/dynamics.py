@@ -19,13 +19,14 @@ The isometric log-ratio coordinate of such a pair of parts is logit(y)/√2. Two
 Between checkpoints nothing is measured. A random walk is a Brownian bridge there, and a monotone path a gamma bridge,
 which divides the change of the step from nearly evenly to a single jump.
 
-The random walk replaces the prior under which the checkpoints were fitted, which treats them as exchangeable. For the
-first checkpoint it is kept, and m and s are its mean and standard deviation; for all, it is divided out: every
-checkpoint contributes a likelihood :math:`y^a (1 - y)^b`, a binomial with *effective counts* a and b, chosen so that
-prior × likelihood is as close as possible to the draws of the fit (:func:`effective_counts`). Unlike a Gaussian in
-logits, it has the right shape near zero, where a checkpoint without events only bounds its rate from above. The
-posterior of the walk is then computed on a grid of logits, without approximation other than the grid (forward
-filtering, backward sampling), with ω integrated out on a grid as well.
+The random walk replaces the prior under which the checkpoints were fitted, which treats them as exchangeable. Given the
+others, the fit has a prior for every checkpoint, and this prior is divided out: the checkpoint contributes a likelihood
+:math:`y^a (1 - y)^b`, a binomial with *effective counts* a and b, chosen so that prior × likelihood is as close as
+possible to the draws of the fit (:func:`effective_counts`). Unlike a Gaussian in logits, it has the right shape near
+zero, where a checkpoint without events only bounds its rate from above. For the first checkpoint of the walk, m and s
+are the mean and the standard deviation of the prior without other checkpoints. The posterior of the walk is then
+computed on a grid of logits, without approximation other than the grid (forward filtering, backward sampling), with ω
+integrated out on a grid as well.
 
 References:
     Egozcue et al. (2003), Isometric logratio transformations for compositional data analysis,

@@ -40,7 +40,15 @@ from scipy import special
 from simulacra.formalism.arrays import Array, Int
 from simulacra.formalism.dynamics import LogitPrior
 
-__all__ = ["RatePrior", "logged_rate_prior", "new_question_rate", "numpyro_rates", "rate_prior", "unseen_share"]
+__all__ = [
+    "RatePrior",
+    "logged_rate_given",
+    "logged_rate_prior",
+    "new_question_rate",
+    "numpyro_rates",
+    "rate_prior",
+    "unseen_share",
+]
 
 _FEW_QUESTIONS = 6
 """Base questions below which the scale of a group is mostly that of its prior, which then has a larger median."""
@@ -99,21 +107,40 @@ def new_question_rate(location: np.ndarray, question_scale: np.ndarray, cell_sca
 
 
 def logged_rate_prior(num_questions: int) -> LogitPrior:
-    """The prior of the logit of a rate on these questions: its mean and standard deviation over simulated groups.
+    """The prior of the logit of a rate on this many base questions, which have equal shares, over simulated groups."""
+    prior, size = rate_prior(num_questions), 10_000
+    (median, sd), none = prior.question, np.zeros((size, 0))
+    scale = median * np.exp(sd * np.random.default_rng(1).standard_normal(size))
+    return logged_rate_given(np.zeros((size, 0, num_questions)), none, none, scale)
+
+
+def logged_rate_given(
+    logits: np.ndarray, location: np.ndarray, cell_scale: np.ndarray, question_scale: np.ndarray
+) -> LogitPrior:
+    """The logit of the rate of one more group on the same questions, given draws of G groups: mean and spread.
+
+    The level λ and the effects of questions are drawn from their Gaussians given the groups.
 
     Args:
-        num_questions: number of base questions, which have equal shares.
+        logits: η, shape ``(draw, G, Q)``.
+        location: μ, in logits, shape ``(draw, G)``.
+        cell_scale: τ, in logits, shape ``(draw, G)``.
+        question_scale: σ, in logits, shape ``(draw,)``.
     """
-    prior, rng, size = rate_prior(num_questions), np.random.default_rng(0), 10_000
-    location = rng.normal(prior.level[0], math.hypot(prior.level[1], prior.location), size=size)
-    squares = [
-        np.exp(np.log(median) + sd * rng.standard_normal(size)) ** 2 for median, sd in (prior.question, prior.cell)
-    ]
-    spread = np.sqrt(sum(squares))[:, None]
-    cells = location[:, None] + spread * rng.standard_normal((size, num_questions))
+    size, groups, questions = logits.shape
+    prior, rng = rate_prior(questions), np.random.default_rng(0)
+    (mean, spread), (median, sd) = prior.level, prior.cell
+    of_level = spread**-2 + groups * prior.location**-2
+    level = (mean * spread**-2 + location.sum(axis=1) * prior.location**-2) / of_level
+    own = level + math.hypot(prior.location, of_level**-0.5) * rng.standard_normal(size)
+    precision = cell_scale**-2.0
+    of_question = (precision.sum(axis=1) + question_scale**-2.0)[:, None]
+    centre = np.einsum("dg,dgq->dq", precision, logits - location[:, :, None]) / of_question
+    effects = centre + rng.standard_normal(centre.shape) / np.sqrt(of_question)
+    scale = median * np.exp(sd * rng.standard_normal(size))
+    cells = own[:, None] + effects + scale[:, None] * rng.standard_normal(effects.shape)
     shown, absent = (special.logsumexp(special.log_expit(sign * cells), axis=1) for sign in (1, -1))
-    logits = shown - absent
-    return LogitPrior(float(logits.mean()), float(logits.std()))
+    return LogitPrior(float((shown - absent).mean()), float((shown - absent).std()))
 
 
 def unseen_share(num_questions: int, probability: float = 0.89) -> float:

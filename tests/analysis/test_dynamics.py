@@ -13,10 +13,11 @@ from simulacra.analysis import TrainingPath, training_path
 from simulacra.data import Truth, simulate_log
 from simulacra.formalism import Outcome
 from simulacra.formalism.dynamics import effective_counts, first_crossing, monotone_path, random_walk
-from simulacra.formalism.rates import logged_rate_prior
+from simulacra.formalism.rates import logged_rate_given, logged_rate_prior
 from simulacra.inference import Result, fit
+from simulacra.inference.sampling.rates import RateDraws
 from simulacra.report import figures
-from tests.analysis.rate_worlds import LOGS, covered, sampled, worlds
+from tests.analysis.rate_worlds import LOGS, QUESTIONS, covered, sampled, worlds
 from tests.inference.conftest import simulate
 
 STEPS = {"bad": 40.0, "base": 0.0, "mild": 10.0}
@@ -206,6 +207,32 @@ def test_errors_say_what_is_wrong(fitted: Result, rates: TrainingPath) -> None:
         figures.training_paths(rates, other)
 
 
+def _counts(drawn: RateDraws, log: int) -> np.ndarray:
+    """Effective counts of all conditions of a log, as :func:`training_path` computes them."""
+    logits, location, _, cell_scale, scale = (own[log].astype(float) for own in drawn)
+    these, found = special.logit(special.expit(logits).mean(axis=-1)), []
+    for condition, own in enumerate(these.T):
+        others = np.delete(np.arange(these.shape[1]), condition)
+        prior = logged_rate_given(logits[:, others], location[:, others], cell_scale[:, others], scale)
+        found.append(effective_counts(own, prior))
+    return np.array(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.002, 0.01, 0.05, 0.2])
+def test_paths_without_a_change_are_recovered(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty logs of four checkpoints; a prior that is not divided out pulls all of them to one side."""
+    drawn, _ = sampled(np.full((LOGS, 4, QUESTIONS), rate), 17, monkeypatch)
+    prior, rng, positions = logged_rate_prior(QUESTIONS), np.random.default_rng(3), np.arange(4.0)
+    number = 0
+    for log in range(LOGS):
+        path = random_walk(positions, _counts(drawn, log), prior, num_draws=1000, rng=rng)
+        lower, upper = np.quantile(path.paths[:, path.checkpoint], [0.055, 0.945], axis=0)
+        number += covered(lower, upper, np.full(4, rate))
+    print(f"of {4 * LOGS} intervals at a constant rate of {rate:.1%}, {number} cover it")
+    assert number >= 0.8 * 4 * LOGS
+
+
 @pytest.mark.slow
 def test_paths_of_the_rate_model_are_recovered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forty logs of a base and four checkpoints with questions that differ, from counts to paths."""
@@ -213,12 +240,12 @@ def test_paths_of_the_rate_model_are_recovered(monkeypatch: pytest.MonkeyPatch) 
     truth = np.sort(worlds(11, locations), axis=1)  # questions differ; none turns back
     drawn, _ = sampled(truth, 12, monkeypatch)
     these, true = special.expit(drawn.logits).mean(axis=-1), truth.mean(axis=-1)
-    prior, rng = logged_rate_prior(truth.shape[-1]), np.random.default_rng(13)
+    first, rng = logged_rate_prior(truth.shape[-1]), np.random.default_rng(13)
     bounds: dict[tuple[str, str], list[np.ndarray]] = {}
-    for own in these:
-        counts = np.array([effective_counts(special.logit(each), prior) for each in own.T])
+    for log, own in enumerate(these):
+        counts = _counts(drawn, log)
         paths = {
-            "walk": random_walk(positions, counts, prior, num_draws=1000, rng=rng),
+            "walk": random_walk(positions, counts, first, num_draws=1000, rng=rng),
             "monotone": monotone_path(positions, own, increasing=True, rng=rng),
         }
         for shape, path in paths.items():

@@ -12,7 +12,7 @@ from simulacra.formalism.dynamics import (
     monotone_projection,
     random_walk,
 )
-from simulacra.formalism.rates import logged_rate_prior, rate_prior
+from simulacra.formalism.rates import logged_rate_given, logged_rate_prior, rate_prior
 
 PRIOR = LogitPrior(-2.0, 3.0)
 POSITIONS = np.log1p([0.0, 5.0, 10.0, 20.0, 40.0, 120.0])
@@ -132,6 +132,23 @@ def test_the_prior_of_a_logged_rate_is_that_of_the_rate_model() -> None:
     assert own.mean == pytest.approx(prior.level[0], abs=0.15)
     assert own.sd == pytest.approx(np.sqrt(variance), rel=0.1)
     assert 0.4 * own.sd < logged_rate_prior(5).sd < 0.9 * own.sd
+
+
+def test_the_rate_of_one_more_group_follows_from_those_of_others(rng: np.random.Generator) -> None:
+    """Standardised by it, rates of 400 simulated groups have mean 0 and variance 1, within four standard errors."""
+    questions, groups, prior = 6, 3, rate_prior(6)
+    found = []
+    for _ in range(400):
+        level, scale = rng.normal(*prior.level), prior.question[0] * np.exp(prior.question[1] * rng.standard_normal())
+        location = level + prior.location * rng.standard_normal(groups + 1)
+        cell = prior.cell[0] * np.exp(prior.cell[1] * rng.standard_normal(groups + 1))
+        noise = rng.standard_normal((groups + 1, questions))
+        logits = location[:, None] + scale * rng.standard_normal(questions) + cell[:, None] * noise
+        others = (np.broadcast_to(own[:groups], (2000, *own[:groups].shape)) for own in (logits, location, cell))
+        given = logged_rate_given(*others, np.full(2000, scale))
+        found.append((special.logit(special.expit(logits[groups]).mean()) - given.mean) / given.sd)
+    assert np.mean(found) == pytest.approx(0, abs=4 / 20)
+    assert np.var(found) == pytest.approx(1, abs=4 * np.std(np.square(found)) / 20)
 
 
 @pytest.mark.long
