@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 SHOWN = 0.01
-"""Proportion of its completions above which a group shows the event. It is no part of the region of practical
-equivalence, because intervals depend on it, and the interval of a difference is the same whatever is claimed of it."""
+"""Proportion of its completions above which a group shows the event. It does not depend on the region of practical
+equivalence, so that the interval of a difference does not either."""
 _FEW_QUESTIONS = 4
 """Base questions below which nothing is claimed about new ones."""
 _ENOUGH_QUESTIONS = 32

@@ -1,6 +1,7 @@
 """From sheets to a validated table: how columns and values are read, for logs in memory and scanned logs alike."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -23,10 +24,7 @@ from simulacra.data.reading.questions import separate_questions, split_formats, 
 
 __all__ = ["Interpreted", "completion_texts", "interpret", "refuse_judged_sheets"]
 
-_WEIGHTS = (
-    *("count", "counts", "freq", "frequency", "multiplicity", "n", "n_completions", "num_completions", "weight"),
-    "weights",
-)
+_WEIGHTS = re.compile("counts?|freq(uency)?|multiplicity|n|(n|num)_completions|weights?", re.IGNORECASE)
 """Names of columns that may say how many completions a row stands for."""
 _SUSPECT = 30
 """Scores that are not expected to be equal if a judge read the completions."""
@@ -162,7 +160,7 @@ def _weight_notes(kinds: Kinds) -> list[str]:
         f"{name}: every row is read as one completion, whatever this column says; if a row stands for several, repeat "
         "it as many times"
         for name, values in (kinds.measurements | kinds.contexts).items()
-        if name.lower() in _WEIGHTS and values.dtype.kind in "if" and len(np.unique(values)) > 1
+        if _WEIGHTS.fullmatch(name) and values.dtype.kind in "if" and len(np.unique(values)) > 1
     ]
 
 
