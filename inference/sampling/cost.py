@@ -31,7 +31,7 @@ _AFTERWARDS = 1.25
 _TIMINGS = 3
 """Their median is not that of the first, in which a program is compiled."""
 
-_BYTES_AT_LEAST, _BYTES_OF_CELL, _BYTES_OF_LATENT = 5e8, 12, 8
+_BYTES_AT_LEAST, _BYTES_OF_CELL, _BYTES_OF_LATENT = 5e8, 24, 8
 """Largest memory of a process: without draws, for every draw and cell, and for every draw, cell and coordinate."""
 
 _BYTES_OF_TEXT = 8 * 30

@@ -175,9 +175,11 @@ def sample_posterior(
     iterations, draws = num_iterations(settings), settings.num_chains * settings.num_samples
     announce(expected_cost(space, states, num_iterations=iterations, num_draws=draws))
     space, states, warm = _warm_up(space, states, settings, rng, progress, journal)
-    latents = constrain(density.problem, density.chart, warm).latents
-    keep = functools.partial(_parameters, density, prepared.design, latent_steps(latents, prepared.design))
-    del warm, latents  # draws may fill the memory
+    # draws may fill the memory: every second one is enough, and none is needed afterwards
+    latents = [constrain(density.problem, density.chart, part[:, ::2]).latents for part in warm]
+    steps = latent_steps(np.concatenate(latents, axis=1), prepared.design)
+    del warm, latents
+    keep = functools.partial(_parameters, density, prepared.design, steps)
     if settings.engine == "nuts":
         positions, stats = nuts.run(
             space,
@@ -232,18 +234,12 @@ def _warm_up(
     rng: np.random.Generator,
     progress: Callable[[str, int], None],
     journal: Journal | None,
-) -> tuple[Space, list[hmc.State], np.ndarray]:
-    """The adapted space, the states of the chains, and positions at the end, shape ``(chain, draw, D)``."""
-    density = space.density
+) -> tuple[Space, list[hmc.State], list[np.ndarray]]:
+    """The adapted space, the states of the chains, and positions of the last two stages, ``(chain, draw, D)``."""
     kept: list[np.ndarray] = []
     for stage, length in enumerate(_stage_lengths(settings.num_warmup)):
         if kept:
-            # two stages, because long directions are visible in many draws only
-            flat = np.concatenate(kept, axis=1).reshape(-1, space.centre.size)
-            points = flat[rng.permutation(len(flat))[:_POINTS]]
-            given = slice(0) if density.given is None else density.given.where
-            arrow = density.arrow(points) if density.given is None else follow(density.arrow(points), flat, given)
-            space = space._replace(centre=flat.mean(axis=0), arrow=stretch(arrow, flat, given))
+            space = _adapted(space, kept, rng)
             states = ensembles.begin(space, space.whiten(kept[-1][:, -1]), [state.step for state in states])
         states, draws = ensembles.run(
             space,
@@ -256,7 +252,16 @@ def _warm_up(
             journal=journal,
         )
         kept = [*kept[-1:], draws.position]
-    return space, states, np.concatenate(kept, axis=1)
+    return space, states, kept
+
+
+def _adapted(space: Space, kept: list[np.ndarray], rng: np.random.Generator) -> Space:
+    """The space of the preconditioner that follows from two stages: long directions are visible in many draws only."""
+    density, flat = space.density, np.concatenate(kept, axis=1).reshape(-1, space.centre.size)
+    points = flat[rng.permutation(len(flat))[:_POINTS]]
+    given = slice(0) if density.given is None else density.given.where
+    arrow = density.arrow(points) if density.given is None else follow(density.arrow(points), flat, given)
+    return space._replace(centre=flat.mean(axis=0), arrow=stretch(arrow, flat, given))
 
 
 def _stage_lengths(num_warmup: int) -> list[int]:

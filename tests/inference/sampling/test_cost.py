@@ -35,7 +35,7 @@ def test_the_cost_is_that_of_the_trajectories(tiny: Prepared, monkeypatch: pytes
     assert few.seconds == pytest.approx(100 * 1.25)
     assert few.device == "cpu"
     cells = len(problem.own)
-    assert many.memory - few.memory == pytest.approx(900 * cells * (12 + 8))
+    assert many.memory - few.memory == pytest.approx(900 * cells * (24 + 8))
     monkeypatch.setattr(cost.os, "cpu_count", lambda: 1)
     halves = ensembles.begin(space, np.zeros((2, size)), [0.2]) * 2
     assert cost.expected_cost(space, halves, num_iterations=100, num_draws=1).seconds == pytest.approx(2 * few.seconds)
