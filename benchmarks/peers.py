@@ -30,6 +30,7 @@ LONGER = {
     "pymc": (2000, 4000, 8000),
     "lowrank": (2000, 4000),
     "blackjax": (2000,),
+    "rowwise": (2000,),
 }
 """Draws per chain that are tried if the default fails the thresholds."""
 
