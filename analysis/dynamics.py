@@ -18,7 +18,7 @@ References:
 """
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -193,11 +193,17 @@ def _priors(result: Result, alone: Alone, persona: str | None) -> tuple[LogitPri
         arrays = [rates[name].to_numpy() for name in names]
         every = max(arrays[-1].size // _PRIOR_DRAWS, 1)
         logits, location, cell_scale, scale = (own.reshape(-1, *own.shape[2:])[::every].astype(float) for own in arrays)
-        others = (np.delete(np.arange(logits.shape[1]), row) for row in alone.rows)
-        given = [logged_rate_given(logits[:, own], location[:, own], cell_scale[:, own], scale) for own in others]
-        return logged_rate_prior(logits.shape[2]), given
+        return logged_rate_prior(logits.shape[2]), _given_others(logits, location, cell_scale, scale, alone.rows)
     prior = _prior_of_weights(result, alone, persona)
     return prior, [prior] * len(alone.rows)
+
+
+def _given_others(
+    logits: np.ndarray, location: np.ndarray, cell_scale: np.ndarray, scale: np.ndarray, rows: Sequence[int]
+) -> list[LogitPrior]:
+    """The prior of every row that the other groups give it; arrays as of :func:`logged_rate_given`."""
+    others = (np.delete(np.arange(logits.shape[1]), row) for row in rows)
+    return [logged_rate_given(logits[:, own], location[:, own], cell_scale[:, own], scale) for own in others]
 
 
 def _prior_of_weights(result: Result, alone: Alone, persona: str) -> LogitPrior:

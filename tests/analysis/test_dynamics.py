@@ -10,10 +10,11 @@ import pytest
 from scipy import special
 
 from simulacra.analysis import TrainingPath, training_path
+from simulacra.analysis.dynamics import _given_others, _priors
 from simulacra.data import Truth, simulate_log
 from simulacra.formalism import Outcome
 from simulacra.formalism.dynamics import effective_counts, first_crossing, monotone_path, random_walk
-from simulacra.formalism.rates import logged_rate_given, logged_rate_prior
+from simulacra.formalism.rates import logged_rate_prior
 from simulacra.inference import Result, fit
 from simulacra.inference.sampling.rates import RateDraws
 from simulacra.report import figures
@@ -210,12 +211,17 @@ def test_errors_say_what_is_wrong(fitted: Result, rates: TrainingPath) -> None:
 def _counts(drawn: RateDraws, log: int) -> np.ndarray:
     """Effective counts of all conditions of a log, as :func:`training_path` computes them."""
     logits, location, _, cell_scale, scale = (own[log].astype(float) for own in drawn)
-    these, found = special.logit(special.expit(logits).mean(axis=-1)), []
-    for condition, own in enumerate(these.T):
-        others = np.delete(np.arange(these.shape[1]), condition)
-        prior = logged_rate_given(logits[:, others], location[:, others], cell_scale[:, others], scale)
-        found.append(effective_counts(own, prior))
-    return np.array(found)
+    priors = _given_others(logits, location, cell_scale, scale, range(logits.shape[1]))
+    these = special.logit(special.expit(logits).mean(axis=-1))
+    return np.array([effective_counts(own, prior) for own, prior in zip(these.T, priors, strict=True)])
+
+
+def test_the_others_narrow_the_prior_of_a_checkpoint(rates: TrainingPath, fitted: Result) -> None:
+    """That of the first logit of a walk does not depend on them; those that are divided out differ by checkpoint."""
+    first, given = _priors(fitted, rates.alone, None)
+    assert first == logged_rate_prior(len(fitted.prepared.logged_questions[1]))
+    assert all(own.sd < first.sd for own in given)
+    assert len({own.mean for own in given}) == len(STEPS)
 
 
 @pytest.mark.slow

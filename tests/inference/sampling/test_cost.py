@@ -12,29 +12,22 @@ import pytest
 from simulacra.data import CompletionLog, read_completions
 from simulacra.formalism import Archetype, LabelEmission, Persona, PersonaMixture
 from simulacra.inference import Thresholds
-from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import cost, ensembles
-from simulacra.inference.sampling.arrow import dense_arrow
-from simulacra.inference.sampling.collapsed import CollapsedDensity
-from simulacra.inference.sampling.problem import make_problem, natural_chart
 from simulacra.inference.sampling.space import Space
 
 fitting = importlib.import_module("simulacra.inference.fit")
 
 
-def test_the_cost_is_that_of_the_trajectories(tiny: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_is_that_of_the_trajectories(unadapted: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a clock that ticks once a call, a trajectory takes one second."""
-    problem = make_problem(tiny.model, tiny.design, tiny.patterns, tiny.counts)
-    chart = natural_chart(problem, [np.full(table.shape, 8.0) for table in problem.prior.concentrations])
-    size = sum(problem.sizes)
-    space = Space(CollapsedDensity(problem, chart), np.zeros(size), dense_arrow(np.eye(size), 1))
+    space, size = unadapted, unadapted.centre.size
     states = ensembles.begin(space, np.zeros((4, size)), [0.2])
     monkeypatch.setattr(cost.time, "perf_counter", map(float, itertools.count()).__next__)
     few, many = (cost.expected_cost(space, states, num_iterations=n, num_draws=n) for n in (100, 1000))
     assert many.seconds == pytest.approx(10 * few.seconds)
     assert few.seconds == pytest.approx(100 * 1.25)
     assert few.device == "cpu"
-    cells = len(problem.own)
+    cells = len(space.density.problem.own)
     assert many.memory - few.memory == pytest.approx(900 * cells * (24 + 8))
     monkeypatch.setattr(cost.os, "cpu_count", lambda: 1)
     halves = ensembles.begin(space, np.zeros((2, size)), [0.2]) * 2

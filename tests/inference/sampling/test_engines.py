@@ -18,7 +18,6 @@ from simulacra.formalism.parameters import Parameters
 from simulacra.inference.posterior import weights_of_cells
 from simulacra.inference.prepare import Prepared
 from simulacra.inference.sampling import device, ensembles, hmc, laplace, trajectory
-from simulacra.inference.sampling.arrow import dense_arrow
 from simulacra.inference.sampling.collapsed import CollapsedDensity
 from simulacra.inference.sampling.compiled import CompiledDensity
 from simulacra.inference.sampling.problem import layout, make_problem, natural_chart, unconstrain
@@ -242,14 +241,10 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
 
 
-def test_draws_of_a_run_exist_once(tiny: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_of_a_run_exist_once(unadapted: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     """Next to them, there is room for one block of the ten, in its two orders."""
 
-    problem = make_problem(tiny.model, tiny.design, tiny.patterns, tiny.counts)
-    chart = natural_chart(problem, [np.full(table.shape, 8.0) for table in problem.prior.concentrations])
-    size = sum(problem.sizes)
-    space = Space(CollapsedDensity(problem, chart), np.zeros(size), dense_arrow(np.eye(size), 1))
-    states = ensembles.begin(space, np.zeros((2, size)), [0.2])
+    states = ensembles.begin(unadapted, np.zeros((2, unadapted.centre.size)), [0.2])
 
     def blocks(*given: object, **how: object) -> Iterator[tuple[hmc.State, hmc.Draws]]:
         for number in range(10):
@@ -260,7 +255,7 @@ def test_draws_of_a_run_exist_once(tiny: Prepared, monkeypatch: pytest.MonkeyPat
     tracemalloc.start()
     try:
         _, draws = ensembles.run(
-            space, states, [0], num_steps=10 * hmc.BLOCK, adapt=False, target=0.8, progress=lambda length: None
+            unadapted, states, [0], num_steps=10 * hmc.BLOCK, adapt=False, target=0.8, progress=lambda length: None
         )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
