@@ -25,8 +25,8 @@ from simulacra.inference.citation import Citation, cited
 from simulacra.inference.claims import supported
 from simulacra.inference.compared import Compared
 from simulacra.inference.groups import Group, names_of, shares_of
-from simulacra.inference.rate_tables import common_questions, no_common_question
-from simulacra.inference.rates import in_common, scope_name
+from simulacra.inference.rate_tables import no_common_question
+from simulacra.inference.rates import asked_by_all, in_common, scope_name
 from simulacra.inference.tables import Terms, bounds, chosen_rope, summary_table
 
 __all__ = ["Contrast", "Contrasts", "all_pairs", "contrast_of"]
@@ -99,8 +99,7 @@ class Contrast:
         """``questions``, which all of its groups were asked, and ``asked``, which any was; if they matter."""
         if self.compared.asked is None:
             return {}
-        questions, asked = common_questions(self.coefficients[None], self.compared.asked)
-        return {"questions": int(questions[0]), "asked": int(asked[0])}
+        return asked_by_all(self.compared.asked, np.flatnonzero(self.coefficients).tolist())
 
     def table(self, *, rope: float | int | None = None, ci_prob: float | None = None) -> pd.DataFrame:
         """One row: ``contrast, scope, questions, asked, mean, eti89_lb, eti89_ub, claim, comparisons, ess_bulk, …``.

@@ -13,11 +13,10 @@ import xarray as xr
 
 from simulacra.formalism.shifts import jensen_shannon, total_variation
 from simulacra.inference.claims import supported
-from simulacra.inference.rates import baseline_pairs, groups_of
+from simulacra.inference.rates import baseline_pairs, common_questions, groups_of
 from simulacra.inference.tables import Terms, bounds, ends, places, summary_table
 
 __all__ = [
-    "common_questions",
     "contrast_table",
     "no_common_question",
     "rate_table",
@@ -138,18 +137,6 @@ def rest_is_clear(rates: Any, rope: float | int) -> Any:
     """
     excludes_zero = (rates["unexplained_lb"] > 0) | (rates["unexplained_ub"] < 0)
     return (abs(rates["unexplained"]) > rope) & excludes_zero
-
-
-def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of base questions that all groups of a contrast were asked, and that any was; two of shape ``(R,)``.
-
-    Args:
-        coefficients: the coefficient of every group, shape ``(R, G)``.
-        asked: whether a group was asked a base question, shape ``(G, Q)``.
-    """
-    used = (coefficients != 0).astype(int)
-    times = used @ asked.astype(int)
-    return (times == used.sum(axis=1)[:, None]).sum(axis=1), (times > 0).sum(axis=1)
 
 
 def no_common_question(names: Sequence[str]) -> str:

@@ -42,6 +42,7 @@ __all__ = [
     "against_baseline",
     "asked_by_all",
     "baseline_pairs",
+    "common_questions",
     "count_events",
     "fit_rates",
     "groups_of",
@@ -330,6 +331,18 @@ def scope_name(scope: Scope) -> str:
     return scope if isinstance(scope, str) else "mix"
 
 
+def common_questions(coefficients: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of base questions that all groups of a contrast were asked, and that any was; two of shape ``(R,)``.
+
+    Args:
+        coefficients: the coefficient of every group, shape ``(R, G)``.
+        asked: whether a group was asked a base question, shape ``(G, Q)``.
+    """
+    used = (coefficients != 0).astype(int)
+    times = used @ asked.astype(int)
+    return (times == used.sum(axis=1)[:, None]).sum(axis=1), (times > 0).sum(axis=1)
+
+
 def asked_by_all(asked: np.ndarray, groups: Sequence[int]) -> dict[str, int]:
     """``questions``, the number of base questions that all of these groups were asked, and ``asked``, that any was.
 
@@ -337,8 +350,8 @@ def asked_by_all(asked: np.ndarray, groups: Sequence[int]) -> dict[str, int]:
         asked: whether a group was asked a base question, shape ``(G, Q)``.
         groups: rows of ``asked``.
     """
-    own = asked[list(groups)]
-    return {"questions": int(own.all(axis=0).sum()), "asked": int(own.any(axis=0).sum())}
+    questions, any_asked = common_questions(np.isin(np.arange(len(asked)), groups)[None], asked)
+    return {"questions": int(questions[0]), "asked": int(any_asked[0])}
 
 
 def in_common(words: str, row: Mapping[Any, Any]) -> str:
