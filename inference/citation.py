@@ -294,10 +294,11 @@ def lost_names(names: Sequence[str], personas: Sequence[str], failed: Sequence[C
     }
 
 
-def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, dict[Hashable, Any]]]:
+def _entries(tables: Mapping[str, Citable]) -> Iterator[tuple[str, Citable, int]]:
+    """Every key with its table and the number of its row."""
     for name, source in tables.items():
-        for row in source.table.to_dict("records"):
-            yield f"{name}[{place({dim: row[dim] for dim in source.dims})}]", source, row
+        for number, own in enumerate(zip(*(source.table[dim] for dim in source.dims), strict=True)):
+            yield f"{name}[{place(dict(zip(source.dims, own, strict=True)))}]", source, number
 
 
 def citable(tables: Mapping[str, Citable]) -> tuple[str, ...]:
@@ -327,10 +328,11 @@ def find(
             reason).
     """
     expect_type(key, str, "key", "cite", expected="a key such as 'weight[base, aligned]'")
-    known = {_normal(own): (own, source, row) for own, source, row in _entries(tables)}
+    known = {_normal(own): (own, source, number) for own, source, number in _entries(tables)}
     if _normal(key) not in known:
         raise InputError(_unknown(key, tables, renamed), argument="key")
-    own, source, row = known[_normal(key)]
+    own, source, number = known[_normal(key)]
+    (row,) = source.table.iloc[[number]].to_dict("records")
     return cited(own, row, (source.value, *source.between), source.scope, provenance, probability=probability)
 
 

@@ -40,9 +40,11 @@ def find_duplicates(
     _refuse_same_samples(table, rows, refuse_copies=refuse_copies)
     if refuse_judgments:
         _refuse_judgments(table, rows)
-    sample = ["content", "condition"]
-    repeats = rows[rows.duplicated(sample)]
+    copies, sample = _copies(table, rows), ["content", "condition"]
     mask = np.zeros(len(table), dtype=bool)
+    repeats = rows[rows.duplicated(sample)]
+    if repeats.empty:
+        return mask, Duplicates(copies=copies)
     mask[repeats.index] = True
     first = rows.drop_duplicates(sample).reset_index(names="origin")
     origin = repeats.reset_index(names="row").merge(first, on=sample, suffixes=("", "_first"))
@@ -50,12 +52,6 @@ def find_duplicates(
     examples = tuple(
         f"{_at(table, row)} repeats {_at(table, first_row)}"
         for row, first_row in zip(origin["row"][:_EXAMPLES], origin["origin"][:_EXAMPLES], strict=True)
-    )
-    conditions = rows.groupby("file")["condition"].unique().map(set)
-    copies = tuple(
-        f"{_file(table, rows, one)} and {_file(table, rows, other)}"
-        for one, other in _contained(rows, ["content"])
-        if one < other and not conditions[one] & conditions[other]
     )
     return mask, Duplicates(int(within.sum()), int((~within).sum()), examples, copies)
 
@@ -123,12 +119,24 @@ def _refuse_judgments(table: pd.DataFrame, rows: pd.DataFrame) -> None:
 
 def _contained(rows: pd.DataFrame, key: list[str]) -> list[tuple[int, int]]:
     """Pairs of files (a, b) such that every row of a is in b."""
+    if rows["file"].nunique() < 2:
+        return []
     distinct = rows.drop_duplicates([*key, "file"])
     sizes = distinct["file"].value_counts()
     shared = distinct[distinct.duplicated(key, keep=False)]
     pairs = shared.merge(shared, on=key, suffixes=("", "_other")).value_counts(["file", "file_other"]).reset_index()
     whole = pairs[(pairs["file"] != pairs["file_other"]) & (pairs["count"] == pairs["file"].map(sizes))]
     return sorted(zip(whole["file"].tolist(), whole["file_other"].tolist(), strict=True))
+
+
+def _copies(table: pd.DataFrame, rows: pd.DataFrame) -> tuple[str, ...]:
+    """Pairs of files that contain the same rows under different conditions."""
+    conditions = rows.groupby("file")["condition"].unique().map(set)
+    return tuple(
+        f"{_file(table, rows, one)} and {_file(table, rows, other)}"
+        for one, other in _contained(rows, ["content"])
+        if one < other and not conditions[one] & conditions[other]
+    )
 
 
 def _refuse_same_samples(table: pd.DataFrame, rows: pd.DataFrame, *, refuse_copies: bool) -> None:

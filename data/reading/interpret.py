@@ -170,20 +170,32 @@ def _constant_notes(table: pd.DataFrame, kinds: Kinds, count: np.ndarray) -> lis
     A condition may well have the lowest or highest value only, such as no toxicity at all.
     """
     notes = []
+    codes, conditions = pd.factorize(table["condition"], sort=True)
     for name, values in kinds.measurements.items():
         if values.dtype.kind != "f":
             continue
-        own = pd.DataFrame({"condition": table["condition"], "value": table[name], "count": count}).dropna()
-        parts = own.groupby("condition").agg(low=("value", "min"), high=("value", "max"), number=("count", "sum"))
-        low, high = parts["low"].min(), parts["high"].max()
-        inside = (parts["low"] == parts["high"]) & (low < parts["low"]) & (parts["high"] < high)
-        found = [(f"scores of {condition!r}", *part) for condition, part in parts[inside].iterrows()]
-        if low == high and name in SCORES:
-            found = [("scores", low, high, parts["number"].sum())]
+        scores = table[name].to_numpy()
+        known = ~np.isnan(scores)
+        if not known.any():
+            continue
+        lows, highs, numbers = (
+            np.full(len(conditions), np.inf),
+            np.full(len(conditions), -np.inf),
+            np.zeros(len(conditions)),
+        )
+        np.minimum.at(lows, codes[known], scores[known])
+        np.maximum.at(highs, codes[known], scores[known])
+        np.add.at(numbers, codes[known], count[known])
+        low, high = lows.min(), highs.max()
+        if low == high:
+            found = [("scores", low, numbers.sum())] if name in SCORES else []
+        else:
+            inside = np.flatnonzero((lows == highs) & (low < lows) & (highs < high))
+            found = [(f"scores of {conditions[at]!r}", lows[at], numbers[at]) for at in inside]
         notes += [
             f"{name}: all {grouped(int(number))} {what} are {value:g}; a judge that gives everything the same score "
             "shows no difference whatever there is, so check its answers and how they were read"
-            for what, value, _, number in found
+            for what, value, number in found
             if number >= _SUSPECT
         ]
     return notes

@@ -13,9 +13,11 @@ The laws hold for every name in the ``__all__`` of a module and for the public m
 """
 
 import ast
+import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import griffe
 
@@ -162,8 +164,13 @@ def _raised(name: str, definitions: Mapping[str, ast.FunctionDef], seen: frozens
     return found
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def errors(own: griffe.Object) -> set[str]:
-    tree = ast.parse(own.filepath.read_text(encoding="utf-8"))
+    tree = parsed(own.filepath)
     bodies = [tree.body]
     owner = own if own.is_class else own.parent
     if owner.is_class:

@@ -194,10 +194,11 @@ def assert_the_preconditioner_is_the_information(case: ModelCase) -> None:
         log_f = pattern_log_components(tables, case.patterns, problem.num_personas)
         return pattern_log_prob(log_weights(case.design.logits(parameters.latents)), log_f)
 
-    slopes, probs = jax.jit(jax.jacfwd(log_probs))(jnp.asarray(point)), jnp.exp(log_probs(jnp.asarray(point)))
-    information = jnp.einsum("cpi,cp,cpj->ij", slopes, case.counts.sum(axis=1)[:, None] * probs, slopes)
+    both = jax.jit(lambda vector: (jax.jacfwd(log_probs)(vector), jnp.exp(log_probs(vector))))
+    slopes, probs = (np.asarray(own) for own in both(jnp.asarray(point)))
+    information = np.einsum("cpi,cp,cpj->ij", slopes, case.counts.sum(axis=1)[:, None] * probs, slopes)
     factor = CollapsedDensity(problem, chart).arrow(point[None]).positions(np.eye(point.size))
-    rest = np.linalg.inv(factor.T @ factor) - np.asarray(information)
+    rest = np.linalg.inv(factor.T @ factor) - information
     assert (np.diag(rest) > 0).all()
     scales = layout(problem).parts[2]
     rest[scales, scales] = 0.0
@@ -287,9 +288,10 @@ def assert_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
     total = case.counts.sum(axis=1)
     with jax.numpy_rank_promotion("allow"):
         model = numpyro.handlers.block(case.model.numpyro_model, hide=["counts", "texts"])
-        theirs = Predictive(model, num_samples=size)(
+        drawn = Predictive(model, num_samples=size)(
             jax.random.key(1), case.design, case.patterns, total, None, case.texts
         )
+    theirs = {name: np.asarray(values) for name, values in drawn.items()}
     ours = sample_prior(case.model, case.design, np.random.default_rng(4), (size,), references=case.references)
     pairs = [(np.log(ours.scales), np.log(theirs["scale"]))]
     # Latents are scale mixtures with heavy tails; their logarithms are not.
@@ -299,7 +301,7 @@ def assert_prior_draws_have_the_moments_of_numpyros(case: ModelCase) -> None:
     if ours.temperature is not None:
         pairs.append((np.log(ours.temperature), np.log(theirs["temperature"])))
     if ours.offset is not None:
-        pairs.append((ours.offset, theirs["offset"] @ ilr_basis(ours.offset.shape[-1])))
+        pairs.append((ours.offset, theirs["offset"] @ np.asarray(ilr_basis(ours.offset.shape[-1]))))
         pairs.append((special.logit(ours.purity), special.logit(theirs["purity"])))
     for left, right in pairs:
         left, right = (np.asarray(draws).reshape(size, -1) for draws in (left, right))
