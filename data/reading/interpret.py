@@ -178,20 +178,18 @@ def _constant_notes(table: pd.DataFrame, kinds: Kinds, count: np.ndarray) -> lis
         known = ~np.isnan(scores)
         if not known.any():
             continue
-        lows, highs, numbers = (
-            np.full(len(conditions), np.inf),
-            np.full(len(conditions), -np.inf),
-            np.zeros(len(conditions)),
-        )
-        np.minimum.at(lows, codes[known], scores[known])
-        np.maximum.at(highs, codes[known], scores[known])
-        np.add.at(numbers, codes[known], count[known])
+        of, scores = codes[known], scores[known]
+        lows, highs = (np.full(len(conditions), end) for end in (np.inf, -np.inf))
+        np.minimum.at(lows, of, scores)
+        np.maximum.at(highs, of, scores)
+        numbers = np.bincount(of, count[known], len(conditions))
         low, high = lows.min(), highs.max()
         if low == high:
             found = [("scores", low, numbers.sum())] if name in SCORES else []
         else:
             inside = np.flatnonzero((lows == highs) & (low < lows) & (highs < high))
-            found = [(f"scores of {conditions[at]!r}", lows[at], numbers[at]) for at in inside]
+            names = [f"scores of {condition!r}" for condition in conditions[inside]]
+            found = list(zip(names, lows[inside], numbers[inside], strict=True))
         notes += [
             f"{name}: all {grouped(int(number))} {what} are {value:g}; a judge that gives everything the same score "
             "shows no difference whatever there is, so check its answers and how they were read"

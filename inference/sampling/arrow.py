@@ -215,8 +215,8 @@ def light(matrix: np.ndarray) -> Any:
 def through(matrix: Any, values: Any) -> Any:
     """Apply a matrix ``(m, n)``, dense or sparse, to the last axis of values ``(..., n)``; shape ``(..., m)``."""
     flat = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
-    mapped = np.ascontiguousarray((matrix @ flat.T).T) if sparse.issparse(matrix) else flat @ matrix.T
-    return mapped.reshape(*values.shape[:-1], matrix.shape[0])
+    mapped = np.ascontiguousarray((matrix @ flat.T).T) if isinstance(matrix, sparse.csr_array) else flat @ matrix.T
+    return mapped.reshape(*values.shape[:-1], mapped.shape[-1])
 
 
 def gram(matrix: Any, blocks: np.ndarray, units: np.ndarray) -> np.ndarray:

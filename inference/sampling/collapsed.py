@@ -170,7 +170,7 @@ class CollapsedDensity:
                 probability = xp.maximum(probability, np.finfo(counts.dtype).tiny, **there)
             ratio = xp.divide(counts, probability, **there)
             sums.append((f @ ratio, w @ ratio.swapaxes(1, 2), log_likelihood))
-        return tuple(xp.concatenate(parts) for parts in zip(*sums, strict=True))
+        return sums[0] if len(sums) == 1 else tuple(xp.concatenate(parts) for parts in zip(*sums, strict=True))
 
     def _emissions(self, u: Any) -> Emissions:
         xp, away = namespace(u), self.chart.tails - u

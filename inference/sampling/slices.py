@@ -45,21 +45,23 @@ def slice_sample(
     """
     now, width = start.ravel(), width.ravel()
     fixed = [values.reshape(now.size, *values.shape[start.ndim :]) for values in fixed]
+    of_element = max(part.size for part in (now, *fixed)) // now.size
     level = log_density(now, *fixed) - rng.exponential(size=now.size)
     low = now - width * rng.random(now.size)
     high = low + width
     drawn, left = now.copy(), np.arange(now.size)
     for _ in range(_MOST_CALLS):
-        ahead = min(_AHEAD, 1 + _LARGE // max(part.size for part in (now, *fixed)))
-        values = np.empty((ahead, left.size))
+        ahead = min(_AHEAD, 1 + _LARGE // (of_element * left.size))
+        values = rng.random((ahead, left.size))
         for value in values:
-            value[:] = low + (high - low) * rng.random(left.size)
+            value *= high - low
+            value += low
             below = value < now
             low, high = np.where(below, value, low), np.where(below, high, value)
         inside = log_density(values, *fixed) >= level
         first = inside.argmax(axis=0), np.arange(left.size)
         drawn[left] = values[first]
-        rejected = np.flatnonzero(~inside[first])
+        (rejected,) = np.nonzero(~inside[first])
         if not rejected.size:
             break
         # take is several times faster than a mask for arrays of this size

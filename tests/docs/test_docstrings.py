@@ -51,25 +51,49 @@ def _is_field(own: griffe.Object) -> bool:
     return own.is_attribute and "property" not in own.labels
 
 
-_ALL = griffe.load("simulacra", docstring_parser=griffe.Parser.google)  # loading a room loads all of them
-MODULES = [module for room in ROOMS for module in modules(_ALL[room.partition(".")[2]])]
-OBJECTS = {own.path: own for module in MODULES for own in public(module)}
-FUNCTIONS = {path: own for path, own in OBJECTS.items() if own.is_function}
-PROPERTIES = {path: own for path, own in OBJECTS.items() if "property" in own.labels}
-CLASSES = {path: own for path, own in OBJECTS.items() if own.is_class}
-_ALIASES = [own for module in MODULES if module.is_init_module for own in module.members.values() if own.is_alias]
-SHOWN = {own.final_target.path for own in _ALIASES if own.target_path.startswith("simulacra.")}
-"""What a room re-exports."""
-CLASSES_SHOWN = {path: own for path, own in CLASSES.items() if path in SHOWN}
+@functools.cache  # here and below: only the worker that runs these tests loads all modules
+def rooms() -> list[griffe.Module]:
+    loaded = griffe.load("simulacra", docstring_parser=griffe.Parser.google)  # loading a room loads all of them
+    return [module for room in ROOMS for module in modules(loaded[room.partition(".")[2]])]
 
 
-def law(objects: Mapping[str, griffe.Object]) -> Callable[[Callable[[griffe.Object], object]], Callable[[], None]]:
+@functools.cache
+def objects() -> dict[str, griffe.Object]:
+    return {own.path: own for module in rooms() for own in public(module)}
+
+
+def functions() -> dict[str, griffe.Object]:
+    return {path: own for path, own in objects().items() if own.is_function}
+
+
+def properties() -> dict[str, griffe.Object]:
+    return {path: own for path, own in objects().items() if "property" in own.labels}
+
+
+def classes() -> dict[str, griffe.Object]:
+    return {path: own for path, own in objects().items() if own.is_class}
+
+
+def shown() -> set[str]:
+    """What a room re-exports."""
+    aliases = [own for module in rooms() if module.is_init_module for own in module.members.values() if own.is_alias]
+    return {own.final_target.path for own in aliases if own.target_path.startswith("simulacra.")}
+
+
+def classes_shown() -> dict[str, griffe.Object]:
+    names = shown()
+    return {path: own for path, own in classes().items() if path in names}
+
+
+def law(
+    chosen: Callable[[], Mapping[str, griffe.Object]],
+) -> Callable[[Callable[[griffe.Object], object]], Callable[[], None]]:
     """A test that counts the objects of which the decorated function finds something wrong."""
 
     def test_of(wrong: Callable[[griffe.Object], object]) -> Callable[[], None]:
         def test() -> None:
-            broken = {path: found for path, own in objects.items() if (found := wrong(own))}
-            assert not broken, f"{len(broken)} of {len(objects)}"
+            broken = {path: found for path, own in chosen().items() if (found := wrong(own))}
+            assert not broken, f"{len(broken)} of {len(chosen())}"
 
         return test
 
@@ -108,30 +132,30 @@ def declared_above(own: griffe.Object) -> bool:
 
 
 def test_there_is_something_to_count() -> None:
-    assert len(OBJECTS) > 150
-    assert {"simulacra.formalism.mixture.PersonaMixture", "simulacra.inference.result.Result.rates"} <= set(OBJECTS)
-    assert set(OBJECTS) >= SHOWN
-    assert "kind" not in fields(OBJECTS["simulacra.formalism.emissions.scores.ScoreEmission"])
-    assert {"cuts", "bounds"} <= set(fields(OBJECTS["simulacra.formalism.emissions.scores.ScoreEmission"]))
+    assert len(objects()) > 150
+    assert {"simulacra.formalism.mixture.PersonaMixture", "simulacra.inference.result.Result.rates"} <= set(objects())
+    assert set(objects()) >= shown()
+    assert "kind" not in fields(objects()["simulacra.formalism.emissions.scores.ScoreEmission"])
+    assert {"cuts", "bounds"} <= set(fields(objects()["simulacra.formalism.emissions.scores.ScoreEmission"]))
 
 
-@law(OBJECTS)
+@law(objects)
 def test_each_has_a_docstring(own: griffe.Object) -> object:
     return not text(own)
 
 
-@law(FUNCTIONS)
+@law(functions)
 def test_args_are_the_parameters(own: griffe.Function) -> object:
     named = [name.strip("*") for name in section(own, Kind.parameters)]
     return named and named != [parameter.name.strip("*") for parameter in parameters(own)]
 
 
-@law(CLASSES_SHOWN)
+@law(classes_shown)
 def test_attributes_are_the_fields(own: griffe.Class) -> object:
     return set(fields(own)) - set(section(own, Kind.attributes)) - set(section(own, Kind.parameters))
 
 
-@law(PROPERTIES)
+@law(properties)
 def test_summaries_of_properties_have_no_type(own: griffe.Attribute) -> object:
     return ":" in re.sub(r"``.+?``|:[\w:]+:`.+?`", "", text(own).partition("\n")[0])
 
@@ -180,7 +204,7 @@ def errors(own: griffe.Object) -> set[str]:
     return set().union(*(_raised(name, known) for name in names if name in known))
 
 
-@law({**CLASSES, **FUNCTIONS})
+@law(lambda: classes() | functions())
 def test_what_raises_says_so(own: griffe.Object) -> object:
     raised, named = errors(own), {name.rpartition(".")[2] for name in section(own, Kind.raises)}
     return {name for name in raised if name[:1].isupper()} - named or (raised and not named)
@@ -202,19 +226,19 @@ def unsaid(names: Sequence[tuple[str, object]], described: Mapping[str, str], wh
     return [name for name, kind in names if without_shape(kind) and not _SHAPE.search(described.get(name, whole))]
 
 
-@law({path: own for path, own in FUNCTIONS.items() if not declared_above(own)})
+@law(lambda: {path: own for path, own in functions().items() if not declared_above(own)})
 def test_arrays_that_go_in_and_out_have_shapes(own: griffe.Function) -> object:
     arguments = [(parameter.name, parameter.annotation) for parameter in parameters(own)]
     wrong = unsaid(arguments, section(own, Kind.parameters), text(own))
     return wrong or (without_shape(own.returns) and not _SHAPE.search(text(own)))
 
 
-@law({path: own for path, own in PROPERTIES.items() if not declared_above(own)})
+@law(lambda: {path: own for path, own in properties().items() if not declared_above(own)})
 def test_array_properties_have_shapes(own: griffe.Attribute) -> object:
     return without_shape(own.annotation) and not _SHAPE.search(text(own))
 
 
-@law(CLASSES_SHOWN)
+@law(classes_shown)
 def test_arrays_that_are_held_have_shapes(own: griffe.Class) -> object:
     described = section(own, Kind.attributes) or section(own, Kind.parameters)
     return unsaid([(name, field.annotation) for name, field in fields(own).items()], described, text(own))
@@ -229,7 +253,11 @@ _UNITS = {
 }
 
 
-@law({path: own for path, own in FUNCTIONS.items() if _NUMBER.search(str(own.returns)) and not declared_above(own)})
+@law(
+    lambda: {
+        path: own for path, own in functions().items() if _NUMBER.search(str(own.returns)) and not declared_above(own)
+    }
+)
 def test_numbers_have_units(own: griffe.Function) -> object:
     return [unit for name, unit in _UNITS.items() if re.search(name, own.name) and not re.search(unit, text(own))]
 
@@ -254,6 +282,6 @@ def _is_mathematics(module: griffe.Module) -> bool:
     return ours and arrays and bool(module.exports) and module.name not in _NO_MATHEMATICS
 
 
-@law({module.path: module for module in MODULES if _is_mathematics(module)})
+@law(lambda: {module.path: module for module in rooms() if _is_mathematics(module)})
 def test_mathematics_names_its_source(module: griffe.Module) -> object:
     return not any(_SOURCE.search(each) for each in [text(module), *map(text, public(module))])
