@@ -1,5 +1,6 @@
 """Repeated rows: samples that were logged twice, and files that were copied."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -131,11 +132,12 @@ def _contained(rows: pd.DataFrame, key: list[str]) -> list[tuple[int, int]]:
 
 def _copies(table: pd.DataFrame, rows: pd.DataFrame) -> tuple[str, ...]:
     """Pairs of files that contain the same rows under different conditions."""
-    conditions = rows.groupby("file")["condition"].unique().map(set)
+    pairs = [(one, other) for one, other in _contained(rows, ["content"]) if one < other]
+    conditions = {code: set(rows["condition"][rows["file"] == code]) for code in set(itertools.chain(*pairs))}
     return tuple(
         f"{_file(table, rows, one)} and {_file(table, rows, other)}"
-        for one, other in _contained(rows, ["content"])
-        if one < other and not conditions[one] & conditions[other]
+        for one, other in pairs
+        if not conditions[one] & conditions[other]
     )
 
 

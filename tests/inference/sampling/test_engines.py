@@ -5,7 +5,6 @@ import signal
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import NamedTuple
 
 import arviz_stats
@@ -214,34 +213,21 @@ def test_all_ensembles_end_when_one_fails_or_ctrl_c_is_pressed(
 ) -> None:
     """Each has hours of work."""
     monkeypatch.setattr(ensembles, "_LARGE", 0)
-    over = threading.Event()
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        if not over.is_set():  # else it is one of those that were sent before the chains ended
-            signal.default_int_handler(number, frame)
-
-    def sample() -> None:
-        try:
-            _short(tiny, progress, num_warmup=10**7)
-        finally:
-            over.set()
+    first = threading.Lock()  # a second Ctrl-C would end the wait for the chains, which then end by themselves
 
     def progress(stage: str, iterations: int) -> None:
-        if error is KeyboardInterrupt:
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        else:
+        if error is not KeyboardInterrupt:
             raise error
+        if first.acquire(blocking=False):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, handler)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(error):
-            sample()
+            _short(tiny, progress, num_warmup=10**7)
     finally:
         signal.signal(signal.SIGINT, before)
-    for own in threading.enumerate():
-        if "ThreadPool" in own.name:
-            own.join(60)  # a second Ctrl-C ends the wait for the chains, which end by themselves then
-            assert not own.is_alive()
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
 
 
 def test_draws_of_a_run_exist_once(unadapted: Space, monkeypatch: pytest.MonkeyPatch) -> None:
