@@ -31,10 +31,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
     JAX finds them by their code, its version and its flags. They lie in pytest's cache folder, which ``--cache-clear``
     empties, or where ``SIMULACRA_CACHE_DIR`` says. Most programs run once, so they are not optimised, except in slow
-    studies. A worker has one core; threads of linear algebra would only wait for each other.
+    studies. A worker has one core; threads of linear algebra would only wait for each other. Its objects are many and
+    scattered: in huge pages, which glibc asks Linux for, the suite takes a sixth less processor time.
     """
-    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(threads, "1")  # for the workers, which are started after this
+    for_workers = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # they are started after this
+    if sys.platform == "linux":
+        for_workers |= {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+    for name, value in for_workers.items():
+        os.environ.setdefault(name, value)
     if "not slow" in config.getoption("markexpr"):
         flags = ["--xla_backend_optimization_level=0"]
         if jax.__version_info__[:2] == (0, 10):  # halves the time of compilation; later versions end at an unknown flag

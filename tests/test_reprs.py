@@ -75,6 +75,7 @@ ELSEWHERE = {
 }
 
 
+@functools.cache
 def _large_log() -> CompletionLog:
     cells = itertools.product([f"{LONG}-{number}" for number in range(100)], [f"{LONG}-{n}" for n in range(50)])
     table = pd.DataFrame(cells, columns=["condition", "question_id"])
@@ -86,6 +87,7 @@ def _large_log() -> CompletionLog:
     return dataclasses.replace(log, account=account)
 
 
+@functools.cache
 def _large_model() -> PersonaMixture:
     personas = [
         Persona(
