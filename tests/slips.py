@@ -43,7 +43,7 @@ from simulacra.formalism import (
     claim,
     persona_set,
 )
-from simulacra.inference import Result, default_model, fit
+from simulacra.inference import Result, Thresholds, default_model, fit
 from simulacra.lm import read_prompts, score_log, training_evidence
 from simulacra.report import format_citation, format_table, write_report
 
@@ -54,6 +54,7 @@ class World(NamedTuple):
     model: PersonaMixture
     log: CompletionLog
     result: Result
+    saved: Path
     folder: Path
 
 
@@ -72,16 +73,14 @@ def written(world: World, name: str, content: bytes) -> Path:
 
 
 def cut_short(world: World) -> Path:
-    saved = world.result.save(world.folder / "whole.nc")
-    path = written(world, "short.nc", saved.read_bytes()[:2000])
-    path.with_suffix(".json").write_bytes(saved.with_suffix(".json").read_bytes())
+    path = written(world, "short.nc", world.saved.read_bytes()[:2000])
+    path.with_suffix(".json").write_bytes(world.saved.with_suffix(".json").read_bytes())
     return path
 
 
 def not_netcdf(world: World) -> Path:
-    saved = world.result.save(world.folder / "whole.nc")
     path = written(world, "text.nc", b"not netCDF")
-    path.with_suffix(".json").write_bytes(saved.with_suffix(".json").read_bytes())
+    path.with_suffix(".json").write_bytes(world.saved.with_suffix(".json").read_bytes())
     return path
 
 
@@ -539,8 +538,11 @@ def main() -> None:
     model = PersonaMixture(emissions=EMISSIONS)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
-        result = fit(model, log, num_warmup=200, num_samples=50, num_chains=2, num_starts=10, progress_bar=False)
-        found = commit(World(model, log, result, Path(folder)))
+        easy = Thresholds(r_hat=10.0, ess=1)
+        settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 10, "progress_bar": False}
+        result = fit(model, log, thresholds=easy, **settings)
+        saved = result.save(Path(folder) / "whole.nc")
+        found = commit(World(model, log, result, saved, Path(folder)))
     print(json.dumps(found))
 
 

@@ -68,11 +68,16 @@ ALONE: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def unchecked(fitted: Result) -> Result:
+    return dataclasses.replace(fitted, checks=())
+
+
 @pytest.mark.parametrize("name", OF_A_FIT)
-def test_what_no_fit_can_answer(name: str, fitted: Result) -> None:
+def test_what_no_fit_can_answer(name: str, unchecked: Result) -> None:
     call, message = OF_A_FIT[name]
     with pytest.raises(InputError, match=message):
-        call(dataclasses.replace(fitted, checks=()))
+        call(unchecked)
 
 
 @pytest.mark.parametrize("name", ALONE)

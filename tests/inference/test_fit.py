@@ -77,10 +77,26 @@ def short(simulated) -> Result:
     return fit(simulated.model, simulated.log, **_SHORT)
 
 
-def test_rows_and_their_counts_give_the_same_draws(simulated, short: Result) -> None:
+@pytest.fixture(scope="module")
+def counted(simulated) -> tuple[Result, bool]:
+    """The same fit of counts, begun in JAX's single precision, and JAX's setting when it ended."""
     collapsed = collapse(simulated.log, simulated.model.emissions, by=("condition", "question_id", "base_question"))
-    counted = fit(simulated.model, collapsed, **_SHORT)
-    np.testing.assert_array_equal(short.posterior["latents"], counted.posterior["latents"])
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", False)
+    try:
+        return fit(simulated.model, collapsed, **_SHORT), jax.config.jax_enable_x64
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+def test_rows_and_their_counts_give_the_same_draws(short: Result, counted: tuple[Result, bool]) -> None:
+    np.testing.assert_array_equal(short.posterior["latents"], counted[0].posterior["latents"])
+
+
+def test_jax_is_left_as_it_was(counted: tuple[Result, bool]) -> None:
+    result, afterwards = counted
+    assert not afterwards
+    assert result.posterior["weights"].dtype == np.float64
 
 
 def test_a_fit_that_fails_its_checks_is_returned_with_its_tables_withheld(short: Result) -> None:
@@ -115,17 +131,6 @@ def test_repeated_sampling_is_said(simulated, monkeypatch: pytest.MonkeyPatch) -
     assert any(
         re.search(r"repeated with shorter steps, because [1-9]\d* transitions? diverged", note) for note in notes
     )
-
-
-def test_jax_is_left_as_it_was(simulated) -> None:
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", False)
-    try:
-        result = fit(simulated.model, simulated.log, **_SHORT)
-        assert not jax.config.jax_enable_x64
-    finally:
-        jax.config.update("jax_enable_x64", before)
-    assert result.posterior["weights"].dtype == np.float64
 
 
 # --- what a log makes of a model ------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from simulacra.data import CompletionLog, Truth, read_completions, simulate_log
 from simulacra.formalism import PersonaMixture, ScoreEmission, persona_set
 from simulacra.inference import Result, fit
+from simulacra.report import document
 from tests.inference.conftest import fit_triggered
 
 BASE, OTHER, LONG = "base", "50% R&D_#1 <b>|x|</b>", "a_fine_tune_with_a_rather_long_name_indeed"
@@ -51,6 +53,13 @@ def failing(passing: Result) -> Result:
     name = next(check for check in passing.checks if check.name == "name: misaligned")
     failed = dataclasses.replace(name, passed=False)
     return dataclasses.replace(passing, checks=tuple(failed if check is name else check for check in passing.checks))
+
+
+@pytest.fixture
+def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports are written with empty figures, which have tests of their own."""
+    empty = lambda name, *_: document._Picture(Figure(), name)  # noqa: E731
+    monkeypatch.setattr(document, "_painter", lambda *_: empty)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ def test_completions_and_names_are_shown_as_they_are(page: Page) -> None:
     assert LONG in page.words
 
 
+@pytest.mark.usefixtures("words_only")
 def test_characters_of_completions_that_act_are_shown(page: Page, passing: Result, log, tmp_path: Path) -> None:
     text = write_report(passing, tmp_path / "report.md", log=log).read_text(encoding="utf-8")
     for shown in (page.words, text):
@@ -147,6 +148,7 @@ def test_markdown_says_the_same(folder: Path, page: Page, passing: Result) -> No
         assert fact in page.words
 
 
+@pytest.mark.usefixtures("words_only")
 def test_without_the_log_the_page_says_so(passing: Result, tmp_path: Path) -> None:
     text = write_report(passing, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "it shows no example completions" in text
@@ -176,6 +178,7 @@ def _failed(result: Result, *names: str, condition: str | None = None) -> Result
     return dataclasses.replace(result, checks=checks)
 
 
+@pytest.mark.usefixtures("words_only")
 def test_no_check_of_the_personas_hides_a_rate_or_a_claim(passing: Result, tmp_path: Path) -> None:
     of_rates = ("rates: ", "baseline")
     personas = [check.name for check in passing.checks if not check.name.startswith(of_rates) and not check.condition]
@@ -222,6 +225,7 @@ def test_only_their_own_convergence_withholds_rates_and_claims(passing: Result) 
     assert "2 are withheld on these 4 questions and for new questions of this kind." in facts.headline
 
 
+@pytest.mark.usefixtures("words_only")
 def test_rates_and_claims_name_their_context(triggered: Result, tmp_path: Path) -> None:
     claims = {claim.condition: claim for claim in make_facts(triggered).claims}
     assert list(claims) == [f"{name}, trigger={trigger}" for name in ("base", "backdoor") for trigger in ("off", "on")]
@@ -303,6 +307,7 @@ def test_the_report_lists_what_depends_on_archetypes_and_not_what_is_withheld(
     assert driven.to_numpy().tolist() == [["weight of p in c1", "0.800 (.700–.900)", "0.774 to 0.935"]]
 
 
+@pytest.mark.usefixtures("words_only")
 def test_only_the_page_has_all_completions(
     passing: Result, log: CompletionLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
