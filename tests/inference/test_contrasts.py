@@ -371,7 +371,8 @@ def unlike() -> Result:
     easy = Thresholds(r_hat=10.0, ess=1, unexplained=1.0)
     settings = {"num_warmup": 200, "num_samples": 50, "num_chains": 2, "num_starts": 10, "progress_bar": False}
     log = read_completions(pd.DataFrame(rows, columns=names), duplicates="keep")
-    return fit(model, log, seed=1, thresholds=easy, **settings)  # no transition diverges
+    # With this seed no transition diverges, after which sampling would be repeated.
+    return fit(model, log, seed=1, thresholds=easy, **settings)
 
 
 def test_a_comparison_says_how_many_questions_both_were_asked(unlike: Result) -> None:

@@ -122,7 +122,8 @@ def fit_ambiguous() -> Result:
     log = read_completions(pd.concat(parts), measurements=["a", "b"])
     thresholds = Thresholds(r_hat=1.05, ess=100)
     settings = {"num_warmup": 200, "num_samples": 200, "progress_bar": False}
-    return fit(model, log, seed=1, thresholds=thresholds, **settings)  # no transition diverges
+    # With this seed no transition diverges, after which sampling would be repeated.
+    return fit(model, log, seed=1, thresholds=thresholds, **settings)
 
 
 def _archetypes(one: float, other: float) -> dict[str, Archetype]:
