@@ -72,14 +72,9 @@ def written(world: World, name: str, content: bytes) -> Path:
     return path
 
 
-def cut_short(world: World) -> Path:
-    path = written(world, "short.nc", world.saved.read_bytes()[:2000])
-    path.with_suffix(".json").write_bytes(world.saved.with_suffix(".json").read_bytes())
-    return path
-
-
-def not_netcdf(world: World) -> Path:
-    path = written(world, "text.nc", b"not netCDF")
+def damaged(world: World, name: str, content: bytes) -> Path:
+    """A saved result with other draws."""
+    path = written(world, name, content)
     path.with_suffix(".json").write_bytes(world.saved.with_suffix(".json").read_bytes())
     return path
 
@@ -282,11 +277,11 @@ SLIPS: Mapping[str, tuple[Callable[[World], Any], str]] = {
     "load: a folder": (lambda w: Result.load(w.folder), r"fit\.nc: no such file\. A result consists of two files"),
     "load: a table": (lambda w: Result.load(written(w, "log.csv", b"a")), r"log\.csv: is not a result; expected"),
     "load: not netCDF": (
-        lambda w: Result.load(not_netcdf(w)),
+        lambda w: Result.load(damaged(w, "text.nc", b"not netCDF")),
         r"text\.nc: not the draws that were written with text\.json: .*; restore",
     ),
     "load: cut short": (
-        lambda w: Result.load(cut_short(w)),
+        lambda w: Result.load(damaged(w, "short.nc", w.saved.read_bytes()[:2000])),
         r"short\.nc: not the draws that were written with short\.json: .*; restore",
     ),
     "cite: unknown key": (

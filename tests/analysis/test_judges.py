@@ -16,11 +16,6 @@ from simulacra.inference.tables import CI_PROB, Terms
 TERMS = Terms((), Thresholds(), CI_PROB)
 
 
-@pytest.fixture
-def passed(fitted: Result) -> Result:
-    return dataclasses.replace(fitted, checks=())
-
-
 def _with(result: Result, **tables: np.ndarray) -> Result:
     """The result with other emissions."""
     tree = result.tree.copy()

@@ -14,12 +14,6 @@ from simulacra.formalism.simplex import inverse_ilr
 from simulacra.inference import Result, Thresholds, fit
 
 
-@pytest.fixture
-def passed(fitted: Result) -> Result:
-    """The fitted result, as if every check had passed."""
-    return dataclasses.replace(fitted, checks=())
-
-
 def _renamed(result: Result, log: pd.DataFrame, prefix: str) -> pd.DataFrame:
     return log.assign(question_id=prefix + log["question_id"]).drop(columns=["base_question", "source", "record"])
 

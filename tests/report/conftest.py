@@ -58,8 +58,7 @@ def failing(passing: Result) -> Result:
 @pytest.fixture
 def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports are written with empty figures, which have tests of their own."""
-    empty = lambda name, *_: document._Picture(Figure(), name)  # noqa: E731
-    monkeypatch.setattr(document, "_painter", lambda *_: empty)
+    monkeypatch.setattr(document, "_painter", lambda *_: lambda name, *_: document._Picture(Figure(), name))
 
 
 @pytest.fixture(scope="session")
